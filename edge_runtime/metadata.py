@@ -1,0 +1,170 @@
+"""What a model file says about itself: one JSON document inside every artefact.
+
+The key is `tallylens` in ONNX `metadata_props`, in the TFLite `metadata` table and in Core ML's
+user-defined metadata. The document comes from an untrusted file, so it is bounded before it is
+parsed and checked field by field.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from .errors import ModelError
+
+METADATA_KEY = "tallylens"
+FORMAT_VERSION = 1
+MAX_DOCUMENT_BYTES = 1 << 20
+MAX_CLASSES = 10_000
+MAX_INPUT_SIDE = 8192
+MAX_HEADS = 8
+MAX_ANCHORS = 16
+
+Layout = Literal["NCHW", "NHWC"]
+Quantization = Literal["none", "fp16", "int8"]
+
+
+@dataclass(frozen=True)
+class PassRecord:
+    """One step applied on the way from the source to this file, with what it measured."""
+
+    name: str
+    effect: Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """Everything needed to run the model that is not in its graph.
+
+    `anchors[i][a]` is the (width, height) of anchor `a` of head `i` in input pixels, `strides[i]`
+    the cell size of head `i` in input pixels, `head_names[i]` its output's name. `input_size` is
+    (height, width) in pixels. Heads hold raw logits, `len(anchors[i]) * (5 + number of classes)`
+    channels each, ordered anchor by anchor as x, y, w, h, objectness, classes (YOLOv5).
+    """
+
+    class_names: tuple[str, ...]
+    input_size: tuple[int, int]
+    strides: tuple[int, ...]
+    anchors: tuple[tuple[tuple[float, float], ...], ...]
+    head_names: tuple[str, ...]
+    layout: Layout = "NCHW"
+    colour_order: str = "RGB"
+    quantization: Quantization = "none"
+    source_name: str = ""
+    source_sha256: str = ""
+    weights_licence: str = ""
+    passes: tuple[PassRecord, ...] = ()
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    def with_pass(self, name: str, **effect: float | int | str) -> ModelMetadata:
+        """The same metadata with one more applied pass."""
+        return replace(self, passes=(*self.passes, PassRecord(name, effect)))
+
+    def to_json(self) -> str:
+        """The document as written into artefacts: compact, keys sorted, so that bytes repeat."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, path: str) -> ModelMetadata:
+        """Parse a document found in `path`.
+
+        Raises:
+            ModelError: too large, not JSON, or a field is missing or out of its bounds.
+        """
+        if len(text) > MAX_DOCUMENT_BYTES:
+            raise _bad(path, f"the metadata is larger than {MAX_DOCUMENT_BYTES} bytes")
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise _bad(path, "the metadata is not JSON") from error
+        if not isinstance(document, dict):
+            raise _bad(path, "the metadata is not a JSON object")
+        return _parse(document, path)
+
+
+def _bad(path: str, problem: str) -> ModelError:
+    return ModelError(path, problem, "Convert the original checkpoint again with tallylens convert")
+
+
+def _parse(document: dict[str, Any], path: str) -> ModelMetadata:
+    version = document.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ModelError(
+            path,
+            f"its metadata has format version {version!r:.20}, this tallylens reads "
+            f"{FORMAT_VERSION}",
+            "Update tallylens, or convert the original checkpoint again",
+        )
+    try:
+        metadata = ModelMetadata(
+            class_names=tuple(_text(name, 200) for name in document["class_names"]),
+            input_size=_pair(document["input_size"]),
+            strides=tuple(int(stride) for stride in document["strides"]),
+            anchors=tuple(
+                tuple((float(width), float(height)) for width, height in head)
+                for head in document["anchors"]
+            ),
+            head_names=tuple(_text(name, 200) for name in document["head_names"]),
+            layout=document["layout"],
+            colour_order=document["colour_order"],
+            quantization=document["quantization"],
+            source_name=_text(document["source_name"], 1000),
+            source_sha256=_text(document["source_sha256"], 64),
+            weights_licence=_text(document["weights_licence"], 1000),
+            passes=tuple(
+                PassRecord(_text(record["name"], 200), dict(record["effect"]))
+                for record in document["passes"]
+            ),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _bad(path, "a field of the metadata is missing or of the wrong kind") from error
+    problem = _first_problem(metadata)
+    if problem:
+        raise _bad(path, f"the metadata is inconsistent: {problem}")
+    return metadata
+
+
+def _text(value: object, limit: int) -> str:
+    if not isinstance(value, str) or len(value) > limit:
+        raise ValueError("text expected")
+    return value
+
+
+def _pair(value: Sequence[Any]) -> tuple[int, int]:
+    height, width = value
+    return int(height), int(width)
+
+
+def _first_problem(metadata: ModelMetadata) -> str | None:
+    """The first broken rule in words, or None."""
+    heads = len(metadata.head_names)
+    largest = max(metadata.strides, default=1)
+    rules = (
+        (1 <= metadata.num_classes <= MAX_CLASSES, f"1 to {MAX_CLASSES} classes"),
+        (1 <= heads <= MAX_HEADS, f"1 to {MAX_HEADS} heads"),
+        (len(metadata.strides) == heads == len(metadata.anchors), "one stride and anchors a head"),
+        (all(1 <= stride <= 1024 for stride in metadata.strides), "strides of 1 to 1024"),
+        (all(1 <= len(head) <= MAX_ANCHORS for head in metadata.anchors), "1 to 16 anchors a head"),
+        (
+            all(math.isfinite(v) and v > 0 for head in metadata.anchors for p in head for v in p),
+            "anchors above zero",
+        ),
+        (
+            all(
+                1 <= side <= MAX_INPUT_SIDE and side % max(largest, 1) == 0
+                for side in metadata.input_size
+            ),
+            f"an input of whole strides up to {MAX_INPUT_SIDE} pixels",
+        ),
+        (metadata.layout in ("NCHW", "NHWC"), "layout NCHW or NHWC"),
+        (metadata.colour_order == "RGB", "colour order RGB"),
+        (metadata.quantization in ("none", "fp16", "int8"), "quantization none, fp16 or int8"),
+    )
+    return next((f"expected {text}" for holds, text in rules if not holds), None)
