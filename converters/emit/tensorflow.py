@@ -1,0 +1,50 @@
+"""TensorFlow, imported late and kept quiet."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from ...edge_runtime.errors import MissingExtraError
+
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+
+
+@contextlib.contextmanager
+def quiet_tensorflow() -> Iterator[Any]:
+    """The tensorflow module, its notices silenced while the block runs.
+
+    Raises:
+        MissingExtraError: TensorFlow is not installed.
+    """
+    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            tensorflow = _import()
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield tensorflow
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _import() -> Any:
+    # Read once, when the library is loaded; a value set by the user stays.
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        tensorflow = importlib.import_module("tensorflow")
+    except ImportError as error:
+        raise MissingExtraError("tensorflow", "convert", "Writing TFLite") from error
+    # A conversion has no use for a GPU; without this it would take all of its memory.
+    with contextlib.suppress(RuntimeError):
+        tensorflow.config.set_visible_devices([], "GPU")
+    return tensorflow

@@ -1,0 +1,132 @@
+"""DetectorGraph to a .tflite file: float32, float16 weights, or full-integer int8.
+
+The graph is traced as one TensorFlow function over the tables of `tflite_ops`, which gives the
+converter the same names in every run. For int8, fake-quant nodes carry our own ranges through
+the converter, so that no calibration runs in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...edge_runtime.errors import ModelError, UsageError
+from ...edge_runtime.metadata import Quantization
+from ...edge_runtime.types import FloatArray
+from ..graph import INPUT_NAME, DetectorGraph
+from ..ranges import Ranges, tie_ranges
+from .tensorflow import quiet_tensorflow
+from .tflite_file import finish, float_tensors
+from .tflite_ops import LOWERINGS, Tensor, Writer
+from .unsupported import refuse_unsupported
+
+# TFLite fixes the scale of a quantised sigmoid.
+_SIGMOID_RANGE = (0.0, 255 / 256)
+# A channel of zeros still needs a scale above zero.
+_SMALLEST_WEIGHT_RANGE = 1e-6
+
+
+def emit_tflite(
+    graph: DetectorGraph, *, quantization: Quantization = "none", ranges: Ranges | None = None
+) -> bytes:
+    """The .tflite file's bytes; the same graph gives the same bytes.
+
+    Input `images` (1, h, w, 3): float32 RGB in 0..1, or for int8 uint8 RGB (scale 1/255, zero
+    point 0). Outputs (1, h / stride, w / stride, na * (5 + nc)) in the order of the metadata's
+    head names, which name both the tensors and the outputs of the signature `serving_default`;
+    raw logits, float32 or quantised int8. `ranges` (of `observe_ranges`) are needed for int8.
+
+    Raises:
+        UnsupportedModelError: lists every node that TFLite cannot hold.
+        UsageError: int8 without ranges.
+        MissingExtraError: TensorFlow is not installed.
+    """
+    refuse_unsupported(graph, "TFLite", {op: low.problem for op, low in LOWERINGS.items()})
+    if quantization == "int8" and ranges is None:
+        raise UsageError(
+            "int8 needs the range of every tensor", "Give a folder of images with --calibration"
+        )
+    with quiet_tensorflow() as tf:
+        fake = _ranges_to_write(graph, ranges) if quantization == "int8" and ranges else {}
+        content = _convert(tf, graph, quantization, fake)
+    metadata = replace(graph.metadata, layout="NHWC", quantization=quantization)
+    content = finish(content, metadata)
+    left = float_tensors(content) if quantization == "int8" else []
+    if left:
+        raise ModelError(
+            graph.metadata.source_name or "model",
+            f"the converter left tensors in float: {', '.join(left[:5])}",
+            "Convert with --quantize none or fp16, and please report the model",
+        )
+    return content
+
+
+def _ranges_to_write(graph: DetectorGraph, ranges: Ranges) -> dict[str, tuple[float, float]]:
+    """Ranges by value name, without those that a kernel fixes or merges away."""
+    written = tie_ranges(graph, ranges)
+    for node in graph.model.graph:
+        name = str(node.outputs[0].name)
+        if node.op_type == "Sigmoid":
+            written[name] = _SIGMOID_RANGE
+        elif node.op_type == "Relu":
+            # A fake-quant in between would keep the converter from merging the pair.
+            written.pop(str(node.inputs[0].name if node.inputs[0] else ""), None)
+    return written
+
+
+def _convert(tf: Any, graph: DetectorGraph, quantization: Quantization, ranges: Ranges) -> bytes:
+    height, width = graph.metadata.input_size
+    signature = tf.TensorSpec((1, height, width, 3), tf.float32, name=INPUT_NAME)
+    module = tf.Module()
+    module.detect = tf.function(
+        lambda images: _trace(tf, graph, images, ranges), input_signature=[signature]
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.detect.get_concrete_function()], module
+    )
+    converter.exclude_conversion_metadata = True
+    if quantization != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantization == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    if quantization == "int8":
+        converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
+    return bytes(converter.convert())
+
+
+def _trace(
+    tf: Any, graph: DetectorGraph, images: Tensor, ranges: Mapping[str, tuple[float, float]]
+) -> dict[str, Tensor]:
+    """Write every node in order; the heads by name."""
+
+    def keep(name: str, tensor: Tensor) -> None:
+        if name in ranges:
+            tensor = tf.quantization.fake_quant_with_min_max_args(tensor, *_wide(ranges[name]))
+        tensors[name] = tensor
+
+    writer = Writer(tf, lambda kernel: _weights(tf, kernel, quantized=bool(ranges)))
+    tensors: dict[str, Tensor] = {}
+    keep(INPUT_NAME, images)
+    for node in graph.model.graph:
+        inputs = [tensors[str(v.name)] for v in node.inputs if v and v.name in tensors]
+        keep(str(node.outputs[0].name), LOWERINGS[node.op_type].emit(writer, node, inputs))
+    return {name: tf.identity(tensors[name]) for name in graph.metadata.head_names}
+
+
+def _wide(limits: tuple[float, float]) -> tuple[float, float]:
+    """A range that fake-quant accepts: it must not be empty."""
+    low, high = limits
+    return low, max(high, low + 1e-6)
+
+
+def _weights(tf: Any, kernel: FloatArray, *, quantized: bool) -> Tensor:
+    """(h, w, in, out) weights as a constant, for int8 symmetric per output channel."""
+    if not quantized:
+        return tf.constant(kernel)
+    limit = np.maximum(np.abs(kernel).max((0, 1, 2)), _SMALLEST_WEIGHT_RANGE)
+    return tf.quantization.fake_quant_with_min_max_vars_per_channel(
+        kernel, -limit, limit, narrow_range=True
+    )

@@ -1,0 +1,200 @@
+"""How each op of the graph becomes TensorFlow ops, as a table.
+
+A lowering is two short functions: `problem` says why a node cannot be written (None when it can),
+`emit` writes it. Tensors are (batch, height, width, channels) throughout; what the graph says in
+NCHW (kernels, axes) is turned here, in `_hwio` and `_CHANNELS`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from ...edge_runtime.types import FloatArray
+
+Tensor = Any
+_CHANNELS = 3
+_ROUNDINGS_OF_A_COPY = {
+    "asymmetric": ("floor", "round_prefer_floor"),
+    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
+}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """TensorFlow, and what happens to a weight array on its way to a constant."""
+
+    tf: Any
+    weights: Callable[[FloatArray], Tensor]
+
+
+@dataclass(frozen=True)
+class Lowering:
+    emit: Callable[[Writer, ir.Node, Sequence[Tensor]], Tensor]
+    problem: Callable[[ir.Node], str | None]
+
+
+def _ints(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else tuple(int(value) for value in attribute.value)
+
+
+def _text(node: ir.Node, name: str, default: str) -> str:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else str(attribute.value)
+
+
+def _number(node: ir.Node, name: str, default: float) -> float:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else float(attribute.value)
+
+
+def _constant(node: ir.Node, index: int) -> FloatArray | None:
+    value = node.inputs[index] if index < len(node.inputs) else None
+    if value is None or value.const_value is None:
+        return None
+    return np.asarray(value.const_value.numpy(), np.float32)
+
+
+def _image_size(value: ir.Value | None) -> tuple[int, int] | None:
+    """(height, width) of a value, None unless both are known."""
+    if value is None or value.shape is None or len(value.shape) != 4:
+        return None
+    height, width = value.shape[2], value.shape[3]
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def _hwio(kernel: FloatArray) -> FloatArray:
+    """(out, in, h, w) of the graph to (h, w, in, out) of TensorFlow."""
+    return kernel.transpose(2, 3, 1, 0)
+
+
+def pads_like_same(
+    size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
+) -> bool:
+    """Whether ONNX `pads` (top, left, bottom, right) are what SAME adds to `size` (h, w).
+
+    SAME puts the odd pixel at the end, so that stride 2 on an even side often differs.
+    """
+    for side, window, step, before, after in zip(
+        size, kernel, strides, pads[:2], pads[2:], strict=True
+    ):
+        total = max(0, (-(-side // step) - 1) * step + window - side)
+        if (before, after) != (total // 2, total - total // 2):
+            return False
+    return True
+
+
+def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+    tf, source = writer.tf, inputs[0]
+    kernel, bias = _constant(node, 1), _constant(node, 2)
+    assert kernel is not None
+    assert bias is not None
+    strides, pads = _ints(node, "strides", (1, 1)), _ints(node, "pads", (0, 0, 0, 0))
+    padding = "VALID"
+    if pads_like_same(source.shape[1:3], kernel.shape[2:], strides, pads):
+        padding = "SAME"
+    elif any(pads):
+        top, left, bottom, right = pads
+        source = tf.pad(source, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    product = tf.nn.conv2d(source, writer.weights(_hwio(kernel)), strides, padding)
+    return tf.nn.bias_add(product, bias)
+
+
+def _conv_problem(node: ir.Node) -> str | None:
+    kernel, bias = _constant(node, 1), _constant(node, 2)
+    if kernel is None or bias is None:
+        return "its kernel and bias must be constants"
+    if kernel.ndim != 4:
+        return "only 2-D convolutions are known"
+    if _number(node, "group", 1) != 1:
+        return "grouped convolutions are not known"
+    if set(_ints(node, "dilations", (1, 1))) != {1}:
+        return "dilated convolutions are not known"
+    if _text(node, "auto_pad", "NOTSET") != "NOTSET":
+        return "its padding must be explicit"
+    return None
+
+
+def _max_pool(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+    window, strides = _ints(node, "kernel_shape", ()), _ints(node, "strides", (1, 1))
+    same = any(_ints(node, "pads", (0, 0, 0, 0)))
+    return writer.tf.nn.max_pool2d(inputs[0], window, strides, "SAME" if same else "VALID")
+
+
+def _max_pool_problem(node: ir.Node) -> str | None:
+    pads = _ints(node, "pads", (0, 0, 0, 0))
+    window, strides = _ints(node, "kernel_shape", ()), _ints(node, "strides", (1, 1))
+    size = _image_size(node.inputs[0])
+    if len(window) != 2 or len(node.outputs) != 1 or set(_ints(node, "dilations", (1, 1))) != {1}:
+        return "only plain 2-D pooling is known"
+    if _number(node, "ceil_mode", 0) or _text(node, "auto_pad", "NOTSET") != "NOTSET":
+        return "its padding must be explicit, without ceil_mode"
+    if any(pads) and (size is None or not pads_like_same(size, window, strides, pads)):
+        return "its padding is uneven"
+    return None
+
+
+def _resize(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+    _, height, width, _ = inputs[0].shape
+    # The raw op: the public function adds shape arithmetic to the graph.
+    return writer.tf.raw_ops.ResizeNearestNeighbor(
+        images=inputs[0], size=(2 * height, 2 * width)
+    )
+
+
+def _resize_problem(node: ir.Node) -> str | None:
+    mode = _text(node, "coordinate_transformation_mode", "half_pixel")
+    rounding = _text(node, "nearest_mode", "round_prefer_floor")
+    copies = rounding in _ROUNDINGS_OF_A_COPY.get(mode, ())
+    before, after = _image_size(node.inputs[0]), _image_size(node.outputs[0])
+    doubles = before is not None and after == (2 * before[0], 2 * before[1])
+    if _text(node, "mode", "nearest") != "nearest" or not copies or not doubles:
+        return "only nearest-neighbour doubling is known"
+    return None
+
+
+def _concat(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+    return writer.tf.concat(inputs, _CHANNELS)
+
+
+def _concat_problem(node: ir.Node) -> str | None:
+    return None if int(_number(node, "axis", 0)) in (1, -3) else "only channels can be joined"
+
+
+def _hard_swish(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+    # Written so that the converter recognises its HARD_SWISH.
+    return inputs[0] * writer.tf.nn.relu6(inputs[0] + 3.0) * (1.0 / 6.0)
+
+
+def _leaky_relu(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+    return writer.tf.nn.leaky_relu(inputs[0], _number(node, "alpha", 0.01))
+
+
+def _same_shapes(node: ir.Node) -> str | None:
+    first, second = node.inputs
+    if first is None or second is None or first.shape != second.shape:
+        return "both inputs must have one known shape"
+    return None
+
+
+def _nothing(node: ir.Node) -> str | None:
+    return None
+
+
+LOWERINGS: dict[str, Lowering] = {
+    "Conv": Lowering(_conv, _conv_problem),
+    "Sigmoid": Lowering(lambda w, node, inputs: w.tf.sigmoid(inputs[0]), _nothing),
+    "Mul": Lowering(lambda w, node, inputs: inputs[0] * inputs[1], _same_shapes),
+    "Add": Lowering(lambda w, node, inputs: inputs[0] + inputs[1], _same_shapes),
+    "Concat": Lowering(_concat, _concat_problem),
+    "MaxPool": Lowering(_max_pool, _max_pool_problem),
+    "Resize": Lowering(_resize, _resize_problem),
+    "LeakyRelu": Lowering(_leaky_relu, _nothing),
+    "Relu": Lowering(lambda w, node, inputs: w.tf.nn.relu(inputs[0]), _nothing),
+    "HardSwish": Lowering(_hard_swish, _nothing),
+}

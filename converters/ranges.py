@@ -1,0 +1,104 @@
+"""The range of every tensor over a set of images, found in ONNX Runtime.
+
+Ranges are found once, here, and every emitter writes the same ones. This is plain minimum and
+maximum; a range always holds zero, so that padding is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from ..edge_runtime.errors import MissingExtraError
+from ..edge_runtime.types import FloatArray, Image
+from .graph import INPUT_NAME, DetectorGraph
+
+Ranges = Mapping[str, tuple[float, float]]
+
+# These only move values, so input and output hold the same numbers. One common range for all of
+# them spares the device a requantisation each.
+_MOVERS = ("Concat", "MaxPool", "Resize")
+
+
+def observe_ranges(
+    graph: DetectorGraph,
+    images: Iterable[Image],
+    on_image: Callable[[int], None] | None = None,
+) -> dict[str, tuple[float, float]]:
+    """Smallest and largest value of every activation, by value name.
+
+    `images` are (height, width, 3) uint8 RGB of the model's input size; `on_image` is told how
+    many are done.
+    """
+    session, names = _session(graph)
+    lows, highs = np.zeros(len(names), np.float32), np.zeros(len(names), np.float32)
+    for done, image in enumerate(images, start=1):
+        extremes = np.asarray(session.run(None, {INPUT_NAME: to_input(image)}), np.float32)
+        np.minimum(lows, extremes[: len(names)], out=lows)
+        np.maximum(highs, extremes[len(names) :], out=highs)
+        if on_image:
+            on_image(done)
+    observed = {
+        name: (float(low), float(high)) for name, low, high in zip(names, lows, highs, strict=True)
+    }
+    return observed | {INPUT_NAME: (0.0, 1.0)}
+
+
+def to_input(image: Image) -> FloatArray:
+    """A (h, w, 3) uint8 RGB image as the (1, 3, h, w) float32 0..1 input."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+
+
+def tie_ranges(graph: DetectorGraph, ranges: Ranges) -> dict[str, tuple[float, float]]:
+    """The same ranges, with one common range over values that are only moved about."""
+    leader = {name: name for name in ranges}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            name = leader[name]
+        return name
+
+    for node in graph.model.graph:
+        if node.op_type in _MOVERS:
+            for value in node.inputs:
+                if value is not None and value.name in leader:
+                    leader[find(value.name)] = find(_name(node.outputs[0]))
+    tied: dict[str, tuple[float, float]] = {}
+    for name, (low, high) in ranges.items():
+        common = tied.get(find(name), (low, high))
+        tied[find(name)] = (min(common[0], low), max(common[1], high))
+    return {name: tied[find(name)] for name in ranges}
+
+
+def _session(graph: DetectorGraph):  # type: ignore[no-untyped-def]
+    """A session whose outputs are all minima, then all maxima; and the values' names."""
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError("onnxruntime", "convert", "Calibration") from error
+    proto = ir.to_proto(graph.model)
+    names = [output for node in proto.graph.node for output in node.output]
+    del proto.graph.output[:]
+    for operator in ("ReduceMin", "ReduceMax"):
+        for name in names:
+            output = f"{name}::{operator}"
+            proto.graph.node.append(
+                onnx.helper.make_node(operator, [name], [output], keepdims=0)
+            )
+            proto.graph.output.append(
+                onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, [])
+            )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session, names
+
+
+def _name(value: ir.Value) -> str:
+    assert value.name is not None, "every value of a DetectorGraph has a name"
+    return value.name
