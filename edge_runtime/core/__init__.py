@@ -1,0 +1,18 @@
+"""The counting core, written once in C++ (`include/tally.h`) and shared with Android and iOS."""
+
+from .counting import CounterOptions, Diagnostics, LineCounts, TrackCounter, ZoneCounts
+from .decode import Decoder, DecoderOptions, Head
+from .preprocess import Letterbox, Preprocessor
+
+__all__ = [
+    "CounterOptions",
+    "Decoder",
+    "DecoderOptions",
+    "Diagnostics",
+    "Head",
+    "Letterbox",
+    "LineCounts",
+    "Preprocessor",
+    "TrackCounter",
+    "ZoneCounts",
+]

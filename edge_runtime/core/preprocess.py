@@ -1,0 +1,97 @@
+"""Camera picture to engine input."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..types import Image
+from .native import DTYPES, LAYOUTS, Handle, ffi, lib
+
+PixelFormat = Literal["BGR", "RGB", "BGRA", "RGBA", "NV12", "NV21", "I420"]
+Letterbox = Any
+"""The core's `tally_letterbox` struct: how source pixels map to input pixels."""
+
+
+class Preprocessor:
+    """Rotates, scales and centres pictures on grey 114, straight into an engine's input."""
+
+    def __init__(self) -> None:
+        self._handle = Handle("preprocessor")
+        self._letterbox = ffi.new("tally_letterbox *")
+
+    def run(
+        self,
+        image: Image,
+        target: npt.NDArray[Any],
+        *,
+        layout: Literal["NHWC", "NCHW"],
+        pixel_format: PixelFormat = "BGR",
+        rotation: int = 0,
+    ) -> Letterbox:
+        """Fill `target` with `image`.
+
+        Args:
+            image: uint8; (height, width, channels) for packed formats, the rows of Y followed by
+                those of the chroma, (height * 3 / 2, width), for NV12, NV21 and I420.
+            target: C-contiguous uint8, int8 or float32, (1, h, w, 3) or (1, 3, h, w); written.
+            layout: of `target`.
+            pixel_format: of `image`.
+            rotation: degrees clockwise that turn the picture upright.
+
+        Returns:
+            The letterbox that the decoder needs to map boxes back; valid until the next call.
+
+        Raises:
+            CoreError: sizes, strides or formats that do not fit together.
+        """
+        source = _image(image, pixel_format, rotation)
+        height, width = target.shape[1:3] if layout == "NHWC" else target.shape[2:4]
+        tensor = ffi.new(
+            "tally_tensor *",
+            {
+                "data": ffi.cast("void *", target.ctypes.data),
+                "bytes": target.nbytes,
+                "width": width,
+                "height": height,
+                "dtype": DTYPES[target.dtype],
+                "layout": LAYOUTS[layout],
+            },
+        )
+        self._handle.call(lib.tally_preprocessor_run, source, tensor, self._letterbox)
+        return self._letterbox
+
+
+def _image(image: Image, pixel_format: PixelFormat, rotation: int) -> Any:
+    if image.strides[-1] != 1 or (image.ndim == 3 and image.strides[1] != image.shape[2]):
+        image = np.ascontiguousarray(image)
+    height, width = image.shape[:2]
+    stride, base = image.strides[0], image.ctypes.data
+    first = (height - 1) * stride + image.shape[-1] * (1 if image.ndim == 2 else width)
+    planes = [(base, first, stride)]
+    if image.ndim == 2:  # planar YUV: chroma rows follow the luma rows
+        height = height * 2 // 3
+        luma, half = height * stride, (height + 1) // 2
+        if pixel_format == "I420":
+            quarter = half * (stride // 2)
+            planes = [
+                (base, luma, stride),
+                (base + luma, quarter, stride // 2),
+                (base + luma + quarter, quarter, stride // 2),
+            ]
+        else:
+            planes = [(base, luma, stride), (base + luma, half * stride, stride)]
+    return ffi.new(
+        "tally_image *",
+        {
+            "planes": [ffi.cast("uint8_t *", address) for address, _, _ in planes],
+            "plane_bytes": [size for _, size, _ in planes],
+            "strides": [stride for _, _, stride in planes],
+            "width": width,
+            "height": height,
+            "format": getattr(lib, f"TALLY_{pixel_format}"),
+            "rotation": rotation,
+        },
+    )

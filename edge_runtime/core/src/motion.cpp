@@ -1,0 +1,48 @@
+#include "motion.h"
+
+namespace tally {
+namespace {
+
+// Detector boxes of a small int8 model jitter by about 5% of their size from frame to frame.
+constexpr float kMeasurement = 0.05f;
+// Nothing is known of a new object's speed; people walk about 1 size/s, near cars pass 10.
+constexpr float kStartVelocity = 6.0f;
+constexpr float kAcceleration = 3.0f;
+constexpr float kStartGrowth = 0.5f;
+constexpr float kGrowthAcceleration = 0.5f;
+constexpr float kLeastSide = 1.0f;
+
+}  // namespace
+
+void Motion::start(const Box& box) {
+  size_ = std::max(box.size(), kLeastSide);
+  const Point centre = box.centre();
+  x_.start(centre.x, kMeasurement * size_, kStartVelocity * size_);
+  y_.start(centre.y, kMeasurement * size_, kStartVelocity * size_);
+  width_.start(box.width(), kMeasurement * size_, kStartGrowth * size_);
+  height_.start(box.height(), kMeasurement * size_, kStartGrowth * size_);
+}
+
+void Motion::predict(float dt) {
+  x_.predict(dt, kAcceleration * size_);
+  y_.predict(dt, kAcceleration * size_);
+  width_.predict(dt, kGrowthAcceleration * size_);
+  height_.predict(dt, kGrowthAcceleration * size_);
+}
+
+void Motion::correct(const Box& box) {
+  const float noise = kMeasurement * size_;
+  const Point centre = box.centre();
+  x_.update(centre.x, noise);
+  y_.update(centre.y, noise);
+  width_.update(box.width(), noise);
+  height_.update(box.height(), noise);
+  size_ = std::max(this->box().size(), kLeastSide);
+}
+
+Box Motion::box() const {
+  const float w = std::max(width_.position, kLeastSide), h = std::max(height_.position, kLeastSide);
+  return {x_.position - w / 2, y_.position - h / 2, x_.position + w / 2, y_.position + h / 2};
+}
+
+}  // namespace tally

@@ -1,0 +1,62 @@
+// Where an object is and how fast it goes: a constant-velocity Kalman filter in seconds.
+#pragma once
+
+#include "geometry.h"
+
+namespace tally {
+
+/// One coordinate: position and velocity under white-noise acceleration (Bar-Shalom, Li and
+/// Kirubarajan, "Estimation with Applications to Tracking and Navigation", 2001, section 6.2).
+struct Axis {
+  float position = 0;
+  float velocity = 0;
+  float pp = 0;  // covariance
+  float pv = 0;
+  float vv = 0;
+
+  void start(float z, float position_std, float velocity_std) {
+    position = z;
+    velocity = 0;
+    pp = position_std * position_std;
+    pv = 0;
+    vv = velocity_std * velocity_std;
+  }
+  void predict(float dt, float acceleration_std) {
+    const float q = acceleration_std * acceleration_std;
+    position += velocity * dt;
+    pp += dt * (2 * pv + dt * vv) + q * dt * dt * dt / 3;
+    pv += dt * vv + q * dt * dt / 2;
+    vv += q * dt;
+  }
+  void update(float z, float measurement_std) {
+    const float innovation = z - position;
+    const float s = pp + measurement_std * measurement_std;
+    const float kp = pp / s, kv = pv / s;
+    position += kp * innovation;
+    velocity += kv * innovation;
+    vv -= kv * pv;
+    pv -= kp * pv;
+    pp -= kp * pp;
+  }
+};
+
+/// A box in motion. All noise is in units of the object's own size, so that near and far objects
+/// and all resolutions behave alike.
+class Motion {
+ public:
+  void start(const Box& box);
+  /// Move the belief `dt` seconds on.
+  void predict(float dt);
+  void correct(const Box& box);
+
+  Box box() const;
+  Point velocity() const { return {x_.velocity, y_.velocity}; }
+  /// Standard deviation of the centre in pixels.
+  float uncertainty() const { return std::sqrt(std::max(x_.pp, y_.pp)); }
+
+ private:
+  Axis x_, y_, width_, height_;
+  float size_ = 1;
+};
+
+}  // namespace tally

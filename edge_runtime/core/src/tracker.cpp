@@ -1,0 +1,163 @@
+#include "tracker.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tally {
+namespace {
+
+constexpr float kLeastOverlap = 0.2f;      // established track, good detection
+constexpr float kLeastOverlapLow = 0.5f;   // weak detections must fit well
+constexpr float kLeastOverlapNew = 0.3f;   // one-hit tracks are easily wrong
+constexpr float kLowWindow = 0.3f;         // seconds unseen after which weak boxes are not trusted
+constexpr float kUnconfirmedLost = 0.4f;   // seconds
+constexpr float kReachSigmas = 2.0f;
+constexpr float kReachBase = 0.3f;         // sizes
+constexpr float kReachMost = 3.0f;         // sizes
+constexpr float kSizeRatio = 2.0f;         // an object does not double its side while unseen
+constexpr float kClearLead = 1.2f;
+constexpr float kSameObject = 0.7f;        // a new track is not started on top of another
+constexpr float kEdge = 0.02f;             // of the frame's side
+
+Box box_of(const tally_detection& d) { return {d.x1, d.y1, d.x2, d.y2}; }
+
+bool similar(float a, float b) { return a < kSizeRatio * b && b < kSizeRatio * a; }
+
+}  // namespace
+
+void ClassVote::add(int32_t class_id, float weight) {
+  auto entry = std::find_if(weights_.begin(), weights_.end(),
+                            [&](const auto& pair) { return pair.first == class_id; });
+  if (entry == weights_.end()) entry = weights_.insert(entry, {class_id, 0.0f});
+  entry->second += weight;
+  if (leader_ < 0 || entry->second > kClearLead * weight_of(leader_)) leader_ = class_id;
+}
+
+float ClassVote::weight_of(int32_t class_id) const {
+  for (const auto& [id, weight] : weights_)
+    if (id == class_id) return weight;
+  return 0;
+}
+
+void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detections) {
+  const float dt = seconds(now_ns - previous_ns_);
+  now_ns_ = now_ns;
+  previous_ns_ = now_ns;
+  detections_ = detections;
+  used_.assign(detections_.size(), false);
+  for (Track& track : tracks_) track.motion.predict(dt);
+  for (const Stage stage :
+       {Stage::kOverlapHigh, Stage::kOverlapLow, Stage::kOverlapNew, Stage::kReach})
+    match(stage);
+  start_tracks();
+  drop_tracks();
+}
+
+bool Tracker::takes_part(const Track& track, Stage stage) const {
+  if (track.seen_ns == now_ns_) return false;  // matched by an earlier stage
+  switch (stage) {
+    case Stage::kOverlapHigh: return track.hits > 1;
+    case Stage::kOverlapLow: return track.hits > 1 && seconds(now_ns_ - track.seen_ns) < kLowWindow;
+    case Stage::kOverlapNew: return track.hits == 1;
+    case Stage::kReach: return true;
+  }
+  return false;
+}
+
+bool Tracker::takes_part(const tally_detection& detection, Stage stage) const {
+  const bool high = detection.confidence >= options_.high_confidence;
+  return stage == Stage::kOverlapLow ? !high : high;
+}
+
+float Tracker::cost(const Track& track, const tally_detection& detection, Stage stage) const {
+  const Box expected = track.motion.box(), seen = box_of(detection);
+  if (stage == Stage::kReach) {
+    if (!similar(expected.width(), seen.width()) || !similar(expected.height(), seen.height()))
+      return CostMatrix::kForbidden;
+    const float size = expected.size();
+    const float reach = std::min(
+        kReachBase * size + kReachSigmas * track.motion.uncertainty(), kReachMost * size);
+    const float distance = length(seen.centre() - expected.centre());
+    return distance < reach ? distance / size : CostMatrix::kForbidden;
+  }
+  const float least = stage == Stage::kOverlapHigh  ? kLeastOverlap
+                      : stage == Stage::kOverlapLow ? kLeastOverlapLow
+                                                    : kLeastOverlapNew;
+  const float overlap = iou(expected, seen);
+  return overlap > least ? 1 - overlap : CostMatrix::kForbidden;
+}
+
+void Tracker::match(Stage stage) {
+  std::vector<size_t> rows, columns;
+  for (size_t i = 0; i < tracks_.size(); ++i)
+    if (takes_part(tracks_[i], stage)) rows.push_back(i);
+  for (size_t j = 0; j < detections_.size(); ++j)
+    if (!used_[j] && takes_part(detections_[j], stage)) columns.push_back(j);
+  if (rows.empty() || columns.empty()) return;
+  CostMatrix costs(static_cast<int>(rows.size()), static_cast<int>(columns.size()));
+  for (int r = 0; r < costs.rows(); ++r)
+    for (int c = 0; c < costs.columns(); ++c)
+      costs.at(r, c) = cost(tracks_[rows[r]], detections_[columns[c]], stage);
+  const std::vector<int> column_of = assign(costs);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (column_of[r] < 0) continue;
+    const size_t j = columns[column_of[r]];
+    used_[j] = true;
+    absorb(tracks_[rows[r]], detections_[j]);
+  }
+}
+
+void Tracker::absorb(Track& track, const tally_detection& detection) {
+  track.motion.correct(box_of(detection));
+  track.vote.add(detection.class_id, detection.confidence);
+  track.seen_ns = now_ns_;
+  track.hits += 1;
+  track.confidence = detection.confidence;
+  track.confidence_sum += detection.confidence;
+  track.confirmed = track.confirmed ||
+                    (seconds(now_ns_ - track.first_ns) >= options_.confirm_s &&
+                     track.mean_confidence() >= options_.confirm_confidence);
+}
+
+void Tracker::start_tracks() {
+  for (size_t j = 0; j < detections_.size(); ++j) {
+    const tally_detection& detection = detections_[j];
+    if (used_[j] || detection.confidence < options_.new_confidence) continue;
+    const Box box = box_of(detection);
+    const bool repeated = std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& track) {
+      return track.seen_ns == now_ns_ && iou(track.motion.box(), box) > kSameObject;
+    });
+    if (repeated) continue;
+    Track track;
+    track.id = next_id_++;
+    track.first_ns = now_ns_;
+    track.motion.start(box);
+    absorb(track, detection);
+    tracks_.push_back(std::move(track));
+  }
+}
+
+bool Tracker::leaving(const Track& track) const {
+  const Box box = track.motion.box();
+  const float width = static_cast<float>(options_.frame_width);
+  const float height = static_cast<float>(options_.frame_height);
+  const Point v = track.motion.velocity();
+  return (box.x1 < kEdge * width && v.x < 0) || (box.x2 > (1 - kEdge) * width && v.x > 0) ||
+         (box.y1 < kEdge * height && v.y < 0) || (box.y2 > (1 - kEdge) * height && v.y > 0);
+}
+
+void Tracker::drop_tracks() {
+  ended_.clear();
+  const auto over = [&](const Track& track) {
+    const float unseen = seconds(now_ns_ - track.seen_ns);
+    if (unseen == 0) return false;
+    if (!track.confirmed) return unseen > kUnconfirmedLost;
+    return unseen > (leaving(track) ? options_.edge_lost_s : options_.lost_s);
+  };
+  const auto first = std::stable_partition(tracks_.begin(), tracks_.end(),
+                                           [&](const Track& track) { return !over(track); });
+  std::move(first, tracks_.end(), std::back_inserter(ended_));
+  tracks_.erase(first, tracks_.end());
+}
+
+}  // namespace tally

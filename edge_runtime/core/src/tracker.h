@@ -1,0 +1,78 @@
+// From boxes of single frames to objects over time (ByteTrack, Zhang et al. 2022, arXiv 2110.06864,
+// in seconds instead of frames, and blind to the class label).
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "assignment.h"
+#include "motion.h"
+#include "tally.h"
+
+namespace tally {
+
+/// Confidence-weighted vote of a track's life for its class.
+class ClassVote {
+ public:
+  void add(int32_t class_id, float weight);
+  /// The leader; a rival takes over only with a clear lead, so that labels do not flutter.
+  int32_t leader() const { return leader_; }
+
+ private:
+  float weight_of(int32_t class_id) const;
+  std::vector<std::pair<int32_t, float>> weights_;
+  int32_t leader_ = -1;
+};
+
+struct Track {
+  int64_t id = 0;
+  Motion motion;
+  ClassVote vote;
+  int64_t first_ns = 0;
+  int64_t seen_ns = 0;  // last matched
+  int hits = 0;
+  float confidence = 0;  // of the last match
+  float confidence_sum = 0;
+  bool confirmed = false;
+
+  float mean_confidence() const { return confidence_sum / static_cast<float>(hits); }
+};
+
+class Tracker {
+ public:
+  explicit Tracker(const tally_counter_options& options) : options_(options) {}
+
+  /// Match, start and drop tracks. Tracks seen now have `seen_ns == now_ns`.
+  void update(int64_t now_ns, const std::vector<tally_detection>& detections);
+
+  std::vector<Track>& tracks() { return tracks_; }
+  const std::vector<Track>& tracks() const { return tracks_; }
+  /// Tracks dropped by the last update.
+  const std::vector<Track>& ended() const { return ended_; }
+
+ private:
+  enum class Stage { kOverlapHigh, kOverlapLow, kOverlapNew, kReach };
+
+  void match(Stage stage);
+  bool takes_part(const Track& track, Stage stage) const;
+  bool takes_part(const tally_detection& detection, Stage stage) const;
+  float cost(const Track& track, const tally_detection& detection, Stage stage) const;
+  void absorb(Track& track, const tally_detection& detection);
+  void start_tracks();
+  void drop_tracks();
+  bool leaving(const Track& track) const;
+
+  tally_counter_options options_;
+  std::vector<Track> tracks_;
+  std::vector<Track> ended_;
+  std::vector<tally_detection> detections_;
+  std::vector<bool> used_;
+  int64_t now_ns_ = 0;
+  int64_t previous_ns_ = 0;
+  int64_t next_id_ = 1;
+};
+
+inline float seconds(int64_t nanoseconds) { return static_cast<float>(nanoseconds) * 1e-9f; }
+
+}  // namespace tally
