@@ -1,0 +1,131 @@
+"""Does what the model has agree with what its metadata says? Both come from an untrusted file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from ..errors import ModelError
+from ..metadata import ModelMetadata
+from .protocol import HeadDtype, HeadSpec
+
+Shape = tuple[int, ...]
+
+# A uint8 or int8 input must mean the pixel as the camera gives it: 0..255 for 0..1.
+PIXEL_SCALE = 1 / 255
+PIXEL_SCALE_TOLERANCE = 0.02 * PIXEL_SCALE
+PIXEL_ZERO_POINT = {"uint8": 0, "int8": -128}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output as the runtime reports it; `dtype` is a numpy name."""
+
+    name: str
+    shape: Shape
+    dtype: str
+    scale: float = 1.0
+    zero_point: int = 0
+
+
+def check_input(metadata: ModelMetadata, tensor: Tensor, path: str) -> None:
+    """Raise ModelError unless the input is the image that the metadata describes."""
+    height, width = metadata.input_size
+    expected = (1, 3, height, width) if metadata.layout == "NCHW" else (1, height, width, 3)
+    if tensor.shape != expected:
+        raise _mismatch(path, f"its input is {tensor.shape}, its metadata says {expected}")
+    if tensor.dtype not in get_args(HeadDtype):
+        raise _mismatch(path, f"its input is {tensor.dtype}, not float32, uint8 or int8")
+    if tensor.dtype == "float32":
+        return
+    scale_is_right = abs(tensor.scale - PIXEL_SCALE) <= PIXEL_SCALE_TOLERANCE
+    if not scale_is_right or tensor.zero_point != PIXEL_ZERO_POINT[tensor.dtype]:
+        raise _mismatch(
+            path,
+            f"its {tensor.dtype} input has scale {tensor.scale:.6g} and zero point "
+            f"{tensor.zero_point}, so that it does not take pixels as they are",
+        )
+
+
+def match_heads(
+    metadata: ModelMetadata, outputs: Sequence[Tensor], path: str
+) -> tuple[list[int], list[HeadSpec]]:
+    """Find each head of the metadata among the outputs: by name, else by shape.
+
+    Converters rename and reorder TFLite outputs; the shapes of heads differ, as strides do.
+
+    Returns:
+        The output's position for each head, and the heads, both in the metadata's order.
+
+    Raises:
+        ModelError: the number, shape, dtype or quantisation of the outputs does not fit.
+    """
+    heads = range(len(metadata.head_names))
+    if len(outputs) != len(heads):
+        raise _mismatch(path, f"it has {len(outputs)} outputs, its metadata {len(heads)} heads")
+    order = _order(metadata, outputs)
+    return order, [_head_spec(metadata, head, outputs[order[head]], path) for head in heads]
+
+
+def _order(metadata: ModelMetadata, outputs: Sequence[Tensor]) -> list[int]:
+    names = [output.name for output in outputs]
+    if set(names) == set(metadata.head_names):
+        return [names.index(name) for name in metadata.head_names]
+    found = [output.shape for output in outputs]
+    wanted = [head_shape(metadata, head) for head in range(len(outputs))]
+    if len(set(found)) == len(found) and set(found) == set(wanted):
+        return [found.index(shape) for shape in wanted]
+    return list(range(len(outputs)))
+
+
+def head_shape(metadata: ModelMetadata, head: int) -> Shape:
+    """The array shape that the metadata promises for head number `head`."""
+    height, width = (side // metadata.strides[head] for side in metadata.input_size)
+    channels = len(metadata.anchors[head]) * (5 + metadata.num_classes)
+    return (1, channels, height, width) if metadata.layout == "NCHW" else (1, height, width, channels)
+
+
+def _head_spec(metadata: ModelMetadata, head: int, tensor: Tensor, path: str) -> HeadSpec:
+    name, stride = metadata.head_names[head], metadata.strides[head]
+    height, width = metadata.input_size
+    expected = head_shape(metadata, head)
+    if tensor.shape != expected or height % stride or width % stride:
+        raise _mismatch(path, f"head {name} is {tensor.shape}, its metadata says {expected}")
+    scale, zero_point = _quantisation(tensor, name, path)
+    return HeadSpec(
+        name=name,
+        dtype=_dtype(tensor, name, path),
+        layout=metadata.layout,
+        width=width // stride,
+        height=height // stride,
+        stride=stride,
+        anchors=metadata.anchors[head],
+        scale=scale,
+        zero_point=zero_point,
+    )
+
+
+def _dtype(tensor: Tensor, name: str, path: str) -> HeadDtype:
+    for known in ("float32", "uint8", "int8"):
+        if tensor.dtype == known:
+            return known
+    raise _mismatch(path, f"head {name} is {tensor.dtype}, not float32, uint8 or int8")
+
+
+def _quantisation(tensor: Tensor, name: str, path: str) -> tuple[float, int]:
+    if tensor.dtype not in PIXEL_ZERO_POINT:
+        return 1.0, 0
+    limits = np.iinfo(tensor.dtype)
+    if not (math.isfinite(tensor.scale) and tensor.scale > 0):
+        raise _mismatch(path, f"head {name} has the quantisation scale {tensor.scale}")
+    if not limits.min <= tensor.zero_point <= limits.max:
+        raise _mismatch(path, f"head {name} has the zero point {tensor.zero_point}")
+    return tensor.scale, tensor.zero_point
+
+
+def _mismatch(path: str, problem: str) -> ModelError:
+    return ModelError(path, problem, "Convert the original checkpoint again with tallylens convert")

@@ -1,0 +1,151 @@
+"""TFLite models on LiteRT (or its older names), with XNNPACK.
+
+The interpreter refuses to run while a numpy view of its memory is alive, and the safe way around
+that is to copy each head. Copying is avoided here: an array over the same memory keeps the
+interpreter itself alive instead of the object whose references it counts. That is sound because
+shapes are static, so the addresses change only in `allocate_tensors`, which runs once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import MissingExtraError, ModelError
+from ..metadata import ModelMetadata
+from .heads import Tensor, check_input, match_heads
+from .protocol import HeadSpec, TensorView
+from .tflite_check import check_tflite
+from .tflite_metadata import read_tflite_metadata
+
+# The maintained package first.
+MODULES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
+_stderr_lock = threading.Lock()
+
+
+class LiteRTEngine:
+    """A TFLite model; see `Engine`. Each instance holds its own copy of the activations."""
+
+    name = "litert-xnnpack"
+
+    def __init__(self, data: bytes, path: Path, *, num_threads: int = 1) -> None:
+        """Load the model held in `data`, which was read from `path`.
+
+        Raises:
+            ModelError: the file is damaged, custom, or contradicts its metadata.
+            MissingExtraError: no TFLite interpreter is installed.
+        """
+        shown = str(path)
+        self.metadata: ModelMetadata = read_tflite_metadata(data, shown)
+        check_tflite(data, shown)
+        self._interpreter = _load(data, shown, num_threads)
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        if len(inputs) != 1:
+            raise ModelError(shown, f"it has {len(inputs)} inputs", "Give a detector with one")
+        check_input(self.metadata, _tensor(inputs[0]), shown)
+        order, self.heads = match_heads(self.metadata, [_tensor(one) for one in outputs], shown)
+        self._input_index = int(inputs[0]["index"])
+        self._head_indices = [int(outputs[position]["index"]) for position in order]
+
+    @property
+    def input(self) -> TensorView:
+        """The interpreter's own input tensor."""
+        return _mapped(self._interpreter, self._input_index)
+
+    def run(self) -> list[npt.NDArray[np.generic]]:
+        """One inference; the arrays are the interpreter's memory, valid until the next `run`."""
+        self._interpreter.invoke()
+        return [_mapped(self._interpreter, index) for index in self._head_indices]
+
+    def close(self) -> None:
+        """Let go of the interpreter; it lives as long as an array over its memory does."""
+        self._interpreter = None
+
+    def __enter__(self) -> LiteRTEngine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Memory:
+    """The address of a tensor, and a reference that keeps it valid."""
+
+    def __init__(self, view: npt.NDArray[Any], owner: object) -> None:
+        self.__array_interface__ = view.__array_interface__
+        self._owner = owner
+
+
+def _mapped(interpreter: Any, index: int) -> npt.NDArray[Any]:
+    return np.asarray(_Memory(interpreter.tensor(index)(), interpreter))
+
+
+def find_interpreter() -> Any:
+    """The first installed module that has a TFLite `Interpreter`, or None."""
+    for name in MODULES:
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(name)
+    return None
+
+
+def _load(data: bytes, path: str, num_threads: int) -> Any:
+    module = find_interpreter()
+    if module is None:
+        raise MissingExtraError("ai-edge-litert", "all", "running a .tflite model")
+    try:
+        with _quiet_stderr():
+            interpreter = module.Interpreter(model_content=data, num_threads=num_threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError, MemoryError) as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise ModelError(
+            path, f"the interpreter cannot load it ({reason})", "Convert the checkpoint again"
+        ) from error
+    return interpreter
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep the interpreter's own lines off the terminal; it offers no setting for them."""
+    with _stderr_lock:
+        try:
+            kept = os.dup(2)
+        except OSError:
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(nowhere)
+            os.close(kept)
+
+
+def _tensor(details: Mapping[str, Any]) -> Tensor:
+    scale, zero_point = details["quantization"]
+    quantised = details["dtype"] in (np.uint8, np.int8)
+    return Tensor(
+        name=str(details["name"]),
+        # A dynamic side is -1 in the signature, and whatever was allocated in the shape.
+        shape=tuple(int(side) for side in details["shape_signature"]),
+        dtype=np.dtype(details["dtype"]).name,
+        scale=float(scale) if quantised else 1.0,
+        zero_point=int(zero_point) if quantised else 0,
+    )

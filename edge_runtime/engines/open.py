@@ -1,0 +1,108 @@
+"""Open a model with the engine that its content asks for."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ..errors import ModelError, UnsupportedModelError, UsageError
+from .protocol import Engine
+
+MAX_MODEL_BYTES = 1 << 30
+CONVERT = "Convert it first with tallylens convert"
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What `doctor` tells of an engine; `version` is None where the package is not installed."""
+
+    name: str
+    package: str
+    version: str | None
+    providers: tuple[str, ...] = ()
+
+
+def open_engine(
+    path: str | os.PathLike[str],
+    *,
+    num_threads: int = 1,
+    providers: Sequence[str] | None = None,
+) -> Engine:
+    """Load a .tflite or .onnx file that tallylens wrote, whatever its name.
+
+    Args:
+        path: the model.
+        num_threads: threads of one inference. Two engines with one thread each give more frames
+            a second than one engine with two.
+        providers: ONNX Runtime execution providers, best first; None takes what is there.
+
+    Raises:
+        ModelError: missing, damaged, too large, or not a model that an engine can run.
+        MissingExtraError: the engine's package is not installed.
+        UsageError: a number of threads below 1, or an unknown provider.
+    """
+    if num_threads < 1:
+        raise UsageError(f"num_threads is {num_threads}", "Give 1 or more")
+    model = Path(path)
+    data = _read(model)
+    if data[4:8] == b"TFL3":
+        from .litert import LiteRTEngine
+
+        return LiteRTEngine(data, model, num_threads=num_threads)
+    if data[:2] == b"PK":
+        raise UnsupportedModelError(model, "a PyTorch checkpoint, not a model to run", CONVERT)
+    from .onnx import OnnxEngine
+
+    return OnnxEngine(data, model, num_threads=num_threads, providers=providers)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_MODEL_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise ModelError(path, reason, "Give the path of a .tflite or .onnx file") from error
+    if len(data) > MAX_MODEL_BYTES:
+        raise ModelError(path, f"larger than {MAX_MODEL_BYTES >> 20} MiB", "Give a smaller model")
+    if not data:
+        raise ModelError(path, "the file is empty", "Copy it or convert the checkpoint again")
+    return data
+
+
+def available_engines() -> list[EngineInfo]:
+    """The engines that tallylens knows, installed or not, best first for each format."""
+    packages = ("ai-edge-litert", "tflite-runtime", "tensorflow")
+    litert = [EngineInfo("litert-xnnpack", package, _version(package)) for package in packages]
+    return [*litert, EngineInfo("onnxruntime", "onnxruntime", _onnx_version(), _providers())]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _onnx_version() -> str | None:
+    # The GPU builds are packages of other names with the same module.
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    import onnxruntime
+
+    return str(onnxruntime.__version__)
+
+
+def _providers() -> tuple[str, ...]:
+    if importlib.util.find_spec("onnxruntime") is None:
+        return ()
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    from .onnx import PROVIDERS
+
+    return tuple(provider for provider in PROVIDERS if provider in available)

@@ -1,0 +1,134 @@
+"""Is the inside of a .tflite file sound? Asked before any interpreter sees it.
+
+LiteRT verifies the flatbuffer's offsets, but believes its contents: an index that points nowhere,
+or a tensor whose buffer is shorter than its shape, ends the process. So they are checked here.
+Field numbers are those of the TFLite schema, version 3.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..errors import ModelError, UnsupportedModelError
+from .flatbuffer import BROKEN, INT8, INT32, UINT32, Node
+
+MODEL_OPERATOR_CODES, MODEL_SUBGRAPHS, MODEL_BUFFERS = 1, 2, 4
+CODE_OLD_BUILTIN, CODE_CUSTOM_NAME, CODE_BUILTIN = 0, 1, 3
+GRAPH_TENSORS, GRAPH_INPUTS, GRAPH_OUTPUTS, GRAPH_OPERATORS = 0, 1, 2, 3
+TENSOR_SHAPE, TENSOR_TYPE, TENSOR_BUFFER, TENSOR_QUANTIZATION, TENSOR_SPARSITY = 0, 1, 2, 4, 6
+QUANTIZATION_SCALE, QUANTIZATION_ZERO_POINT, QUANTIZATION_AXIS = 2, 3, 6
+OPERATOR_CODE, OPERATOR_INPUTS, OPERATOR_OUTPUTS = 0, 1, 2
+BUFFER_DATA, BUFFER_OFFSET = 0, 1
+
+CUSTOM = 32
+MAX_RANK = 8
+MAX_TENSOR_BYTES = 1 << 31
+# By TensorType: float32, float16, int32, uint8, int64, bool, int16, int8. A detector needs no more.
+ELEMENT_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1}
+# The zero points of uint8 and int8 tensors; those of other types, and of channels, are 0.
+ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
+
+
+def check_tflite(data: bytes, path: str) -> None:
+    """Raise ModelError where the model contradicts itself, UnsupportedModelError for custom ops."""
+    try:
+        model = Node.root(data)
+        _refuse_custom_ops(model, path)
+        problem = _first_problem(model)
+    except BROKEN as error:
+        problem = str(error)
+    if problem:
+        raise ModelError(
+            path, f"the TFLite model is damaged ({problem})", "Copy it or convert it again"
+        )
+
+
+def _refuse_custom_ops(model: Node, path: str) -> None:
+    for code in model.nodes(MODEL_OPERATOR_CODES):
+        name = code.blob(CODE_CUSTOM_NAME, 200).decode(errors="replace")
+        if name or _builtin(code) == CUSTOM:
+            raise UnsupportedModelError(
+                path,
+                f"the TFLite model needs the custom operation {name!r}",
+                "Convert the original checkpoint with tallylens convert, which needs none",
+            )
+
+
+def _builtin(code: Node) -> int:
+    return max(code.number(CODE_OLD_BUILTIN, INT8), code.number(CODE_BUILTIN, INT32))
+
+
+def _first_problem(model: Node) -> str | None:
+    graphs = model.nodes(MODEL_SUBGRAPHS)
+    if len(graphs) != 1:
+        return f"{len(graphs)} subgraphs instead of one"
+    buffers = model.nodes(MODEL_BUFFERS)
+    if any(buffer.has(BUFFER_OFFSET) for buffer in buffers):
+        return "weights outside the flatbuffer"
+    sizes = [buffer.size(BUFFER_DATA) for buffer in buffers]
+    tensors = graphs[0].nodes(GRAPH_TENSORS)
+    problems = [_tensor_problem(tensor, sizes) for tensor in tensors]
+    wrong = next(((i, problem) for i, problem in enumerate(problems) if problem), None)
+    if wrong:
+        return f"tensor {wrong[0]} has {wrong[1]}"
+    return _index_problem(graphs[0], len(tensors), len(model.nodes(MODEL_OPERATOR_CODES)))
+
+
+def _index_problem(graph: Node, tensors: int, codes: int) -> str | None:
+    """Everything that names a tensor or an operation must name one that exists."""
+    ends = [*graph.array(GRAPH_INPUTS, "<i4"), *graph.array(GRAPH_OUTPUTS, "<i4")]
+    if any(not 0 <= index < tensors for index in ends):
+        return "an input or output that does not exist"
+    for operator in graph.nodes(GRAPH_OPERATORS):
+        if operator.number(OPERATOR_CODE, UINT32) >= codes:
+            return "an operator that does not exist"
+        inputs = operator.array(OPERATOR_INPUTS, "<i4")
+        outputs = operator.array(OPERATOR_OUTPUTS, "<i4")
+        # -1 stands for an optional input that is left out.
+        if any(not -1 <= index < tensors for index in inputs):
+            return "an operator that reads a tensor that does not exist"
+        if any(not 0 <= index < tensors for index in outputs):
+            return "an operator that writes a tensor that does not exist"
+    return None
+
+
+def _tensor_problem(tensor: Node, buffer_sizes: list[int]) -> str | None:
+    shape = [int(side) for side in tensor.array(TENSOR_SHAPE, "<i4")]
+    element = ELEMENT_BYTES.get(tensor.number(TENSOR_TYPE, INT8))
+    buffer = tensor.number(TENSOR_BUFFER, UINT32)
+    if element is None:
+        return "an element type that detectors do not use"
+    if len(shape) > MAX_RANK or any(side < 0 for side in shape):
+        return f"the shape {shape}"
+    size = element * math.prod(shape)
+    if size > MAX_TENSOR_BYTES:
+        return "more than 2 GiB"
+    if buffer >= len(buffer_sizes):
+        return "a buffer that does not exist"
+    if buffer_sizes[buffer] not in (0, size):
+        return f"{buffer_sizes[buffer]} bytes of data for {size}"
+    if tensor.has(TENSOR_SPARSITY):
+        return "sparse data"
+    if tensor.has(TENSOR_QUANTIZATION):
+        zero_points = ZERO_POINTS.get(tensor.number(TENSOR_TYPE, INT8), (0, 0))
+        return _quantization_problem(tensor.node(TENSOR_QUANTIZATION), shape, zero_points)
+    return None
+
+
+def _quantization_problem(
+    quantization: Node, shape: list[int], allowed: tuple[int, int]
+) -> str | None:
+    scales = quantization.array(QUANTIZATION_SCALE, "<f4")
+    zero_points = quantization.array(QUANTIZATION_ZERO_POINT, "<i8")
+    axis = quantization.number(QUANTIZATION_AXIS, INT32)
+    if not all(math.isfinite(scale) and scale > 0 for scale in scales):
+        return "a quantisation scale that is not above zero"
+    if len(scales) > 1:
+        allowed = (0, 0)
+        if not 0 <= axis < len(shape) or shape[axis] != len(scales):
+            return f"{len(scales)} quantisation scales for the shape {shape}"
+    if len(zero_points) not in (0, len(scales)):
+        return f"{len(zero_points)} zero points for {len(scales)} scales"
+    if any(not allowed[0] <= zero_point <= allowed[1] for zero_point in zero_points):
+        return "a zero point out of its range"
+    return None
