@@ -1,0 +1,171 @@
+"""Builds a detector graph node by node, with the shape of every value known from the start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from ..edge_runtime.metadata import ModelMetadata
+from .graph import INPUT_NAME, OPSET, DetectorGraph
+from .shapes import ShapeError, infer
+
+IR_VERSION = 8
+MAX_NODES = 20_000
+
+Floats = npt.NDArray[np.floating]
+Attributes = Mapping[str, int | float | str | Sequence[int]]
+
+
+class GraphBuilder:
+    """Every method adds one operator and returns its output, NCHW float32.
+
+    Methods raise `ShapeError` where the inputs do not fit together.
+    """
+
+    def __init__(self, size: tuple[int, int], batch: int | None) -> None:
+        shape = ir.Shape(["batch" if batch is None else batch, 3, *size])
+        self._names: Counter[str] = Counter()
+        self._nodes: list[ir.Node] = []
+        self._constants: list[ir.Value] = []
+        self.input = ir.Value(
+            name=INPUT_NAME, shape=shape, type=ir.TensorType(ir.DataType.FLOAT)
+        )
+
+    def constant(self, name: str, array: npt.NDArray[np.generic]) -> ir.Value:
+        """A new initializer; its name gets a number where it is taken."""
+        name = self._unique(name)
+        tensor = ir.tensor(np.ascontiguousarray(array), name=name)
+        value = ir.Value(
+            name=name,
+            shape=ir.Shape(array.shape),
+            type=ir.TensorType(tensor.dtype),
+            const_value=tensor,
+        )
+        self._constants.append(value)
+        return value
+
+    def add(
+        self,
+        op_type: str,
+        name: str,
+        inputs: Sequence[ir.Value | None],
+        attributes: Attributes | None = None,
+    ) -> ir.Value:
+        """Any operator that has a shape rule."""
+        if len(self._nodes) >= MAX_NODES:
+            raise ShapeError(f"more than {MAX_NODES} operators")
+        name = self._unique(name)
+        output = ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
+        node = ir.node(op_type, inputs, attributes or {}, outputs=[output], name=name)
+        output.shape = infer(node)
+        self._nodes.append(node)
+        return output
+
+    def conv(
+        self,
+        name: str,
+        x: ir.Value,
+        weight: Floats,
+        bias: Floats | None,
+        *,
+        strides: Sequence[int] = (1, 1),
+        pads: Sequence[int] = (0, 0, 0, 0),
+        dilations: Sequence[int] = (1, 1),
+        group: int = 1,
+        constant_name: str = "",
+    ) -> ir.Value:
+        """`weight` (out, in / group, kh, kw), `bias` (out,); `pads` top, left, bottom, right."""
+        stem = constant_name or name
+        inputs = [x, self.constant(f"{stem}.weight", weight.astype(np.float32, copy=False))]
+        if bias is not None:
+            inputs.append(self.constant(f"{stem}.bias", bias.astype(np.float32, copy=False)))
+        attributes = {
+            "kernel_shape": weight.shape[2:],
+            "strides": tuple(strides),
+            "pads": tuple(pads),
+            "dilations": tuple(dilations),
+            "group": group,
+        }
+        return self.add("Conv", f"{name}/Conv", inputs, attributes)
+
+    def batch_norm(
+        self, name: str, x: ir.Value, statistics: Mapping[str, Floats], epsilon: float
+    ) -> ir.Value:
+        """`statistics` in the order weight, bias, running_mean, running_var, each (channels,)."""
+        constants = [
+            self.constant(f"{name}.{key}", array.astype(np.float32, copy=False))
+            for key, array in statistics.items()
+        ]
+        return self.add(
+            "BatchNormalization", f"{name}/BatchNorm", [x, *constants], {"epsilon": epsilon}
+        )
+
+    def silu(self, name: str, x: ir.Value) -> ir.Value:
+        return self.add("Mul", f"{name}/Mul", [x, self.add("Sigmoid", f"{name}/Sigmoid", [x])])
+
+    def concat(self, name: str, values: Sequence[ir.Value]) -> ir.Value:
+        """Join along the channels."""
+        return self.add("Concat", f"{name}/Concat", values, {"axis": 1})
+
+    def max_pool(
+        self,
+        name: str,
+        x: ir.Value,
+        kernel: Sequence[int],
+        strides: Sequence[int],
+        pads: Sequence[int],
+    ) -> ir.Value:
+        attributes = {
+            "kernel_shape": tuple(kernel),
+            "strides": tuple(strides),
+            "pads": tuple(pads),
+        }
+        return self.add("MaxPool", f"{name}/MaxPool", [x], attributes)
+
+    def upsample(self, name: str, x: ir.Value) -> ir.Value:
+        """Nearest neighbour, height and width doubled."""
+        scales = self.constant(f"{name}.scales", np.array([1, 1, 2, 2], np.float32))
+        attributes = {
+            "mode": "nearest",
+            "coordinate_transformation_mode": "asymmetric",
+            "nearest_mode": "floor",
+        }
+        return self.add("Resize", f"{name}/Resize", [x, None, scales], attributes)
+
+    def every_second(self, name: str, x: ir.Value, row: int, column: int) -> ir.Value:
+        """x[:, :, row::2, column::2]."""
+        slices = ([row, column], [1 << 31, 1 << 31], [2, 3], [2, 2])
+        constants = [
+            self.constant(f"{name}.{key}", np.array(numbers, np.int64))
+            for key, numbers in zip(("starts", "ends", "axes", "steps"), slices, strict=True)
+        ]
+        return self.add("Slice", f"{name}/Slice", [x, *constants])
+
+    def finish(self, heads: Sequence[ir.Value], metadata: ModelMetadata) -> DetectorGraph:
+        """The graph whose outputs are `heads`, named as `metadata` says."""
+        for value, name in zip(heads, metadata.head_names, strict=True):
+            value.name = name
+        graph = ir.Graph(
+            [self.input],
+            heads,
+            nodes=self._nodes,
+            initializers=self._constants,
+            opset_imports={"": OPSET},
+            name="detector",
+        )
+        model = ir.Model(graph, ir_version=IR_VERSION, producer_name="tallylens")
+        return DetectorGraph(model, metadata)
+
+    def _unique(self, name: str) -> str:
+        """`name`, or with a number before it where it is taken.
+
+        Every name holds a dot or a slash and only numbered ones hold a colon, so that none is
+        taken twice and none is that of an input or output.
+        """
+        name = name.replace(":", ".")
+        self._names[name] += 1
+        return name if self._names[name] == 1 else f"{self._names[name]}:{name}"

@@ -1,0 +1,195 @@
+"""From YOLOv5's modules to graph nodes: one short function for each kind of module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import onnx_ir as ir
+
+from ...edge_runtime.errors import UnsupportedModelError
+from ..builder import GraphBuilder
+from .module import Module
+
+MAX_DEPTH = 12
+
+STATISTICS = ("weight", "bias", "running_mean", "running_var")
+
+
+class Assembler:
+    """Adds modules to a graph; `path` is the checkpoint's, for messages."""
+
+    def __init__(self, builder: GraphBuilder, path: str) -> None:
+        self.builder = builder
+        self.path = path
+        self._depth = 0
+
+    def run(self, module: Module, x: ir.Value) -> ir.Value:
+        """What `module` makes of the feature map `x`.
+
+        Raises:
+            UnsupportedModelError: a module or setting that tallylens does not know.
+            ShapeError: its weights do not fit its input.
+        """
+        handler = _HANDLERS.get(module.kind)
+        if handler is None or self._depth >= MAX_DEPTH:
+            raise self.unsupported(f"{module.name} is a {module.kind}")
+        self._depth += 1
+        output = handler(self, module, x)
+        self._depth -= 1
+        return output
+
+    def unsupported(self, problem: str) -> UnsupportedModelError:
+        return UnsupportedModelError(
+            self.path,
+            f"{problem}, which tallylens does not know",
+            "Give a YOLOv5 v3 to v7 detection checkpoint of a standard architecture",
+        )
+
+
+def _conv2d(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    weight = module.tensor("weight")
+    if module.attribute("padding_mode", lambda mode: type(mode) is str, "zeros") != "zeros":
+        raise assembler.unsupported(f"{module.name} pads with something else than zeros")
+    top, left = module.pair("padding", 0)
+    return assembler.builder.conv(
+        module.name,
+        x,
+        weight,
+        module.optional_tensor("bias"),
+        strides=module.pair("stride", 1),
+        pads=(top, left, top, left),
+        dilations=module.pair("dilation", 1),
+        group=module.integer("groups", 1),
+    )
+
+
+def _batch_norm(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    statistics = {key: module.tensor(key) for key in STATISTICS}
+    return assembler.builder.batch_norm(module.name, x, statistics, module.number("eps"))
+
+
+def _conv(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    """Convolution, batch norm (absent after fusing) and activation."""
+    x = assembler.run(module.child("conv"), x)
+    if module.has_child("bn"):
+        x = assembler.run(module.child("bn"), x)
+    return assembler.run(module.child("act"), x)
+
+
+def _bottleneck(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    y = assembler.run(module.child("cv2"), assembler.run(module.child("cv1"), x))
+    if not module.attribute("add", lambda add: type(add) is bool):
+        return y
+    return assembler.builder.add("Add", f"{module.name}/Add", [x, y])
+
+
+def _c3(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    deep = assembler.run(module.child("m"), assembler.run(module.child("cv1"), x))
+    shallow = assembler.run(module.child("cv2"), x)
+    joined = assembler.builder.concat(module.name, [deep, shallow])
+    return assembler.run(module.child("cv3"), joined)
+
+
+def _bottleneck_csp(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    deep = assembler.run(module.child("m"), assembler.run(module.child("cv1"), x))
+    deep = assembler.run(module.child("cv3"), deep)
+    shallow = assembler.run(module.child("cv2"), x)
+    joined = assembler.builder.concat(module.name, [deep, shallow])
+    normalised = assembler.run(module.child("bn"), joined)
+    return assembler.run(module.child("cv4"), assembler.run(module.child("act"), normalised))
+
+
+def _spp(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    """Pools of growing windows beside each other."""
+    x = assembler.run(module.child("cv1"), x)
+    pooled = [assembler.run(pool, x) for pool in module.child("m").children()]
+    return assembler.run(module.child("cv2"), assembler.builder.concat(module.name, [x, *pooled]))
+
+
+def _sppf(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    """The same pool three times, one after the other."""
+    levels = [assembler.run(module.child("cv1"), x)]
+    for _ in range(3):
+        levels.append(assembler.run(module.child("m"), levels[-1]))
+    return assembler.run(module.child("cv2"), assembler.builder.concat(module.name, levels))
+
+
+def _focus(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    """Every second pixel into channels: top left, bottom left, top right, bottom right."""
+    corners = [
+        assembler.builder.every_second(module.name, x, row, column)
+        for row, column in ((0, 0), (1, 0), (0, 1), (1, 1))
+    ]
+    return assembler.run(module.child("conv"), assembler.builder.concat(module.name, corners))
+
+
+def _max_pool(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    if module.pair("dilation", 1) != (1, 1) or module.attribute(
+        "ceil_mode", lambda mode: type(mode) is bool, False
+    ):
+        raise assembler.unsupported(f"{module.name} is a dilated or rounded-up MaxPool2d")
+    top, left = module.pair("padding", 0)
+    return assembler.builder.max_pool(
+        module.name,
+        x,
+        module.pair("kernel_size"),
+        module.pair("stride"),
+        (top, left, top, left),
+    )
+
+
+def _upsample(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    scale = module.attribute("scale_factor", lambda scale: scale in (2, 2.0, (2, 2), (2.0, 2.0)))
+    mode = module.attribute("mode", lambda mode: type(mode) is str)
+    if not scale or mode != "nearest":
+        raise assembler.unsupported(f"{module.name} is an Upsample other than nearest by 2")
+    return assembler.builder.upsample(module.name, x)
+
+
+def _sequential(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    for child in module.children():
+        x = assembler.run(child, x)
+    return x
+
+
+def _identity(_: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    return x
+
+
+def _silu(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    return assembler.builder.silu(module.name, x)
+
+
+def _hardswish(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    return assembler.builder.add("HardSwish", f"{module.name}/HardSwish", [x])
+
+
+def _relu(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    return assembler.builder.add("Relu", f"{module.name}/Relu", [x])
+
+
+def _leaky_relu(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    slope = module.number("negative_slope")
+    return assembler.builder.add("LeakyRelu", f"{module.name}/LeakyRelu", [x], {"alpha": slope})
+
+
+_HANDLERS: Mapping[str, Callable[[Assembler, Module, ir.Value], ir.Value]] = {
+    "BatchNorm2d": _batch_norm,
+    "Bottleneck": _bottleneck,
+    "BottleneckCSP": _bottleneck_csp,
+    "C3": _c3,
+    "Conv": _conv,
+    "Conv2d": _conv2d,
+    "DWConv": _conv,
+    "Focus": _focus,
+    "Hardswish": _hardswish,
+    "Identity": _identity,
+    "LeakyReLU": _leaky_relu,
+    "MaxPool2d": _max_pool,
+    "ReLU": _relu,
+    "SPP": _spp,
+    "SPPF": _sppf,
+    "Sequential": _sequential,
+    "SiLU": _silu,
+    "Upsample": _upsample,
+}

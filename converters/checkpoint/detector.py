@@ -1,0 +1,113 @@
+"""The model as a whole: layers that name their inputs by number, ending in Detect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from ...edge_runtime.metadata import MAX_ANCHORS, MAX_CLASSES, MAX_HEADS
+from .architecture import Assembler
+from .module import FloatArray, Module
+
+DETECTORS = ("Model", "DetectionModel")
+
+
+@dataclass(frozen=True)
+class Detect:
+    """What the Detect module says: `anchors` (heads, anchors, 2) in pixels."""
+
+    module: Module
+    strides: tuple[int, ...]
+    anchors: FloatArray
+    num_classes: int
+
+    @property
+    def channels(self) -> int:
+        return int(self.anchors.shape[1]) * (5 + self.num_classes)
+
+
+def read_detect(model: Module) -> Detect:
+    """The last layer's settings. Anchors lie in the file in cells of their head's grid."""
+    layers = model.child("model").children()
+    if not layers or layers[-1].kind != "Detect":
+        raise model.damaged("its last layer is not Detect")
+    module = layers[-1]
+    num_classes = module.integer("nc")
+    anchors = module.tensor("anchors")
+    heads = len(module.child("m").children())
+    strides = _strides(model, module, heads)
+    if not 1 <= num_classes <= MAX_CLASSES or not 1 <= heads <= MAX_HEADS:
+        raise model.damaged(f"{num_classes} classes and {heads} heads")
+    if anchors.ndim != 3 or anchors.shape[::2] != (heads, 2) or anchors.shape[1] > MAX_ANCHORS:
+        raise model.damaged("its anchors do not fit its heads")
+    pixels = anchors * np.array(strides, np.float32)[:, None, None]
+    if not (np.isfinite(pixels).all() and (pixels > 0).all()):
+        raise model.damaged("its anchors are not above zero")
+    return Detect(module, strides, pixels, num_classes)
+
+
+def class_names(model: Module, num_classes: int) -> tuple[str, ...]:
+    """The names from the checkpoint, a list or a dictionary by number; else class0, class1..."""
+    names = model.attribute("names", lambda value: value is None or type(value) in (list, dict))
+    if type(names) is list:
+        names = dict(enumerate(names))
+    if not names:
+        return tuple(f"class{number}" for number in range(num_classes))
+    found = tuple(names.get(number) for number in range(num_classes))
+    if any(type(name) is not str or len(name) > 200 for name in found):
+        raise model.damaged("its class names do not fit its classes")
+    return found
+
+
+def add_layers(assembler: Assembler, model: Module) -> list[ir.Value]:
+    """Run all layers; the raw heads in the order in which Detect lists them.
+
+    Every layer has `f`, the number of the layer that it reads (-1: the one before it), or several.
+    """
+    outputs: list[ir.Value] = []
+    x = assembler.builder.input
+    layers = model.child("model").children()
+    for layer in layers[:-1]:
+        inputs = _inputs(layer, outputs, x)
+        x = _concat(assembler, layer, inputs) if layer.kind == "Concat" else assembler.run(
+            layer, _only(layer, inputs)
+        )
+        outputs.append(x)
+    inputs = _inputs(layers[-1], outputs, x)
+    convs = layers[-1].child("m").children()
+    if len(inputs) != len(convs):
+        raise model.damaged("its heads do not fit the layers that they read")
+    return [assembler.run(conv, value) for conv, value in zip(convs, inputs, strict=True)]
+
+
+def _strides(model: Module, detect: Module, heads: int) -> tuple[int, ...]:
+    values = detect.optional_tensor("stride")
+    if values is None:
+        values = model.tensor("stride")
+    strides = tuple(int(stride) for stride in values.ravel())
+    if len(strides) != heads or any(not 1 <= stride <= 1024 for stride in strides):
+        raise detect.damaged("its strides do not fit its heads")
+    return strides
+
+
+def _inputs(layer: Module, outputs: list[ir.Value], x: ir.Value) -> list[ir.Value]:
+    source = layer.attribute("f", lambda value: type(value) in (int, list))
+    numbers = source if type(source) is list else [source]
+    valid = range(-len(outputs), len(outputs))
+    if any(type(number) is not int or number not in (-1, *valid) for number in numbers):
+        raise layer.damaged(f"{layer.name} reads a layer that does not come before it")
+    return [x if number == -1 else outputs[number] for number in numbers]
+
+
+def _only(layer: Module, inputs: list[ir.Value]) -> ir.Value:
+    if len(inputs) != 1:
+        raise layer.damaged(f"{layer.name} ({layer.kind}) reads {len(inputs)} layers")
+    return inputs[0]
+
+
+def _concat(assembler: Assembler, layer: Module, inputs: list[ir.Value]) -> ir.Value:
+    if layer.integer("d", 1) != 1 or not inputs:
+        raise assembler.unsupported(f"{layer.name} is a Concat along another dimension")
+    return assembler.builder.concat(layer.name, inputs)

@@ -1,0 +1,106 @@
+"""`.pt` file to detector graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ...edge_runtime.errors import ModelError, UnsupportedModelError
+from ...edge_runtime.metadata import ModelMetadata
+from ..builder import GraphBuilder
+from ..graph import DetectorGraph
+from ..shapes import ShapeError
+from ..source import check_input_size, check_strides, head_name, sha256
+from .architecture import Assembler
+from .archive import DAMAGED, FROM_TRAINING, Archive
+from .detector import DETECTORS, Detect, add_layers, class_names, read_detect
+from .module import Module, WeightReader
+from .pickle_machine import PickleMachine
+from .values import Record, Tensor
+
+DEFAULT_SIZE = (640, 640)
+
+
+def load_checkpoint(
+    path: Path, *, input_size: tuple[int, int] | None = None, batch: int | None = 1
+) -> DetectorGraph:
+    """The detector in a YOLOv5 checkpoint, as it was trained: batch norm and Focus not yet folded.
+
+    `input_size` is (height, width) in pixels, 640x640 if None; `batch` None means any.
+
+    Raises:
+        UnsafeModelError: the file asks for anything but data.
+        UnsupportedModelError: another kind of model or file.
+        ModelError: not a checkpoint, or a damaged one.
+        UsageError: the size is not a multiple of the largest stride.
+    """
+    with Archive(path) as archive:
+        document = PickleMachine(archive.path, archive.storage_size).load(archive.pickle)
+        record = _find_model(document, archive.path)
+        model = Module(record, "", WeightReader(archive))
+        try:
+            return _build(document, model, path, input_size or DEFAULT_SIZE, batch)
+        except ShapeError as error:
+            raise ModelError(archive.path, f"the layers do not fit: {error}", DAMAGED) from error
+
+
+def _find_model(document: Any, path: str) -> Record:
+    """The smoothed weights (`ema`) where there are any, else `model`."""
+    candidates = [document]
+    if type(document) is dict:
+        candidates = [document.get("ema"), document.get("model")]
+    for candidate in candidates:
+        # Releases before 5.0 saved the pair (smoothed model, number of updates).
+        found = candidate[0] if type(candidate) is tuple and candidate else candidate
+        if type(found) is Record and found.kind.rpartition(".")[2] in DETECTORS:
+            return found
+    if any(_is_state_dict(value) for value in (document, *candidates)):
+        raise UnsupportedModelError(
+            path,
+            "only weights (a state_dict) without the architecture they belong to",
+            f"{FROM_TRAINING}: it holds the whole model",
+        )
+    raise UnsupportedModelError(path, "no YOLOv5 detection model in it", FROM_TRAINING)
+
+
+def _is_state_dict(value: object) -> bool:
+    return type(value) is dict and any(type(item) is Tensor for item in value.values())
+
+
+def _build(
+    document: Any, model: Module, path: Path, size: tuple[int, int], batch: int | None
+) -> DetectorGraph:
+    detect = read_detect(model)
+    check_input_size(size, max(detect.strides))
+    builder = GraphBuilder(size, batch)
+    heads = add_layers(Assembler(builder, str(path)), model)
+    check_strides(heads, detect.strides, detect.channels, size)
+    # Detect lists its heads from fine to coarse in every release; a file that does not is sorted.
+    order = sorted(range(len(heads)), key=detect.strides.__getitem__)
+    return builder.finish(
+        [heads[index] for index in order], _metadata(document, model, detect, order, path, size)
+    )
+
+
+def _metadata(
+    document: Any,
+    model: Module,
+    detect: Detect,
+    order: list[int],
+    path: Path,
+    size: tuple[int, int],
+) -> ModelMetadata:
+    licence = document.get("license") if type(document) is dict else None
+    return ModelMetadata(
+        class_names=class_names(model, detect.num_classes),
+        input_size=size,
+        strides=tuple(detect.strides[index] for index in order),
+        anchors=tuple(
+            tuple((float(width), float(height)) for width, height in detect.anchors[index])
+            for index in order
+        ),
+        head_names=tuple(head_name(detect.strides[index]) for index in order),
+        source_name=path.name,
+        source_sha256=sha256(path),
+        weights_licence=licence[:200] if type(licence) is str else "",
+    )

@@ -1,0 +1,98 @@
+"""The few functions that torch's pickles call, written anew for plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .values import ITEM_TYPES, Name, Storage, Tensor
+
+StorageSize = Callable[[str], "int | None"]
+
+# A tuple as a key would be hashed through all its levels, and a file can make that take for ever.
+_KEY_TYPES = (str, int, float, bool, bytes, type(None))
+
+
+class Unacceptable(ValueError):
+    """The file asks for something that no checkpoint holds; the message is a noun phrase."""
+
+
+def checked_key(key: Any) -> Any:
+    """`key`, if it may be the key of a dictionary or the item of a set."""
+    if type(key) not in _KEY_TYPES:
+        raise Unacceptable("a key that is neither text nor a number")
+    return key
+
+
+def storage(identity: object, storage_size: StorageSize) -> Storage:
+    """A persistent id: ("storage", its type, its key in the archive, device, element count)."""
+    if type(identity) is not tuple or len(identity) != 5:
+        raise Unacceptable("a storage referred to in an unknown way")
+    word, kind, key, _device, count = identity
+    if type(word) is not str or word != "storage" or type(kind) is not Name:
+        raise Unacceptable("a storage referred to in an unknown way")
+    if kind.dotted not in ITEM_TYPES or type(key) is not str or type(count) is not int:
+        raise Unacceptable("a storage referred to in an unknown way")
+    size = storage_size(key)
+    if size is None or count < 0 or count * ITEM_TYPES[kind.dotted].itemsize > size:
+        raise Unacceptable("a storage that is missing or smaller than the pickle says")
+    return Storage(kind.dotted, key, count)
+
+
+def _items(items: Any) -> list[Any] | tuple[Any, ...]:
+    if type(items) is not list and type(items) is not tuple:
+        raise TypeError("a list expected")
+    return items
+
+
+def _ordered_dict(items: Any = ()) -> dict[Any, Any]:
+    pairs = [tuple(_items(pair)) for pair in _items(items)]
+    return {checked_key(key): value for key, value in pairs}
+
+
+def _set(items: Any = ()) -> set[Any]:
+    return {checked_key(item) for item in _items(items)}
+
+
+def _size(sizes: Any = ()) -> tuple[Any, ...]:
+    return tuple(_items(sizes))
+
+
+def _bytes(text: Any, encoding: Any) -> bytes:
+    if type(text) is not str or encoding != "latin1":
+        raise TypeError("latin1 text expected")
+    return text.encode("latin1")
+
+
+def _tensor(
+    source: Any,
+    offset: Any,
+    shape: Any,
+    strides: Any,
+    requires_grad: Any,
+    hooks: Any,
+    metadata: Any = None,
+) -> Tensor:
+    if type(source) is not Storage or type(shape) is not tuple or type(strides) is not tuple:
+        raise TypeError("a storage and two tuples expected")
+    try:
+        return Tensor(source, offset, shape, strides)
+    except ValueError as error:
+        raise Unacceptable(str(error)) from error
+
+
+def _parameter(tensor: Any, requires_grad: Any, hooks: Any) -> Tensor:
+    if type(tensor) is not Tensor:
+        raise TypeError("a tensor expected")
+    return tensor
+
+
+REBUILD: dict[str, Callable[..., Any]] = {
+    "__builtin__.set": _set,
+    "_codecs.encode": _bytes,
+    "builtins.set": _set,
+    "collections.OrderedDict": _ordered_dict,
+    "torch.Size": _size,
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+}

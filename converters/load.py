@@ -1,0 +1,59 @@
+"""The front door of the converters: a source file in, the one graph out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..edge_runtime.errors import MissingExtraError, UsageError
+from .formats import detect
+
+if TYPE_CHECKING:
+    from .graph import DetectorGraph
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    input_size: tuple[int, int] | None = None,
+    batch: int | None = 1,
+) -> DetectorGraph:
+    """The detector in a YOLOv5 `.pt` or `.onnx` file, ending in raw heads, batch norm folded.
+
+    `input_size` is (height, width) in pixels, multiples of the largest stride; None takes the
+    size the file was made for, or 640x640. `batch` None means any. Nothing in the file is run.
+
+    Raises:
+        UnsafeModelError: the file asks for more than data.
+        UnsupportedModelError: another kind of model or file.
+        ModelError: missing, damaged, or no model.
+        UsageError: a size or batch that the model cannot take.
+        MissingExtraError: the packages for conversion are not installed.
+    """
+    source = Path(path)
+    kind = detect(source)
+    if batch is not None and batch < 1:
+        raise UsageError(f"a batch of {batch} images", "Give a batch of 1 or more")
+    try:
+        import onnx_ir  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("onnx-ir", "convert", "reading a model") from error
+    if kind == "checkpoint":
+        from .checkpoint.importer import load_checkpoint
+
+        graph = load_checkpoint(source, input_size=input_size, batch=batch)
+    else:
+        from .onnx_import.importer import load_onnx
+
+        graph = load_onnx(source, input_size=input_size, batch=batch)
+    return _canonical(graph)
+
+
+def _canonical(graph: DetectorGraph) -> DetectorGraph:
+    from .passes.focus_to_conv import FocusToConv
+    from .passes.fold_batchnorm import FoldBatchNorm
+
+    for step in (FoldBatchNorm(), FocusToConv()):
+        graph = step(graph)
+    return graph

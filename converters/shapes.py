@@ -1,0 +1,175 @@
+"""Shapes of the operators that a detector graph may hold, in NCHW.
+
+The batch dimension is passed through untouched, so that it may be symbolic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+MAX_ELEMENTS = 1 << 32
+
+Size = tuple[int, int, int]  # channels, height, width
+
+
+class ShapeError(ValueError):
+    """A node's inputs do not fit together; the message names the node."""
+
+
+def infer(node: ir.Node) -> ir.Shape:
+    """The shape of `node`'s one output.
+
+    Raises:
+        ShapeError: the inputs do not fit the operator.
+    """
+    rule = _RULES.get(node.op_type)
+    if rule is None:
+        raise ShapeError(f"{node.name}: no shape rule for {node.op_type}")
+    channels, height, width = rule(node)
+    if min(channels, height, width) < 1:
+        raise ShapeError(f"{node.name}: the input is too small, nothing is left of it here")
+    if channels * height * width > MAX_ELEMENTS:
+        raise ShapeError(f"{node.name}: {channels}x{height}x{width} values are too many")
+    return ir.Shape([_shape(node, 0)[0], channels, height, width])
+
+
+def set_input(model: ir.Model, size: tuple[int, int], batch: int | None) -> None:
+    """Give `model` another input (height, width) and batch (None: any), and infer all shapes."""
+    images = model.graph.inputs[0]
+    images.shape = ir.Shape(["batch" if batch is None else batch, 3, *size])
+    for node in model.graph:
+        node.outputs[0].shape = infer(node)
+
+
+def size_of(value: ir.Value) -> Size:
+    """(channels, height, width) of a feature map."""
+    if value.shape is None or len(value.shape) != 4:
+        raise ShapeError(f"{value.name}: not a feature map")
+    channels, height, width = (int(dim) for dim in value.shape.dims[1:])  # type: ignore[arg-type]
+    return channels, height, width
+
+
+def integers(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    """The integers of an attribute, or `default` where the node has none."""
+    attribute = node.attributes.get(name)
+    return default if attribute is None else tuple(attribute.as_ints())
+
+
+def constant(node: ir.Node, index: int) -> np.ndarray:
+    """The constant array that is input `index` of `node`."""
+    value = node.inputs[index] if index < len(node.inputs) else None
+    if value is None or value.const_value is None:
+        raise ShapeError(f"{node.name}: input {index} is not a constant")
+    return value.const_value.numpy()
+
+
+def _shape(node: ir.Node, index: int) -> ir.Shape:
+    value = node.inputs[index]
+    if value is None or value.shape is None:
+        raise ShapeError(f"{node.name}: input {index} has no shape")
+    return value.shape
+
+
+def _size(node: ir.Node, index: int = 0) -> Size:
+    value = node.inputs[index]
+    if value is None:
+        raise ShapeError(f"{node.name}: input {index} is missing")
+    return size_of(value)
+
+
+def _same(node: ir.Node) -> Size:
+    sizes = {_size(node, index) for index in range(len(node.inputs))}
+    if len(sizes) != 1:
+        raise ShapeError(f"{node.name}: inputs of different shapes {sorted(sizes)}")
+    return sizes.pop()
+
+
+def _normalised(node: ir.Node) -> Size:
+    size = _size(node)
+    if any(constant(node, index).shape != size[:1] for index in range(1, 5)):
+        raise ShapeError(f"{node.name}: its constants do not fit {size[0]} channels")
+    return size
+
+
+def _windows(
+    node: ir.Node, size: Size, kernel: tuple[int, ...], dilations: tuple[int, ...]
+) -> tuple[int, int]:
+    """Height and width after a sliding window."""
+    strides = integers(node, "strides", (1, 1))
+    pads = integers(node, "pads", (0, 0, 0, 0))
+    if (len(strides), len(pads), len(kernel), len(dilations)) != (2, 4, 2, 2):
+        raise ShapeError(f"{node.name}: not a two-dimensional window")
+    if min(*strides, *kernel, *dilations) < 1 or min(pads) < 0:
+        raise ShapeError(f"{node.name}: a window below 1 or a negative padding")
+    sides = [
+        (size[1 + axis] + pads[axis] + pads[axis + 2] - dilations[axis] * (kernel[axis] - 1) - 1)
+        // strides[axis]
+        + 1
+        for axis in (0, 1)
+    ]
+    return sides[0], sides[1]
+
+
+def _convolved(node: ir.Node) -> Size:
+    size, weight = _size(node), constant(node, 1)
+    group = node.attributes["group"].as_int() if "group" in node.attributes else 1
+    if weight.ndim != 4 or group < 1 or weight.shape[0] % group:
+        raise ShapeError(f"{node.name}: weights {weight.shape} in {group} groups")
+    if weight.shape[1] * group != size[0]:
+        raise ShapeError(
+            f"{node.name}: weights for {weight.shape[1] * group} channels, the input has {size[0]}"
+        )
+    if len(node.inputs) > 2 and constant(node, 2).shape != weight.shape[:1]:
+        raise ShapeError(f"{node.name}: the bias does not fit the weights")
+    dilations = integers(node, "dilations", (1, 1))
+    return (weight.shape[0], *_windows(node, size, weight.shape[2:], dilations))
+
+
+def _pooled(node: ir.Node) -> Size:
+    size = _size(node)
+    return (size[0], *_windows(node, size, integers(node, "kernel_shape", ()), (1, 1)))
+
+
+def _concatenated(node: ir.Node) -> Size:
+    sizes = [_size(node, index) for index in range(len(node.inputs))]
+    if len({size[1:] for size in sizes}) != 1:
+        raise ShapeError(f"{node.name}: cannot join maps of different sizes {sizes}")
+    return (sum(size[0] for size in sizes), *sizes[0][1:])
+
+
+def _enlarged(node: ir.Node) -> Size:
+    channels, height, width = _size(node)
+    if constant(node, 2).tolist() != [1.0, 1.0, 2.0, 2.0]:
+        raise ShapeError(f"{node.name}: only a doubling of height and width is known")
+    return channels, height * 2, width * 2
+
+
+def _sliced(node: ir.Node) -> Size:
+    sides = [*_size(node)]
+    starts, ends, axes, steps = (constant(node, index).ravel().tolist() for index in range(1, 5))
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if axis not in (1, 2, 3) or step < 1:
+            raise ShapeError(f"{node.name}: a slice of axis {axis} with step {step}")
+        sides[axis - 1] = len(range(*slice(start, end, step).indices(sides[axis - 1])))
+    return sides[0], sides[1], sides[2]
+
+
+_RULES: Mapping[str, Callable[[ir.Node], Size]] = {
+    "Add": _same,
+    "BatchNormalization": _normalised,
+    "Concat": _concatenated,
+    "Conv": _convolved,
+    "HardSwish": _same,
+    "LeakyRelu": _same,
+    "MaxPool": _pooled,
+    "Mul": _same,
+    "Relu": _same,
+    "Resize": _enlarged,
+    "Sigmoid": _same,
+    "Slice": _sliced,
+}
+
+
