@@ -12,10 +12,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from .metadata import Layout
+
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 Image = npt.NDArray[np.uint8]
 
+HeadDtype = Literal["float32", "uint8", "int8"]
 EventKind = Literal["confirmed", "crossed_in", "crossed_out", "entered", "left", "reclassified"]
 
 
@@ -96,3 +99,24 @@ class Event:
     y: float
     confidence: float
     age_s: float
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """How to read one raw head.
+
+    `width` and `height` are in cells of `stride` input pixels, `anchors` are (width, height) in
+    input pixels. The array is (1, channels, height, width) for NCHW and (1, height, width,
+    channels) for NHWC, channels = len(anchors) * (5 + classes). A logit is
+    `scale * (value - zero_point)`; float heads have scale 1 and zero point 0.
+    """
+
+    name: str
+    dtype: HeadDtype
+    layout: Layout
+    width: int
+    height: int
+    stride: int
+    anchors: tuple[tuple[float, float], ...]
+    scale: float = 1.0
+    zero_point: int = 0

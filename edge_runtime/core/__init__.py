@@ -1,7 +1,7 @@
 """The counting core, written once in C++ (`include/tally.h`) and shared with Android and iOS."""
 
 from .counting import CounterOptions, Diagnostics, LineCounts, TrackCounter, ZoneCounts
-from .decode import Decoder, DecoderOptions, Head
+from .decode import Decoder, DecoderOptions
 from .preprocess import Letterbox, Preprocessor
 
 __all__ = [
@@ -9,7 +9,6 @@ __all__ = [
     "Decoder",
     "DecoderOptions",
     "Diagnostics",
-    "Head",
     "Letterbox",
     "LineCounts",
     "Preprocessor",

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..types import Detections
+from ..types import Detections, HeadSpec
 from .native import DETECTION, DTYPES, LAYOUTS, Handle, ffi, lib
 from .preprocess import Letterbox
-
-
-@dataclass(frozen=True)
-class Head:
-    """Shape and meaning of one raw output; see `tally_head` in tally.h.
-
-    `anchors` are (width, height) pairs in input pixels; real = scale * (raw - zero_point).
-    """
-
-    name: str
-    layout: Literal["NHWC", "NCHW"]
-    width: int
-    height: int
-    stride: int
-    anchors: tuple[tuple[float, float], ...]
-    scale: float = 1.0
-    zero_point: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +35,7 @@ class Decoder:
     """Turns the raw heads of one model into detections."""
 
     def __init__(
-        self, heads: Sequence[Head], num_classes: int, options: DecoderOptions | None = None
+        self, heads: Sequence[HeadSpec], num_classes: int, options: DecoderOptions | None = None
     ) -> None:
         options = options or DecoderOptions()
         self._handle = Handle(

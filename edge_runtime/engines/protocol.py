@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..metadata import Layout, ModelMetadata
+from ..metadata import ModelMetadata
+from ..types import HeadSpec as HeadSpec
 
-HeadDtype = Literal["float32", "uint8", "int8"]
 TensorView = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class HeadSpec:
-    """How to read one raw head.
-
-    `width` and `height` are in cells of `stride` input pixels, `anchors` are (width, height) in
-    input pixels. The array is (1, channels, height, width) for NCHW and (1, height, width,
-    channels) for NHWC, channels = len(anchors) * (5 + classes). A logit is
-    `scale * (value - zero_point)`; float heads have scale 1 and zero point 0.
-    """
-
-    name: str
-    dtype: HeadDtype
-    layout: Layout
-    width: int
-    height: int
-    stride: int
-    anchors: tuple[tuple[float, float], ...]
-    scale: float = 1.0
-    zero_point: int = 0
 
 
 class Engine(Protocol):
