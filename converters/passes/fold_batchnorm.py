@@ -57,7 +57,10 @@ def _fold(model: ir.Model, node: ir.Node) -> None:
         part = slice(start, start + channels)
         _scale_conv(model, conv, scale[part], offset[part])
         start += channels
-    ir.convenience.replace_all_uses_with(node.outputs[0], before, replace_graph_outputs=True)
+    # The input as it is now: its convolutions were just replaced.
+    folded = node.inputs[0]
+    assert folded is not None
+    ir.convenience.replace_all_uses_with(node.outputs[0], folded, replace_graph_outputs=True)
     model.graph.remove(node, safe=True)
 
 

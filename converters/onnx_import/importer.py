@@ -1,0 +1,211 @@
+"""`.onnx` file to detector graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx_ir as ir
+from onnx import TensorProto, ValueInfoProto
+
+from ...edge_runtime.errors import ModelError, UnsupportedModelError
+from ...edge_runtime.metadata import MAX_ANCHORS, MAX_CLASSES, METADATA_KEY, ModelMetadata
+from ..builder import GraphBuilder
+from ..graph import DetectorGraph
+from ..shapes import ShapeError, set_input, size_of
+from ..source import check_input_size, check_strides, head_name, sha256
+from .backbone import Backbone
+from .heads import Pairs, Tail, anchors_per_cell, find_anchors, find_tails, is_detection
+from .labels import parse_names
+from .source import DAMAGED, EXPORT_AGAIN, OnnxSource
+
+DEFAULT_SIDE = 640
+MAX_PROBE_SIDE = 8192
+GIVE_CHECKPOINT = "Give tallylens the .pt checkpoint that this file was exported from"
+
+
+def load_onnx(
+    path: Path, *, input_size: tuple[int, int] | None = None, batch: int | None = 1
+) -> DetectorGraph:
+    """The detector in an ONNX file, its decode tail cut off.
+
+    `input_size` is (height, width) in pixels; None takes the file's own, or 640x640 where the
+    file takes any. A file of fixed size is rebuilt for the size asked for.
+
+    Raises:
+        UnsafeModelError: the file refers to other files.
+        UnsupportedModelError: another kind of model.
+        ModelError: damaged, or without the anchors and names that raw heads need.
+        UsageError: the size is not a multiple of the largest stride.
+    """
+    source = OnnxSource(path)
+    images = source.input()
+    builder = GraphBuilder(_probe_size(source, images), _probe_batch(images))
+    backbone = Backbone(source, builder, images.name)
+    try:
+        graph = _import(source, backbone)
+        size = input_size or graph.metadata.input_size
+        check_input_size(size, max(graph.metadata.strides))
+        set_input(graph.model, size, batch)
+        check_strides(graph.model.graph.outputs, graph.metadata.strides, _channels(graph), size)
+    except ShapeError as error:
+        raise ModelError(source.path, f"the operators do not fit: {error}", DAMAGED) from error
+    return replace(graph, metadata=_with_source(graph.metadata, path, size))
+
+
+def _import(source: OnnxSource, backbone: Backbone) -> DetectorGraph:
+    text = source.properties.get(METADATA_KEY)
+    if text is not None:
+        return _import_own(source, backbone, ModelMetadata.from_json(text, source.path))
+    tails = find_tails(source)
+    if not tails:
+        raise _no_heads(source)
+    if not all(is_detection(source, tail) for tail in tails):
+        raise UnsupportedModelError(
+            source.path,
+            "this looks like a segmentation model, and tallylens counts with detection models",
+            "Export a YOLOv5 detection checkpoint",
+        )
+    return _import_exported(source, backbone, tails)
+
+
+def _import_own(
+    source: OnnxSource, backbone: Backbone, metadata: ModelMetadata
+) -> DetectorGraph:
+    """A file that tallylens wrote: its outputs are the raw heads already."""
+    if set(metadata.head_names) - source.producer.keys():
+        raise source.damaged("it lacks heads that its metadata names")
+    heads = backbone.build(metadata.head_names)
+    by_stride = sorted(zip(metadata.strides, metadata.anchors, heads, strict=True), key=_first)
+    return backbone.builder.finish(
+        [head for _, _, head in by_stride],
+        replace(
+            metadata,
+            strides=tuple(stride for stride, _, _ in by_stride),
+            anchors=tuple(anchors for _, anchors, _ in by_stride),
+            head_names=tuple(head_name(stride) for stride, _, _ in by_stride),
+            layout="NCHW",
+            quantization="none",
+        ),
+    )
+
+
+def _import_exported(source: OnnxSource, backbone: Backbone, tails: list[Tail]) -> DetectorGraph:
+    """A file of the official exporter: everything after the heads' convolutions is cut off."""
+    heads = backbone.build([tail.conv.output[0] for tail in tails])
+    found = []
+    for tail, head in zip(tails, heads, strict=True):
+        stride = _stride(backbone.builder.input, head)
+        found.append((stride, _anchors(source, backbone, tail), head))
+    found.sort(key=_first)
+    channels = {size_of(head)[0] / len(anchors) for _, anchors, head in found}
+    num_classes = channels.pop() - 5
+    if channels or not 1 <= num_classes <= MAX_CLASSES or num_classes != int(num_classes):
+        raise source.damaged("its heads have channels that fit no number of classes")
+    metadata = ModelMetadata(
+        class_names=_class_names(source, int(num_classes)),
+        input_size=_size(backbone.builder.input),
+        strides=tuple(stride for stride, _, _ in found),
+        anchors=tuple(anchors for _, anchors, _ in found),
+        head_names=tuple(head_name(stride) for stride, _, _ in found),
+        weights_licence=source.properties.get("license", "")[:200],
+    )
+    return backbone.builder.finish([head for _, _, head in found], metadata)
+
+
+def _first(item: tuple[int, Pairs, ir.Value]) -> int:
+    return item[0]
+
+
+def _anchors(source: OnnxSource, backbone: Backbone, tail: Tail) -> Pairs:
+    count = anchors_per_cell(backbone.known, tail)
+    if count is None or not 1 <= count <= MAX_ANCHORS:
+        raise source.unsupported("the number of anchors of a head cannot be told")
+    anchors = find_anchors(source, backbone.known, tail, count)
+    if anchors is None:
+        raise ModelError(
+            source.path,
+            "the file ends in raw heads and does not say what their anchors are",
+            f"Export it with its decode tail (the exporter's default). Or: {GIVE_CHECKPOINT}",
+        )
+    if not all(0 < side < 1e6 for pair in anchors for side in pair):
+        raise source.damaged("its anchors are not above zero")
+    return anchors
+
+
+def _class_names(source: OnnxSource, count: int) -> tuple[str, ...]:
+    text = source.properties.get("names")
+    if text is None:
+        return tuple(f"class{number}" for number in range(count))
+    names = parse_names(text, count)
+    if names is None:
+        raise source.damaged(f"its class names are not a list of {count}")
+    return names
+
+
+def _stride(images: ir.Value, head: ir.Value) -> int:
+    height, width = _size(images)
+    rows, columns = size_of(head)[1:]
+    if height % rows or width % columns or height // rows != width // columns:
+        raise ShapeError(f"{head.name} has {rows}x{columns} cells for {height}x{width} pixels")
+    return height // rows
+
+
+def _no_heads(source: OnnxSource) -> ModelError:
+    outputs = list(source.proto.graph.output)
+    raw = [item for item in outputs if len(item.type.tensor_type.shape.dim) in (4, 5)]
+    if len(outputs) > 1 and len(raw) == len(outputs):
+        return ModelError(
+            source.path,
+            "the file ends in raw heads and says neither anchors nor class names",
+            f"Export it with its decode tail (the exporter's default). Or: {GIVE_CHECKPOINT}",
+        )
+    return UnsupportedModelError(
+        source.path,
+        "no YOLOv5 heads in it: another kind of model, or another version of YOLO",
+        "Export a YOLOv5 detection checkpoint with its export.py --include onnx",
+    )
+
+
+def _probe_size(source: OnnxSource, images: ValueInfoProto) -> tuple[int, int]:
+    """The input size (height, width) while importing: the file's own, 640 where it takes any."""
+    tensor = images.type.tensor_type
+    dims = tensor.shape.dim
+    if tensor.elem_type not in (TensorProto.FLOAT, TensorProto.FLOAT16) or len(dims) != 4:
+        raise UnsupportedModelError(
+            source.path, "its input is not one picture of floating point numbers", EXPORT_AGAIN
+        )
+    if dims[1].HasField("dim_value") and dims[1].dim_value != 3:
+        raise UnsupportedModelError(
+            source.path,
+            f"its pictures have {dims[1].dim_value} channels, expected 3 in the order NCHW",
+            EXPORT_AGAIN,
+        )
+    height, width = (dim.dim_value or DEFAULT_SIDE for dim in dims[2:])
+    if not (0 < height <= MAX_PROBE_SIDE and 0 < width <= MAX_PROBE_SIDE):
+        raise source.damaged(f"an input of {height}x{width} pixels")
+    return height, width
+
+
+def _probe_batch(images: ValueInfoProto) -> int:
+    batch = images.type.tensor_type.shape.dim[0].dim_value
+    return batch if 0 < batch <= 1024 else 1
+
+
+def _size(images: ir.Value) -> tuple[int, int]:
+    _, height, width = size_of(images)
+    return height, width
+
+
+def _channels(graph: DetectorGraph) -> int:
+    return len(graph.metadata.anchors[0]) * (5 + graph.metadata.num_classes)
+
+
+def _with_source(metadata: ModelMetadata, path: Path, size: tuple[int, int]) -> ModelMetadata:
+    """Provenance: a file of tallylens goes on naming the source that it was made from."""
+    return replace(
+        metadata,
+        input_size=size,
+        source_name=metadata.source_name or path.name,
+        source_sha256=metadata.source_sha256 or sha256(path),
+    )

@@ -1,0 +1,179 @@
+"""An ONNX file as untrusted data: parsed, bounded, and checked before anything is built of it."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+from ...edge_runtime.errors import ModelError, UnsafeModelError, UnsupportedModelError
+
+MAX_FILE_BYTES = 2 << 30  # protobuf's own limit
+MAX_NODES = 20_000
+MAX_NAME_LENGTH = 500
+MIN_OPSET, MAX_OPSET = 12, 26
+
+DAMAGED = "Copy or download the file again; if that does not help, export it again"
+EXPORT_AGAIN = "Export the checkpoint again, or give tallylens the .pt file itself"
+DO_NOT_TRUST = "Do not use this file; export the checkpoint again yourself"
+
+Array = npt.NDArray[np.generic]
+
+_ITEM_TYPES = {
+    TensorProto.FLOAT: np.dtype("<f4"),
+    TensorProto.FLOAT16: np.dtype("<f2"),
+    TensorProto.DOUBLE: np.dtype("<f8"),
+    TensorProto.INT64: np.dtype("<i8"),
+    TensorProto.INT32: np.dtype("<i4"),
+    TensorProto.BOOL: np.dtype("?"),
+}
+_FIELDS = {
+    TensorProto.FLOAT: "float_data",
+    TensorProto.FLOAT16: "int32_data",
+    TensorProto.DOUBLE: "double_data",
+    TensorProto.INT64: "int64_data",
+    TensorProto.INT32: "int32_data",
+    TensorProto.BOOL: "int32_data",
+}
+
+
+class OnnxSource:
+    """A checked ONNX model: nodes in order, who makes and who reads each value, constants."""
+
+    def __init__(self, path: Path) -> None:
+        """Parse the file.
+
+        Raises:
+            UnsafeModelError: it refers to other files, or is far too large.
+            UnsupportedModelError: it uses subgraphs, functions or operators of its own.
+            ModelError: damaged.
+        """
+        self.path = str(path)
+        self.proto = self._parse(path)
+        self._check_features()
+        graph = self.proto.graph
+        self.nodes: list[NodeProto] = list(graph.node)
+        self.properties = {entry.key: entry.value for entry in self.proto.metadata_props}
+        self.tensors = {tensor.name: tensor for tensor in graph.initializer}
+        self.producer: dict[str, int] = {}
+        self.readers: dict[str, list[int]] = {}
+        self._check_tensors()
+        self._connect()
+
+    def input(self) -> ValueInfoProto:
+        """The one input that is not an initializer."""
+        inputs = [item for item in self.proto.graph.input if item.name not in self.tensors]
+        if len(inputs) != 1:
+            raise UnsupportedModelError(
+                self.path, f"the model has {len(inputs)} inputs, expected one image", EXPORT_AGAIN
+            )
+        return inputs[0]
+
+    def array(self, tensor: TensorProto) -> Array:
+        """A tensor's numbers, after its declared size was compared with what is there."""
+        item = _ITEM_TYPES.get(tensor.data_type)
+        if item is None or any(dim < 0 for dim in tensor.dims) or len(tensor.dims) > 8:
+            raise self.unsupported(f"the tensor {tensor.name[:80]!r} has an unknown type or shape")
+        count = prod(tensor.dims)
+        if tensor.raw_data:
+            stored = len(tensor.raw_data) / item.itemsize
+        else:
+            stored = len(getattr(tensor, _FIELDS[tensor.data_type]))
+        if stored != count:
+            raise self.damaged(f"the tensor {tensor.name[:80]!r} has {stored:g} of {count} numbers")
+        try:
+            return onnx.numpy_helper.to_array(tensor)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise self.damaged(f"the tensor {tensor.name[:80]!r} cannot be read") from error
+
+    def node_of(self, name: str) -> NodeProto | None:
+        """The node that makes the value `name`."""
+        index = self.producer.get(name)
+        return None if index is None else self.nodes[index]
+
+    def nodes_reading(self, name: str) -> list[NodeProto]:
+        return [self.nodes[index] for index in self.readers.get(name, ())]
+
+    def damaged(self, problem: str) -> ModelError:
+        return ModelError(self.path, f"the ONNX file is damaged: {problem}", DAMAGED)
+
+    def unsupported(self, problem: str) -> UnsupportedModelError:
+        return UnsupportedModelError(self.path, problem, EXPORT_AGAIN)
+
+    def _parse(self, path: Path) -> ModelProto:
+        size = path.stat().st_size
+        if size >= MAX_FILE_BYTES:
+            raise UnsafeModelError(
+                self.path, f"the file is larger than {MAX_FILE_BYTES >> 30} GiB", EXPORT_AGAIN
+            )
+        try:
+            proto = ModelProto.FromString(path.read_bytes())
+        except DecodeError as error:
+            raise ModelError(
+                self.path, "not an ONNX file, or a truncated or damaged one", DAMAGED
+            ) from error
+        if not proto.graph.node:
+            raise self.damaged("it holds no operators")
+        return proto
+
+    def _check_features(self) -> None:
+        """Refuse what a plain detector does not need."""
+        if self.proto.functions or self.proto.training_info:
+            raise self.unsupported("the model holds functions or training steps")
+        opsets = {entry.domain: entry.version for entry in self.proto.opset_import}
+        version = opsets.get("", opsets.get("ai.onnx", 0))
+        if not MIN_OPSET <= version <= MAX_OPSET:
+            raise UnsupportedModelError(
+                self.path,
+                f"the model uses ONNX opset {version}, tallylens reads {MIN_OPSET} to {MAX_OPSET}",
+                "Export it again with --opset 17",
+            )
+        if len(self.proto.graph.node) > MAX_NODES:
+            raise self.unsupported(f"the model has more than {MAX_NODES} operators")
+        if self.proto.graph.sparse_initializer:
+            raise self.unsupported("the model holds sparse weights")
+        for node in self.proto.graph.node:
+            self._check_node(node)
+
+    def _check_node(self, node: NodeProto) -> None:
+        if node.domain not in ("", "ai.onnx"):
+            raise self.unsupported(f"the operator {node.op_type[:80]} is of {node.domain[:80]}")
+        for attribute in node.attribute:
+            if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
+                raise self.unsupported(f"the operator {node.op_type[:80]} holds a graph of its own")
+        for name in (node.name, *node.input, *node.output):
+            if len(name) > MAX_NAME_LENGTH:
+                raise self.damaged("a name is too long")
+
+    def _check_tensors(self) -> None:
+        """No tensor may live in another file, whether it is used or not."""
+        tensors = [*self.tensors.values()]
+        for node in self.nodes:
+            for attribute in node.attribute:
+                tensors.extend((attribute.t, *attribute.tensors))
+        for tensor in tensors:
+            if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+                raise UnsafeModelError(
+                    self.path,
+                    "weights of the model lie in another file, which is not read",
+                    "Export it again as one file, without external data",
+                )
+
+    def _connect(self) -> None:
+        """Every value is made once, and before it is read."""
+        known = {item.name for item in self.proto.graph.input} | self.tensors.keys() | {""}
+        for index, node in enumerate(self.nodes):
+            for name in node.input:
+                if name not in known:
+                    raise self.damaged(f"{node.op_type[:80]} reads {name[:80]!r} before it is made")
+                self.readers.setdefault(name, []).append(index)
+            for name in filter(None, node.output):
+                if name in known:
+                    raise self.damaged(f"{name[:80]!r} is made twice")
+                known.add(name)
+                self.producer[name] = index
