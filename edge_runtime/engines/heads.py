@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..metadata import ModelMetadata
-from .protocol import HeadDtype, HeadSpec
+from ..types import HeadDtype, HeadSpec
 
 Shape = tuple[int, ...]
 
@@ -86,7 +86,9 @@ def head_shape(metadata: ModelMetadata, head: int) -> Shape:
     """The array shape that the metadata promises for head number `head`."""
     height, width = (side // metadata.strides[head] for side in metadata.input_size)
     channels = len(metadata.anchors[head]) * (5 + metadata.num_classes)
-    return (1, channels, height, width) if metadata.layout == "NCHW" else (1, height, width, channels)
+    if metadata.layout == "NCHW":
+        return (1, channels, height, width)
+    return (1, height, width, channels)
 
 
 def _head_spec(metadata: ModelMetadata, head: int, tensor: Tensor, path: str) -> HeadSpec:

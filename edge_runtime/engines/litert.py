@@ -23,7 +23,7 @@ import numpy.typing as npt
 from ..errors import MissingExtraError, ModelError
 from ..metadata import ModelMetadata
 from .heads import Tensor, check_input, match_heads
-from .protocol import HeadSpec, TensorView
+from .protocol import TensorView
 from .tflite_check import check_tflite
 from .tflite_metadata import read_tflite_metadata
 

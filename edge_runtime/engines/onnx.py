@@ -14,7 +14,7 @@ from ..errors import MissingExtraError, ModelError, UsageError
 from ..metadata import ModelMetadata
 from .heads import Tensor, check_input, match_heads
 from .onnx_file import read_onnx_metadata
-from .protocol import HeadSpec, TensorView
+from .protocol import TensorView
 
 # Best first; the runtime falls back to the next where one cannot start.
 PROVIDERS = (

@@ -96,7 +96,7 @@ def _value_of(entry: memoryview) -> bytes | None:
 
 
 def fields(body: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(number, value) of each field; bytes stay views. ValueError where the bytes are no message."""
+    """(number, value) of each field; bytes stay views. ValueError where this is no message."""
     at = 0
     while at < len(body):
         tag, at = _varint(body, at)

@@ -1,0 +1,6 @@
+"""Sources: frames with capture times from files, folders, cameras, addresses and iterables."""
+
+from .open import SourceSpec, open_source
+from .source import Source
+
+__all__ = ["Source", "SourceSpec", "open_source"]

@@ -1,0 +1,152 @@
+"""Folders and globs of images, as if they were the frames of a slow video."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, SourceError
+from ..types import Frame, Image
+from .image_header import image_size
+from .opencv import MAX_PIXELS, load_cv2
+from .prefetch import Prefetch
+from .source import Source
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+MAX_FILES = 1_000_000
+MAX_FILE_BYTES = 256 << 20
+# More than these are counted, not named.
+NAMED_WARNINGS = 20
+GIVE_IMAGES = "Give a folder or pattern of jpg, png, webp or bmp files"
+
+
+def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0) -> Source:
+    """The images of a folder (not those of its subfolders), a glob or a single file.
+
+    They come in natural order (frame2 before frame10), `1 / image_fps` seconds apart. One that
+    cannot be read keeps its place in time and becomes a warning.
+
+    Raises:
+        SourceError: no image, or none that can be read.
+    """
+    paths = find_images(spec)
+    warnings: list[str] = []
+    reader = ImageReader(paths, image_fps, warnings)
+    first = reader.first()
+    if first is None:
+        raise SourceError(spec, f"none of its {len(paths)} images can be read", GIVE_IMAGES)
+    height, width = first.image.shape[:2]
+    return Source(
+        Prefetch(reader, warnings),
+        name=os.fspath(spec),
+        size=(width, height),
+        frames_total=len(paths),
+        fps=image_fps,
+        warnings=warnings,
+    )
+
+
+def find_images(spec: str | os.PathLike[str]) -> list[Path]:
+    """The image files that `spec` names, in natural order.
+
+    Raises:
+        SourceError: there is none.
+    """
+    path = Path(spec)
+    if path.is_file():
+        return [path]
+    found = path.iterdir() if path.is_dir() else map(Path, glob.iglob(str(spec), recursive=True))
+    try:
+        images = [one for one in found if one.suffix.lower() in SUFFIXES and one.is_file()]
+    except OSError as error:
+        raise SourceError(spec, error.strerror or "cannot be listed", GIVE_IMAGES) from error
+    if not images:
+        raise SourceError(spec, "no images there", GIVE_IMAGES)
+    if len(images) > MAX_FILES:
+        raise SourceError(spec, f"more than {MAX_FILES} images", "Give fewer at a time")
+    return sorted(images, key=natural_key)
+
+
+def natural_key(path: Path) -> list[str | int]:
+    """Sort key under which numbers inside names count as numbers."""
+    parts = re.split(r"(\d+)", str(path).casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+def read_image(path: Path) -> Image:
+    """Decode one image to contiguous (height, width, 3) uint8 BGR, turned as its EXIF data says.
+
+    Raises:
+        InputError: unreadable, not an image, above 256 MiB or 100 megapixels.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "cannot be read") from error
+    size = image_size(content)
+    if size is None:
+        raise _unreadable(path, "not an image")
+    if len(content) > MAX_FILE_BYTES or size[0] * size[1] > MAX_PIXELS:
+        raise _unreadable(path, f"{size[1]}x{size[0]} pixels are too many")
+    cv2 = load_cv2()
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise _unreadable(path, "a damaged image") from error
+    if image is None:
+        raise _unreadable(path, "a damaged image")
+    return np.ascontiguousarray(image, np.uint8)
+
+
+def _unreadable(path: Path, problem: str) -> InputError:
+    return InputError(path, problem, GIVE_IMAGES)
+
+
+class ImageReader:
+    """One image after the other; see `Reader`."""
+
+    def __init__(self, paths: Sequence[Path], fps: float, warnings: list[str]) -> None:
+        self._places = enumerate(paths)
+        self._fps = fps
+        self._warnings = warnings
+        self._unreadable = 0
+        self._first: Frame | None = None
+
+    def first(self) -> Frame | None:
+        """The first image that can be read, which `read` then gives again."""
+        self._first = self.read()
+        return self._first
+
+    def read(self) -> Frame | None:
+        if self._first is not None:
+            frame, self._first = self._first, None
+            return frame
+        for index, path in self._places:
+            try:
+                image = read_image(path)
+            except InputError as error:
+                self._warn(error)
+                continue
+            return Frame(image, round(index * 1e9 / self._fps), index)
+        self._report()
+        return None
+
+    def close(self) -> None:
+        """Nothing stays open between two images."""
+
+    def _warn(self, error: InputError) -> None:
+        self._unreadable += 1
+        if self._unreadable <= NAMED_WARNINGS:
+            self._warnings.append(f"left out {error.problem}")
+
+    def _report(self) -> None:
+        more = self._unreadable - NAMED_WARNINGS
+        if more > 0:
+            self._warnings.append(f"left out {more} more images that could not be read")
+            self._unreadable = 0

@@ -1,0 +1,65 @@
+"""One door to every source."""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import SourceError, UsageError
+from ..types import Image
+from .images import SUFFIXES, open_images
+from .iterable import open_iterable
+from .source import Source
+from .stream import open_camera, open_url
+from .video import open_video
+
+REMEDY = "Give a video, a folder or pattern of images, a camera number, or an rtsp or http address"
+
+SourceSpec = str | int | os.PathLike[str] | Iterable[tuple[int, Image]]
+
+
+def open_source(spec: SourceSpec, *, image_fps: float = 1.0) -> Source:
+    """Open what `spec` names.
+
+    Args:
+        spec: a video file; a folder, glob or file of images; a camera's number (0 or "0"); an
+            rtsp, rtsps, http or https address; or any iterable of (timestamp in ns, BGR image).
+        image_fps: images a second, for images only; without it they are a second apart.
+
+    Raises:
+        SourceError: nothing there, or nothing that can be read as pictures.
+        UnavailableError: no such camera.
+        NetworkError: the address does not answer.
+        UsageError: `image_fps` is not above zero, or the camera's number below it.
+    """
+    if not (math.isfinite(image_fps) and image_fps > 0):
+        raise UsageError(f"image_fps is {image_fps}", "Give a number above 0")
+    if isinstance(spec, int):
+        return _camera(spec)
+    if isinstance(spec, str | os.PathLike):
+        return _open_named(os.fspath(spec), image_fps)
+    return open_iterable(spec)
+
+
+def _open_named(spec: str, image_fps: float) -> Source:
+    if "://" in spec:
+        return open_url(spec)
+    path = Path(spec)
+    if path.is_dir() or (path.is_file() and path.suffix.lower() in SUFFIXES):
+        return open_images(spec, image_fps=image_fps)
+    if path.exists():
+        return open_video(path)
+    if spec.isascii() and spec.isdigit():
+        return _camera(int(spec))
+    if glob.has_magic(spec):
+        return open_images(spec, image_fps=image_fps)
+    raise SourceError(spec, "no such file or folder", REMEDY)
+
+
+def _camera(index: int) -> Source:
+    if not 0 <= index < 1000:
+        raise UsageError(f"the camera number is {index}", "Give 0 for the first camera")
+    return open_camera(index)

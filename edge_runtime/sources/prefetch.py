@@ -1,0 +1,98 @@
+"""Decode in a thread of its own, a few frames ahead of whoever counts."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from ..types import Frame
+from .source import Reader
+
+DEPTH = 4
+# A camera's driver may sit in a read for seconds; the thread then ends by itself, later.
+JOIN_SECONDS = 5.0
+
+
+class Prefetch:
+    """A Reader that reads another Reader ahead.
+
+    A file's thread waits while `depth` frames are ready, so that none is lost. With
+    `drop_oldest` it never waits: a live picture that nobody took in time makes room for the next
+    one, and a warning says how many did.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        warnings: list[str],
+        *,
+        depth: int = DEPTH,
+        drop_oldest: bool = False,
+    ) -> None:
+        self._reader = reader
+        self._warnings = warnings
+        self._depth = depth
+        self._drop_oldest = drop_oldest
+        self._dropped = 0
+        self._ready: deque[Frame] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._ended = False
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="tallylens-decode", daemon=True)
+        self._thread.start()
+
+    def read(self) -> Frame | None:
+        """The next frame, None at the end; what the other reader raised is raised here."""
+        with self._changed:
+            while not (self._ready or self._ended or self._closed):
+                # A wait without limit cannot be interrupted by Ctrl-C on Windows.
+                self._changed.wait(0.5)
+            if self._ready:
+                self._changed.notify_all()
+                return self._ready.popleft()
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return None
+
+    def close(self) -> None:
+        """Stop the thread, which closes the other reader, and wait for it."""
+        with self._changed:
+            self._closed = True
+            self._ready.clear()
+            self._changed.notify_all()
+        self._thread.join(JOIN_SECONDS)
+
+    def _work(self) -> None:
+        try:
+            while (frame := self._reader.read()) is not None:
+                if not self._put(frame):
+                    break
+        except Exception as error:
+            self._error = error
+        finally:
+            self._reader.close()
+            with self._changed:
+                self._report()
+                self._ended = True
+                self._changed.notify_all()
+
+    def _put(self, frame: Frame) -> bool:
+        """False once closed."""
+        with self._changed:
+            if self._drop_oldest and len(self._ready) >= self._depth:
+                self._ready.popleft()
+                self._dropped += 1
+            while len(self._ready) >= self._depth and not self._closed:
+                self._changed.wait()
+            if not self._closed:
+                self._ready.append(frame)
+                self._changed.notify_all()
+            return not self._closed
+
+    def _report(self) -> None:
+        if self._dropped:
+            self._warnings.append(
+                f"{self._dropped} frames were skipped because counting was slower than the camera"
+            )

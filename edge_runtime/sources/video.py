@@ -1,0 +1,163 @@
+"""Video files: every frame, with the time that the container gives it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import SourceError
+from ..types import Frame, Image
+from .opencv import MAX_PIXELS, ffmpeg_or_any, load_cv2
+from .prefetch import Prefetch
+from .source import Source
+
+FALLBACK_FPS = 25.0
+MAX_FPS = 1000.0
+# Some containers hold no frame count; FFmpeg then rounds it from the duration.
+COUNT_TOLERANCE = 1
+TEXT_PROBE_BYTES = 512
+PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"v=0")
+GIVE_VIDEO = "Give a video that plays, such as an .mp4 with H.264"
+
+
+def open_video(path: Path) -> Source:
+    """The frames of a video file, upright as its rotation metadata says.
+
+    Raises:
+        SourceError: missing, not a video, without a frame, or above 100 megapixels.
+    """
+    name = str(path)
+    _refuse_text(path)
+    cv2 = load_cv2()
+    # An absolute path cannot be taken for the name of an FFmpeg protocol.
+    capture = cv2.VideoCapture(str(path.resolve()), ffmpeg_or_any(cv2))
+    if not capture.isOpened():
+        raise SourceError(name, "not a video that can be read", GIVE_VIDEO)
+    return video_source(capture, name)
+
+
+def video_source(capture: Any, name: str) -> Source:
+    """The frames of an opened capture that has an end. Takes the capture over."""
+    cv2 = load_cv2()
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+    if _pixels(cv2, capture) > MAX_PIXELS:
+        capture.release()
+        raise SourceError(name, f"frames of more than {MAX_PIXELS} pixels", "Scale it down")
+    fps = frame_rate(cv2, capture)
+    total = frame_count(cv2, capture)
+    warnings: list[str] = []
+    reader = VideoReader(capture, name, fps, total, warnings)
+    return Source(
+        Prefetch(reader, warnings),
+        name=name,
+        size=reader.size,
+        frames_total=total,
+        fps=fps,
+        warnings=warnings,
+    )
+
+
+def frame_rate(cv2: Any, capture: Any) -> float | None:
+    """Frames a second, None where the container has no sensible rate."""
+    rate = float(capture.get(cv2.CAP_PROP_FPS))
+    return rate if math.isfinite(rate) and 0 < rate <= MAX_FPS else None
+
+
+def frame_count(cv2: Any, capture: Any) -> int | None:
+    """The announced number of frames, None where there is none."""
+    count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    return int(count) if 0 < count < 2**40 else None
+
+
+def _pixels(cv2: Any, capture: Any) -> float:
+    width = float(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+    return width * float(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+
+def _refuse_text(path: Path) -> None:
+    """FFmpeg would follow a playlist, whatever its name, to other files and hosts."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(TEXT_PROBE_BYTES)
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise SourceError(path, reason, "Check the path and its permissions") from error
+    if not start:
+        raise SourceError(path, "the file is empty", GIVE_VIDEO)
+    binary = any(byte < 32 and byte not in b"\t\r\n\f" for byte in start)
+    if not binary or start.startswith(PLAYLISTS):
+        raise SourceError(path, "a text file, not a video", GIVE_VIDEO)
+
+
+class VideoReader:
+    """Frame by frame, the first already decoded; see `Reader`."""
+
+    def __init__(
+        self, capture: Any, name: str, fps: float | None, total: int | None, warnings: list[str]
+    ) -> None:
+        self._cv2 = load_cv2()
+        self._capture = capture
+        self._total = total
+        self._warnings = warnings
+        self._period_ns = round(1e9 / (fps or FALLBACK_FPS))
+        self._previous_ns = -1
+        self._index = 0
+        self._guessed = 0
+        self._first = self._decode()
+        if self._first is None:
+            capture.release()
+            raise SourceError(name, "no frame can be decoded", GIVE_VIDEO)
+        height, width = self._first.image.shape[:2]
+        self.size = (width, height)
+
+    def read(self) -> Frame | None:
+        frame = self._first or self._decode()
+        self._first = None
+        if frame is None:
+            self._report()
+        return frame
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def _decode(self) -> Frame | None:
+        image = decode_next(self._cv2, self._capture)
+        if image is None:
+            return None
+        frame = Frame(image, self._timestamp_ns(), self._index)
+        self._index += 1
+        return frame
+
+    def _timestamp_ns(self) -> int:
+        """The container's time while it moves forward, else one frame after the one before."""
+        shown_ms = float(self._capture.get(self._cv2.CAP_PROP_POS_MSEC))
+        timestamp_ns = round(shown_ms * 1e6) if math.isfinite(shown_ms) else -1
+        if timestamp_ns <= self._previous_ns:
+            self._guessed += 1
+            first = self._previous_ns < 0
+            timestamp_ns = 0 if first else self._previous_ns + self._period_ns
+        self._previous_ns = timestamp_ns
+        return timestamp_ns
+
+    def _report(self) -> None:
+        if self._total and self._index < self._total - COUNT_TOLERANCE:
+            self._warnings.append(
+                f"only {self._index} of the {self._total} frames that the video announces could "
+                "be read; it is damaged or cut off"
+            )
+        if self._guessed:
+            self._warnings.append(
+                f"{self._guessed} frames had no usable time in the video; the frame rate was used"
+            )
+
+
+def decode_next(cv2: Any, capture: Any) -> Image | None:
+    """The next picture as contiguous (height, width, 3) uint8 BGR, None at the end."""
+    try:
+        found, image = capture.read()
+    except cv2.error:
+        return None
+    return np.ascontiguousarray(image, np.uint8) if found else None
