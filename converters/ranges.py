@@ -7,6 +7,8 @@ maximum; a range always holds zero, so that padding is exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -22,11 +24,20 @@ Ranges = Mapping[str, tuple[float, float]]
 _MOVERS = ("Concat", "MaxPool", "Resize")
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """`ranges` by value name, and from how many images by which method."""
+
+    ranges: Ranges
+    images: int
+    method: str = "minmax"
+
+
 def observe_ranges(
     graph: DetectorGraph,
     images: Iterable[Image],
     on_image: Callable[[int], None] | None = None,
-) -> dict[str, tuple[float, float]]:
+) -> Calibration:
     """Smallest and largest value of every activation, by value name.
 
     `images` are (height, width, 3) uint8 RGB of the model's input size; `on_image` is told how
@@ -34,6 +45,7 @@ def observe_ranges(
     """
     session, names = _session(graph)
     lows, highs = np.zeros(len(names), np.float32), np.zeros(len(names), np.float32)
+    done = 0
     for done, image in enumerate(images, start=1):
         extremes = np.asarray(session.run(None, {INPUT_NAME: to_input(image)}), np.float32)
         np.minimum(lows, extremes[: len(names)], out=lows)
@@ -43,7 +55,7 @@ def observe_ranges(
     observed = {
         name: (float(low), float(high)) for name, low, high in zip(names, lows, highs, strict=True)
     }
-    return observed | {INPUT_NAME: (0.0, 1.0)}
+    return Calibration(observed | {INPUT_NAME: (0.0, 1.0)}, images=done)
 
 
 def to_input(image: Image) -> FloatArray:
@@ -72,7 +84,7 @@ def tie_ranges(graph: DetectorGraph, ranges: Ranges) -> dict[str, tuple[float, f
     return {name: tied[find(name)] for name in ranges}
 
 
-def _session(graph: DetectorGraph):  # type: ignore[no-untyped-def]
+def _session(graph: DetectorGraph) -> tuple[Any, list[str]]:
     """A session whose outputs are all minima, then all maxima; and the values' names."""
     try:
         import onnx
@@ -85,9 +97,7 @@ def _session(graph: DetectorGraph):  # type: ignore[no-untyped-def]
     for operator in ("ReduceMin", "ReduceMax"):
         for name in names:
             output = f"{name}::{operator}"
-            proto.graph.node.append(
-                onnx.helper.make_node(operator, [name], [output], keepdims=0)
-            )
+            proto.graph.node.append(onnx.helper.make_node(operator, [name], [output], keepdims=0))
             proto.graph.output.append(
                 onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, [])
             )

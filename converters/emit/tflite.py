@@ -17,7 +17,7 @@ from ...edge_runtime.errors import ModelError, UsageError
 from ...edge_runtime.metadata import Quantization
 from ...edge_runtime.types import FloatArray
 from ..graph import INPUT_NAME, DetectorGraph
-from ..ranges import Ranges, tie_ranges
+from ..ranges import Calibration, Ranges, tie_ranges
 from .tensorflow import quiet_tensorflow
 from .tflite_file import finish, float_tensors
 from .tflite_ops import LOWERINGS, Tensor, Writer
@@ -30,30 +30,36 @@ _SMALLEST_WEIGHT_RANGE = 1e-6
 
 
 def emit_tflite(
-    graph: DetectorGraph, *, quantization: Quantization = "none", ranges: Ranges | None = None
+    graph: DetectorGraph,
+    *,
+    quantization: Quantization = "none",
+    calibration: Calibration | None = None,
 ) -> bytes:
     """The .tflite file's bytes; the same graph gives the same bytes.
 
     Input `images` (1, h, w, 3): float32 RGB in 0..1, or for int8 uint8 RGB (scale 1/255, zero
     point 0). Outputs (1, h / stride, w / stride, na * (5 + nc)) in the order of the metadata's
     head names, which name both the tensors and the outputs of the signature `serving_default`;
-    raw logits, float32 or quantised int8. `ranges` (of `observe_ranges`) are needed for int8.
+    raw logits, float32 or quantised int8. int8 needs the `calibration` of `observe_ranges`.
 
     Raises:
         UnsupportedModelError: lists every node that TFLite cannot hold.
-        UsageError: int8 without ranges.
+        UsageError: int8 without calibration.
         MissingExtraError: TensorFlow is not installed.
     """
     refuse_unsupported(graph, "TFLite", {op: low.problem for op, low in LOWERINGS.items()})
-    if quantization == "int8" and ranges is None:
-        raise UsageError(
-            "int8 needs the range of every tensor", "Give a folder of images with --calibration"
-        )
-    with quiet_tensorflow() as tf:
-        fake = _ranges_to_write(graph, ranges) if quantization == "int8" and ranges else {}
-        content = _convert(tf, graph, quantization, fake)
+    ranges: Ranges = {}
+    if quantization == "int8":
+        if calibration is None:
+            raise UsageError(
+                "int8 needs the range of every tensor",
+                "Give a folder of images with --calibration",
+            )
+        ranges = _ranges_to_write(graph, calibration.ranges)
+        graph = graph.with_pass(f"calibrate_{calibration.method}", images=calibration.images)
     metadata = replace(graph.metadata, layout="NHWC", quantization=quantization)
-    content = finish(content, metadata)
+    with quiet_tensorflow() as tf:
+        content = finish(_convert(tf, graph, quantization, ranges), metadata)
     left = float_tensors(content) if quantization == "int8" else []
     if left:
         raise ModelError(

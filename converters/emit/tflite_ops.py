@@ -142,9 +142,7 @@ def _max_pool_problem(node: ir.Node) -> str | None:
 def _resize(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     _, height, width, _ = inputs[0].shape
     # The raw op: the public function adds shape arithmetic to the graph.
-    return writer.tf.raw_ops.ResizeNearestNeighbor(
-        images=inputs[0], size=(2 * height, 2 * width)
-    )
+    return writer.tf.raw_ops.ResizeNearestNeighbor(images=inputs[0], size=(2 * height, 2 * width))
 
 
 def _resize_problem(node: ir.Node) -> str | None:

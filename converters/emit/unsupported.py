@@ -35,9 +35,7 @@ def refuse_unsupported(
         )
 
 
-def _problem(
-    node: ir.Node, problems: Mapping[str, Callable[[ir.Node], str | None]]
-) -> str | None:
+def _problem(node: ir.Node, problems: Mapping[str, Callable[[ir.Node], str | None]]) -> str | None:
     if node.domain not in ("", "ai.onnx") or node.op_type not in problems:
         return f"not one of {', '.join(problems)}"
     return problems[node.op_type](node)

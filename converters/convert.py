@@ -1,0 +1,222 @@
+"""From a checkpoint to the files that devices run: load, pass, calibrate, emit, write."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from ..edge_runtime.errors import UsageError
+from ..edge_runtime.metadata import ModelMetadata, Quantization
+from ..edge_runtime.types import Image
+from .calibration import DEFAULT_IMAGES, calibration_images, evenly_spaced, list_images
+from .files import write_all
+from .load import load
+
+if TYPE_CHECKING:
+    from .graph import DetectorGraph
+    from .ranges import Calibration
+
+Target = Literal["onnx", "tflite"]
+Pass = Callable[["DetectorGraph"], "DetectorGraph"]
+Progress = Callable[[str, float | None], None]
+
+TARGETS: tuple[Target, ...] = get_args(Target)
+_SUFFIX_OF = {"none": "", "fp16": "-fp16", "int8": "-int8"}
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One file written: `quantization` is what is really in it, `sha256` of its bytes."""
+
+    path: Path
+    target: Target
+    quantization: Quantization
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What a conversion made of `source`; `metadata` is what all artefacts have in common."""
+
+    source: Path
+    name: str
+    report: Path
+    artefacts: tuple[Artefact, ...]
+    metadata: ModelMetadata
+    warnings: tuple[str, ...] = ()
+
+    def path_of(self, target: Target) -> Path:
+        """The file written for `target`."""
+        return next(artefact.path for artefact in self.artefacts if artefact.target == target)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as a JSON document, with the paths as they are on this machine."""
+        return {
+            "source": str(self.source),
+            "name": self.name,
+            "report": str(self.report),
+            "artefacts": [
+                asdict(artefact) | {"path": str(artefact.path)} for artefact in self.artefacts
+            ],
+            "metadata": json.loads(self.metadata.to_json()),
+            "warnings": list(self.warnings),
+        }
+
+    def to_json(self) -> str:
+        """The text of NAME.conversion.json: no paths, so that it repeats on any machine."""
+        document = self.as_dict()
+        document.update(source=self.source.name, report=self.report.name)
+        for entry in document["artefacts"]:
+            entry["path"] = Path(entry["path"]).name
+        return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def convert(
+    source: Path,
+    *,
+    out_dir: Path,
+    targets: Sequence[str] = ("tflite",),
+    quantize: Quantization = "none",
+    calibration: Path | None = None,
+    input_size: tuple[int, int] | None = None,
+    passes: Sequence[Pass] = (),
+    progress: Progress | None = None,
+) -> ConversionReport:
+    """Write `source` (.pt or .onnx) as NAME.onnx, NAME.tflite and NAME.conversion.json.
+
+    NAME is the source's stem with -fp16 or -int8. All files appear together when everything has
+    worked, and none otherwise. ONNX has no int8 form yet and stays float32 there; the report
+    says so.
+
+    Args:
+        source: a YOLOv5 checkpoint or ONNX export.
+        out_dir: made if needed.
+        targets: any of "onnx", "tflite".
+        quantize: "fp16" halves the weights, "int8" makes TFLite full-integer.
+        calibration: folder of images like those the model will see; needed for int8.
+        input_size: (height, width) in pixels; the source's own by default.
+        passes: applied to the graph in order, before calibration.
+        progress: told the stage and how much of it is done (0 to 1, None when unknown).
+
+    Raises:
+        UsageError: an unknown target or quantization, int8 without images, or the source itself
+            would be overwritten.
+        InputError: the source, the images or the output folder cannot be used.
+        UnavailableError: a package is not installed, or the disk is full.
+    """
+    tell = progress or (lambda stage, fraction: None)
+    source, out_dir = Path(source), Path(out_dir)
+    wanted = _check(targets, quantize, calibration)
+    name = source.stem + _SUFFIX_OF[quantize]
+    paths = {target: out_dir / f"{name}.{target}" for target in wanted}
+    _refuse_overwriting(source, paths)
+
+    tell("load", None)
+    graph = load(source, input_size=input_size)
+    graph = _apply(passes, graph, tell)
+    ranges = _calibrate(graph, calibration, tell) if _needs_ranges(wanted, quantize) else None
+    contents: dict[Path, bytes] = {}
+    artefacts: list[Artefact] = []
+    for target in wanted:
+        tell(f"write {target}", None)
+        content, written = _emit(graph, target, quantize, ranges)
+        contents[paths[target]] = content
+        artefacts.append(_artefact(paths[target], target, written, content))
+    report = ConversionReport(
+        source=source,
+        name=name,
+        report=out_dir / f"{name}.conversion.json",
+        artefacts=tuple(artefacts),
+        metadata=graph.metadata,
+        warnings=tuple(_warnings(artefacts, quantize)),
+    )
+    write_all(contents | {report.report: report.to_json().encode()})
+    tell("done", 1.0)
+    return report
+
+
+def _apply(passes: Sequence[Pass], graph: DetectorGraph, tell: Progress) -> DetectorGraph:
+    for number, apply in enumerate(passes):
+        tell("passes", number / len(passes))
+        graph = apply(graph)
+    return graph
+
+
+def _check(targets: Sequence[str], quantize: str, calibration: Path | None) -> tuple[Target, ...]:
+    """The targets in the order of `TARGETS`, each once."""
+    if "coreml" in targets:
+        raise UsageError("Core ML files cannot be written yet", "Use --to onnx,tflite")
+    unknown = [target for target in targets if target not in TARGETS]
+    if unknown or not targets:
+        raise UsageError(
+            f"{', '.join(unknown) or 'nothing'} is no target", f"Use --to {','.join(TARGETS)}"
+        )
+    if quantize not in get_args(Quantization):
+        raise UsageError(
+            f"{quantize} is no quantization", f"Use --quantize {'|'.join(get_args(Quantization))}"
+        )
+    if quantize == "int8" and calibration is None:
+        raise UsageError(
+            "int8 needs images to find the range of every tensor",
+            f"Give a folder of about {DEFAULT_IMAGES} images from the camera's view "
+            "with --calibration",
+        )
+    return tuple(target for target in TARGETS if target in targets)
+
+
+def _refuse_overwriting(source: Path, paths: Mapping[Target, Path]) -> None:
+    for path in paths.values():
+        if path.exists() and source.exists() and path.samefile(source):
+            raise UsageError(
+                f"{path} is the source itself and would be overwritten",
+                "Choose another output folder with -o",
+            )
+
+
+def _needs_ranges(targets: Sequence[Target], quantize: Quantization) -> bool:
+    return quantize == "int8" and "tflite" in targets
+
+
+def _calibrate(graph: DetectorGraph, folder: Path | None, tell: Progress) -> Calibration:
+    """The ranges over the folder's images."""
+    from .ranges import observe_ranges
+
+    assert folder is not None, "checked before loading"
+    folder = Path(folder)
+    expected = len(evenly_spaced(list_images(folder), DEFAULT_IMAGES))
+    images: Iterator[Image] = calibration_images(folder, graph.metadata.input_size)
+    tell("calibrate", 0.0)
+    return observe_ranges(graph, images, lambda done: tell("calibrate", done / expected))
+
+
+def _emit(
+    graph: DetectorGraph, target: Target, quantize: Quantization, calibration: Calibration | None
+) -> tuple[bytes, Quantization]:
+    """The file's bytes and the quantization that is in it."""
+    if target == "tflite":
+        from .emit.tflite import emit_tflite
+
+        content = emit_tflite(graph, quantization=quantize, calibration=calibration)
+        return content, quantize
+    from .emit.onnx import emit_onnx
+
+    half = quantize == "fp16"
+    return emit_onnx(graph, half=half), "fp16" if half else "none"
+
+
+def _artefact(path: Path, target: Target, written: Quantization, content: bytes) -> Artefact:
+    return Artefact(path, target, written, len(content), hashlib.sha256(content).hexdigest())
+
+
+def _warnings(artefacts: Sequence[Artefact], quantize: Quantization) -> Iterator[str]:
+    for artefact in artefacts:
+        if artefact.quantization != quantize:
+            yield (
+                f"{artefact.path.name} is plain float32: there is no {quantize} form of "
+                f"{artefact.target} yet"
+            )
