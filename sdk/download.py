@@ -1,0 +1,138 @@
+"""Fetch one file, whole and with the expected content, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.client
+import secrets
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from .edge_runtime.errors import InputError, NetworkError, UnavailableError
+
+CHUNK_BYTES = 1 << 16
+TIMEOUT_S = 30.0
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes so far and the bytes in all, None where the server does not say."""
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    sha256: str,
+    max_bytes: int,
+    progress: Progress | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> None:
+    """Write what is behind `url` to `target`, replacing it only once all of it is right.
+
+    Whatever happens, Ctrl-C included, no partial file stays behind.
+
+    Args:
+        url: an http or https address; redirects are followed.
+        target: where the file goes; its folder is made.
+        sha256: of the expected content, in hex.
+        max_bytes: more than this is refused while it comes in.
+        progress: see `Progress`.
+        timeout_s: the longest silence of the server.
+
+    Raises:
+        NetworkError: no connection, an HTTP error, or it broke off; nothing was written.
+        InputError: the content is not the expected one; nothing was kept.
+        UnavailableError: the folder cannot be written to, or the disk is full.
+    """
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            digest = _fetch(url, file, target, max_bytes, progress, timeout_s)
+        if digest != sha256:
+            raise InputError(
+                url,
+                f"the download is not the expected file (sha256 {digest}, expected {sha256})",
+                "Nothing was kept; try again, and see whether something rewrites your downloads",
+            )
+        temporary.replace(target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _fetch(
+    url: str,
+    file: IO[bytes],
+    target: Path,
+    max_bytes: int,
+    progress: Progress | None,
+    timeout_s: float,
+) -> str:
+    """Stream the body into `file`; its sha256."""
+    digest = hashlib.sha256()
+    done = 0
+    with _connect(url, target, timeout_s) as response:
+        total = _announced_size(response)
+        while chunk := _read(response, url, target):
+            done += len(chunk)
+            if done > max_bytes:
+                raise InputError(
+                    url, f"the download is larger than {max_bytes} bytes", "Nothing was kept"
+                )
+            digest.update(chunk)
+            file.write(chunk)
+            if progress is not None:
+                progress(done, total)
+    if total is not None and done < total:
+        raise _broken(url, target, f"it broke off after {done} of {total} bytes")
+    return digest.hexdigest()
+
+
+def _connect(url: str, target: Path, timeout_s: float) -> http.client.HTTPResponse:
+    request = urllib.request.Request(url, headers={"User-Agent": "tallylens"})
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _broken(url, target, f"the server answered {error.code}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _broken(url, target, f"it cannot be reached ({_reason(error)})") from error
+    return response
+
+
+def _read(response: http.client.HTTPResponse, url: str, target: Path) -> bytes:
+    try:
+        return response.read(CHUNK_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        raise _broken(url, target, f"it broke off ({_reason(error)})") from error
+
+
+def _announced_size(response: http.client.HTTPResponse) -> int | None:
+    size = response.headers.get("Content-Length", "")
+    return int(size) if size.isascii() and size.isdigit() and len(size) < 16 else None
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None) or error
+    return str(getattr(reason, "strerror", None) or reason or type(error).__name__)[:200]
+
+
+def _broken(url: str, target: Path, problem: str) -> NetworkError:
+    return NetworkError(
+        url, problem, f"Try again, or fetch it another way and save it as {target}"
+    )
+
+
+def _unwritable(target: Path, error: OSError) -> UnavailableError:
+    problem = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
+    return UnavailableError(
+        f"{target} cannot be written ({problem})",
+        "Free some space, or set TALLYLENS_HOME to a folder that you can write to",
+    )
