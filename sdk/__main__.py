@@ -1,0 +1,7 @@
+"""`python -m tallylens`."""
+
+import sys
+
+from tallylens.cli import main
+
+sys.exit(main())

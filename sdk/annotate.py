@@ -1,0 +1,88 @@
+"""The video with boxes, names, lines and running counts drawn in."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+
+from tallylens.counter import Counted, Counter
+from tallylens.drawing import Pen, counts_label
+from tallylens.edge_runtime.errors import UnavailableError, UsageError
+from tallylens.edge_runtime.sources import Source
+from tallylens.edge_runtime.types import Image
+from tallylens.tally import Tally
+
+FALLBACK_FPS = 25.0
+
+
+def draw(image: Image, counted: Counted, tally: Tally) -> None:
+    """Draw on `image` what was found in it and what has been counted so far."""
+    pen = Pen(image)
+    lines = zip(tally.line_ends, tally.lines(), strict=True)
+    for (start, end), line in lines:
+        label = counts_label(line.name, **{"in": line.crossed_in, "out": line.crossed_out})
+        pen.line(start, end, label)
+    for corners, zone in zip(tally.zone_corners, tally.zones(), strict=True):
+        pen.zone(corners, counts_label(zone.name, now=zone.now, entered=zone.entered))
+    pen.tracks(counted.tracks, tally.class_names)
+    seen = ", ".join(f"{number} {name}" for name, number in tally.unique().items())
+    pen.text(f"seen: {seen or 'nothing yet'}", (0, image.shape[0]), (60, 60, 60))
+
+
+class AnnotatedVideo:
+    """Writes frames to an .mp4 that appears at `path` when the block ends well.
+
+    Raises:
+        UsageError: `path` is no .mp4, its folder is missing, or it is the source itself.
+        UnavailableError: this OpenCV cannot write MPEG-4.
+    """
+
+    def __init__(self, path: Path, source: Source, counter: Counter) -> None:
+        if path.suffix.lower() != ".mp4" or not path.resolve().parent.is_dir():
+            raise UsageError(
+                f"no video can be written to {path}", "Give an .mp4 in a folder that exists"
+            )
+        if Path(source.name).exists() and path.exists() and path.samefile(source.name):
+            raise UsageError(f"{path} is the source itself", "Give the output another name")
+        self._path = path
+        self._partial = path.with_name(f".{path.stem}.part.mp4")
+        self._counter = counter
+        self._writer = cv2.VideoWriter(
+            str(self._partial),
+            cv2.VideoWriter.fourcc(*"mp4v"),
+            source.fps or FALLBACK_FPS,
+            source.size,
+        )
+        if not self._writer.isOpened():
+            self._discard()
+            raise UnavailableError(
+                f"OpenCV cannot write {path}", "Install opencv-python from PyPI, with its FFmpeg"
+            )
+
+    def add(self, counted: Counted) -> None:
+        """Write one frame; the frame itself stays as it is."""
+        image = counted.frame.image.copy()
+        draw(image, counted, self._counter.tally)
+        self._writer.write(image)
+
+    def _discard(self) -> None:
+        with contextlib.suppress(OSError):
+            self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> AnnotatedVideo:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.release()
+        if error is None and self._partial.exists():
+            self._partial.replace(self._path)
+        else:
+            self._discard()

@@ -1,0 +1,8 @@
+"""The commands, each a module with NAME, HELP, EXAMPLES, add_arguments and run.
+
+They import what they need when they run: `tallylens --help` loads nothing heavy.
+"""
+
+from tallylens.commands import benchmark, convert, count, doctor, evaluate, inspect, models
+
+COMMANDS = (count, convert, inspect, evaluate, benchmark, models, doctor)

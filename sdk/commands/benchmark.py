@@ -1,0 +1,91 @@
+"""`tallylens benchmark`: where the time of a frame goes on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from typing import TYPE_CHECKING, Any
+
+from tallylens.commands.arguments import add_json, input_size, positive, print_json
+
+if TYPE_CHECKING:
+    from tallylens.report import Report
+
+NAME = "benchmark"
+HELP = "Measure inference, the work around it, and frames per second."
+EXAMPLES = """examples:
+  tallylens benchmark --model yolov5n-int8.tflite --source street.mp4
+
+The milliseconds are medians over frames with one worker; frames per second is a whole run with
+one worker and one with a worker on every core, video decoding included."""
+
+WARM_UP = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="yolov5n", help="as for count")
+    parser.add_argument("--source", required=True, help="as for count")
+    parser.add_argument("--imgsz", type=input_size, metavar="N|HxW", help="as for count")
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="frames inferred at once (default: cores)"
+    )
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tallylens.counter import Counter
+    from tallylens.progress import Progress
+
+    with Progress("one frame at a time", 1.0):
+        stages = _stage_medians(options)
+        with Counter(options.model, imgsz=options.imgsz, workers=1) as counter:
+            alone = counter.run(options.source)
+    with Progress("all cores", 1.0), Counter(
+        options.model, imgsz=options.imgsz, workers=options.workers
+    ) as counter:
+        together = counter.run(options.source)
+    document = _document(alone, together, stages)
+    if options.json:
+        print_json(document)
+        return 0
+    for name, value in document["ms"].items():
+        print(f"{name:<18}{value:8.3f} ms")
+    print(f"{'one worker':<18}{document['fps']['one_worker']:8.1f} frames/s")
+    print(f"{'all workers':<18}{document['fps']['all_workers']:8.1f} frames/s")
+    return 0
+
+
+def _document(alone: Report, together: Report, stages: dict[str, float]) -> dict[str, Any]:
+    return {
+        "source": alone.source,
+        "model": alone.model,
+        "engine": alone.engine,
+        "frames": alone.frames,
+        "ms": {name: round(value, 4) for name, value in stages.items()},
+        "fps": {
+            "one_worker": round(alone.speed.fps, 2),
+            "all_workers": round(together.speed.fps, 2),
+        },
+    }
+
+
+def _stage_medians(options: argparse.Namespace) -> dict[str, float]:
+    """Median milliseconds of each stage over the frames after a warm-up."""
+    from tallylens.counter import Counter
+
+    rows: list[tuple[int, int, int, int]] = []
+    with Counter(options.model, imgsz=options.imgsz, workers=1) as counter:
+        for _ in counter.watch(options.source):
+            rows.append(counter.stage_totals_ns())
+    steps = [
+        [after - before for after, before in zip(later, earlier, strict=True)]
+        for earlier, later in zip(rows, rows[1:], strict=False)
+    ]
+    columns = list(zip(*(steps[WARM_UP:] or steps), strict=True))
+    names = ("letterbox", "inference", "decode_nms", "track_count")
+    medians = {
+        name: statistics.median(column) / 1e6
+        for name, column in zip(names, columns, strict=True)
+    }
+    host = [sum(row) - row[1] for row in zip(*columns, strict=True)]
+    return medians | {"host": statistics.median(host) / 1e6}

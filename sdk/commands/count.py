@@ -1,0 +1,115 @@
+"""`tallylens count`: the main job."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tallylens.commands.arguments import add_json, input_size, names, positive, print_json
+
+if TYPE_CHECKING:
+    from tallylens.counter import Counted, Counter
+    from tallylens.report import Report
+
+NAME = "count"
+HELP = "Count the objects in a video, images, a camera or a stream."
+EXAMPLES = """examples:
+  tallylens count street.mp4 --model yolov5n.pt --line 0,0.6,1,0.6 --classes car,truck,bus
+  tallylens count shop.mp4 --zone 0.1,0.5,0.6,0.5,0.6,1,0.1,1,queue --report shop.csv
+  tallylens count 0 --annotate camera.mp4
+
+Coordinates are fractions of width and height when all are <= 1, else pixels. A line drawn from
+left to right counts downward movement as `in`."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", help="video file, folder or glob of images, camera number, rtsp or http address"
+    )
+    parser.add_argument(
+        "--model", default="yolov5n", help=".tflite, .onnx or .pt file, or a name in the store"
+    )
+    parser.add_argument(
+        "--line", action="append", default=[], metavar="x1,y1,x2,y2[,name]", help="count crossings"
+    )
+    parser.add_argument(
+        "--zone", action="append", default=[], metavar="x1,y1,x2,y2,x3,y3...[,name]",
+        help="count presence and stays",
+    )
+    parser.add_argument("--classes", type=names, metavar="car,bus", help="count only these")
+    parser.add_argument(
+        "--any-class", action="store_true", help="count every detection as one class, object"
+    )
+    parser.add_argument(
+        "--anchor", choices=("bottom-centre", "centre", "top-centre"), default="bottom-centre",
+        help="the point of an object that crosses lines and enters zones",
+    )
+    parser.add_argument(
+        "--imgsz", type=input_size, metavar="N|HxW", help="model input, when it is converted here"
+    )
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="frames inferred at once (default: cores)"
+    )
+    parser.add_argument(
+        "--report", action="append", default=[], type=Path, metavar="FILE.json|.csv",
+        help="write the totals to a file",
+    )
+    parser.add_argument(
+        "--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and counts"
+    )
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tallylens.cli import DONE, INTERRUPTED
+    from tallylens.counter import Counter
+    from tallylens.edge_runtime.core import CounterOptions
+    from tallylens.places import parse_line, parse_zone
+    from tallylens.report_files import check_report_paths, write_reports
+
+    check_report_paths(options.report)
+    with Counter(
+        options.model,
+        lines=[parse_line(text) for text in options.line],
+        zones=[parse_zone(text) for text in options.zone],
+        classes=options.classes,
+        any_class=options.any_class,
+        imgsz=options.imgsz,
+        workers=options.workers,
+        options=CounterOptions(anchor=options.anchor),
+    ) as counter:
+        report = _count(counter, options)
+    write_reports(report, options.report)
+    if options.json:
+        print_json(report.as_dict())
+    else:
+        from tallylens.table import print_report
+
+        print_report(report)
+    return INTERRUPTED if report.interrupted else DONE
+
+
+def _count(counter: Counter, options: argparse.Namespace) -> Report:
+    from tallylens.annotate import AnnotatedVideo
+    from tallylens.edge_runtime.sources import open_source
+    from tallylens.progress import Progress
+
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(options.source))
+        video = None
+        if options.annotate is not None:
+            video = stack.enter_context(AnnotatedVideo(options.annotate, source, counter))
+        progress = stack.enter_context(Progress("counting", source.frames_total, "frames"))
+
+        def show(counted: Counted) -> None:
+            progress.update(counted.frame.index + 1)
+            if video is not None:
+                video.add(counted)
+
+        report = counter.run(source, on_frame=show)
+        if report.interrupted:
+            print("tallylens: interrupted; this is what was counted so far", file=sys.stderr)
+        return report

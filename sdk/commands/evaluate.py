@@ -1,0 +1,70 @@
+"""`tallylens eval`: how well a model finds what labels say."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tallylens.commands.arguments import add_json, input_size, print_json
+
+NAME = "eval"
+HELP = "Measure mAP on labelled images."
+EXAMPLES = """examples:
+  tallylens eval yolov5n-int8.tflite --images val/images --labels val/labels
+
+Labels are YOLO files: one STEM.txt an image, lines of `class cx cy w h` as fractions."""
+
+# The settings under which mAP of YOLOv5 is reported everywhere.
+CONFIDENCE = 0.001
+IOU = 0.6
+SQUARE = (640, 640)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help=".tflite, .onnx or .pt file, or a name in the model store")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--labels", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--imgsz", type=input_size, metavar="N|HxW", help="model input, when it is converted here"
+    )
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tallylens.extras import need_converters
+
+    need_converters("measuring mAP", "pycocotools")
+    from tallylens.converters.evaluate import evaluate
+    from tallylens.edge_runtime.core import DecoderOptions
+    from tallylens.edge_runtime.detector import Detector
+    from tallylens.edge_runtime.engines import open_engine
+    from tallylens.models import ready_model
+    from tallylens.progress import Progress
+
+    path = ready_model(options.model, frame_size=SQUARE, imgsz=options.imgsz)
+    decoding = DecoderOptions(
+        confidence=CONFIDENCE, iou=IOU, cross_class_iou=1.0, multi_label=True
+    )
+    with open_engine(path) as engine, Progress("evaluating", 1.0) as progress:
+        result = evaluate(
+            Detector(engine, decoding).detect, options.images, options.labels,
+            progress=progress.update,
+        )
+        names = engine.metadata.class_names
+    document = {
+        "map50_95": result.map50_95,
+        "map50": result.map50,
+        "map75": result.map75,
+        "images": result.images,
+        "unlabelled": result.unlabelled,
+        "objects": result.objects,
+        "per_class": {names[i]: value for i, value in result.per_class.items() if i < len(names)},
+        "model": str(options.model),
+    }
+    if options.json:
+        print_json(document)
+    else:
+        print(f"mAP@0.5:0.95  {result.map50_95:.4f}")
+        print(f"mAP@0.5       {result.map50:.4f}")
+        print(f"images        {result.images} ({result.objects} objects)")
+    return 0

@@ -1,0 +1,64 @@
+"""`tallylens inspect`: what a model file says about itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tallylens.commands.arguments import add_json, print_json
+
+NAME = "inspect"
+HELP = "Show what a model is: classes, input, heads, where it came from."
+EXAMPLES = """examples:
+  tallylens inspect yolov5n-int8.tflite
+  tallylens inspect yolov5n.pt --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help=".tflite, .onnx or .pt file, or a name in the model store")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tallylens import store
+
+    path = store.resolve(options.model)
+    document = _describe(path)
+    if options.json:
+        print_json(document)
+        return 0
+    height, width = document["input_size"]
+    names = document["class_names"]
+    print(f"{document['file']}  {document['size_bytes'] / 1e6:.2f} MB  {document['kind']}")
+    print(f"input         {height}x{width} {document['layout']} {document['colour_order']}")
+    print(f"heads         {', '.join(document['head_names'])}")
+    print(f"quantization  {document['quantization']}")
+    print(f"source        {document['source_name']}  sha256 {document['source_sha256'][:16]}…")
+    print(f"passes        {', '.join(one['name'] for one in document['passes']) or 'none'}")
+    print(f"classes       {len(names)}: {', '.join(names)}")
+    return 0
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    from tallylens.models import runs_as_it_is
+
+    if runs_as_it_is(path):
+        from tallylens.edge_runtime.engines import open_engine
+
+        with open_engine(path) as engine:
+            metadata, kind = engine.metadata, f"runs on {engine.name}"
+    else:
+        from tallylens.extras import need_converters
+
+        need_converters("reading a checkpoint")
+        from tallylens.converters.load import load
+
+        metadata, kind = load(path).metadata, "checkpoint, converted when it is used"
+    document: dict[str, Any] = {
+        "file": str(path),
+        "size_bytes": path.stat().st_size,
+        "kind": kind,
+    }
+    return document | json.loads(metadata.to_json())

@@ -1,0 +1,78 @@
+"""`tallylens models`: the model store."""
+
+from __future__ import annotations
+
+import argparse
+
+from tallylens.commands.arguments import add_json, print_json
+
+NAME = "models"
+HELP = "List, fetch and find models in the store."
+EXAMPLES = """examples:
+  tallylens models list
+  tallylens models pull yolov5n
+  tallylens models path yolov5n"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|pull|path")
+    for name, help_text in (
+        ("list", "models that can be fetched, and whether they are here"),
+        ("pull", "fetch an official checkpoint"),
+        ("path", "where a model is, or would be"),
+    ):
+        action = actions.add_parser(name, help=help_text)
+        if name != "list":
+            action.add_argument("name")
+        add_json(action)
+
+
+def run(options: argparse.Namespace) -> int:
+    return {"list": _list, "pull": _pull, "path": _path}[options.action](options)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from tallylens import store
+
+    rows = [
+        {
+            "name": release.name,
+            "here": store.model_path(release.name).is_file(),
+            "path": str(store.model_path(release.name)),
+            "size_bytes": release.size,
+            "licence": release.licence,
+        }
+        for release in store.RELEASES.values()
+    ]
+    if options.json:
+        print_json({"models": rows})
+        return 0
+    for row in rows:
+        state = row["path"] if row["here"] else f"not here; tallylens models pull {row['name']}"
+        print(f"{row['name']}  {row['size_bytes'] / 1e6:.1f} MB  {row['licence']}  {state}")
+    return 0
+
+
+def _pull(options: argparse.Namespace) -> int:
+    from tallylens import store
+    from tallylens.progress import Progress
+
+    with Progress(f"fetching {options.name}", unit="bytes") as progress:
+        path = store.pull(options.name, progress.update)
+    licence = store.RELEASES[options.name].licence
+    if options.json:
+        print_json({"name": options.name, "path": str(path), "licence": licence})
+    else:
+        print(f"{path}  (weights under {licence})")
+    return 0
+
+
+def _path(options: argparse.Namespace) -> int:
+    from tallylens import store
+
+    path = store.model_path(options.name)
+    if options.json:
+        print_json({"name": options.name, "path": str(path), "here": path.is_file()})
+    else:
+        print(path)
+    return 0

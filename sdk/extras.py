@@ -1,0 +1,33 @@
+"""What is installed beyond the base, told before a long task fails on it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from tallylens.edge_runtime.errors import MissingExtraError
+
+CONVERT_MODULES = {
+    "onnx": "onnx",
+    "onnx_ir": "onnx-ir",
+    "onnxruntime": "onnxruntime",
+    "tensorflow": "tensorflow",
+    "pycocotools": "pycocotools",
+}
+"""Module to package, of the extra `convert`."""
+
+
+def missing(modules: dict[str, str]) -> list[str]:
+    """The packages whose modules cannot be found; nothing is imported."""
+    return [
+        package for module, package in modules.items() if importlib.util.find_spec(module) is None
+    ]
+
+
+def need_converters(purpose: str, *modules: str) -> None:
+    """Raise MissingExtraError unless the modules (by default those of reading a model) are there.
+
+    TensorFlow is asked for by the TFLite emitter only.
+    """
+    wanted = modules or ("onnx", "onnx_ir", "onnxruntime")
+    for package in missing({module: CONVERT_MODULES[module] for module in wanted}):
+        raise MissingExtraError(package, "convert", purpose)

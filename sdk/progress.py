@@ -1,0 +1,88 @@
+"""How far a long task is: a bar on a terminal, a line now and then elsewhere, always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+QUIET_S = 2.0
+EVERY_S = 10.0
+
+
+class Progress:
+    """Shows `done` of `total` while it is entered. Quiet tasks under two seconds stay quiet."""
+
+    def __init__(self, what: str, total: float | None = None, unit: str = "") -> None:
+        self._what = what
+        self._total = total
+        self._unit = unit
+        self._started = self._spoke = time.monotonic()
+        self._bar = _Bar(what, total, unit) if sys.stderr.isatty() else None
+
+    def update(self, done: float, total: float | None = None, what: str | None = None) -> None:
+        """Say how much is done in all, and perhaps that the stage or total has changed."""
+        self._total = total if total is not None else self._total
+        if self._bar is not None:
+            self._bar.update(done, self._total, what)
+            return
+        now = time.monotonic()
+        changed = what is not None and what != self._what
+        self._what = what or self._what
+        if changed or now - self._spoke >= EVERY_S:
+            self._spoke = now
+            share = f"{100 * done / self._total:.0f}%" if self._total else f"{done:.0f}"
+            print(f"{self._what} {share} {self._unit}".rstrip(), file=sys.stderr)
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+class _Bar:
+    """rich's bar; loaded only where there is a terminal to draw on."""
+
+    def __init__(self, what: str, total: float | None, unit: str) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress as RichProgress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._rich = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._unit = unit
+        self._started = time.monotonic()
+        self._task = self._rich.add_task(what, total=total, note="")
+
+    def start(self) -> None:
+        self._rich.start()
+
+    def stop(self) -> None:
+        self._rich.stop()
+
+    def update(self, done: float, total: float | None, what: str | None) -> None:
+        rate = done / max(time.monotonic() - self._started, 1e-9)
+        note = f"{rate:.0f} {self._unit}/s" if self._unit else ""
+        changes = {} if what is None else {"description": what}
+        self._rich.update(self._task, completed=done, total=total, note=note, **changes)
