@@ -15,7 +15,7 @@ from tallylens.edge_runtime.detector import Detector, Timing
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import SourceError, UsageError
 from tallylens.edge_runtime.pipeline import detect_in_order
-from tallylens.edge_runtime.sources import Source, open_source
+from tallylens.edge_runtime.sources import Source, SourceSpec, open_source
 from tallylens.edge_runtime.types import Detections, Event, Frame, Image, Line, Tracks, Zone
 from tallylens.models import ready_model
 from tallylens.report import Report, Speed
@@ -91,7 +91,7 @@ class Counter:
 
     def run(
         self,
-        source: str | os.PathLike[str] | int | Source | Iterable[tuple[int, Image]],
+        source: SourceSpec | Source,
         *,
         on_frame: Callable[[Counted], None] | None = None,
     ) -> Report:
@@ -116,10 +116,10 @@ class Counter:
         return self.report(interrupted=interrupted)
 
     def watch(
-        self, source: str | os.PathLike[str] | int | Source | Iterable[tuple[int, Image]]
+        self, source: SourceSpec | Source
     ) -> Iterator[Counted]:
         """The same frame by frame, in capture order."""
-        with open_source(source) as frames:
+        with source if isinstance(source, Source) else open_source(source) as frames:
             self._source_name = frames.name
             self._prepare(frames.size, 1 if frames.live else self._workers or _cores())
             try:
