@@ -31,9 +31,7 @@ class GraphBuilder:
         self._names: Counter[str] = Counter()
         self._nodes: list[ir.Node] = []
         self._constants: list[ir.Value] = []
-        self.input = ir.Value(
-            name=INPUT_NAME, shape=shape, type=ir.TensorType(ir.DataType.FLOAT)
-        )
+        self.input = ir.Value(name=INPUT_NAME, shape=shape, type=ir.TensorType(ir.DataType.FLOAT))
 
     def constant(self, name: str, array: npt.NDArray[np.generic]) -> ir.Value:
         """A new initializer; its name gets a number where it is taken."""
@@ -83,7 +81,7 @@ class GraphBuilder:
         inputs = [x, self.constant(f"{stem}.weight", weight.astype(np.float32, copy=False))]
         if bias is not None:
             inputs.append(self.constant(f"{stem}.bias", bias.astype(np.float32, copy=False)))
-        attributes = {
+        attributes: dict[str, int | tuple[int, ...]] = {
             "kernel_shape": weight.shape[2:],
             "strides": tuple(strides),
             "pads": tuple(pads),
@@ -95,7 +93,9 @@ class GraphBuilder:
     def batch_norm(
         self, name: str, x: ir.Value, statistics: Mapping[str, Floats], epsilon: float
     ) -> ir.Value:
-        """`statistics` in the order weight, bias, running_mean, running_var, each (channels,)."""
+        """`statistics` weight, bias, running_mean, running_var in this order, each (channels,)."""
+        if (statistics["running_var"] + epsilon <= 0).any():
+            raise ShapeError(f"{name}: a variance that is not above zero")
         constants = [
             self.constant(f"{name}.{key}", array.astype(np.float32, copy=False))
             for key, array in statistics.items()
@@ -105,6 +105,7 @@ class GraphBuilder:
         )
 
     def silu(self, name: str, x: ir.Value) -> ir.Value:
+        """x * sigmoid(x)."""
         return self.add("Mul", f"{name}/Mul", [x, self.add("Sigmoid", f"{name}/Sigmoid", [x])])
 
     def concat(self, name: str, values: Sequence[ir.Value]) -> ir.Value:
@@ -119,6 +120,7 @@ class GraphBuilder:
         strides: Sequence[int],
         pads: Sequence[int],
     ) -> ir.Value:
+        """`pads` top, left, bottom, right."""
         attributes = {
             "kernel_shape": tuple(kernel),
             "strides": tuple(strides),

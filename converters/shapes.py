@@ -171,5 +171,3 @@ _RULES: Mapping[str, Callable[[ir.Node], Size]] = {
     "Sigmoid": _same,
     "Slice": _sliced,
 }
-
-

@@ -39,6 +39,7 @@ class Assembler:
         return output
 
     def unsupported(self, problem: str) -> UnsupportedModelError:
+        """The error for an architecture that is not YOLOv5's."""
         return UnsupportedModelError(
             self.path,
             f"{problem}, which tallylens does not know",

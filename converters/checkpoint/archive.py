@@ -19,6 +19,7 @@ MAX_MEMBERS = 50_000
 MAX_DIRECTORY_BYTES = 16 << 20
 MAX_PICKLE_BYTES = 32 << 20
 MAX_NAME_LENGTH = 300
+LOCAL_HEADER_BYTES = 30
 
 DAMAGED = "Copy or download the file again; if that does not help, save the checkpoint again"
 FROM_TRAINING = "Give the .pt file that YOLOv5 training wrote (weights/best.pt)"
@@ -127,7 +128,7 @@ class Archive:
         for info in sorted(infos, key=lambda info: info.header_offset):
             if info.header_offset < position:
                 raise self._unsafe("members of the zip overlap")
-            position = info.header_offset + zipfile.sizeFileHeader + info.file_size
+            position = info.header_offset + LOCAL_HEADER_BYTES + info.file_size
         if position > self.size:
             raise self._unsafe("members of the zip reach beyond its end")
 

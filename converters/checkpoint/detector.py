@@ -25,6 +25,7 @@ class Detect:
 
     @property
     def channels(self) -> int:
+        """Channels of each head."""
         return int(self.anchors.shape[1]) * (5 + self.num_classes)
 
 
@@ -71,8 +72,10 @@ def add_layers(assembler: Assembler, model: Module) -> list[ir.Value]:
     layers = model.child("model").children()
     for layer in layers[:-1]:
         inputs = _inputs(layer, outputs, x)
-        x = _concat(assembler, layer, inputs) if layer.kind == "Concat" else assembler.run(
-            layer, _only(layer, inputs)
+        x = (
+            _concat(assembler, layer, inputs)
+            if layer.kind == "Concat"
+            else assembler.run(layer, _only(layer, inputs))
         )
         outputs.append(x)
     inputs = _inputs(layers[-1], outputs, x)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError
+from ..text import printable
 from .archive import DAMAGED, DO_NOT_TRUST, Archive
 from .values import Record, Tensor
 
@@ -35,11 +36,14 @@ class WeightReader:
                 self.path, "it uses its weights more often than it holds them", DO_NOT_TRUST
             )
         try:
-            return tensor.read(self._archive.storage(tensor.storage.key)).astype(np.float32)
+            data = self._archive.storage(tensor.storage.key)
+            with np.errstate(over="ignore"):
+                return tensor.read(data).astype(np.float32)
         except (ValueError, OverflowError) as error:
             raise UnsafeModelError(self.path, f"it holds {error}", DO_NOT_TRUST) from error
 
     def count_module(self) -> None:
+        """Note that one more module is visited; a tree that refers to itself ends here."""
         self._modules_left -= 1
         if self._modules_left < 0:
             raise UnsafeModelError(
@@ -51,7 +55,7 @@ class Module:
     """One module of the model's tree; `name` is its dotted path, such as `model.2.cv1`."""
 
     def __init__(self, record: object, name: str, reader: WeightReader) -> None:
-        self.name = name
+        self.name = printable(name)
         self._reader = reader
         if type(record) is not Record:
             raise self.damaged(f"{name or 'the model'} is no module")
@@ -60,15 +64,18 @@ class Module:
         self.kind = record.kind.rpartition(".")[2]
 
     def damaged(self, problem: str) -> ModelError:
+        """The error for a module that does not hold what it must."""
         return ModelError(self._reader.path, f"the checkpoint is damaged: {problem}", DAMAGED)
 
     def child(self, name: str) -> Module:
+        """The submodule `name`."""
         children = self._group("_modules")
         if name not in children:
             raise self.damaged(f"{self.name} ({self.kind}) has no {name}")
         return Module(children[name], f"{self.name}.{name}" if self.name else name, self._reader)
 
     def has_child(self, name: str) -> bool:
+        """Whether there is a submodule `name`."""
         return name in self._group("_modules")
 
     def children(self) -> list[Module]:
@@ -79,29 +86,43 @@ class Module:
         return [self.child(name) for name in names]
 
     def tensor(self, name: str) -> FloatArray:
+        """A parameter, buffer or plain attribute as float32."""
         tensor = self.optional_tensor(name)
         if tensor is None:
             raise self.damaged(f"{self.name} ({self.kind}) has no {name}")
         return tensor
 
     def optional_tensor(self, name: str) -> FloatArray | None:
-        """A parameter, buffer or plain attribute as float32, None where there is none."""
+        """As `tensor`, but None where there is none."""
         for group in ("_parameters", "_buffers"):
             value = self._group(group).get(name)
             if type(value) is Tensor:
-                return self._reader.read(value)
+                return self._finite(name, value)
         value = self._state.get(name)
-        return self._reader.read(value) if type(value) is Tensor else None
+        return self._finite(name, value) if type(value) is Tensor else None
+
+    def _finite(self, name: str, tensor: Tensor) -> FloatArray:
+        array = self._reader.read(tensor)
+        # A variance too large for half precision is saved as infinite, and does no harm.
+        if np.isnan(array).any() or (name != "running_var" and not np.isfinite(array).all()):
+            raise ModelError(
+                self._reader.path,
+                f"the weights of {self.name} are not finite numbers: the training diverged",
+                "Give an earlier checkpoint, or train again with a lower learning rate",
+            )
+        return array
 
     def integer(self, name: str, default: int | None = None) -> int:
+        """An attribute that is a whole number."""
         value = self._state.get(name, default)
         if type(value) is not int or abs(value) > 1 << 31:
             raise self.damaged(f"{self.name}.{name} is no integer")
         return value
 
     def number(self, name: str) -> float:
+        """An attribute that is a number."""
         value = self._state.get(name)
-        if type(value) not in (int, float) or not abs(value) < 1e6:
+        if not isinstance(value, (int, float)) or not abs(value) < 1e6:
             raise self.damaged(f"{self.name}.{name} is no number")
         return float(value)
 

@@ -15,7 +15,7 @@ from typing import Any
 from ...edge_runtime.errors import ModelError, UnsafeModelError
 from .allowed import ALLOWED, BYSTANDERS, MODULES, refusal
 from .archive import DAMAGED, DO_NOT_TRUST
-from .rebuild import REBUILD, StorageSize, Unacceptable, checked_key, storage
+from .rebuild import REBUILD, StorageSize, UnacceptableError, checked_key, storage
 from .values import Name, Record
 
 MAX_OPCODES = 2_000_000
@@ -44,7 +44,7 @@ class PickleMachine:
             return self._run(data)
         except ModelError:
             raise
-        except Unacceptable as error:
+        except UnacceptableError as error:
             raise self.unsafe(f"its pickle holds {error}") from error
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelError(self.path, "the checkpoint's pickle is damaged", DAMAGED) from error
@@ -62,6 +62,7 @@ class PickleMachine:
         raise ValueError("a pickle without an end")
 
     def unsafe(self, problem: str) -> UnsafeModelError:
+        """The error for a pickle that asks for more than data."""
         return UnsafeModelError(self.path, problem, DO_NOT_TRUST)
 
     def since_mark(self) -> list[Any]:
@@ -94,6 +95,14 @@ def _take(machine: PickleMachine, index: int) -> None:
 
 def _keep(machine: PickleMachine, index: int) -> None:
     machine.memo[index] = machine.stack[-1]
+
+
+def _drop(machine: PickleMachine, _: object) -> None:
+    machine.stack.pop()
+
+
+def _drop_marked(machine: PickleMachine, _: object) -> None:
+    machine.since_mark()
 
 
 def _tuple(machine: PickleMachine, _: object) -> None:
@@ -170,18 +179,16 @@ def _reduce(machine: PickleMachine, _: object) -> None:
         raise machine.unsafe(f"its pickle calls {name.dotted}")
     try:
         machine.stack.append(rebuild(*arguments))
-    except Unacceptable as error:
+    except UnacceptableError as error:
         raise machine.unsafe(f"its pickle holds {error}") from error
     except (TypeError, ValueError, LookupError) as error:
-        raise machine.unsafe(
-            f"its pickle calls {name.dotted} with impossible arguments"
-        ) from error
+        raise machine.unsafe(f"its pickle calls {name.dotted} with impossible arguments") from error
 
 
 def _storage(machine: PickleMachine, _: object) -> None:
     try:
         machine.stack.append(storage(machine.stack.pop(), machine.storage_size))
-    except Unacceptable as error:
+    except UnacceptableError as error:
         raise machine.unsafe(str(error)) from error
 
 
@@ -205,8 +212,8 @@ _STEPS: dict[str, Callable[[PickleMachine, Any], None]] = {
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
     "EMPTY_SET": lambda machine, _: machine.stack.append(set()),
     "MARK": _mark,
-    "POP": lambda machine, _: machine.stack.pop(),
-    "POP_MARK": lambda machine, _: machine.since_mark(),
+    "POP": _drop,
+    "POP_MARK": _drop_marked,
     "TUPLE": _tuple,
     "TUPLE1": _tuple_of(1),
     "TUPLE2": _tuple_of(2),

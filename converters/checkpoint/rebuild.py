@@ -13,29 +13,29 @@ StorageSize = Callable[[str], "int | None"]
 _KEY_TYPES = (str, int, float, bool, bytes, type(None))
 
 
-class Unacceptable(ValueError):
+class UnacceptableError(ValueError):
     """The file asks for something that no checkpoint holds; the message is a noun phrase."""
 
 
 def checked_key(key: Any) -> Any:
     """`key`, if it may be the key of a dictionary or the item of a set."""
     if type(key) not in _KEY_TYPES:
-        raise Unacceptable("a key that is neither text nor a number")
+        raise UnacceptableError("a key that is neither text nor a number")
     return key
 
 
 def storage(identity: object, storage_size: StorageSize) -> Storage:
     """A persistent id: ("storage", its type, its key in the archive, device, element count)."""
     if type(identity) is not tuple or len(identity) != 5:
-        raise Unacceptable("a storage referred to in an unknown way")
+        raise UnacceptableError("a storage referred to in an unknown way")
     word, kind, key, _device, count = identity
     if type(word) is not str or word != "storage" or type(kind) is not Name:
-        raise Unacceptable("a storage referred to in an unknown way")
+        raise UnacceptableError("a storage referred to in an unknown way")
     if kind.dotted not in ITEM_TYPES or type(key) is not str or type(count) is not int:
-        raise Unacceptable("a storage referred to in an unknown way")
+        raise UnacceptableError("a storage referred to in an unknown way")
     size = storage_size(key)
     if size is None or count < 0 or count * ITEM_TYPES[kind.dotted].itemsize > size:
-        raise Unacceptable("a storage that is missing or smaller than the pickle says")
+        raise UnacceptableError("a storage that is missing or smaller than the pickle says")
     return Storage(kind.dotted, key, count)
 
 
@@ -78,7 +78,7 @@ def _tensor(
     try:
         return Tensor(source, offset, shape, strides)
     except ValueError as error:
-        raise Unacceptable(str(error)) from error
+        raise UnacceptableError(str(error)) from error
 
 
 def _parameter(tensor: Any, requires_grad: Any, hooks: Any) -> Tensor:

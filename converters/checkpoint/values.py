@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 MAX_DIMENSIONS = 8
 
-ITEM_TYPES = {
+ITEM_TYPES: dict[str, np.dtype[Any]] = {
     "torch.HalfStorage": np.dtype("<f2"),
     "torch.BFloat16Storage": np.dtype("<u2"),
     "torch.FloatStorage": np.dtype("<f4"),
@@ -76,6 +76,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
+        """The number of elements."""
         return prod(self.shape)
 
     def read(self, data: bytes) -> npt.NDArray[np.generic]:

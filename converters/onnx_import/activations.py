@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from onnx import NodeProto
 
 from .attributes import number
@@ -9,6 +11,8 @@ from .known import KnownValues
 from .source import OnnxSource
 
 TOLERANCE = 1e-3
+
+GateTest = Callable[[OnnxSource, KnownValues, str, str], bool]
 
 
 def hardswish_input(source: OnnxSource, known: KnownValues, node: NodeProto) -> str | None:
@@ -21,11 +25,16 @@ def hardswish_input(source: OnnxSource, known: KnownValues, node: NodeProto) -> 
     return _product(source, known, node, _is_gate)
 
 
-def _product(source: OnnxSource, known: KnownValues, node: NodeProto, is_gate: object) -> str | None:
+def _product(
+    source: OnnxSource, known: KnownValues, node: NodeProto, is_gate: GateTest
+) -> str | None:
+    """x, where `node` is x times a gate that depends on x alone."""
     if node.op_type != "Mul" or len(node.input) != 2:
         return None
-    for x, gate in (tuple(node.input), tuple(node.input)[::-1]):
-        if callable(is_gate) and is_gate(source, known, gate, x):
+    first, second = node.input
+    x: str
+    for x, gate in ((first, second), (second, first)):
+        if is_gate(source, known, gate, x):
             return x
     return None
 
@@ -38,8 +47,10 @@ def _is_gate(source: OnnxSource, known: KnownValues, name: str, x: str) -> bool:
     if node.op_type == "HardSigmoid":
         alpha, beta = number(node, "alpha", 0.2), number(node, "beta", 0.5)
         return node.input[0] == x and abs(alpha * 6 - 1) < TOLERANCE and beta == 0.5
-    return len(node.input) == 2 and _is_sixth(known, node) and _is_relu6(
-        source, known, node.input[0], x
+    return (
+        len(node.input) == 2
+        and _is_sixth(known, node)
+        and _is_relu6(source, known, node.input[0], x)
     )
 
 

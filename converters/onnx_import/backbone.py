@@ -8,18 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 from onnx import NodeProto
 
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ..builder import GraphBuilder
 from ..shapes import size_of
+from ..text import printable
 from .activations import hardswish_input
 from .attributes import integer, integers, number, text
 from .known import KnownValues
-from .source import DO_NOT_TRUST, EXPORT_AGAIN, Array, OnnxSource
+from .source import DO_NOT_TRUST, EXPORT_AGAIN, OnnxSource
+
+Step = tuple[str, Sequence[str]]
+FloatArray = npt.NDArray[np.float32]
 
 UNBOUNDED = 1 << 31
+MAX_LABEL = 200
 
 # Of nearest-neighbour resizing, the forms that double every pixel.
 _DOUBLING = {
@@ -50,10 +56,14 @@ class Backbone:
             UnsupportedModelError: operators that tallylens does not know, all of them listed.
             ShapeError: weights that do not fit.
         """
-        for index, inputs in sorted(self._needed(names).items()):
+        for index, (op_type, inputs) in sorted(self._needed(names).items()):
             node = self.source.nodes[index]
             maps = [self._values[name] for name in inputs]
-            self._set(node.output[0], self._add(node, maps))
+            if op_type == "HardSwish":
+                output = self.builder.add("HardSwish", f"{label(node)}/HardSwish", maps)
+            else:
+                output = _ADD[op_type](self, node, maps)
+            self._set(node.output[0], output)
         return [self._values[name] for name in names]
 
     def _set(self, name: str, value: ir.Value) -> None:
@@ -61,9 +71,9 @@ class Backbone:
         self._values[name] = value
         self.shapes[name] = tuple(int(dim) for dim in value.shape.dims)  # type: ignore[arg-type]
 
-    def _needed(self, names: Sequence[str]) -> dict[int, Sequence[str]]:
-        """Node indices and the feature maps that each reads."""
-        needed: dict[int, Sequence[str]] = {}
+    def _needed(self, names: Sequence[str]) -> dict[int, Step]:
+        """By node index, what the node is and the feature maps that it reads."""
+        needed: dict[int, Step] = {}
         unknown: set[str] = set()
         waiting = [name for name in names if name not in self._values]
         while waiting:
@@ -72,34 +82,30 @@ class Backbone:
                 raise self.unsupported("the heads do not depend on the picture alone")
             if index in needed:
                 continue
-            needed[index] = self._feature_inputs(self.source.nodes[index], unknown)
-            waiting.extend(name for name in needed[index] if name not in self._values)
+            needed[index] = self._step(self.source.nodes[index], unknown)
+            waiting.extend(name for name in needed[index][1] if name not in self._values)
         if unknown:
+            listed = ", ".join(sorted(unknown))
             raise self.unsupported(
-                f"the model uses operators that tallylens does not know: {', '.join(sorted(unknown))}"
+                f"the model uses operators that tallylens does not know: {listed}"
             )
         return needed
 
-    def _feature_inputs(self, node: NodeProto, unknown: set[str]) -> Sequence[str]:
+    def _step(self, node: NodeProto, unknown: set[str]) -> Step:
         gated = hardswish_input(self.source, self.known, node)
         if gated is not None:
-            return [gated]
+            return "HardSwish", [gated]
         if node.op_type not in _ADD or not node.input or not node.output:
-            unknown.add(node.op_type[:40])
-            return []
+            unknown.add(printable(node.op_type, 40))
+            return node.op_type, []
         if node.op_type not in ("Add", "Concat", "Mul"):
-            return [node.input[0]]
+            return node.op_type, [node.input[0]]
         if any(self.known.get(name) is not None for name in node.input):
-            unknown.add(f"{node.op_type[:40]} with a constant")
-            return []
-        return list(node.input)
+            unknown.add(f"{node.op_type} with a constant")
+            return node.op_type, []
+        return node.op_type, list(node.input)
 
-    def _add(self, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-        if hardswish_input(self.source, self.known, node) is not None:
-            return self.builder.add("HardSwish", f"{label(node)}/HardSwish", maps)
-        return _ADD[node.op_type](self, node, maps)
-
-    def weights(self, node: NodeProto, index: int) -> Array:
+    def weights(self, node: NodeProto, index: int) -> FloatArray:
         """Constant input `index` as float32."""
         name = node.input[index] if index < len(node.input) else ""
         array = self.known.get(name)
@@ -110,15 +116,20 @@ class Backbone:
             raise ModelError(
                 self.source.path, "it uses its weights more often than it holds them", DO_NOT_TRUST
             )
-        return array.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):
+            weights = array.astype(np.float32, copy=False)
+        if not np.isfinite(weights).all():
+            raise self.source.damaged(f"the weights of {label(node)} are not finite numbers")
+        return weights
 
     def unsupported(self, problem: str) -> UnsupportedModelError:
+        """The error for a graph of another kind."""
         return UnsupportedModelError(self.source.path, problem, EXPORT_AGAIN)
 
 
 def label(node: NodeProto) -> str:
     """A short name for messages and for the new node: `model.1/conv` for `/model.1/conv/Conv`."""
-    name = node.name or node.output[0]
+    name = printable(node.name or node.output[0], MAX_LABEL)
     return name.strip("/").removesuffix(f"/{node.op_type}") or node.op_type
 
 
@@ -135,7 +146,7 @@ def _conv(backbone: Backbone, node: NodeProto, maps: list[ir.Value]) -> ir.Value
         pads=integers(node, "pads", (0, 0, 0, 0)),
         dilations=integers(node, "dilations", (1, 1)),
         group=integer(node, "group", 1),
-        constant_name=node.input[1].removesuffix(".weight").replace("/", "."),
+        constant_name=printable(node.input[1], MAX_LABEL).removesuffix(".weight"),
     )
 
 
@@ -189,7 +200,7 @@ def _factors(backbone: Backbone, node: NodeProto, x: ir.Value) -> tuple[float, .
     if scales is not None and scales.size in (2, 4):
         return tuple(scales.ravel()[-2:].tolist())
     if sizes is not None and sizes.size in (2, 4):
-        return tuple((sizes.ravel()[-2:] / sides).tolist())
+        return tuple((sizes.ravel()[-2:].astype(np.float64) / sides).tolist())
     return None
 
 

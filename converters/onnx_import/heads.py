@@ -2,8 +2,8 @@
 
 Every head is, whatever the exporter and its version:
 
-    Conv ── Reshape (n, na, no, h, w) ── Transpose 0 1 3 4 2 ── Sigmoid ─┬─ xy: * 2 + grid - 0.5, * stride
-                                                                         ├─ wh: (* 2) ** 2 * anchors
+    Conv ── Reshape (n, na, no, h, w) ── Transpose 0 1 3 4 2 ── Sigmoid ─┬─ (* 2 + grid) * stride
+                                                                         ├─ (* 2) ** 2 * anchors
                                                                          └─ confidences
 """
 
@@ -36,15 +36,16 @@ class Tail:
 
 
 def find_tails(source: OnnxSource) -> list[Tail]:
-    """The heads in the order of the file."""
-    return [
+    """The heads in the order of the file, each convolution once."""
+    tails = (
         Tail(conv, reshape, transpose)
         for conv in source.nodes
         if conv.op_type == "Conv" and conv.output
         for reshape in _reading(source, conv, "Reshape")
         for transpose in _reading(source, reshape, "Transpose")
         if integers(transpose, "perm") == (0, 1, 3, 4, 2)
-    ]
+    )
+    return list({tail.conv.output[0]: tail for tail in tails}.values())
 
 
 def is_detection(source: OnnxSource, tail: Tail) -> bool:

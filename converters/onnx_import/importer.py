@@ -9,7 +9,13 @@ import onnx_ir as ir
 from onnx import TensorProto, ValueInfoProto
 
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
-from ...edge_runtime.metadata import MAX_ANCHORS, MAX_CLASSES, METADATA_KEY, ModelMetadata
+from ...edge_runtime.metadata import (
+    MAX_ANCHORS,
+    MAX_CLASSES,
+    MAX_HEADS,
+    METADATA_KEY,
+    ModelMetadata,
+)
 from ..builder import GraphBuilder
 from ..graph import DetectorGraph
 from ..shapes import ShapeError, set_input, size_of
@@ -60,6 +66,8 @@ def _import(source: OnnxSource, backbone: Backbone) -> DetectorGraph:
     tails = find_tails(source)
     if not tails:
         raise _no_heads(source)
+    if len(tails) > MAX_HEADS:
+        raise source.unsupported(f"the model has {len(tails)} heads")
     if not all(is_detection(source, tail) for tail in tails):
         raise UnsupportedModelError(
             source.path,
@@ -69,12 +77,12 @@ def _import(source: OnnxSource, backbone: Backbone) -> DetectorGraph:
     return _import_exported(source, backbone, tails)
 
 
-def _import_own(
-    source: OnnxSource, backbone: Backbone, metadata: ModelMetadata
-) -> DetectorGraph:
+def _import_own(source: OnnxSource, backbone: Backbone, metadata: ModelMetadata) -> DetectorGraph:
     """A file that tallylens wrote: its outputs are the raw heads already."""
     if set(metadata.head_names) - source.producer.keys():
         raise source.damaged("it lacks heads that its metadata names")
+    if len({len(head) for head in metadata.anchors}) != 1:
+        raise source.damaged("its heads have different numbers of anchors")
     heads = backbone.build(metadata.head_names)
     by_stride = sorted(zip(metadata.strides, metadata.anchors, heads, strict=True), key=_first)
     return backbone.builder.finish(

@@ -19,7 +19,7 @@ from .source import Array, OnnxSource
 MAX_ITEMS = 1 << 24  # a computed value has at most as many as its inputs' numbers multiplied
 MAX_DEPTH = 200
 
-_CASTS = {
+_CASTS: dict[int, type[np.generic]] = {
     TensorProto.FLOAT: np.float32,
     TensorProto.FLOAT16: np.float32,
     TensorProto.DOUBLE: np.float64,
@@ -36,9 +36,15 @@ class KnownValues:
         self._source = source
         self._shapes = shapes
         self._values: dict[str, Array] = {}
+        self._unknown: set[str] = set()
+        self._unknown_at = 0
+        self._items_left = source.proto.ByteSize() + MAX_ITEMS
 
     def get(self, name: str) -> Array | None:
         """The value `name`, or None where it depends on the picture or on an unknown operator."""
+        if len(self._shapes) != self._unknown_at:
+            self._unknown.clear()
+            self._unknown_at = len(self._shapes)
         return self._get(name, 0)
 
     def scalar(self, name: str) -> float | None:
@@ -47,14 +53,16 @@ class KnownValues:
         return float(value.ravel()[0]) if value is not None and value.size == 1 else None
 
     def _get(self, name: str, depth: int) -> Array | None:
-        if name in self._values:
-            return self._values[name]
+        if name in self._values or name in self._unknown:
+            return self._values.get(name)
         value: Array | None = None
         if name in self._source.tensors:
             value = self._source.array(self._source.tensors[name])
         elif depth < MAX_DEPTH and (node := self._source.node_of(name)) is not None:
             value = self._evaluate(node, name, depth)
-        if value is not None:
+        if value is None:
+            self._unknown.add(name)
+        else:
             self._values[name] = value
         return value
 
@@ -63,21 +71,33 @@ class KnownValues:
             return self._constant(node)
         if node.op_type == "Shape":
             shape = self._shapes.get(node.input[0]) if node.input else None
-            return None if shape is None else np.array(shape, np.int64)
+            part = slice(integer(node, "start", 0), integer(node, "end", 1 << 31))
+            return None if shape is None else np.array(shape[part], np.int64)
         rule = _RULES.get(node.op_type)
         if rule is None or name != node.output[0]:
             return None
-        inputs = [self._get(item, depth + 1) if item else None for item in node.input]
-        given = [value for item, value in zip(node.input, inputs, strict=True) if item]
-        if any(value is None or value.ndim > 8 for value in given):
-            return None
-        if prod(value.size for value in given if value is not None) > MAX_ITEMS:
+        inputs = self._inputs(node, depth)
+        if inputs is None:
             return None
         try:
             with np.errstate(all="ignore"):
-                return np.asarray(rule(node, inputs))
+                value = np.asarray(rule(node, inputs))
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
             return None
+        self._items_left -= value.size
+        return value if self._items_left >= 0 else None
+
+    def _inputs(self, node: NodeProto, depth: int) -> list[Array | None] | None:
+        """The inputs' values, None for omitted ones; None altogether where one is unknown."""
+        inputs: list[Array | None] = []
+        # How far Expand spreads does not matter: every reader of its value would spread it too.
+        for name in node.input[:1] if node.op_type == "Expand" else node.input:
+            value = self._get(name, depth + 1) if name else None
+            if name and (value is None or value.ndim > 8):
+                return None
+            inputs.append(value)
+        sizes = prod(value.size for value in inputs if value is not None)
+        return inputs if sizes <= MAX_ITEMS else None
 
     def _constant(self, node: NodeProto) -> Array | None:
         for entry in node.attribute:
@@ -146,7 +166,6 @@ _RULES: Mapping[str, Rule] = {
     "Ceil": lambda _, inputs: np.ceil(inputs[0]),
     "Concat": _concat,
     "Div": _divide,
-    # What an array is spread to does not matter here: every reader would spread it as well.
     "Expand": lambda _, inputs: inputs[0],
     "Floor": lambda _, inputs: np.floor(inputs[0]),
     "Gather": _gather,

@@ -26,7 +26,7 @@ def parse_names(text: str, count: int) -> tuple[str, ...] | None:
         return None
     names: dict[int, str] = {}
     body, position = text[1:-1], 0
-    while body[position:position + 1] and len(names) <= MAX_CLASSES:
+    while body[position : position + 1] and len(names) <= MAX_CLASSES:
         match = _ITEM.match(body, position)
         if match is None:
             return None if body[position:].strip() else _complete(names, count)

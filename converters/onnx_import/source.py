@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError, UnsupportedModelError
+from ..text import printable
 
 MAX_FILE_BYTES = 2 << 30  # protobuf's own limit
 MAX_NODES = 20_000
@@ -24,7 +26,7 @@ DO_NOT_TRUST = "Do not use this file; export the checkpoint again yourself"
 
 Array = npt.NDArray[np.generic]
 
-_ITEM_TYPES = {
+_ITEM_TYPES: dict[int, np.dtype[Any]] = {
     TensorProto.FLOAT: np.dtype("<f4"),
     TensorProto.FLOAT16: np.dtype("<f2"),
     TensorProto.DOUBLE: np.dtype("<f8"),
@@ -32,7 +34,7 @@ _ITEM_TYPES = {
     TensorProto.INT32: np.dtype("<i4"),
     TensorProto.BOOL: np.dtype("?"),
 }
-_FIELDS = {
+_FIELDS: dict[int, str] = {
     TensorProto.FLOAT: "float_data",
     TensorProto.FLOAT16: "int32_data",
     TensorProto.DOUBLE: "double_data",
@@ -72,7 +74,8 @@ class OnnxSource:
             raise UnsupportedModelError(
                 self.path, f"the model has {len(inputs)} inputs, expected one image", EXPORT_AGAIN
             )
-        return inputs[0]
+        images: ValueInfoProto = inputs[0]
+        return images
 
     def array(self, tensor: TensorProto) -> Array:
         """A tensor's numbers, after its declared size was compared with what is there."""
@@ -97,12 +100,15 @@ class OnnxSource:
         return None if index is None else self.nodes[index]
 
     def nodes_reading(self, name: str) -> list[NodeProto]:
+        """The nodes that read the value `name`."""
         return [self.nodes[index] for index in self.readers.get(name, ())]
 
     def damaged(self, problem: str) -> ModelError:
+        """The error for a file that contradicts itself."""
         return ModelError(self.path, f"the ONNX file is damaged: {problem}", DAMAGED)
 
     def unsupported(self, problem: str) -> UnsupportedModelError:
+        """The error for a sound file of another kind."""
         return UnsupportedModelError(self.path, problem, EXPORT_AGAIN)
 
     def _parse(self, path: Path) -> ModelProto:
@@ -112,7 +118,7 @@ class OnnxSource:
                 self.path, f"the file is larger than {MAX_FILE_BYTES >> 30} GiB", EXPORT_AGAIN
             )
         try:
-            proto = ModelProto.FromString(path.read_bytes())
+            proto: ModelProto = ModelProto.FromString(path.read_bytes())
         except DecodeError as error:
             raise ModelError(
                 self.path, "not an ONNX file, or a truncated or damaged one", DAMAGED
@@ -142,10 +148,14 @@ class OnnxSource:
 
     def _check_node(self, node: NodeProto) -> None:
         if node.domain not in ("", "ai.onnx"):
-            raise self.unsupported(f"the operator {node.op_type[:80]} is of {node.domain[:80]}")
+            raise self.unsupported(
+                f"the operator {printable(node.op_type)} is of {printable(node.domain)}"
+            )
         for attribute in node.attribute:
             if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
-                raise self.unsupported(f"the operator {node.op_type[:80]} holds a graph of its own")
+                raise self.unsupported(
+                    f"the operator {printable(node.op_type)} holds a graph of its own"
+                )
         for name in (node.name, *node.input, *node.output):
             if len(name) > MAX_NAME_LENGTH:
                 raise self.damaged("a name is too long")
@@ -170,7 +180,9 @@ class OnnxSource:
         for index, node in enumerate(self.nodes):
             for name in node.input:
                 if name not in known:
-                    raise self.damaged(f"{node.op_type[:80]} reads {name[:80]!r} before it is made")
+                    raise self.damaged(
+                        f"{printable(node.op_type)} reads {name[:80]!r} before it is made"
+                    )
                 self.readers.setdefault(name, []).append(index)
             for name in filter(None, node.output):
                 if name in known:

@@ -29,6 +29,7 @@ class FocusToConv:
     name = "focus_to_conv"
 
     def __call__(self, graph: DetectorGraph) -> DetectorGraph:
+        """Change `graph.model` in place; the pass is on record where it found something."""
         stems = [node for node in graph.model.graph if self._rewrite(graph.model, node)]
         if not stems:
             return graph
@@ -92,7 +93,7 @@ def _widened(weight: np.ndarray, corners: list[tuple[int, int]]) -> np.ndarray:
 
 def _replace(model: ir.Model, conv: ir.Node, source: ir.Value | None, weight: np.ndarray) -> None:
     name = str(conv.inputs[1].name) if conv.inputs[1] else "focus.weight"
-    attributes = {
+    attributes: dict[str, int | tuple[int, ...]] = {
         "kernel_shape": (6, 6),
         "strides": (2, 2),
         "pads": (2, 2, 2, 2),

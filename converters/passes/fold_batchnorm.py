@@ -31,6 +31,7 @@ class FoldBatchNorm:
     name = "fold_batchnorm"
 
     def __call__(self, graph: DetectorGraph) -> DetectorGraph:
+        """Change `graph.model` in place; the pass is on record where it found something."""
         nodes = [node for node in graph.model.graph if node.op_type == "BatchNormalization"]
         for node in nodes:
             _fold(graph.model, node)
@@ -98,7 +99,7 @@ def _depthwise(model: ir.Model, node: ir.Node, scale: Doubles, offset: Doubles) 
         new_constant(model, f"{stem}.weight", scale[:, None, None, None].astype(np.float32)),
         new_constant(model, f"{stem}.bias", offset.astype(np.float32)),
     ]
-    attributes = {
+    attributes: dict[str, int | tuple[int, ...]] = {
         "kernel_shape": (1, 1),
         "strides": (1, 1),
         "pads": (0, 0, 0, 0),
