@@ -29,9 +29,6 @@ MAX_DEPTH = 32
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
-
-
-
 def read_onnx_metadata(data: bytes, path: str) -> ModelMetadata:
     """What the model says about itself.
 

@@ -86,7 +86,7 @@ def test_the_file_arrives_whole(server: str, tmp_path: Path, path: str) -> None:
 
 def test_progress_rises_to_the_announced_size(server: str, tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
-    fetch(server + "/whole", tmp_path / "m", progress=lambda done, total: seen.append((done, total)))
+    fetch(server + "/whole", tmp_path / "m", progress=lambda *numbers: seen.append(numbers))
     assert seen[-1] == (len(BODY), len(BODY))
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
 

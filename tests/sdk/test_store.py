@@ -140,9 +140,14 @@ def test_replacing_shows_the_file_only_when_it_is_whole(home: Path) -> None:
 
 def test_replacing_leaves_nothing_after_a_failure(home: Path) -> None:
     target = home / "converted" / "m.tflite"
-    with pytest.raises(KeyboardInterrupt), store.replacing(target) as temporary:
-        temporary.write_bytes(b"half")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with store.replacing(target) as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert list(target.parent.iterdir()) == []
 
 
