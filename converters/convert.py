@@ -154,11 +154,13 @@ def _check(targets: Sequence[str], quantize: str, calibration: Path | None) -> t
     unknown = [target for target in targets if target not in TARGETS]
     if unknown or not targets:
         raise UsageError(
-            f"{', '.join(unknown) or 'nothing'} is no target", f"Use --to {','.join(TARGETS)}"
+            f"{', '.join(unknown) or 'nothing'} is no target",
+            f"Use --to {','.join(TARGETS)}",
         )
     if quantize not in get_args(Quantization):
         raise UsageError(
-            f"{quantize} is no quantization", f"Use --quantize {'|'.join(get_args(Quantization))}"
+            f"{quantize} is no quantization",
+            f"Use --quantize {'|'.join(get_args(Quantization))}",
         )
     if quantize == "int8" and calibration is None:
         raise UsageError(
@@ -195,7 +197,10 @@ def _calibrate(graph: DetectorGraph, folder: Path | None, tell: Progress) -> Cal
 
 
 def _emit(
-    graph: DetectorGraph, target: Target, quantize: Quantization, calibration: Calibration | None
+    graph: DetectorGraph,
+    target: Target,
+    quantize: Quantization,
+    calibration: Calibration | None,
 ) -> tuple[bytes, Quantization]:
     """The file's bytes and the quantization that is in it."""
     if target == "tflite":

@@ -151,7 +151,12 @@ def _results(detections: Detections, image: int) -> list[dict[str, Any]]:
     corners = np.asarray(detections.xyxy, np.float64)
     boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     return [
-        {"image_id": image, "category_id": int(class_id), "bbox": box, "score": float(score)}
+        {
+            "image_id": image,
+            "category_id": int(class_id),
+            "bbox": box,
+            "score": float(score),
+        }
         for box, score, class_id in zip(
             boxes.tolist(), detections.confidence, detections.class_id, strict=True
         )

@@ -31,7 +31,9 @@ def emit_onnx(graph: DetectorGraph, *, half: bool = False, dynamic_batch: bool =
         UnsupportedModelError: a weight is too large for float16.
     """
     metadata = replace(
-        graph.metadata, layout="NCHW", quantization="fp16" if half else graph.metadata.quantization
+        graph.metadata,
+        layout="NCHW",
+        quantization="fp16" if half else graph.metadata.quantization,
     )
     model = graph.model.clone(deep_copy=True)
     if half:
@@ -40,7 +42,11 @@ def emit_onnx(graph: DetectorGraph, *, half: bool = False, dynamic_batch: bool =
         _open_batch(model.graph)
     model.ir_version = _IR_VERSION
     model.opset_imports[""] = OPSET
-    model.producer_name, model.producer_version, model.doc_string = "tallylens", None, None
+    model.producer_name, model.producer_version, model.doc_string = (
+        "tallylens",
+        None,
+        None,
+    )
     model.metadata_props.clear()
     model.metadata_props[METADATA_KEY] = metadata.to_json()
     return bytes(ir.to_proto(model).SerializeToString(deterministic=True))
@@ -48,7 +54,10 @@ def emit_onnx(graph: DetectorGraph, *, half: bool = False, dynamic_batch: bool =
 
 def _open_batch(graph: ir.Graph) -> None:
     """Name the first dimension of the input and of every activation."""
-    for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
+    for value in (
+        *graph.inputs,
+        *(output for node in graph for output in node.outputs),
+    ):
         if value.shape is not None and len(value.shape) == 4:
             value.shape = ir.Shape([_BATCH, *value.shape[1:]])
 

@@ -99,12 +99,18 @@ def _convert(tf: Any, graph: DetectorGraph, quantization: Quantization, ranges: 
     if quantization == "fp16":
         converter.target_spec.supported_types = [tf.float16]
     if quantization == "int8":
-        converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
+        converter.inference_input_type, converter.inference_output_type = (
+            tf.uint8,
+            tf.int8,
+        )
     return bytes(converter.convert())
 
 
 def _trace(
-    tf: Any, graph: DetectorGraph, images: Tensor, ranges: Mapping[str, tuple[float, float]]
+    tf: Any,
+    graph: DetectorGraph,
+    images: Tensor,
+    ranges: Mapping[str, tuple[float, float]],
 ) -> dict[str, Tensor]:
     """Write every node in order; the heads by name."""
 
@@ -118,7 +124,10 @@ def _trace(
     keep(INPUT_NAME, images)
     for node in graph.model.graph:
         inputs = [tensors[str(v.name)] for v in node.inputs if v and v.name in tensors]
-        keep(str(node.outputs[0].name), LOWERINGS[node.op_type].emit(writer, node, inputs))
+        keep(
+            str(node.outputs[0].name),
+            LOWERINGS[node.op_type].emit(writer, node, inputs),
+        )
     return {name: tf.identity(tensors[name]) for name in graph.metadata.head_names}
 
 

@@ -38,7 +38,11 @@ def finish(content: bytes, metadata: ModelMetadata) -> bytes:
 def float_tensors(content: bytes) -> list[str]:
     """Names of all tensors that hold floating point numbers."""
     schema, model = _unpack(content)
-    floats = (schema.TensorType.FLOAT32, schema.TensorType.FLOAT16, schema.TensorType.FLOAT64)
+    floats = (
+        schema.TensorType.FLOAT32,
+        schema.TensorType.FLOAT16,
+        schema.TensorType.FLOAT64,
+    )
     return [
         _decoded(tensor.name)
         for subgraph in model.subgraphs
@@ -66,8 +70,9 @@ def _pack(model: Any) -> bytes:
     class AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
         """Kernels read weights in place, so they must not start at an odd address."""
 
-        def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:  # noqa: N802, N803
-            return super().StartVector(elemSize, numElems, max(alignment, _ALIGNMENT))
+        def StartVector(self, *sizes: int) -> Any:  # noqa: N802
+            element, count, alignment = sizes
+            return super().StartVector(element, count, max(alignment, _ALIGNMENT))
 
     builder = AlignedBuilder(1024)
     with warnings.catch_warnings():

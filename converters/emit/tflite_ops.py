@@ -74,7 +74,10 @@ def _hwio(kernel: FloatArray) -> FloatArray:
 
 
 def pads_like_same(
-    size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
+    size: Sequence[int],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[int],
 ) -> bool:
     """Whether ONNX `pads` (top, left, bottom, right) are what SAME adds to `size` (h, w).
 
@@ -101,8 +104,19 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     elif any(pads):
         top, left, bottom, right = pads
         source = tf.pad(source, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    product = tf.nn.conv2d(source, writer.weights(_hwio(kernel)), strides, padding)
+    weights = writer.weights(_hwio(kernel))
+    if _is_depthwise(node, kernel):
+        weights = tf.transpose(weights, (0, 1, 3, 2))
+        product = tf.nn.depthwise_conv2d(source, weights, (1, *strides, 1), padding)
+    else:
+        product = tf.nn.conv2d(source, weights, strides, padding)
     return tf.nn.bias_add(product, bias)
+
+
+def _is_depthwise(node: ir.Node, kernel: FloatArray) -> bool:
+    """Whether each channel has its own kernel (a lone batch norm folds into such a node)."""
+    group = int(_number(node, "group", 1))
+    return group > 1 and kernel.shape[:2] == (group, 1)
 
 
 def _conv_problem(node: ir.Node) -> str | None:
@@ -111,7 +125,7 @@ def _conv_problem(node: ir.Node) -> str | None:
         return "its kernel and bias must be constants"
     if kernel.ndim != 4:
         return "only 2-D convolutions are known"
-    if _number(node, "group", 1) != 1:
+    if _number(node, "group", 1) != 1 and not _is_depthwise(node, kernel):
         return "grouped convolutions are not known"
     if set(_ints(node, "dilations", (1, 1))) != {1}:
         return "dilated convolutions are not known"

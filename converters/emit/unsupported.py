@@ -13,7 +13,9 @@ _LISTED = 10
 
 
 def refuse_unsupported(
-    graph: DetectorGraph, target: str, problems: Mapping[str, Callable[[ir.Node], str | None]]
+    graph: DetectorGraph,
+    target: str,
+    problems: Mapping[str, Callable[[ir.Node], str | None]],
 ) -> None:
     """Ask the table about every node.
 

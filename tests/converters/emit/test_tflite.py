@@ -1,0 +1,214 @@
+"""The TFLite emitter: LiteRT on its files against ONNX Runtime on the graph."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from tallylens.converters.emit.tflite import emit_tflite
+from tallylens.converters.emit.tflite_file import float_tensors
+from tallylens.edge_runtime.errors import UnsupportedModelError, UsageError
+from tallylens.edge_runtime.metadata import ModelMetadata
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session", params=["none", "fp16", "int8"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def files(graph, calibration):
+    """One file of each kind, converted once."""
+    return {
+        kind: emit_tflite(graph, quantization=kind, calibration=calibration)
+        for kind in ("none", "fp16", "int8")
+    }
+
+
+def open_file(content: bytes) -> Interpreter:
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def test_heads_are_those_of_the_graph(files, kind, image, expected, run_tflite, largest_error):
+    tolerance = {"none": 1e-5, "fp16": 2e-3, "int8": 0.05}[kind]
+    assert largest_error(run_tflite(files[kind], image), expected) <= tolerance
+
+
+@pytest.mark.parametrize("size", [(32, 64), (96, 32)])
+def test_rectangles_pad_like_the_graph(build_graph, run_graph, run_tflite, largest_error, size):
+    graph = build_graph(size)
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    heads = run_tflite(emit_tflite(graph), image)
+    assert largest_error(heads, run_graph(graph, image)) <= 1e-5
+
+
+def test_outputs_are_named_and_in_the_order_of_the_metadata(files, kind, graph):
+    interpreter = open_file(files[kind])
+    names = list(graph.metadata.head_names)
+    outputs = interpreter.get_output_details()
+    assert [output["name"] for output in outputs] == names
+    assert [tuple(output["shape"]) for output in outputs] == [
+        (1, 8, 12, 16),
+        (1, 4, 6, 16),
+    ]
+    assert interpreter.get_input_details()[0]["name"] == "images"
+    (signature,) = interpreter.get_signature_list().values()
+    assert signature == {"inputs": ["images"], "outputs": sorted(names)}
+    runner = interpreter.get_signature_runner()
+    heads = runner(images=np.zeros((1, 64, 96, 3), interpreter.get_input_details()[0]["dtype"]))
+    assert heads["head8"].shape == (1, 8, 12, 16)
+
+
+def test_int8_takes_camera_bytes_and_gives_raw_heads(files):
+    interpreter = open_file(files["int8"])
+    (entry,) = interpreter.get_input_details()
+    assert entry["dtype"] == np.uint8
+    assert entry["quantization"] == (pytest.approx(1 / 255), 0)
+    for output in interpreter.get_output_details():
+        assert output["dtype"] == np.int8
+        assert output["quantization"][0] > 0
+
+
+def test_int8_holds_no_float_and_one_scale_a_channel(files):
+    assert float_tensors(files["int8"]) == []
+    details = open_file(files["int8"]).get_tensor_details()
+    kernels = [
+        d
+        for d in details
+        if len(d["shape"]) == 4 and d["quantization_parameters"]["scales"].size > 1
+    ]
+    channels = [d["quantization_parameters"]["scales"].size for d in kernels]
+    assert sorted(channels) == [8, 8, 8, 8, 8, 16, 16, 16]
+
+
+def test_float16_halves_the_weights(files):
+    assert "float16" in {
+        np.dtype(d["dtype"]).name for d in open_file(files["fp16"]).get_tensor_details()
+    }
+    assert len(files["fp16"]) < 0.8 * len(files["none"])
+
+
+def test_metadata_travels_along(files, kind, graph):
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(files[kind], 0))
+    (entry,) = [entry for entry in model.metadata if entry.name == b"tallylens"]
+    metadata = ModelMetadata.from_json(bytes(model.buffers[entry.buffer].data), "tiny.tflite")
+    assert (metadata.layout, metadata.quantization) == ("NHWC", kind)
+    assert metadata.class_names == graph.metadata.class_names
+    passes = [(record.name, dict(record.effect)) for record in metadata.passes]
+    assert passes == ([("calibrate_minmax", {"images": 4})] if kind == "int8" else [])
+
+
+def test_weights_start_at_aligned_addresses(files, kind):
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(files[kind], 0)
+    buffers = [model.Buffers(index) for index in range(model.BuffersLength())]
+    starts = {b._tab.Vector(b._tab.Offset(4)) % 16 for b in buffers if b.DataLength()}
+    assert starts == {0}
+
+
+EMIT_TWICE = """
+import hashlib, importlib.util, sys
+spec = importlib.util.spec_from_file_location("tiny", sys.argv[1])
+tiny = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tiny)
+from tallylens.converters.emit.tflite import emit_tflite
+graph = tiny.build_graph()
+calibration = tiny.observe_ranges(graph, tiny.random_images(graph.metadata.input_size, 4))
+for kind in ("int8", "fp16", "none"):
+    content = emit_tflite(graph, quantization=kind, calibration=calibration)
+    print(hashlib.sha256(content).hexdigest())
+"""
+
+
+def test_another_process_writes_the_same_bytes_and_nothing_else(files):
+    """In another order and with other hash seeds; standard error stays empty."""
+    result = subprocess.run(
+        [sys.executable, "-c", EMIT_TWICE, str(HERE / "conftest.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": "12345"},
+    )
+    written = [hashlib.sha256(files[kind]).hexdigest() for kind in ("int8", "fp16", "none")]
+    assert result.stdout.split() == written
+    assert result.stderr == ""
+
+
+def test_one_error_lists_every_unsupported_node(build_graph):
+    graph = build_graph()
+    nodes = {node.name: node for node in graph.model.graph}
+    pool = next(node for node in nodes.values() if node.op_type == "MaxPool")
+    pool.attributes["ceil_mode"] = ir.AttrInt64("ceil_mode", 1)
+    relu = next(node for node in nodes.values() if node.op_type == "Relu")
+    relu.op_type = "Softplus"
+    with pytest.raises(UnsupportedModelError) as refusal:
+        emit_tflite(graph)
+    assert str(refusal.value) == (
+        f"tiny.pt: TFLite cannot hold 2 of its nodes: Softplus {relu.name}: not one of Conv, "
+        "Sigmoid, Mul, Add, Concat, MaxPool, Resize, LeakyRelu, Relu, HardSwish; "
+        f"MaxPool {pool.name}: its padding must be explicit, without ceil_mode. Convert to "
+        "another target (--to onnx), or export the checkpoint from an unmodified YOLOv5."
+    )
+
+
+@pytest.mark.parametrize(
+    ("op_type", "attribute", "problem"),
+    [
+        (
+            "Conv",
+            ir.AttrInt64s("dilations", [2, 2]),
+            "dilated convolutions are not known",
+        ),
+        (
+            "Conv",
+            ir.AttrString("auto_pad", "SAME_UPPER"),
+            "its padding must be explicit",
+        ),
+        ("Conv", ir.AttrInt64("group", 2), "grouped convolutions are not known"),
+        ("Concat", ir.AttrInt64("axis", 2), "only channels can be joined"),
+        (
+            "Resize",
+            ir.AttrString("mode", "linear"),
+            "only nearest-neighbour doubling is known",
+        ),
+        (
+            "Resize",
+            ir.AttrString("nearest_mode", "ceil"),
+            "only nearest-neighbour doubling is known",
+        ),
+        ("MaxPool", ir.AttrInt64s("pads", [0, 0, 4, 4]), "its padding is uneven"),
+        (
+            "MaxPool",
+            ir.AttrInt64s("dilations", [2, 2]),
+            "only plain 2-D pooling is known",
+        ),
+    ],
+)
+def test_what_would_be_written_wrongly_is_refused(build_graph, op_type, attribute, problem):
+    graph = build_graph()
+    node = next(node for node in graph.model.graph if node.op_type == op_type)
+    node.attributes[attribute.name] = attribute
+    with pytest.raises(UnsupportedModelError, match=f"{op_type} {node.name}: {problem}"):
+        emit_tflite(graph)
+
+
+def test_int8_without_ranges_is_refused(graph):
+    with pytest.raises(UsageError) as refusal:
+        emit_tflite(graph, quantization="int8")
+    assert str(refusal.value) == (
+        "int8 needs the range of every tensor. Give a folder of images with --calibration."
+    )

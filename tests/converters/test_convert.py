@@ -1,0 +1,193 @@
+"""The pipeline from source to files, with the loader and TensorFlow left out where it can be."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tallylens.converters.convert as pipeline
+from tallylens.converters.builder import GraphBuilder
+from tallylens.converters.convert import convert
+from tallylens.converters.graph import DetectorGraph
+from tallylens.edge_runtime.errors import InputError, UnavailableError, UsageError
+from tallylens.edge_runtime.metadata import ModelMetadata
+
+
+def tiny_graph(size: tuple[int, int] = (32, 32)) -> DetectorGraph:
+    random = np.random.default_rng(5)
+    builder = GraphBuilder(size, batch=1)
+    weight = random.normal(0, 0.2, (6, 3, 3, 3)).astype(np.float32)
+    bias = np.zeros(6, np.float32)
+    head = builder.conv("head", builder.input, weight, bias, strides=(2, 2), pads=(1, 1, 1, 1))
+    metadata = ModelMetadata(("car",), size, (2,), (((4.0, 4.0),),), ("head2",), source_name="net")
+    return builder.finish([head], metadata)
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that `load` is made to take for a tiny detector."""
+    path = tmp_path / "net.pt"
+    path.write_bytes(b"a checkpoint")
+    monkeypatch.setattr(
+        pipeline, "load", lambda path, input_size: tiny_graph(input_size or (32, 32))
+    )
+    return path
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    random = np.random.default_rng(2)
+    for index in range(3):
+        image = random.integers(0, 256, (20, 30, 3), np.uint8)
+        (folder / f"{index}.png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_writes_the_files_of_the_contract(source: Path, tmp_path: Path) -> None:
+    stages: list[str] = []
+    out = tmp_path / "out"
+    report = convert(
+        source,
+        out_dir=out,
+        targets=("tflite", "onnx"),
+        progress=lambda stage, fraction: stages.append(stage),
+    )
+    assert names(out) == ["net.conversion.json", "net.onnx", "net.tflite"]
+    assert stages == ["load", "write onnx", "write tflite", "done"]
+    assert report.path_of("onnx") == out / "net.onnx"
+    assert report.warnings == ()
+    document = json.loads((out / "net.conversion.json").read_text(encoding="utf-8"))
+    assert [entry["path"] for entry in document["artefacts"]] == [
+        "net.onnx",
+        "net.tflite",
+    ]
+    assert [entry["size_bytes"] for entry in document["artefacts"]] == [
+        (out / name).stat().st_size for name in ("net.onnx", "net.tflite")
+    ]
+    assert str(tmp_path) not in (out / "net.conversion.json").read_text(encoding="utf-8")
+
+
+def test_int8_is_calibrated_and_onnx_stays_float(
+    source: Path, images: Path, tmp_path: Path
+) -> None:
+    stages: list[tuple[str, float | None]] = []
+    report = convert(
+        source,
+        out_dir=tmp_path / "out",
+        targets=("onnx", "tflite"),
+        quantize="int8",
+        calibration=images,
+        progress=lambda stage, fraction: stages.append((stage, fraction)),
+    )
+    assert names(tmp_path / "out") == [
+        "net-int8.conversion.json",
+        "net-int8.onnx",
+        "net-int8.tflite",
+    ]
+    assert [a.quantization for a in report.artefacts] == ["none", "int8"]
+    assert report.warnings == ("net-int8.onnx is plain float32: there is no int8 form of onnx yet",)
+    fractions = [fraction for stage, fraction in stages if stage == "calibrate"]
+    assert fractions == [0, pytest.approx(1 / 3), pytest.approx(2 / 3), 1]
+
+
+def test_fp16_and_passes_and_size(source: Path, tmp_path: Path) -> None:
+    report = convert(
+        source,
+        out_dir=tmp_path / "out",
+        targets=("onnx",),
+        quantize="fp16",
+        input_size=(32, 64),
+        passes=[lambda graph: graph.with_pass("nothing", effect=0)],
+    )
+    assert names(tmp_path / "out") == ["net-fp16.conversion.json", "net-fp16.onnx"]
+    assert report.metadata.input_size == (32, 64)
+    assert [record.name for record in report.metadata.passes] == ["nothing"]
+
+
+def test_same_input_same_bytes(source: Path, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        convert(source, out_dir=tmp_path / folder, targets=("onnx", "tflite"))
+    for name in names(tmp_path / "one"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"targets": ("onnx", "coreml")},
+            "Core ML files cannot be written yet. Use --to onnx,tflite.",
+        ),
+        ({"targets": ("tensorrt",)}, "tensorrt is no target. Use --to onnx,tflite."),
+        ({"targets": ()}, "nothing is no target. Use --to onnx,tflite."),
+        (
+            {"quantize": "int4"},
+            "int4 is no quantization. Use --quantize none|fp16|int8.",
+        ),
+        (
+            {"quantize": "int8"},
+            (
+                "int8 needs images to find the range of every tensor. Give a folder of about 100 "
+                "images from the camera's view with --calibration."
+            ),
+        ),
+    ],
+)
+def test_wrong_calls_are_refused_before_loading(
+    tmp_path: Path, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError) as refusal:
+        convert(tmp_path / "absent.pt", out_dir=tmp_path, **arguments)  # type: ignore[arg-type]
+    assert str(refusal.value) == message
+
+
+def test_the_source_is_never_overwritten(source: Path, tmp_path: Path) -> None:
+    onnx = tmp_path / "net.onnx"
+    shutil.copy(source, onnx)
+    with pytest.raises(UsageError) as refusal:
+        convert(onnx, out_dir=tmp_path, targets=("onnx",))
+    assert str(refusal.value) == (
+        f"{onnx} is the source itself and would be overwritten. "
+        "Choose another output folder with -o."
+    )
+    assert onnx.read_bytes() == b"a checkpoint"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+def test_nothing_is_left_behind(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fail)
+    expected = UnavailableError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
+        convert(source, out_dir=tmp_path / "out", targets=("onnx",))
+    assert names(tmp_path / "out") == []
+
+
+def test_a_folder_without_images_is_refused_and_writes_nothing(
+    source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no image"):
+        convert(
+            source,
+            out_dir=tmp_path / "out",
+            quantize="int8",
+            calibration=tmp_path / "empty",
+        )
+    assert names(tmp_path / "out") == []

@@ -1,0 +1,68 @@
+"""All files appear whole, or none does."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from tallylens.converters.files import write_all
+from tallylens.edge_runtime.errors import InputError, UnavailableError
+
+
+def test_writes_every_file_and_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    write_all({folder / "a": b"1", folder / "b": b"2"})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "a": b"1",
+        "b": b"2",
+    }
+
+
+def test_replaces_what_was_there_with_the_usual_permissions(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "ordinary").write_bytes(b"")
+    write_all({tmp_path / "a": b"new"})
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+@pytest.fixture(params=[OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def interruption(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type:
+    """The second file's bytes do not get to the disk."""
+    calls = []
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise request.param
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return UnavailableError if isinstance(request.param, OSError) else KeyboardInterrupt
+
+
+def test_nothing_is_left_when_interrupted(tmp_path: Path, interruption: type) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(interruption):
+        write_all({tmp_path / "a": b"new", tmp_path / "b": b"new"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}
+
+
+def test_a_full_disk_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UnavailableError) as failure:
+        write_all({tmp_path / "a": b"1"})
+    assert str(failure.value) == (
+        f"{tmp_path / 'a'} could not be written: the disk is full. "
+        "Free some space or choose another folder; nothing was changed."
+    )
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="Choose an output folder that you can write to"):
+        write_all({tmp_path / "file" / "a": b"1"})
