@@ -54,9 +54,9 @@ def check_input(metadata: ModelMetadata, tensor: Tensor, path: str) -> None:
 def match_heads(
     metadata: ModelMetadata, outputs: Sequence[Tensor], path: str
 ) -> tuple[list[int], list[HeadSpec]]:
-    """Find each head of the metadata among the outputs: by name, else by shape.
+    """Find each head of the metadata among the outputs: by name, else by grid.
 
-    Converters rename and reorder TFLite outputs; the shapes of heads differ, as strides do.
+    Converters rename and reorder TFLite outputs, but the smaller the stride, the larger the grid.
 
     Returns:
         The output's position for each head, and the heads, both in the metadata's order.
@@ -75,11 +75,11 @@ def _order(metadata: ModelMetadata, outputs: Sequence[Tensor]) -> list[int]:
     names = [output.name for output in outputs]
     if set(names) == set(metadata.head_names):
         return [names.index(name) for name in metadata.head_names]
-    found = [output.shape for output in outputs]
-    wanted = [head_shape(metadata, head) for head in range(len(outputs))]
-    if len(set(found)) == len(found) and set(found) == set(wanted):
-        return [found.index(shape) for shape in wanted]
-    return list(range(len(outputs)))
+    grid = slice(2, 4) if metadata.layout == "NCHW" else slice(1, 3)
+    positions = sorted(range(len(names)), key=lambda i: -math.prod(outputs[i].shape[grid]))
+    heads = sorted(range(len(names)), key=lambda head: metadata.strides[head])
+    position_of = dict(zip(heads, positions, strict=True))
+    return [position_of[head] for head in range(len(names))]
 
 
 def head_shape(metadata: ModelMetadata, head: int) -> Shape:

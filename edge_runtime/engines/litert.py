@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,11 @@ from .tflite_check import check_tflite
 from .tflite_metadata import read_tflite_metadata
 
 # The maintained package first.
-MODULES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
+MODULES = (
+    "ai_edge_litert.interpreter",
+    "tflite_runtime.interpreter",
+    "tensorflow.lite.python.interpreter",
+)
 _stderr_lock = threading.Lock()
 
 
@@ -108,7 +113,9 @@ def _load(data: bytes, path: str, num_threads: int) -> Any:
     if module is None:
         raise MissingExtraError("ai-edge-litert", "all", "running a .tflite model")
     try:
-        with _quiet_stderr():
+        with _quiet_stderr(), warnings.catch_warnings():
+            # TensorFlow's copy announces its own end to whoever has nothing else installed.
+            warnings.simplefilter("ignore")
             interpreter = module.Interpreter(model_content=data, num_threads=num_threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tallylens.edge_runtime.engines import open_engine
+from tallylens.edge_runtime.engines.onnx_file import read_onnx_metadata
+from tallylens.edge_runtime.errors import (
+    ModelError,
+    UnsafeModelError,
+    UnsupportedModelError,
+    UsageError,
+)
+from tallylens.edge_runtime.metadata import ModelMetadata
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[Any], Path]:
+    def write(model: Any) -> Path:
+        path = tmp_path / "model.onnx"
+        path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+        return path
+
+    return write
+
+
+def oracle(weight: np.ndarray, image: np.ndarray, stride: int) -> np.ndarray:
+    """A 1x1 convolution with a stride, by hand."""
+    return np.einsum("oc,bchw->bohw", weight[:, :, 0, 0], image[:, :, ::stride, ::stride])
+
+
+@pytest.mark.parametrize("batch", [1, "batch"])
+def test_heads_are_right_and_bound_once(
+    save: Any, make_onnx: Any, onnx_weights: list[np.ndarray], batch: int | str
+) -> None:
+    with open_engine(save(make_onnx(batch=batch)), providers=["CPUExecutionProvider"]) as engine:
+        assert engine.name == "onnxruntime-cpu"
+        assert engine.input.shape == (1, 3, 64, 96)
+        target, addresses = engine.input, set()
+        for seed in range(3):
+            target[...] = np.random.default_rng(seed).uniform(0, 1, target.shape)
+            heads = engine.run()
+            addresses.add(tuple(head.ctypes.data for head in heads))
+            for head, weight, spec in zip(heads, onnx_weights, engine.heads, strict=True):
+                assert np.abs(head - oracle(weight, target, spec.stride)).max() < 1e-5
+                assert (spec.layout, spec.dtype) == ("NCHW", "float32")
+        assert len(addresses) == 1
+    assert np.isfinite(heads[0]).all()
+
+
+def test_outputs_in_another_order(
+    save: Any, make_onnx: Any, onnx_weights: list[np.ndarray]
+) -> None:
+    model = make_onnx()
+    first = model.graph.output.pop(0)
+    model.graph.output.append(first)
+    with open_engine(save(model)) as engine:
+        engine.input[...] = 0.5
+        heads = engine.run()
+        assert [head.name for head in engine.heads] == ["head8", "head16"]
+        assert np.abs(heads[0] - oracle(onnx_weights[0], engine.input, 8)).max() < 1e-5
+
+
+def test_a_plain_export_says_what_to_do(save: Any, make_onnx: Any) -> None:
+    with pytest.raises(UnsupportedModelError, match="without tallylens metadata") as caught:
+        open_engine(save(make_onnx(document=None)))
+    assert "tallylens convert" in caught.value.remedy
+
+
+@pytest.mark.realdata
+def test_the_official_export(data: Path) -> None:
+    with pytest.raises(UnsupportedModelError, match="without tallylens metadata"):
+        open_engine(data / "models" / "yolov5n-export-opset17.onnx")
+
+
+def test_metadata_that_does_not_fit(save: Any, make_onnx: Any, metadata: ModelMetadata) -> None:
+    wrong = replace(metadata, layout="NCHW", class_names=("one",)).to_json()
+    with pytest.raises(ModelError, match=r"head head8 is \(1, 21, 8, 12\)"):
+        open_engine(save(make_onnx(document=wrong)))
+    with pytest.raises(ModelError, match="it has 1 outputs, its metadata 2 heads"):
+        open_engine(save(make_onnx(outputs=1)))
+    with pytest.raises(ModelError, match=r"its input is \(4, 3, 64, 96\)"):
+        open_engine(save(make_onnx(batch=4)))
+
+
+@pytest.mark.parametrize("where", ["initializer", "constant", "subgraph", "function", "sparse"])
+def test_weights_in_other_files_are_refused(save: Any, make_onnx: Any, where: str) -> None:
+    tensor = onnx.TensorProto(name="w", data_type=1, dims=[1])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    model = make_onnx()
+    constant = onnx.helper.make_node("Constant", [], ["c"])
+    constant.attribute.add(name="value", type=4).t.CopyFrom(tensor)
+    if where == "initializer":
+        model.graph.initializer.append(tensor)
+    elif where == "constant":
+        model.graph.node.append(constant)
+    elif where == "subgraph":
+        branch = onnx.helper.make_graph([constant], "branch", [], [])
+        model.graph.node.append(onnx.helper.make_node("If", ["x"], ["y"], then_branch=branch))
+    elif where == "function":
+        model.functions.add(name="f").node.append(constant)
+    else:
+        model.graph.sparse_initializer.add().values.CopyFrom(tensor)
+    with pytest.raises(UnsafeModelError, match="weights in other files"):
+        open_engine(save(model))
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x08", b"\x00" * 40, b"text that is no model", b"\x08\x08", b"\xff" * 40]
+)
+def test_what_is_no_model(save: Any, content: bytes) -> None:
+    with pytest.raises(ModelError, match="not an ONNX model, or damaged"):
+        open_engine(save(content))
+
+
+def test_a_cut_off_model(save: Any, make_onnx: Any) -> None:
+    content = make_onnx().SerializeToString()
+    for size in range(1, len(content), 37):
+        with pytest.raises(ModelError):
+            open_engine(save(content[:size]))
+
+
+def test_a_model_that_the_runtime_refuses(save: Any, make_onnx: Any) -> None:
+    model = make_onnx()
+    model.graph.node[0].op_type = "NoSuchOperation"
+    with pytest.raises(ModelError, match="ONNX Runtime cannot load it"):
+        open_engine(save(model))
+
+
+def test_an_unknown_provider(save: Any, make_onnx: Any) -> None:
+    with pytest.raises(UsageError, match="has no WishfulExecutionProvider"):
+        open_engine(save(make_onnx()), providers=["WishfulExecutionProvider"])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_metadata_or_a_model_error(content: bytes) -> None:
+    with pytest.raises(ModelError):
+        read_onnx_metadata(content, "m")
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_mutated_models_give_metadata_or_a_model_error(make_onnx: Any, data: Any) -> None:
+    content = bytearray(make_onnx().SerializeToString())
+    places = st.integers(0, len(content) - 1)
+    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):
+        content[place] = value
+    with suppress(ModelError):
+        read_onnx_metadata(bytes(content), "m")
