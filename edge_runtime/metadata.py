@@ -61,6 +61,7 @@ class ModelMetadata:
 
     @property
     def num_classes(self) -> int:
+        """How many classes the heads tell apart."""
         return len(self.class_names)
 
     def with_pass(self, name: str, **effect: float | int | str) -> ModelMetadata:

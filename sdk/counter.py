@@ -115,9 +115,7 @@ class Counter:
             interrupted = True
         return self.report(interrupted=interrupted)
 
-    def watch(
-        self, source: SourceSpec | Source
-    ) -> Iterator[Counted]:
+    def watch(self, source: SourceSpec | Source) -> Iterator[Counted]:
         """The same frame by frame, in capture order."""
         with source if isinstance(source, Source) else open_source(source) as frames:
             self._source_name = frames.name
@@ -181,7 +179,7 @@ class Counter:
         return self._tally
 
     def stage_totals_ns(self) -> tuple[int, int, int, int]:
-        """Nanoseconds spent so far on letterbox, inference, decode with NMS, tracking with counting.
+        """Nanoseconds so far of letterbox, inference, decode and NMS, tracking and counting.
 
         With several workers the first three run at the same time, so their sum exceeds the clock.
         """

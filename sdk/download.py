@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from .edge_runtime.errors import InputError, NetworkError, UnavailableError
+from tallylens.edge_runtime.errors import InputError, NetworkError, UnavailableError
 
 CHUNK_BYTES = 1 << 16
 TIMEOUT_S = 30.0
@@ -125,9 +125,7 @@ def _reason(error: Exception) -> str:
 
 
 def _broken(url: str, target: Path, problem: str) -> NetworkError:
-    return NetworkError(
-        url, problem, f"Try again, or fetch it another way and save it as {target}"
-    )
+    return NetworkError(url, problem, f"Try again, or fetch it another way and save it as {target}")
 
 
 def _unwritable(target: Path, error: OSError) -> UnavailableError:

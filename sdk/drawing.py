@@ -48,8 +48,14 @@ class Pen:
         y = int(min(max(at[1], height + base), frame_height))
         cv2.rectangle(self.image, (x, y - height - base), (x + width, y), ground, cv2.FILLED)
         cv2.putText(
-            self.image, text, (x, y - base // 2), cv2.FONT_HERSHEY_SIMPLEX, scale, INK,
-            max(1, round(self.unit)), cv2.LINE_AA,
+            self.image,
+            text,
+            (x, y - base // 2),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            INK,
+            max(1, round(self.unit)),
+            cv2.LINE_AA,
         )
 
     def tracks(self, tracks: Tracks, class_names: Sequence[str]) -> None:
@@ -71,7 +77,12 @@ class Pen:
         step = 24 * self.unit / max(length, 1e-6)
         tip = (middle[0] - (end[1] - start[1]) * step, middle[1] + (end[0] - start[0]) * step)
         cv2.arrowedLine(
-            self.image, _pixel(middle), _pixel(tip), LINE_COLOUR, 2 * self.stroke, cv2.LINE_AA,
+            self.image,
+            _pixel(middle),
+            _pixel(tip),
+            LINE_COLOUR,
+            2 * self.stroke,
+            cv2.LINE_AA,
             tipLength=0.4,
         )
         self.text(label, (start[0] + 4 * self.unit, start[1] - 4 * self.unit), (40, 110, 140))

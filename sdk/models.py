@@ -78,9 +78,7 @@ def runs_as_it_is(path: Path) -> bool:
     return True
 
 
-def _converted(
-    source: Path, frame_size: tuple[int, int], imgsz: tuple[int, int] | None
-) -> Path:
+def _converted(source: Path, frame_size: tuple[int, int], imgsz: tuple[int, int] | None) -> Path:
     """`source` as ONNX: written in a second, and as fast here as float TFLite."""
     target = store.cached(source, {"imgsz": imgsz or f"fits {frame_size}"}, suffix=".onnx")
     if target.is_file():

@@ -56,11 +56,11 @@ class _Bar:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
-            Progress as RichProgress,
             TaskProgressColumn,
             TextColumn,
             TimeRemainingColumn,
         )
+        from rich.progress import Progress as RichProgress
 
         self._rich = RichProgress(
             TextColumn("{task.description}"),

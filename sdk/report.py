@@ -21,6 +21,7 @@ class LineReport:
     crossed_out: ClassCounts
 
     def as_dict(self) -> dict[str, Any]:
+        """Its part of the document of `count --json`."""
         return {"name": self.name, "in": self.crossed_in, "out": self.crossed_out}
 
 
@@ -35,6 +36,7 @@ class ZoneReport:
     max_dwell_s: float
 
     def as_dict(self) -> dict[str, Any]:
+        """Its part of the document of `count --json`."""
         return {
             "name": self.name,
             "now": self.now,
@@ -52,6 +54,7 @@ class Speed:
     host_ms: float
 
     def as_dict(self) -> dict[str, float]:
+        """Its part of the document of `count --json`."""
         return {name: round(value, 3) for name, value in vars(self).items()}
 
 
@@ -95,6 +98,7 @@ class Report:
         }
 
     def to_json(self) -> str:
+        """The document as text."""
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n"
 
     def to_csv(self) -> str:

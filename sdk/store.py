@@ -1,8 +1,8 @@
 """The models that tallylens can fetch, and what it made of models before.
 
-    $TALLYLENS_HOME, else the user's cache folder
-    ├── models/yolov5n.pt         fetched, or put there by hand
-    └── converted/NAME-KEY.tflite  made once from a .pt or .onnx; may be deleted at any time
+$TALLYLENS_HOME, else the user's cache folder
+├── models/yolov5n.pt         fetched, or put there by hand
+└── converted/NAME-KEY.tflite  made once from a .pt or .onnx; may be deleted at any time
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import platformdirs
 
-from .download import Progress, download
-from .edge_runtime.errors import InputError, UnavailableError
-from .edge_runtime.version import __version__
+from tallylens.download import Progress, download
+from tallylens.edge_runtime.errors import InputError, UnavailableError
+from tallylens.edge_runtime.version import __version__
 
 HOME_VARIABLE = "TALLYLENS_HOME"
 CHUNK_BYTES = 1 << 20
@@ -39,6 +39,7 @@ class Release:
 
     @property
     def file_name(self) -> str:
+        """The name that the file has in the store."""
         return self.url.rpartition("/")[2]
 
 
@@ -104,9 +105,7 @@ def pull(name: str, progress: Progress | None = None) -> Path:
     target = model_path(name)
     if target.is_file() and file_sha256(target) == release.sha256:
         return target
-    download(
-        release.url, target, sha256=release.sha256, max_bytes=release.size, progress=progress
-    )
+    download(release.url, target, sha256=release.sha256, max_bytes=release.size, progress=progress)
     return target
 
 

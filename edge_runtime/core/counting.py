@@ -169,9 +169,7 @@ class TrackCounter:
         """The events since the last call, oldest first."""
         events: list[Event] = []
         while True:
-            self._handle.call(
-                lib.tally_counter_take_events, self._events, _EVENTS, self._count
-            )
+            self._handle.call(lib.tally_counter_take_events, self._events, _EVENTS, self._count)
             taken = self._count[0]
             events.extend(
                 Event(

@@ -40,9 +40,7 @@ class Decoder:
         options = options or DecoderOptions()
         self._handle = Handle(
             "decoder",
-            ffi.new(
-                "tally_decoder_options *", {"num_classes": num_classes, **vars(options)}
-            ),
+            ffi.new("tally_decoder_options *", {"num_classes": num_classes, **vars(options)}),
         )
         self._heads = ffi.new("tally_head[]", len(heads))
         self._anchors = [

@@ -35,6 +35,7 @@ def positive(text: str) -> int:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
+    """The flag for scripts."""
     parser.add_argument(
         "--json", action="store_true", help="print one JSON document and nothing else"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,10 @@ def run(options: argparse.Namespace) -> int:
         stages = _stage_medians(options)
         with Counter(options.model, imgsz=options.imgsz, workers=1) as counter:
             alone = counter.run(options.source)
-    with Progress("all cores", 1.0), Counter(
-        options.model, imgsz=options.imgsz, workers=options.workers
-    ) as counter:
+    with (
+        Progress("all cores", 1.0),
+        Counter(options.model, imgsz=options.imgsz, workers=options.workers) as counter,
+    ):
         together = counter.run(options.source)
     document = _document(alone, together, stages)
     if options.json:
@@ -79,13 +81,12 @@ def _stage_medians(options: argparse.Namespace) -> dict[str, float]:
             rows.append(counter.stage_totals_ns())
     steps = [
         [after - before for after, before in zip(later, earlier, strict=True)]
-        for earlier, later in zip(rows, rows[1:], strict=False)
+        for earlier, later in itertools.pairwise(rows)
     ]
     columns = list(zip(*(steps[WARM_UP:] or steps), strict=True))
     names = ("letterbox", "inference", "decode_nms", "track_count")
     medians = {
-        name: statistics.median(column) / 1e6
-        for name, column in zip(names, columns, strict=True)
+        name: statistics.median(column) / 1e6 for name, column in zip(names, columns, strict=True)
     }
     host = [sum(row) - row[1] for row in zip(*columns, strict=True)]
     return medians | {"host": statistics.median(host) / 1e6}

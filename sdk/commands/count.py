@@ -36,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--line", action="append", default=[], metavar="x1,y1,x2,y2[,name]", help="count crossings"
     )
     parser.add_argument(
-        "--zone", action="append", default=[], metavar="x1,y1,x2,y2,x3,y3...[,name]",
+        "--zone",
+        action="append",
+        default=[],
+        metavar="x1,y1,x2,y2,x3,y3...[,name]",
         help="count presence and stays",
     )
     parser.add_argument("--classes", type=names, metavar="car,bus", help="count only these")
@@ -44,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--any-class", action="store_true", help="count every detection as one class, object"
     )
     parser.add_argument(
-        "--anchor", choices=("bottom-centre", "centre", "top-centre"), default="bottom-centre",
+        "--anchor",
+        choices=("bottom-centre", "centre", "top-centre"),
+        default="bottom-centre",
         help="the point of an object that crosses lines and enters zones",
     )
     parser.add_argument(
@@ -54,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=positive, metavar="N", help="frames inferred at once (default: cores)"
     )
     parser.add_argument(
-        "--report", action="append", default=[], type=Path, metavar="FILE.json|.csv",
+        "--report",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.json|.csv",
         help="write the totals to a file",
     )
     parser.add_argument(

@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from tallylens.commands.arguments import add_json, print_json
@@ -79,9 +80,7 @@ def _installed(package: str) -> str | None:
     return None
 
 
-def _writable(folder: os.PathLike[str]) -> bool:
+def _writable(folder: Path) -> bool:
     """Whether the folder, or the first parent that exists, can be written to."""
-    path = os.fspath(folder)
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    return os.access(path, os.W_OK)
+    existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    return os.access(existing, os.W_OK)

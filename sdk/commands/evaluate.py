@@ -42,12 +42,12 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.progress import Progress
 
     path = ready_model(options.model, frame_size=SQUARE, imgsz=options.imgsz)
-    decoding = DecoderOptions(
-        confidence=CONFIDENCE, iou=IOU, cross_class_iou=1.0, multi_label=True
-    )
+    decoding = DecoderOptions(confidence=CONFIDENCE, iou=IOU, cross_class_iou=1.0, multi_label=True)
     with open_engine(path) as engine, Progress("evaluating", 1.0) as progress:
         result = evaluate(
-            Detector(engine, decoding).detect, options.images, options.labels,
+            Detector(engine, decoding).detect,
+            options.images,
+            options.labels,
             progress=progress.update,
         )
         names = engine.metadata.class_names
