@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from ..edge_runtime.errors import MissingExtraError
+from ..edge_runtime.errors import MissingExtraError, ModelError
 from ..edge_runtime.types import FloatArray, Image
 from .graph import INPUT_NAME, DetectorGraph
 
@@ -42,6 +42,10 @@ def observe_ranges(
 
     `images` are (height, width, 3) uint8 RGB of the model's input size; `on_image` is told how
     many are done.
+
+    Raises:
+        ModelError: a value overflows: the weights are damaged.
+        MissingExtraError: ONNX Runtime is not installed.
     """
     session, names = _session(graph)
     lows, highs = np.zeros(len(names), np.float32), np.zeros(len(names), np.float32)
@@ -52,6 +56,12 @@ def observe_ranges(
         np.maximum(highs, extremes[len(names) :], out=highs)
         if on_image:
             on_image(done)
+    if not np.isfinite([lows, highs]).all():
+        raise ModelError(
+            graph.metadata.source_name or "model",
+            "gives values that are not numbers on these images",
+            "Check that the checkpoint detects anything before it is converted",
+        )
     observed = {
         name: (float(low), float(high)) for name, low, high in zip(names, lows, highs, strict=True)
     }

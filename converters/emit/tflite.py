@@ -45,6 +45,7 @@ def emit_tflite(
     Raises:
         UnsupportedModelError: lists every node that TFLite cannot hold.
         UsageError: int8 without calibration.
+        ModelError: TensorFlow's converter gave up.
         MissingExtraError: TensorFlow is not installed.
     """
     refuse_unsupported(graph, "TFLite", {op: low.problem for op, low in LOWERINGS.items()})
@@ -103,7 +104,21 @@ def _convert(tf: Any, graph: DetectorGraph, quantization: Quantization, ranges: 
             tf.uint8,
             tf.int8,
         )
-    return bytes(converter.convert())
+    return _run(converter, graph.metadata.source_name)
+
+
+def _run(converter: Any, source_name: str) -> bytes:
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    try:
+        return bytes(converter.convert())
+    except (ConverterError, RuntimeError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(
+            source_name or "model",
+            f"TensorFlow's converter gave up ({reason[:200]})",
+            "Convert with --to onnx, and please report the model",
+        ) from error
 
 
 def _trace(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.ranges import observe_ranges, tie_ranges
+from tallylens.edge_runtime.errors import ModelError
 from tallylens.edge_runtime.metadata import ModelMetadata
 
 
@@ -44,6 +46,17 @@ def test_smallest_and_largest_over_all_images(graph: DetectorGraph) -> None:
 def test_every_range_holds_zero(graph: DetectorGraph) -> None:
     ranges = observe_ranges(graph, images()[1:]).ranges
     assert all(low <= 0 <= high for low, high in ranges.values())
+
+
+def test_overflow_is_refused(graph: DetectorGraph) -> None:
+    weights = graph.model.graph.initializers["out.weight"]
+    weights.const_value = ir.tensor(np.full(weights.shape, 3e38, np.float32), name="out.weight")
+    with pytest.raises(ModelError) as refusal:
+        observe_ranges(graph, images())
+    assert str(refusal.value) == (
+        "model: gives values that are not numbers on these images. "
+        "Check that the checkpoint detects anything before it is converted."
+    )
 
 
 def test_values_that_are_only_moved_share_one_range(graph: DetectorGraph) -> None:

@@ -14,7 +14,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.emit.tflite_file import float_tensors
-from tallylens.edge_runtime.errors import UnsupportedModelError, UsageError
+from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata
 
 HERE = Path(__file__).resolve().parent
@@ -211,4 +211,19 @@ def test_int8_without_ranges_is_refused(graph):
         emit_tflite(graph, quantization="int8")
     assert str(refusal.value) == (
         "int8 needs the range of every tensor. Give a folder of images with --calibration."
+    )
+
+
+def test_a_converter_that_gives_up_is_one_plain_error(graph, monkeypatch):
+    import tensorflow as tf
+
+    def refuse(converter):
+        raise ValueError("no such kernel\nand a long trace")
+
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "convert", refuse)
+    with pytest.raises(ModelError) as failure:
+        emit_tflite(graph)
+    assert str(failure.value) == (
+        "tiny.pt: TensorFlow's converter gave up (no such kernel). "
+        "Convert with --to onnx, and please report the model."
     )
