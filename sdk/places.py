@@ -23,7 +23,8 @@ def parse_line(text: str) -> Line:
         )
     if numbers[:2] == numbers[2:]:
         raise UsageError(f"the line {text!r} has no length", "Give two different ends")
-    return Line(*numbers, name=name)
+    x1, y1, x2, y2 = numbers
+    return Line(x1, y1, x2, y2, name)
 
 
 def parse_zone(text: str) -> Zone:

@@ -84,5 +84,4 @@ class _Bar:
     def update(self, done: float, total: float | None, what: str | None) -> None:
         rate = done / max(time.monotonic() - self._started, 1e-9)
         note = f"{rate:.0f} {self._unit}/s" if self._unit else ""
-        changes = {} if what is None else {"description": what}
-        self._rich.update(self._task, completed=done, total=total, note=note, **changes)
+        self._rich.update(self._task, completed=done, total=total, description=what, note=note)

@@ -203,7 +203,8 @@ class TrackCounter:
         """Totals of one line."""
         arrays, pointers = self._totals(2)
         self._handle.call(lib.tally_counter_line, index, *pointers, self.num_classes)
-        return LineCounts(*arrays)
+        crossed_in, crossed_out = arrays
+        return LineCounts(crossed_in, crossed_out)
 
     def zone(self, index: int) -> ZoneCounts:
         """Totals of one zone."""
@@ -211,7 +212,8 @@ class TrackCounter:
         self._handle.call(lib.tally_counter_zone, index, *pointers, self.num_classes)
         mean, longest = ffi.new("double *"), ffi.new("double *")
         self._handle.call(lib.tally_counter_dwell, index, mean, longest)
-        return ZoneCounts(*arrays, mean[0], longest[0])
+        now, entered, left = arrays
+        return ZoneCounts(now, entered, left, mean[0], longest[0])
 
     def nearest(self, line: int) -> float | None:
         """Least distance in pixels between a counted object and the line; None without any."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import CoreError
-from ._tally import ffi, lib
+from ._tally import ffi as ffi
+from ._tally import lib as lib
 
 DTYPES = {
     np.dtype(np.uint8): lib.TALLY_UINT8,

@@ -56,9 +56,5 @@ def _describe(path: Path) -> dict[str, Any]:
         from tallylens.converters.load import load
 
         metadata, kind = load(path).metadata, "checkpoint, converted when it is used"
-    document: dict[str, Any] = {
-        "file": str(path),
-        "size_bytes": path.stat().st_size,
-        "kind": kind,
-    }
-    return document | json.loads(metadata.to_json())
+    about: dict[str, Any] = json.loads(metadata.to_json())
+    return {"file": str(path), "size_bytes": path.stat().st_size, "kind": kind} | about

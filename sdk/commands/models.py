@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from tallylens.commands.arguments import add_json, print_json
 
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     from tallylens import store
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": release.name,
             "here": store.model_path(release.name).is_file(),
