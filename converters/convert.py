@@ -109,7 +109,7 @@ def convert(
         InputError: the source, the images or the output folder cannot be used.
         UnavailableError: a package is not installed, or the disk is full.
     """
-    tell = progress or (lambda stage, fraction: None)
+    tell = progress or (lambda _stage, _fraction: None)
     source, out_dir = Path(source), Path(out_dir)
     wanted = _check(targets, quantize, calibration)
     name = source.stem + _SUFFIX_OF[quantize]

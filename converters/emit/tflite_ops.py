@@ -34,6 +34,8 @@ class Writer:
 
 @dataclass(frozen=True)
 class Lowering:
+    """How to write a node, and why it cannot be written (None when it can)."""
+
     emit: Callable[[Writer, ir.Node, Sequence[Tensor]], Tensor]
     problem: Callable[[ir.Node], str | None]
 
@@ -153,7 +155,7 @@ def _max_pool_problem(node: ir.Node) -> str | None:
     return None
 
 
-def _resize(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+def _resize(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     _, height, width, _ = inputs[0].shape
     # The raw op: the public function adds shape arithmetic to the graph.
     return writer.tf.raw_ops.ResizeNearestNeighbor(images=inputs[0], size=(2 * height, 2 * width))
@@ -170,7 +172,7 @@ def _resize_problem(node: ir.Node) -> str | None:
     return None
 
 
-def _concat(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+def _concat(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     return writer.tf.concat(inputs, _CHANNELS)
 
 
@@ -178,7 +180,7 @@ def _concat_problem(node: ir.Node) -> str | None:
     return None if int(_number(node, "axis", 0)) in (1, -3) else "only channels can be joined"
 
 
-def _hard_swish(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+def _hard_swish(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     # Written so that the converter recognises its HARD_SWISH.
     return inputs[0] * writer.tf.nn.relu6(inputs[0] + 3.0) * (1.0 / 6.0)
 
@@ -194,19 +196,19 @@ def _same_shapes(node: ir.Node) -> str | None:
     return None
 
 
-def _nothing(node: ir.Node) -> str | None:
+def _nothing(_node: ir.Node) -> str | None:
     return None
 
 
 LOWERINGS: dict[str, Lowering] = {
     "Conv": Lowering(_conv, _conv_problem),
-    "Sigmoid": Lowering(lambda w, node, inputs: w.tf.sigmoid(inputs[0]), _nothing),
-    "Mul": Lowering(lambda w, node, inputs: inputs[0] * inputs[1], _same_shapes),
-    "Add": Lowering(lambda w, node, inputs: inputs[0] + inputs[1], _same_shapes),
+    "Sigmoid": Lowering(lambda writer, _node, inputs: writer.tf.sigmoid(inputs[0]), _nothing),
+    "Mul": Lowering(lambda _writer, _node, inputs: inputs[0] * inputs[1], _same_shapes),
+    "Add": Lowering(lambda _writer, _node, inputs: inputs[0] + inputs[1], _same_shapes),
     "Concat": Lowering(_concat, _concat_problem),
     "MaxPool": Lowering(_max_pool, _max_pool_problem),
     "Resize": Lowering(_resize, _resize_problem),
     "LeakyRelu": Lowering(_leaky_relu, _nothing),
-    "Relu": Lowering(lambda w, node, inputs: w.tf.nn.relu(inputs[0]), _nothing),
+    "Relu": Lowering(lambda writer, _node, inputs: writer.tf.nn.relu(inputs[0]), _nothing),
     "HardSwish": Lowering(_hard_swish, _nothing),
 }

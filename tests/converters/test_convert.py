@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 import tallylens.converters.convert as pipeline
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.convert import convert

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tallylens.converters.evaluate import evaluate, read_labels
 from tallylens.edge_runtime.errors import InputError
 from tallylens.edge_runtime.types import Detections, Image

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tallylens.converters.files import write_all
 from tallylens.edge_runtime.errors import InputError, UnavailableError
 

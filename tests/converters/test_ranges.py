@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
+
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.ranges import observe_ranges, tie_ranges

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 import pytest
+
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.ranges import Calibration, observe_ranges, to_input

@@ -7,6 +7,7 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 import pytest
+
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.ranges import to_input
 from tallylens.edge_runtime.errors import UnsupportedModelError

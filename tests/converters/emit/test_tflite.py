@@ -12,6 +12,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.emit.tflite_file import float_tensors
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError

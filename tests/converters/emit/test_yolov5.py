@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from tallylens.converters.calibration import letterbox
 from tallylens.converters.convert import convert
 from tallylens.converters.emit.onnx import emit_onnx
