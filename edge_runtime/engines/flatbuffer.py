@@ -35,6 +35,7 @@ class Node:
         return cls(data, struct.unpack_from("<I", data)[0])
 
     def has(self, field: int) -> bool:
+        """Whether the file holds the field."""
         return bool(self._table.Offset(4 + 2 * field))
 
     def number(self, field: int, kind: Any) -> int:

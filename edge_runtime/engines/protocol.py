@@ -27,7 +27,9 @@ class Engine(Protocol):
     heads: list[HeadSpec]
 
     @property
-    def input(self) -> TensorView: ...
+    def input(self) -> TensorView:
+        """Where the next image goes."""
+        ...
 
     def run(self) -> list[npt.NDArray[np.generic]]:
         """One inference. The arrays, in the order of `heads`, are valid until the next `run`."""

@@ -1,7 +1,7 @@
 """Is the inside of a .tflite file sound? Asked before any interpreter sees it.
 
-LiteRT verifies the flatbuffer's offsets, but believes its contents: an index that points nowhere,
-or a tensor whose buffer is shorter than its shape, ends the process. So they are checked here.
+LiteRT verifies the flatbuffer's offsets, but believes its contents: a zero point that no int8 can
+hold, or a tensor whose buffer is shorter than its shape, ends the process. So they are checked.
 Field numbers are those of the TFLite schema, version 3.
 """
 
@@ -11,13 +11,13 @@ import math
 
 from ..errors import ModelError, UnsupportedModelError
 from .flatbuffer import BROKEN, INT8, INT32, UINT32, Node
+from .tflite_flow import TensorFacts, flow_problem
 
 MODEL_OPERATOR_CODES, MODEL_SUBGRAPHS, MODEL_BUFFERS = 1, 2, 4
 CODE_OLD_BUILTIN, CODE_CUSTOM_NAME, CODE_BUILTIN = 0, 1, 3
-GRAPH_TENSORS, GRAPH_INPUTS, GRAPH_OUTPUTS, GRAPH_OPERATORS = 0, 1, 2, 3
+GRAPH_TENSORS = 0
 TENSOR_SHAPE, TENSOR_TYPE, TENSOR_BUFFER, TENSOR_QUANTIZATION, TENSOR_SPARSITY = 0, 1, 2, 4, 6
 QUANTIZATION_SCALE, QUANTIZATION_ZERO_POINT, QUANTIZATION_AXIS = 2, 3, 6
-OPERATOR_CODE, OPERATOR_INPUTS, OPERATOR_OUTPUTS = 0, 1, 2
 BUFFER_DATA, BUFFER_OFFSET = 0, 1
 
 CUSTOM = 32
@@ -71,25 +71,18 @@ def _first_problem(model: Node) -> str | None:
     wrong = next(((i, problem) for i, problem in enumerate(problems) if problem), None)
     if wrong:
         return f"tensor {wrong[0]} has {wrong[1]}"
-    return _index_problem(graphs[0], len(tensors), len(model.nodes(MODEL_OPERATOR_CODES)))
+    facts = [_facts(tensor, sizes) for tensor in tensors]
+    return flow_problem(graphs[0], facts, [_builtin(c) for c in model.nodes(MODEL_OPERATOR_CODES)])
 
 
-def _index_problem(graph: Node, tensors: int, codes: int) -> str | None:
-    """Everything that names a tensor or an operation must name one that exists."""
-    ends = [*graph.array(GRAPH_INPUTS, "<i4"), *graph.array(GRAPH_OUTPUTS, "<i4")]
-    if any(not 0 <= index < tensors for index in ends):
-        return "an input or output that does not exist"
-    for operator in graph.nodes(GRAPH_OPERATORS):
-        if operator.number(OPERATOR_CODE, UINT32) >= codes:
-            return "an operator that does not exist"
-        inputs = operator.array(OPERATOR_INPUTS, "<i4")
-        outputs = operator.array(OPERATOR_OUTPUTS, "<i4")
-        # -1 stands for an optional input that is left out.
-        if any(not -1 <= index < tensors for index in inputs):
-            return "an operator that reads a tensor that does not exist"
-        if any(not 0 <= index < tensors for index in outputs):
-            return "an operator that writes a tensor that does not exist"
-    return None
+def _facts(tensor: Node, buffer_sizes: list[int]) -> TensorFacts:
+    empty = 0 in tensor.array(TENSOR_SHAPE, "<i4")
+    constant = empty or buffer_sizes[tensor.number(TENSOR_BUFFER, UINT32)] > 0
+    scale = None
+    if tensor.number(TENSOR_TYPE, INT8) in ZERO_POINTS and tensor.has(TENSOR_QUANTIZATION):
+        scales = tensor.node(TENSOR_QUANTIZATION).array(QUANTIZATION_SCALE, "<f4")
+        scale = max(map(float, scales), default=None)
+    return TensorFacts(constant, scale)
 
 
 def _tensor_problem(tensor: Node, buffer_sizes: list[int]) -> str | None:

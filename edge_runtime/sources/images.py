@@ -60,7 +60,9 @@ def find_images(spec: str | os.PathLike[str]) -> list[Path]:
     path = Path(spec)
     if path.is_file():
         return [path]
-    found = path.iterdir() if path.is_dir() else map(Path, glob.iglob(str(spec), recursive=True))
+    # Path.glob takes no absolute pattern.
+    matches = glob.iglob(str(spec), recursive=True)  # noqa: PTH207
+    found = path.iterdir() if path.is_dir() else map(Path, matches)
     try:
         images = [one for one in found if one.suffix.lower() in SUFFIXES and one.is_file()]
     except OSError as error:
@@ -124,6 +126,7 @@ class ImageReader:
         return self._first
 
     def read(self) -> Frame | None:
+        """The next image that can be read, None after the last."""
         if self._first is not None:
             frame, self._first = self._first, None
             return frame

@@ -45,6 +45,7 @@ class IterableReader:
         self.size = (width, height)
 
     def read(self) -> Frame | None:
+        """The next checked frame, None at the end."""
         frame = self._first or self._next()
         self._first = None
         return frame

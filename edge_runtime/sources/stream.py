@@ -121,6 +121,7 @@ class LiveReader:
         self._index = 0
 
     def read(self) -> Frame | None:
+        """Wait for the next picture; None once the stream ends."""
         image = decode_next(self._cv2, self._capture)
         now_ns = self._clock_ns()
         if image is None:
@@ -136,4 +137,5 @@ class LiveReader:
         return frame
 
     def close(self) -> None:
+        """Let go of the camera or connection."""
         self._capture.release()

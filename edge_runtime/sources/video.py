@@ -114,6 +114,7 @@ class VideoReader:
         self.size = (width, height)
 
     def read(self) -> Frame | None:
+        """The next frame, None after the last, which also notes what is missing."""
         frame = self._first or self._decode()
         self._first = None
         if frame is None:
@@ -121,6 +122,7 @@ class VideoReader:
         return frame
 
     def close(self) -> None:
+        """Let go of the file."""
         self._capture.release()
 
     def _decode(self) -> Frame | None:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from tallylens.download import download
 from tallylens.edge_runtime.errors import InputError, NetworkError, UnavailableError
 

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from tallylens import store
 from tallylens.edge_runtime.errors import InputError, NetworkError, UnavailableError
 

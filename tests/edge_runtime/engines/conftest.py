@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tallylens.edge_runtime.metadata import METADATA_KEY, ModelMetadata
 
 CHANNELS = 21

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tallylens.edge_runtime.engines import litert as module
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import MissingExtraError, ModelError

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.engines.onnx_file import read_onnx_metadata
 from tallylens.edge_runtime.errors import (

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tallylens.edge_runtime.engines import available_engines, open_engine
 from tallylens.edge_runtime.engines import open as module
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError

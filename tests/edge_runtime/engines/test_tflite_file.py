@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tallylens.edge_runtime.engines.tflite_check import check_tflite
 from tallylens.edge_runtime.engines.tflite_metadata import read_tflite_metadata
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError
@@ -49,11 +50,23 @@ DAMAGE = {
     ),
     "operator input": (
         put("inputs", [0, 1, 999], lambda tree: graph(tree).operators[0]),
-        "reads a tensor that does not exist",
+        "reads what is not there yet",
     ),
     "operator output": (
         put("outputs", [-1], lambda tree: graph(tree).operators[0]),
-        "writes a tensor that does not exist",
+        "writes where it must not",
+    ),
+    "operators out of order": (
+        lambda tree: graph(tree).operators.append(graph(tree).operators[0]),
+        "writes where it must not",
+    ),
+    "operator that is missing": (
+        lambda tree: graph(tree).operators.pop(),
+        "an output that nothing writes",
+    ),
+    "rescaling": (
+        lambda tree: setattr(weights(tree).quantization, "scale", np.full(21, 1e30, np.float32)),
+        "scales out of range",
     ),
     "buffer index": (put("buffer", 999, image), "a buffer that does not exist"),
     "type": (put("type", 5, image), "an element type"),

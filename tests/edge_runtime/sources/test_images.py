@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tallylens.edge_runtime.errors import InputError, SourceError
 from tallylens.edge_runtime.sources import open_source
 from tallylens.edge_runtime.sources.image_header import image_size

@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+
 from tallylens.edge_runtime.errors import SourceError
 from tallylens.edge_runtime.sources.prefetch import Prefetch
 from tallylens.edge_runtime.sources.source import Source

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tallylens.edge_runtime.errors import SourceError
 from tallylens.edge_runtime.sources import open_source
 from tallylens.edge_runtime.sources.video import VideoReader
