@@ -1,0 +1,1 @@
+"""Models from a source file to one file for each target."""

@@ -153,7 +153,7 @@ def _sequential(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
     return x
 
 
-def _identity(_: Assembler, module: Module, x: ir.Value) -> ir.Value:
+def _identity(_: Assembler, _module: Module, x: ir.Value) -> ir.Value:
     return x
 
 

@@ -69,9 +69,9 @@ def _tensor(
     offset: Any,
     shape: Any,
     strides: Any,
-    requires_grad: Any,
-    hooks: Any,
-    metadata: Any = None,
+    _requires_grad: Any,
+    _hooks: Any,
+    _metadata: Any = None,
 ) -> Tensor:
     if type(source) is not Storage or type(shape) is not tuple or type(strides) is not tuple:
         raise TypeError("a storage and two tuples expected")
@@ -81,7 +81,7 @@ def _tensor(
         raise UnacceptableError(str(error)) from error
 
 
-def _parameter(tensor: Any, requires_grad: Any, hooks: Any) -> Tensor:
+def _parameter(tensor: Any, _requires_grad: Any, _hooks: Any) -> Tensor:
     if type(tensor) is not Tensor:
         raise TypeError("a tensor expected")
     return tensor

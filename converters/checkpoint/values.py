@@ -100,6 +100,9 @@ class Tensor:
                 for size, stride in zip(self.shape, self.strides, strict=True)
             ),
         )
+        numbers: npt.NDArray[np.generic]
         if self.storage.kind == "torch.BFloat16Storage":
-            return (view.astype("<u4") << 16).view(np.float32)
-        return view.astype(np.float32 if item == np.float16 else item)
+            numbers = (view.astype("<u4") << 16).view(np.float32)
+        else:
+            numbers = view.astype(np.float32 if item == np.float16 else item)
+        return numbers

@@ -235,7 +235,7 @@ def _same(backbone: Backbone, node: NodeProto, maps: list[ir.Value]) -> ir.Value
     return backbone.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps)
 
 
-def _unchanged(_: Backbone, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+def _unchanged(_: Backbone, _node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     """Casts between float types, for everything is float32 here."""
     return maps[0]
 

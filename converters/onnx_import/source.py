@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError, UnsupportedModelError
@@ -123,6 +124,8 @@ class OnnxSource:
             raise ModelError(
                 self.path, "not an ONNX file, or a truncated or damaged one", DAMAGED
             ) from error
+        if not all(isinstance(word, str) for word in _words(proto)):
+            raise self.damaged("a name in it is not text")
         if not proto.graph.node:
             raise self.damaged("it holds no operators")
         return proto
@@ -189,3 +192,16 @@ class OnnxSource:
                     raise self.damaged(f"{name[:80]!r} is made twice")
                 known.add(name)
                 self.producer[name] = index
+
+
+def _words(proto: ModelProto) -> Iterator[object]:
+    """Every string that is used later; protobuf gives bytes for one that is not UTF-8."""
+    for opset in proto.opset_import:
+        yield opset.domain
+    for entry in proto.metadata_props:
+        yield from (entry.key, entry.value)
+    for item in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        yield item.name
+    for node in proto.graph.node:
+        yield from (node.op_type, node.name, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)

@@ -59,9 +59,11 @@ def _fold(model: ir.Model, node: ir.Node) -> None:
         _scale_conv(model, conv, scale[part], offset[part])
         start += channels
     # The input as it is now: its convolutions were just replaced.
-    folded = node.inputs[0]
+    folded, after = node.inputs[0], node.outputs[0]
     assert folded is not None
-    ir.convenience.replace_all_uses_with(node.outputs[0], folded, replace_graph_outputs=True)
+    if after.is_graph_output():
+        folded.name, after.name = after.name, folded.name
+    ir.convenience.replace_all_uses_with(after, folded, replace_graph_outputs=True)
     model.graph.remove(node, safe=True)
 
 

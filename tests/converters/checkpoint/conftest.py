@@ -285,9 +285,7 @@ def convolve(
     windows = windows[:, ::stride, ::stride]
     parts = [
         np.einsum("chwkl,ockl->ohw", part, kernel)
-        for part, kernel in zip(
-            np.split(windows, groups), np.split(weight, groups), strict=True
-        )
+        for part, kernel in zip(np.split(windows, groups), np.split(weight, groups), strict=True)
     ]
     y = np.concatenate(parts)
     return y if bias is None else y + bias[:, None, None]

@@ -313,9 +313,7 @@ def test_only_weights(torch_file: Any, tmp_path: Path) -> None:
         ("torch.storage._load_from_bytes", "holds torch.storage._load_from_bytes"),
     ],
 )
-def test_other_models_are_named(
-    torch_file: Any, tmp_path: Path, dotted: str, message: str
-) -> None:
+def test_other_models_are_named(torch_file: Any, tmp_path: Path, dotted: str, message: str) -> None:
     path = torch_file.save(tmp_path / "net.pt", {"model": torch_file.Thing(dotted, {})})
     with pytest.raises(UnsupportedModelError, match=message):
         load_checkpoint(path)
