@@ -27,11 +27,11 @@ def image(tree: Any) -> Any:
 
 
 def weights(tree: Any) -> Any:
-    """The first tensor with a scale for each channel."""
+    """The first int8 tensor with a scale for each channel."""
     return next(
         tensor
         for tensor in graph(tree).tensors
-        if tensor.quantization and np.size(tensor.quantization.scale) > 1
+        if tensor.type == 9 and np.size(tensor.quantization.scale) > 1
     )
 
 
