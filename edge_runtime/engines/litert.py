@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from ..errors import MissingExtraError, ModelError
 from ..metadata import ModelMetadata
+from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads
 from .protocol import TensorView
 from .tflite_check import check_tflite
@@ -49,7 +50,7 @@ class LiteRTEngine:
             ModelError: the file is damaged, custom, or contradicts its metadata.
             MissingExtraError: no TFLite interpreter is installed.
         """
-        shown = str(path)
+        shown = self._path = str(path)
         self.metadata: ModelMetadata = read_tflite_metadata(data, shown)
         check_tflite(data, shown)
         self._interpreter = _load(data, shown, num_threads)
@@ -68,8 +69,15 @@ class LiteRTEngine:
         return _mapped(self._interpreter, self._input_index)
 
     def run(self) -> list[npt.NDArray[np.generic]]:
-        """One inference; the arrays are the interpreter's memory, valid until the next `run`."""
-        self._interpreter.invoke()
+        """One inference; the arrays are the interpreter's memory, valid until the next `run`.
+
+        Raises:
+            ModelError: the model fails inside the interpreter.
+        """
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise runtime_failure(self._path, "it fails while it runs", error) from error
         return [_mapped(self._interpreter, index) for index in self._head_indices]
 
     def close(self) -> None:
@@ -119,10 +127,7 @@ def _load(data: bytes, path: str, num_threads: int) -> Any:
             interpreter = module.Interpreter(model_content=data, num_threads=num_threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise ModelError(
-            path, f"the interpreter cannot load it ({reason})", "Convert the checkpoint again"
-        ) from error
+        raise runtime_failure(path, "the interpreter cannot load it", error) from error
     return interpreter
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..errors import MissingExtraError, ModelError, UsageError
 from ..metadata import ModelMetadata
+from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads
 from .onnx_file import read_onnx_metadata
 from .protocol import TensorView
@@ -45,7 +46,7 @@ class OnnxEngine:
             MissingExtraError: onnxruntime is not installed.
             UsageError: a provider that this onnxruntime does not have.
         """
-        shown = str(path)
+        shown = self._path = str(path)
         self.metadata: ModelMetadata = read_onnx_metadata(data, shown)
         session = _load(data, shown, num_threads, providers)
         self.name = "onnxruntime-" + _short(session.get_providers()[0])
@@ -68,8 +69,15 @@ class OnnxEngine:
             _bind(self._binding.bind_output, tensor.name, array)
 
     def run(self) -> list[npt.NDArray[np.generic]]:
-        """One inference; the same arrays every time, valid until the next `run`."""
-        self._session.run_with_iobinding(self._binding)
+        """One inference; the same arrays every time, valid until the next `run`.
+
+        Raises:
+            ModelError: the model fails inside the runtime.
+        """
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except Exception as error:
+            raise runtime_failure(self._path, "it fails while it runs", error) from error
         return list(self._outputs)
 
     def close(self) -> None:
@@ -106,14 +114,19 @@ def _load(data: bytes, path: str, num_threads: int, providers: Sequence[str] | N
     # Several sessions share the cores; a thread that spins takes them from the others.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=chosen)
-    # The runtime's exceptions have no base of their own, so all of them are caught.
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise ModelError(
-            path, f"ONNX Runtime cannot load it ({reason})", "Convert the checkpoint again"
-        ) from error
+    # A listed accelerator may still lack its driver; the CPU is always there.
+    attempts = [chosen] if providers or len(chosen) == 1 else [chosen, chosen[-1:]]
+    for attempt in attempts:
+        try:
+            # The runtime's own fallback prints on standard output, which is not its to use.
+            return onnxruntime.InferenceSession(
+                data, options, providers=attempt, enable_fallback=0
+            )
+        # The runtime's exceptions have no base of their own, so all of them are caught.
+        except Exception as error:
+            failure = runtime_failure(path, "ONNX Runtime cannot load it", error)
+            failure.__cause__ = error
+    raise failure
 
 
 def _choose(available: Sequence[str], wanted: Sequence[str] | None) -> list[str]:

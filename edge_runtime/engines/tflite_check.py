@@ -76,13 +76,13 @@ def _first_problem(model: Node) -> str | None:
 
 
 def _facts(tensor: Node, buffer_sizes: list[int]) -> TensorFacts:
-    empty = 0 in tensor.array(TENSOR_SHAPE, "<i4")
-    constant = empty or buffer_sizes[tensor.number(TENSOR_BUFFER, UINT32)] > 0
+    shape = tensor.array(TENSOR_SHAPE, "<i4")
+    constant = 0 in shape or buffer_sizes[tensor.number(TENSOR_BUFFER, UINT32)] > 0
     scale = None
     if tensor.number(TENSOR_TYPE, INT8) in ZERO_POINTS and tensor.has(TENSOR_QUANTIZATION):
         scales = tensor.node(TENSOR_QUANTIZATION).array(QUANTIZATION_SCALE, "<f4")
         scale = max(map(float, scales), default=None)
-    return TensorFacts(constant, scale)
+    return TensorFacts(constant, len(shape), scale)
 
 
 def _tensor_problem(tensor: Node, buffer_sizes: list[int]) -> str | None:

@@ -26,6 +26,7 @@ class TensorFacts:
     """`constant`: the file holds its data. `scale`: the largest, for int8 and uint8 only."""
 
     constant: bool
+    rank: int
     scale: float | None
 
 
@@ -52,6 +53,8 @@ def flow_problem(
             return "an operator that reads what is not there yet"
         if not all(0 <= index < len(tensors) and index not in ready for index in writes):
             return "an operator that writes where it must not"
+        if any(tensors[index].rank == 0 for index in writes):
+            return "an operator that writes a tensor without a shape"
         if _rescales_too_much(builtins[code], tensors, reads, writes):
             return "a quantised operator with scales out of range"
         ready.update(writes)

@@ -132,11 +132,33 @@ def test_a_cut_off_model(save: Any, make_onnx: Any) -> None:
             open_engine(save(content[:size]))
 
 
-def test_a_model_that_the_runtime_refuses(save: Any, make_onnx: Any) -> None:
+def test_a_model_that_the_runtime_refuses(save: Any, make_onnx: Any, capfd: Any) -> None:
     model = make_onnx()
     model.graph.node[0].op_type = "NoSuchOperation"
     with pytest.raises(ModelError, match="ONNX Runtime cannot load it"):
         open_engine(save(model))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_accelerator_that_does_not_start_gives_way_to_the_cpu(
+    save: Any, make_onnx: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, asked = onnxruntime.InferenceSession, []
+
+    def start(*arguments: Any, providers: list[str], **settings: Any) -> Any:
+        asked.append(providers)
+        if providers[0] == "CUDAExecutionProvider":
+            raise RuntimeError("no driver")
+        return session(*arguments, providers=providers, **settings)
+
+    there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", start)
+    with open_engine(save(make_onnx())) as engine:
+        assert engine.name == "onnxruntime-cpu"
+    assert asked == [there, there[1:]]
+    with pytest.raises(ModelError, match=r"ONNX Runtime cannot load it \(no driver\)"):
+        open_engine(save(make_onnx()), providers=there)
 
 
 def test_an_unknown_provider(save: Any, make_onnx: Any) -> None:

@@ -64,6 +64,10 @@ DAMAGE = {
         lambda tree: graph(tree).operators.pop(),
         "an output that nothing writes",
     ),
+    "operator that writes a scalar": (
+        put("shape", [], lambda tree: graph(tree).tensors[graph(tree).operators[0].outputs[0]]),
+        "a tensor without a shape",
+    ),
     "rescaling": (
         lambda tree: setattr(weights(tree).quantization, "scale", np.full(21, 1e30, np.float32)),
         "scales out of range",

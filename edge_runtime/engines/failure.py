@@ -1,0 +1,13 @@
+"""What a runtime says when it gives up, in one line."""
+
+from __future__ import annotations
+
+from ..errors import ModelError
+
+MAX_REASON = 200
+
+
+def runtime_failure(path: str, what: str, error: Exception) -> ModelError:
+    """The ModelError for an exception out of a runtime, whose first line is the reason."""
+    reason = (str(error).strip() or type(error).__name__).split("\n")[0][:MAX_REASON]
+    return ModelError(path, f"{what} ({reason})", "Convert the original checkpoint again")
