@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -105,14 +105,14 @@ def _parse(document: dict[str, Any], path: str) -> ModelMetadata:
         )
     try:
         metadata = ModelMetadata(
-            class_names=tuple(_text(name, 200) for name in document["class_names"]),
+            class_names=tuple(_text(name, 200) for name in _list(document["class_names"])),
             input_size=_pair(document["input_size"]),
-            strides=tuple(int(stride) for stride in document["strides"]),
+            strides=tuple(_whole(stride) for stride in _list(document["strides"])),
             anchors=tuple(
-                tuple((float(width), float(height)) for width, height in head)
-                for head in document["anchors"]
+                tuple((_number(width), _number(height)) for width, height in map(_list, head))
+                for head in map(_list, _list(document["anchors"]))
             ),
-            head_names=tuple(_text(name, 200) for name in document["head_names"]),
+            head_names=tuple(_text(name, 200) for name in _list(document["head_names"])),
             layout=document["layout"],
             colour_order=document["colour_order"],
             quantization=document["quantization"],
@@ -120,8 +120,8 @@ def _parse(document: dict[str, Any], path: str) -> ModelMetadata:
             source_sha256=_text(document["source_sha256"], 64),
             weights_licence=_text(document["weights_licence"], 1000),
             passes=tuple(
-                PassRecord(_text(record["name"], 200), dict(record["effect"]))
-                for record in document["passes"]
+                PassRecord(_text(record["name"], 200), _effect(record["effect"]))
+                for record in _list(document["passes"])
             ),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -135,12 +135,43 @@ def _parse(document: dict[str, Any], path: str) -> ModelMetadata:
 def _text(value: object, limit: int) -> str:
     if not isinstance(value, str) or len(value) > limit:
         raise ValueError("text expected")
+    value.encode()  # JSON can spell half a character, which no file or terminal takes
     return value
 
 
-def _pair(value: Sequence[Any]) -> tuple[int, int]:
-    height, width = value
-    return int(height), int(width)
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("list expected")
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("whole number expected")
+    return value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError("number expected")
+    return float(value)
+
+
+def _pair(value: object) -> tuple[int, int]:
+    height, width = _list(value)
+    return _whole(height), _whole(width)
+
+
+def _effect(value: object) -> dict[str, float | int | str]:
+    if not isinstance(value, dict):
+        raise TypeError("object expected")
+    return {_text(name, 200): _figure(figure) for name, figure in value.items()}
+
+
+def _figure(value: object) -> float | int | str:
+    if isinstance(value, str):
+        return _text(value, 1000)
+    return value if isinstance(value, int) else _number(value)
 
 
 def _first_problem(metadata: ModelMetadata) -> str | None:

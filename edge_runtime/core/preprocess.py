@@ -7,12 +7,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import UsageError
 from ..types import Image
 from .native import DTYPES, LAYOUTS, Handle, ffi, lib
 
 PixelFormat = Literal["BGR", "RGB", "BGRA", "RGBA", "NV12", "NV21", "I420"]
 Letterbox = Any
 """The core's `tally_letterbox` struct: how source pixels map to input pixels."""
+_CHANNELS: dict[str, int] = {"BGR": 3, "RGB": 3, "BGRA": 4, "RGBA": 4}
 
 
 class Preprocessor:
@@ -45,8 +47,10 @@ class Preprocessor:
             The letterbox that the decoder needs to map boxes back; valid until the next call.
 
         Raises:
-            CoreError: sizes, strides or formats that do not fit together.
+            UsageError: `image` is no picture of that format.
+            CoreError: sizes that are out of the core's bounds.
         """
+        image = _readable(image, pixel_format)  # held until the core has read it
         source = _image(image, pixel_format, rotation)
         height, width = target.shape[1:3] if layout == "NHWC" else target.shape[2:4]
         tensor = ffi.new(
@@ -64,9 +68,28 @@ class Preprocessor:
         return self._letterbox
 
 
+def _readable(image: Image, pixel_format: PixelFormat) -> Image:
+    """`image`, copied where its memory is not rows from top to bottom of adjacent pixels."""
+    channels = _CHANNELS.get(pixel_format)
+    if channels:
+        fits = image.ndim == 3 and image.shape[2] == channels
+    else:
+        fits = image.ndim == 2 and image.shape[0] % 3 == 0 and image.shape[1] % 2 == 0
+    if not fits or image.dtype != np.uint8 or not image.size:
+        raise UsageError(
+            f"a {image.dtype} array of shape {image.shape} is no {pixel_format} picture",
+            "Give uint8 of (height, width, channels), or (height * 3 / 2, width) for NV12, NV21 "
+            "and I420",
+        )
+    row_bytes = image[0].size
+    adjacent = image[0].flags.c_contiguous and image.strides[0] >= row_bytes
+    # The halved rows of I420 lie two by two in a row of the array: no single stride has padding.
+    if not adjacent or (pixel_format == "I420" and image.strides[0] != row_bytes):
+        return image.copy(order="C")
+    return image
+
+
 def _image(image: Image, pixel_format: PixelFormat, rotation: int) -> Any:
-    if image.strides[-1] != 1 or (image.ndim == 3 and image.strides[1] != image.shape[2]):
-        image = np.ascontiguousarray(image)
     height, width = image.shape[:2]
     stride, base = image.strides[0], image.ctypes.data
     first = (height - 1) * stride + image.shape[-1] * (1 if image.ndim == 2 else width)
