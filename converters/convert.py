@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..edge_runtime.errors import UsageError
+from ..edge_runtime.files import write_all
 from ..edge_runtime.metadata import ModelMetadata, Quantization
 from ..edge_runtime.types import Image
 from .calibration import DEFAULT_IMAGES, calibration_images, evenly_spaced, list_images
-from .files import write_all
 from .load import load
 
 if TYPE_CHECKING:

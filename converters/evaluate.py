@@ -14,8 +14,9 @@ import numpy as np
 
 from ..edge_runtime.errors import InputError, MissingExtraError
 from ..edge_runtime.metadata import MAX_CLASSES
+from ..edge_runtime.sources.images import read_image
 from ..edge_runtime.types import Detections, Image
-from .calibration import list_images, read_image
+from .calibration import list_images
 
 # COCO sorts objects into small, medium and large by the area of their outline, which is about
 # this part of their box.

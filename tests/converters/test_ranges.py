@@ -8,7 +8,7 @@ import pytest
 
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.ranges import observe_ranges, tie_ranges
+from tallylens.converters.ranges import cut_flat_tails, observe_ranges, tie_ranges
 from tallylens.edge_runtime.errors import ModelError
 from tallylens.edge_runtime.metadata import ModelMetadata
 
@@ -68,3 +68,32 @@ def test_values_that_are_only_moved_share_one_range(graph: DetectorGraph) -> Non
     assert parts == [pytest.approx((-0.5, 4))] * 2
     assert tied["head1"] == pytest.approx((0, 5.1))
     assert tied["images"] == (0, 1)
+
+
+def test_flat_tails_are_cut_and_only_those() -> None:
+    builder = GraphBuilder((8, 8), batch=1)
+
+    def conv(name: str) -> ir.Value:
+        return builder.conv(
+            name, builder.input, np.ones((6, 3, 1, 1), np.float32), np.zeros(6, np.float32)
+        )
+
+    silu, hard, shared, relu = (conv(name) for name in ("silu", "hard", "shared", "relu"))
+    parts = [
+        builder.silu("a", silu),
+        builder.add("HardSwish", "b", [hard]),
+        builder.add("Relu", "c", [relu]),
+        builder.silu("d", shared),
+        shared,  # used as it is, too: its tail tells something
+    ]
+    joined = builder.concat("joined", parts)
+    metadata = ModelMetadata(("car",), (8, 8), (1,), (((1.0, 1.0),),), ("head1",))
+    head = builder.conv("out", joined, np.ones((6, 30, 1, 1), np.float32), np.zeros(6, np.float32))
+    graph = builder.finish([head], metadata)
+    wide = {str(value.name): (-130.0, 50.0) for value in (silu, hard, shared, relu)}
+    assert cut_flat_tails(graph, wide) == wide | {
+        str(silu.name): (-8.0, 50.0),
+        str(hard.name): (-3.0, 50.0),
+    }
+    narrow = dict.fromkeys(wide, (-1.0, 1.0))
+    assert cut_flat_tails(graph, narrow) == narrow

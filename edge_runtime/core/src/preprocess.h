@@ -4,38 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "pixel_rows.h"
+#include "row_reader.h"
 #include "tally.h"
 
 namespace tally {
-
-/// Reads rows of the upright picture as three interleaved bytes a pixel.
-class RowReader {
- public:
-  explicit RowReader(const tally_image& image);
-
-  int width() const { return width_; }
-  int height() const { return height_; }
-  /// True when rows come as B, G, R (no swap was spent on them), false for R, G, B.
-  bool blue_first() const { return blue_first_; }
-  /// Row `y` of the upright picture; points into the image, or into `scratch` (3 * width bytes).
-  const uint8_t* row(int y, uint8_t* scratch) const;
-
- private:
-  void copy_pixel(int x, int y, uint8_t* out) const;  // x, y in the stored picture
-  void copy_yuv_row(int y, uint8_t* out) const;
-
-  const tally_image& image_;
-  int width_;
-  int height_;
-  bool blue_first_;
-};
-
-/// Bilinear horizontal taps of one output pixel: left sample, right sample, weight of the right.
-struct Tap {
-  int32_t left;
-  int32_t right;
-  uint16_t weight;  // of 256
-};
 
 class Preprocessor {
  public:
@@ -52,15 +25,16 @@ class Preprocessor {
     }
   };
   void prepare(const Geometry& geometry);
-  const uint16_t* blended_row(const RowReader& reader, int y);
+  const uint8_t* source_row(const RowReader& reader, int y);
+  void scaled_row(const RowReader& reader, int y, uint8_t* out);
 
   Geometry geometry_;
   std::vector<Tap> columns_;
   std::vector<Tap> rows_;
-  std::vector<uint8_t> source_row_;
-  std::vector<uint16_t> blended_[2];  // the last two source rows, scaled across, 8.8 fixed point
-  int blended_y_[2] = {-1, -1};
-  std::vector<uint8_t> pixels_;  // one finished row
+  std::vector<uint8_t> read_[2];  // the last two source rows, where they had to be converted
+  int read_y_[2] = {-1, -1};
+  std::vector<uint8_t> blended_;  // two source rows made one
+  std::vector<uint8_t> pixels_;   // one finished row
 };
 
 }  // namespace tally

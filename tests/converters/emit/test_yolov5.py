@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tallylens.converters.calibration import letterbox
 from tallylens.converters.convert import convert
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.evaluate import evaluate
 from tallylens.converters.load import load
-from tallylens.edge_runtime.metadata import ModelMetadata
-from tallylens.edge_runtime.types import Detections, Image
+from tallylens.edge_runtime.core import DecoderOptions
+from tallylens.edge_runtime.detector import Detector
+from tallylens.edge_runtime.engines import open_engine
 
 pytestmark = pytest.mark.realdata
 
@@ -27,11 +27,6 @@ CHECKPOINTS = [
     "v5-focus-spp-tiny",
     "v7-tiny-3class",
 ]
-CONFIDENCE = 0.001
-NMS_IOU = 0.6
-MAX_DETECTIONS = 300
-# Boxes of different classes are moved this far apart, so that one NMS serves all classes.
-CLASS_OFFSET = 7680.0
 
 
 def run_onnx(content: bytes, images: Floats) -> list[Floats]:
@@ -96,81 +91,10 @@ def test_yolov5n_int8_keeps_its_accuracy(data: Path, tmp_path: Path) -> None:
         quantize="int8",
         calibration=data / "coco" / "images" / "calib",
     )
-    run = open_tflite(report.path_of("tflite").read_bytes())
-    detect = detector(lambda image: run(image[None]), report.metadata)
-    result = evaluate(detect, data / "coco" / "images" / "val", data / "coco" / "labels" / "val")
+    decoding = DecoderOptions(confidence=0.001, iou=0.6, cross_class_iou=1, multi_label=True)
+    with open_engine(report.path_of("tflite"), num_threads=2) as engine:
+        detect = Detector(engine, decoding).detect
+        coco = data / "coco"
+        result = evaluate(detect, coco / "images" / "val", coco / "labels" / "val")
     assert result.images == 64
     assert result.map50_95 >= 0.329
-
-
-def sigmoid(x: Floats) -> Floats:
-    return (1 / (1 + np.exp(-x.astype(np.float64)))).astype(np.float32)
-
-
-def decode(heads: Sequence[Floats], metadata: ModelMetadata) -> Floats:
-    """Heads (1, h, w, na * (5 + nc)) to (n, 5 + nc): centre, size in pixels, probabilities."""
-    rows = []
-    for head, stride, anchors in zip(heads, metadata.strides, metadata.anchors, strict=True):
-        _, height, width, _ = head.shape
-        values = sigmoid(head.reshape(height, width, len(anchors), -1))
-        y, x = np.mgrid[:height, :width]
-        cells = np.stack([x, y], axis=-1)[:, :, None]
-        centre = (values[..., :2] * 2 - 0.5 + cells) * stride
-        size = (values[..., 2:4] * 2) ** 2 * np.asarray(anchors, np.float32)
-        rows.append(np.concatenate([centre, size, values[..., 4:]], axis=-1))
-    return np.concatenate([row.reshape(-1, row.shape[-1]) for row in rows])
-
-
-def non_maximum_suppression(xyxy: Floats, scores: Floats) -> npt.NDArray[np.intp]:
-    """Indices of the boxes that stay, best first."""
-    order = np.argsort(-scores, kind="stable")
-    areas = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])
-    kept = []
-    while order.size and len(kept) < MAX_DETECTIONS:
-        best, order = order[0], order[1:]
-        kept.append(best)
-        low = np.maximum(xyxy[best, :2], xyxy[order, :2])
-        high = np.minimum(xyxy[best, 2:], xyxy[order, 2:])
-        shared = np.prod(np.clip(high - low, 0, None), axis=1)
-        order = order[shared / (areas[best] + areas[order] - shared) <= NMS_IOU]
-    return np.asarray(kept, np.intp)
-
-
-def detector(
-    heads: Callable[[Image], Sequence[Floats]], metadata: ModelMetadata
-) -> Callable[[Image], Detections]:
-    """A plain decoder and NMS in numpy, independent of the core."""
-    height, width = metadata.input_size
-
-    def detect(image: Image) -> Detections:
-        rows = decode(heads(letterbox(image, metadata.input_size)), metadata)
-        rows = rows[rows[:, 4] > CONFIDENCE]
-        scores = rows[:, 4:5] * rows[:, 5:]
-        row, class_id = np.nonzero(scores > CONFIDENCE)
-        confidence = scores[row, class_id]
-        half = rows[row, 2:4] / 2
-        xyxy = np.concatenate([rows[row, :2] - half, rows[row, :2] + half], axis=1)
-        apart = xyxy + class_id[:, None].astype(np.float32) * np.float32(CLASS_OFFSET)
-        kept = non_maximum_suppression(apart, confidence)
-        gain = min(width / image.shape[1], height / image.shape[0])
-        left = round((width - round(image.shape[1] * gain)) / 2 - 0.1)
-        top = round((height - round(image.shape[0] * gain)) / 2 - 0.1)
-        boxes = np.clip(
-            (xyxy[kept] - [left, top, left, top]) / gain,
-            0,
-            [image.shape[1], image.shape[0]] * 2,
-        )
-        return Detections(
-            boxes.astype(np.float32), confidence[kept], class_id[kept].astype(np.int32)
-        )
-
-    return detect
-
-
-def test_a_rectangle_of_yolov5n_agrees_between_targets(data: Path, largest_error) -> None:
-    graph = load(data / "models" / "yolov5n.pt", input_size=(384, 640))
-    assert graph.metadata.input_size == (384, 640)
-    golden = np.load(data / "models" / "yolov5n-bus.golden.npz")["images_u8"]
-    pixels = golden[None, 128:512].astype(np.float32) / np.float32(255)
-    expected = run_onnx(emit_onnx(graph), np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
-    assert largest_error(open_tflite(emit_tflite(graph))(pixels), expected) <= 2e-3

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tallylens.converters.files import write_all
 from tallylens.edge_runtime.errors import InputError, UnavailableError
+from tallylens.edge_runtime.files import write_all
 
 
 def test_writes_every_file_and_its_folder(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+// The loops that touch every pixel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tally.h"
+
+namespace tally {
+
+/// Bilinear taps of one output sample: its left (or upper) source sample, and of 256 the weight of
+/// the one after it. The last sample has weight 0, so that nothing after it counts.
+struct Tap {
+  int32_t first;
+  uint16_t weight;
+};
+
+/// Bytes that `blend_across` may read after the end of its source row.
+constexpr size_t kOverread = 8;
+
+/// out = upper * (1 - weight / 256) + lower * weight / 256, rounded, for `count` bytes.
+void blend_down(const uint8_t* upper, const uint8_t* lower, int weight, size_t count, uint8_t* out);
+
+/// The same from left to right for `width` pixels of three bytes; B and R change places on `swap`.
+void blend_across(const uint8_t* source, const Tap* taps, size_t width, bool swap, uint8_t* out);
+
+/// Copy `width` pixels of three bytes; B and R change places on `swap`.
+void copy_pixels(const uint8_t* source, size_t width, bool swap, uint8_t* out);
+
+/// Write RGB pixels into row `y` of `input` from column `x` on, as its dtype and layout ask.
+void store_pixels(const tally_tensor& input, int x, int y, const uint8_t* rgb, size_t width);
+
+/// Grey 114 over `width` pixels of row `y` of `input` from column `x` on.
+void store_grey(const tally_tensor& input, int x, int y, size_t width);
+
+}  // namespace tally
