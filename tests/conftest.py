@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The same examples each time, however slow the machine.
+hypothesis.settings.register_profile("tallylens", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("tallylens")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

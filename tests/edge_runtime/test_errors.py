@@ -72,7 +72,11 @@ CASES = [
 
 def branch(kind: type[errors.TallyLensError], depth: int = 0) -> str:
     line = f"{'    ' * depth}{kind.__name__} {kind.exit_status}\n"
-    below = [branch(child, depth + 1) for child in kind.__subclasses__()]
+    below = [
+        branch(child, depth + 1)
+        for child in kind.__subclasses__()
+        if child.__module__ == errors.__name__
+    ]
     return line + "".join(below)
 
 
