@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from types import TracebackType
 
-import cv2
-
 from tallylens.counter import Counted, Counter
 from tallylens.drawing import Pen, counts_label
-from tallylens.edge_runtime.errors import UnavailableError, UsageError
+from tallylens.edge_runtime.errors import InputError, UnavailableError, UsageError
 from tallylens.edge_runtime.sources import Source
+from tallylens.edge_runtime.sources.opencv import load_cv2
 from tallylens.edge_runtime.types import Image
 from tallylens.tally import Tally
 
 FALLBACK_FPS = 25.0
 
+cv2 = load_cv2()
+
 
 def draw(image: Image, counted: Counted, tally: Tally) -> None:
     """Draw on `image` what was found in it and what has been counted so far."""
     pen = Pen(image)
+    pen.tracks(counted.tracks, tally.class_names)
     lines = zip(tally.line_ends, tally.lines(), strict=True)
     for (start, end), line in lines:
         label = counts_label(line.name, **{"in": line.crossed_in, "out": line.crossed_out})
         pen.line(start, end, label)
     for corners, zone in zip(tally.zone_corners, tally.zones(), strict=True):
         pen.zone(corners, counts_label(zone.name, now=zone.now, entered=zone.entered))
-    pen.tracks(counted.tracks, tally.class_names)
     seen = ", ".join(f"{number} {name}" for name, number in tally.unique().items())
     pen.text(f"seen: {seen or 'nothing yet'}", (0, image.shape[0]), (60, 60, 60))
 
@@ -37,19 +39,26 @@ class AnnotatedVideo:
 
     Raises:
         UsageError: `path` is no .mp4, its folder is missing, or it is the source itself.
-        UnavailableError: this OpenCV cannot write MPEG-4.
+        InputError: the folder may not be written to.
+        UnavailableError: this OpenCV cannot write MPEG-4, or, at the end, the disk was full.
     """
 
     def __init__(self, path: Path, source: Source, counter: Counter) -> None:
-        if path.suffix.lower() != ".mp4" or not path.resolve().parent.is_dir():
+        folder = path.resolve().parent
+        if path.suffix.lower() != ".mp4" or path.is_dir() or not folder.is_dir():
             raise UsageError(
                 f"no video can be written to {path}", "Give an .mp4 in a folder that exists"
             )
         if Path(source.name).exists() and path.exists() and path.samefile(source.name):
             raise UsageError(f"{path} is the source itself", "Give the output another name")
+        if not os.access(folder, os.W_OK):
+            raise InputError(
+                path, "its folder cannot be written to", "Choose a folder that you can write to"
+            )
         self._path = path
         self._partial = path.with_name(f".{path.stem}.part.mp4")
         self._counter = counter
+        self._frames = 0
         self._writer = cv2.VideoWriter(
             str(self._partial),
             cv2.VideoWriter.fourcc(*"mp4v"),
@@ -67,6 +76,7 @@ class AnnotatedVideo:
         image = counted.frame.image.copy()
         draw(image, counted, self._counter.tally)
         self._writer.write(image)
+        self._frames += 1
 
     def _discard(self) -> None:
         with contextlib.suppress(OSError):
@@ -82,7 +92,18 @@ class AnnotatedVideo:
         trace: TracebackType | None,
     ) -> None:
         self._writer.release()
-        if error is None and self._partial.exists():
-            self._partial.replace(self._path)
-        else:
+        if error is not None or not self._frames:
             self._discard()
+            return
+        if not self._is_whole():
+            self._discard()
+            raise UnavailableError(f"{self._path} could not be written", "Free some disk space")
+        self._partial.replace(self._path)
+
+    def _is_whole(self) -> bool:
+        """Whether all frames arrived; OpenCV does not tell when the disk is full."""
+        written = cv2.VideoCapture(str(self._partial))
+        try:
+            return int(written.get(cv2.CAP_PROP_FRAME_COUNT)) == self._frames
+        finally:
+            written.release()

@@ -6,9 +6,9 @@ import colorsys
 import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
+from tallylens.edge_runtime.sources.opencv import load_cv2
 from tallylens.edge_runtime.types import Image, Tracks
 from tallylens.report import ClassCounts
 
@@ -19,6 +19,8 @@ INK: Colour = (255, 255, 255)
 LINE_COLOUR: Colour = (0, 215, 255)
 ZONE_COLOUR: Colour = (255, 160, 60)
 GOLDEN_RATIO = 0.618034
+
+cv2 = load_cv2()
 
 
 def class_colour(class_id: int) -> Colour:
@@ -41,8 +43,8 @@ class Pen:
 
     def text(self, text: str, at: Point, ground: Colour) -> None:
         """White text on a block of colour; `at` is its lower left corner, kept in the frame."""
-        scale = 0.45 * self.unit
-        (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        scale, weight = 0.45 * self.unit, max(1, round(self.unit))
+        (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
         frame_height, frame_width = self.image.shape[:2]
         x = int(min(max(at[0], 0), max(frame_width - width, 0)))
         y = int(min(max(at[1], height + base), frame_height))
@@ -54,7 +56,7 @@ class Pen:
             cv2.FONT_HERSHEY_SIMPLEX,
             scale,
             INK,
-            max(1, round(self.unit)),
+            weight,
             cv2.LINE_AA,
         )
 

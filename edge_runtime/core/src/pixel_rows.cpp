@@ -50,30 +50,30 @@ size_t area(const tally_tensor& input) { return static_cast<size_t>(input.width)
 }  // namespace
 
 TALLY_HOT void blend_down(const uint8_t* upper, const uint8_t* lower, int weight, size_t count,
-                          uint8_t* out) {
+                          uint16_t* out) {
   const auto below = static_cast<uint16_t>(weight), above = static_cast<uint16_t>(256 - weight);
-  for (size_t i = 0; i < count; ++i) {
-    const auto sum = static_cast<uint16_t>(upper[i] * above + lower[i] * below + 128);
-    out[i] = static_cast<uint8_t>(sum >> 8);
-  }
+  for (size_t i = 0; i < count; ++i)
+    out[i] = static_cast<uint16_t>(upper[i] * above + lower[i] * below);
 }
 
-// Both pixels are in one 64-bit word, b0 b1 b2 (left) b3 b4 b5 (right). Even and odd bytes are
-// spread over 16-bit lanes, where a byte times a weight of at most 256 fits, so that one
-// multiplication does four products.
-void blend_across(const uint8_t* source, const Tap* taps, size_t width, bool swap, uint8_t* out) {
-  constexpr uint64_t kLanes = 0x00FF00FF00FF00FFu;
+// A pixel is one 64-bit word of four 16-bit lanes, the fourth ignored. First and third channel are
+// spread over two 32-bit lanes, where the product with a weight fits, so that one multiplication
+// does two products.
+void blend_across(const uint16_t* source, const Tap* taps, size_t width, bool swap, uint8_t* out) {
+  constexpr uint64_t kLanes = 0x0000FFFF0000FFFFu;
+  constexpr uint64_t kHalf = 0x0000800000008000u;
   const size_t first = swap ? 2 : 0;
   for (size_t x = 0; x < width; ++x, out += 3) {
-    uint64_t word;
-    std::memcpy(&word, source + 3 * static_cast<size_t>(taps[x].first), sizeof word);
+    uint64_t here, next;
+    std::memcpy(&here, source + 3 * static_cast<size_t>(taps[x].first), sizeof here);
+    std::memcpy(&next, source + 3 * static_cast<size_t>(taps[x].first) + 3, sizeof next);
     const uint64_t right = taps[x].weight, left = 256 - right;
-    const uint64_t even = word & kLanes, odd = (word >> 8) & kLanes;
-    const uint64_t outer = even * left + ((odd * right) >> 16) + 0x00800080u;  // b0+b3, b2+b5
-    const uint64_t inner = odd * left + ((even * right) >> 32) + 0x80u;        // b1+b4
-    out[first] = static_cast<uint8_t>(outer >> 8);
-    out[1] = static_cast<uint8_t>(inner >> 8);
-    out[2 - first] = static_cast<uint8_t>(outer >> 24);
+    const uint64_t outer = (here & kLanes) * left + (next & kLanes) * right + kHalf;
+    const uint64_t inner =
+        ((here >> 16) & kLanes) * left + ((next >> 16) & kLanes) * right + kHalf;
+    out[first] = static_cast<uint8_t>(outer >> 16);
+    out[1] = static_cast<uint8_t>(inner >> 16);
+    out[2 - first] = static_cast<uint8_t>(outer >> 48);
   }
 }
 

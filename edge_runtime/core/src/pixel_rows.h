@@ -15,14 +15,16 @@ struct Tap {
   uint16_t weight;
 };
 
-/// Bytes that `blend_across` may read after the end of its source row.
-constexpr size_t kOverread = 8;
+/// Values that `blend_across` may read after the end of its source row.
+constexpr size_t kOverread = 4;
 
-/// out = upper * (1 - weight / 256) + lower * weight / 256, rounded, for `count` bytes.
-void blend_down(const uint8_t* upper, const uint8_t* lower, int weight, size_t count, uint8_t* out);
+/// out = upper * (256 - weight) + lower * weight for `count` bytes: 8.8 fixed point.
+void blend_down(const uint8_t* upper, const uint8_t* lower, int weight, size_t count,
+                uint16_t* out);
 
-/// The same from left to right for `width` pixels of three bytes; B and R change places on `swap`.
-void blend_across(const uint8_t* source, const Tap* taps, size_t width, bool swap, uint8_t* out);
+/// The same from left to right, rounded to bytes, for `width` pixels of three values; the first
+/// and the third change places on `swap`.
+void blend_across(const uint16_t* source, const Tap* taps, size_t width, bool swap, uint8_t* out);
 
 /// Copy `width` pixels of three bytes; B and R change places on `swap`.
 void copy_pixels(const uint8_t* source, size_t width, bool swap, uint8_t* out);

@@ -79,10 +79,8 @@ void Preprocessor::scaled_row(const RowReader& reader, int y, uint8_t* out) {
   const Tap& tap = rows_[y];
   const size_t row_bytes = 3 * static_cast<size_t>(geometry_.source_width);
   const uint8_t* upper = source_row(reader, tap.first);
-  if (tap.weight == 0)
-    std::copy_n(upper, row_bytes, blended_.data());
-  else
-    blend_down(upper, source_row(reader, tap.first + 1), tap.weight, row_bytes, blended_.data());
+  const uint8_t* lower = tap.weight == 0 ? upper : source_row(reader, tap.first + 1);
+  blend_down(upper, lower, tap.weight, row_bytes, blended_.data());
   blend_across(blended_.data(), columns_.data(), geometry_.width, reader.blue_first(), out);
 }
 

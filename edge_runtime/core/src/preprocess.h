@@ -33,8 +33,8 @@ class Preprocessor {
   std::vector<Tap> rows_;
   std::vector<uint8_t> read_[2];  // the last two source rows, where they had to be converted
   int read_y_[2] = {-1, -1};
-  std::vector<uint8_t> blended_;  // two source rows made one
-  std::vector<uint8_t> pixels_;   // one finished row
+  std::vector<uint16_t> blended_;  // two source rows made one
+  std::vector<uint8_t> pixels_;    // one finished row
 };
 
 }  // namespace tally
