@@ -3,41 +3,71 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from tallylens.commands import COMMANDS
-from tallylens.edge_runtime.errors import TallyLensError
+from tallylens.edge_runtime.errors import InputError, TallyLensError
 from tallylens.edge_runtime.version import __version__
+from tallylens.text import printable
 
 DONE = 0
 USAGE = 2
 INTERRUPTED = 130
+MAX_MESSAGE = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status of the contract in docs/architecture.md."""
+    _escape_what_cannot_be_encoded()
     options = _parser().parse_args(arguments)
     try:
         status = options.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return int(status)
-    except TallyLensError as error:
-        if options.debug:
-            raise
-        print(f"tallylens: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        if options.debug:
-            raise
-        print("tallylens: interrupted", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:
         # The reader went away; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except (Exception, KeyboardInterrupt) as error:
+        if options.debug:
+            raise
+        status, message = _explain(error)
+        print(f"tallylens: {_one_line(message)}", file=sys.stderr)
+        return status
+
+
+def _explain(error: BaseException) -> tuple[int, str]:
+    """Exit status and message of what ended a command."""
+    if isinstance(error, TallyLensError):
+        return error.exit_status, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted"
+    if isinstance(error, OSError) and error.strerror:
+        path = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        problem = f"{path}{error.strerror}. Check the path, its permissions and the free space."
+        return InputError.exit_status, problem
+    problem = f"unexpected {type(error).__name__}: {error}"
+    return TallyLensError.exit_status, f"{problem}. Please report it with the output of --debug."
+
+
+def _one_line(message: str) -> str:
+    """No more than a few lines on a screen, whatever names the message holds."""
+    shown = printable(message)
+    if len(shown) <= MAX_MESSAGE:
+        return shown
+    return f"{shown[: MAX_MESSAGE // 2]} ... {shown[-MAX_MESSAGE // 2 :]}"
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """A class or file name outside the terminal's encoding is no reason to lose a count."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -16,12 +16,15 @@ from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import SourceError, UsageError
 from tallylens.edge_runtime.pipeline import detect_in_order
 from tallylens.edge_runtime.sources import Source, SourceSpec, open_source
+from tallylens.edge_runtime.sources.iterable import is_picture
 from tallylens.edge_runtime.types import Detections, Event, Frame, Image, Line, Tracks, Zone
 from tallylens.models import ready_model
+from tallylens.places import check_line, check_zone
 from tallylens.report import Report, Speed
 from tallylens.tally import Tally
 
 NANOSECONDS = 1_000_000_000
+MAX_SECONDS = 9e9  # of 64 bits of nanoseconds
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,14 @@ class Counter:
     ) -> None:
         if any_class and classes is not None:
             raise UsageError("classes and any_class exclude each other", "Give one of them")
+        if isinstance(classes, str):
+            raise UsageError(f"classes is the text {classes!r}", f"Give a list: [{classes!r}]")
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}", "Give 1 or more")
+        for line in lines:
+            check_line(line)
+        for zone in zones:
+            check_zone(zone)
         self._model = model
         self._imgsz = imgsz
         self._workers = workers
@@ -88,6 +97,7 @@ class Counter:
         self._started_ns = 0
         self._elapsed_ns = 0
         self._frames = 0
+        self._closed = False
 
     def run(
         self,
@@ -105,6 +115,8 @@ class Counter:
         Raises:
             SourceError: nothing can be read.
             ModelError: the model cannot be used.
+            UsageError: this counter has counted before.
+            KeyboardInterrupt: Ctrl-C before the first frame, when there is nothing to report.
         """
         interrupted = False
         try:
@@ -112,11 +124,18 @@ class Counter:
                 if on_frame is not None:
                     on_frame(counted)
         except KeyboardInterrupt:
+            if self._tally is None:
+                raise
             interrupted = True
         return self.report(interrupted=interrupted)
 
     def watch(self, source: SourceSpec | Source) -> Iterator[Counted]:
         """The same frame by frame, in capture order."""
+        if self._tally is not None:
+            raise UsageError(
+                f"this counter has counted {self._source_name} already",
+                "Make a new Counter for each source",
+            )
         with source if isinstance(source, Source) else open_source(source) as frames:
             self._source_name = frames.name
             self._prepare(frames.size, 1 if frames.live else self._workers or _cores())
@@ -135,13 +154,28 @@ class Counter:
 
         Raises:
             TimestampError: not later than the frame before.
+            SourceError: not such an image, or one of another size than before.
+            UsageError: `timestamp` is no time, or the counter is closed.
         """
+        self._check_frame(image, timestamp)
         height, width = image.shape[:2]
         self._prepare((width, height), 1)
         frame = Frame(image, round(timestamp * NANOSECONDS), self._frames)
         return self._count(frame, self._detectors[0].detect(image)).tracks
 
+    def _check_frame(self, image: Image, timestamp: float) -> None:
+        if not is_picture(image):
+            raise SourceError(
+                f"frame {self._frames}",
+                "not a picture",
+                "Give a (height, width, 3) uint8 BGR array, as OpenCV reads it",
+            )
+        if not abs(timestamp) <= MAX_SECONDS:
+            raise UsageError(f"the timestamp is {timestamp}", "Give seconds from any origin")
+
     def _prepare(self, frame_size: tuple[int, int], workers: int) -> None:
+        if self._closed:
+            raise UsageError("the counter is closed", "Make a new Counter")
         if self._tally is not None:
             return
         path = ready_model(self._model, frame_size=frame_size, imgsz=self._imgsz)
@@ -216,7 +250,8 @@ class Counter:
         )
 
     def close(self) -> None:
-        """Free the engines."""
+        """Free the engines; what was counted can still be reported."""
+        self._closed = True
         self._stack.close()
 
     def __enter__(self) -> Counter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import shutil
@@ -10,8 +9,11 @@ import tempfile
 from pathlib import Path
 
 from tallylens import store
+from tallylens.converters.formats import detect
 from tallylens.edge_runtime.engines.onnx_file import read_onnx_metadata
-from tallylens.edge_runtime.errors import MissingExtraError, UnsupportedModelError, UsageError
+from tallylens.edge_runtime.engines.open import MAX_MODEL_BYTES
+from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
+from tallylens.extras import need_converters
 
 LONGEST_SIDE = 640
 
@@ -66,26 +68,35 @@ def runs_as_it_is(path: Path) -> bool:
         raise UnsupportedModelError(
             path, "Core ML packages run on Apple devices only", "Give the .tflite or .onnx file"
         )
-    data = path.read_bytes()
-    if data[4:8] == b"TFL3":
+    if _start(path)[4:8] == b"TFL3":
         return True
-    if data[:4] == b"PK\x03\x04":
+    # Says what else the file is, in the words that convert has for it.
+    if detect(path) == "checkpoint":
         return False
+    if path.stat().st_size > MAX_MODEL_BYTES:
+        raise ModelError(path, f"larger than {MAX_MODEL_BYTES >> 20} MiB", "Give a smaller model")
     try:
-        read_onnx_metadata(data, str(path))
+        read_onnx_metadata(path.read_bytes(), str(path))
     except UnsupportedModelError:
         return False
     return True
 
 
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise ModelError(path, reason, "Check the path and its permissions") from error
+
+
 def _converted(source: Path, frame_size: tuple[int, int], imgsz: tuple[int, int] | None) -> Path:
     """`source` as ONNX: written in a second, and as fast here as float TFLite."""
     target = store.cached(source, {"imgsz": imgsz or f"fits {frame_size}"}, suffix=".onnx")
-    if target.is_file():
+    if _is_whole(target):
         return target
-    for package in ("onnx_ir", "onnxruntime"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(package, "convert", f"converting {source.name}")
+    need_converters(f"converting {source.name}")
     from tallylens.converters.convert import convert
     from tallylens.converters.load import load
 
@@ -96,3 +107,11 @@ def _converted(source: Path, frame_size: tuple[int, int], imgsz: tuple[int, int]
         with store.replacing(target) as temporary:
             shutil.copyfile(report.path_of("onnx"), temporary)
     return target
+
+
+def _is_whole(cached: Path) -> bool:
+    """Whether a conversion is there, and not cut off by a full disk or a power cut."""
+    try:
+        return cached.is_file() and runs_as_it_is(cached)
+    except ModelError:
+        return False

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.types import Line, Zone
+
+MAX_COORDINATE = 1e6
+MAX_CORNERS = 1000
 
 
 def parse_line(text: str) -> Line:
     """`x1,y1,x2,y2[,name]` to a line.
 
     Raises:
-        UsageError: not four finite numbers, or both ends are the same point.
+        UsageError: not four numbers of a size that pixels have, or both ends are one point.
     """
     numbers, name = _numbers_and_name(text)
     if len(numbers) != 4:
@@ -21,21 +23,27 @@ def parse_line(text: str) -> Line:
             f"the line {text!r} has {len(numbers)} coordinates",
             "Give four and perhaps a name: --line x1,y1,x2,y2,name",
         )
-    if numbers[:2] == numbers[2:]:
-        raise UsageError(f"the line {text!r} has no length", "Give two different ends")
     x1, y1, x2, y2 = numbers
-    return Line(x1, y1, x2, y2, name)
+    line = Line(x1, y1, x2, y2, name)
+    check_line(line)
+    return line
 
 
 def parse_zone(text: str) -> Zone:
-    """`x1,y1,x2,y2,x3,y3...[,name]` to a zone of at least three corners."""
+    """`x1,y1,x2,y2,x3,y3...[,name]` to a zone of at least three corners.
+
+    Raises:
+        UsageError: not pairs of numbers of a size that pixels have, or a zone without an area.
+    """
     numbers, name = _numbers_and_name(text)
     if len(numbers) < 6 or len(numbers) % 2:
         raise UsageError(
             f"the zone {text!r} has {len(numbers)} coordinates",
             "Give x and y of at least three corners: --zone x1,y1,x2,y2,x3,y3,name",
         )
-    return Zone(tuple(zip(numbers[::2], numbers[1::2], strict=True)), name)
+    zone = Zone(tuple(zip(numbers[::2], numbers[1::2], strict=True)), name)
+    check_zone(zone)
+    return zone
 
 
 def _numbers_and_name(text: str) -> tuple[list[float], str]:
@@ -46,9 +54,39 @@ def _numbers_and_name(text: str) -> tuple[list[float], str]:
             numbers.append(float(part))
         except ValueError:
             return numbers, ",".join(parts[index:])
-        if not math.isfinite(numbers[-1]):
-            raise UsageError(f"{part!r} in {text!r} is no coordinate", "Give finite numbers")
     return numbers, ""
+
+
+def check_line(line: Line) -> None:
+    """Raise UsageError unless something could cross the line."""
+    _check_coordinates((line.x1, line.y1, line.x2, line.y2))
+    if (line.x1, line.y1) == (line.x2, line.y2):
+        raise UsageError(
+            f"the line from {line.x1:g},{line.y1:g} to itself has no length",
+            "Give two different ends",
+        )
+
+
+def check_zone(zone: Zone) -> None:
+    """Raise UsageError unless something could be in the zone."""
+    if not 3 <= len(zone.points) <= MAX_CORNERS:
+        raise UsageError(
+            f"a zone of {len(zone.points)} corners", f"Give 3 to {MAX_CORNERS} corners"
+        )
+    _check_coordinates([value for point in zone.points for value in point])
+    (x0, y0), *others = zone.points
+    ways = [(x - x0, y - y0) for x, y in others]
+    reference = next((way for way in ways if any(way)), (0.0, 0.0))
+    if all(dx * reference[1] == dy * reference[0] for dx, dy in ways):
+        raise UsageError("the corners of a zone lie on one line", "Give corners around an area")
+
+
+def _check_coordinates(values: Iterable[float]) -> None:
+    for value in values:
+        if not abs(value) <= MAX_COORDINATE:
+            raise UsageError(
+                f"{value:g} is no coordinate", "Give fractions from 0 to 1, or pixels of the frame"
+            )
 
 
 def in_pixels(

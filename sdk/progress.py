@@ -11,13 +11,14 @@ EVERY_S = 10.0
 
 
 class Progress:
-    """Shows `done` of `total` while it is entered. Quiet tasks under two seconds stay quiet."""
+    """Shows `done` of `total` while it is entered. Tasks of under two seconds stay quiet."""
 
     def __init__(self, what: str, total: float | None = None, unit: str = "") -> None:
         self._what = what
         self._total = total
         self._unit = unit
-        self._started = self._spoke = time.monotonic()
+        self._started = time.monotonic()
+        self._next_word = self._started + QUIET_S
         self._bar = _Bar(what, total, unit) if sys.stderr.isatty() else None
 
     def update(self, done: float, total: float | None = None, what: str | None = None) -> None:
@@ -27,12 +28,14 @@ class Progress:
             self._bar.update(done, self._total, what)
             return
         now = time.monotonic()
-        changed = what is not None and what != self._what
-        self._what = what or self._what
-        if changed or now - self._spoke >= EVERY_S:
-            self._spoke = now
-            share = f"{100 * done / self._total:.0f}%" if self._total else f"{done:.0f}"
-            print(f"{self._what} {share} {self._unit}".rstrip(), file=sys.stderr)
+        if what is not None and what != self._what:
+            self._what = what
+            self._next_word = min(self._next_word, max(now, self._started + QUIET_S))
+        if now >= self._next_word:
+            self._next_word = now + EVERY_S
+            so_far = f"{done:.0f} {self._unit}".rstrip()
+            share = f"{100 * done / self._total:.0f}%" if self._total else so_far
+            print(f"{self._what}: {share}", file=sys.stderr)
 
     def __enter__(self) -> Progress:
         if self._bar is not None:

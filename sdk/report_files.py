@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tallylens.edge_runtime.errors import UsageError
+from tallylens.edge_runtime.errors import InputError, UsageError
 from tallylens.edge_runtime.files import write_all
 from tallylens.report import Report
 
@@ -17,16 +18,26 @@ def check_report_paths(paths: Sequence[Path]) -> None:
 
     Raises:
         UsageError: an ending that no writer knows, or a folder that is not there.
+        InputError: a folder that may not be written to.
     """
     for path in paths:
         if path.suffix.lower() not in WRITERS:
             raise UsageError(
                 f"{path} is no report that can be written", f"End it in {' or '.join(WRITERS)}"
             )
-        if not path.resolve().parent.is_dir():
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder", "Give the report another name")
+        folder = path.resolve().parent
+        if not folder.is_dir():
             raise UsageError(f"the folder of {path} does not exist", "Make it first")
+        if not os.access(folder, os.W_OK):
+            raise InputError(
+                path, "its folder cannot be written to", "Choose a folder that you can write to"
+            )
 
 
 def write_reports(report: Report, paths: Sequence[Path]) -> None:
     """Write all files whole, or none."""
-    write_all({path: WRITERS[path.suffix.lower()](report).encode() for path in paths})
+    texts = {path: WRITERS[path.suffix.lower()](report) for path in paths}
+    # A source's name may hold bytes that are no text.
+    write_all({path: text.encode(errors="backslashreplace") for path, text in texts.items()})

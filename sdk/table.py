@@ -4,39 +4,46 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tallylens.report import ClassCounts, Report
+from tallylens.text import printable
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
     """Totals by class, one column a line's direction or zone, then speed and warnings."""
-    console = console or Console()
+    console = console or _Console()
     columns = _columns(report)
-    table = Table(title=f"{report.source}: {report.frames} frames, {report.seconds:.1f} s")
+    title = f"{report.source}: {report.frames} frames, {report.seconds:.1f} s"
+    table = Table(title=_text(title))
     table.add_column("class")
     for title, _ in columns:
-        table.add_column(title, justify="right")
+        table.add_column(_text(title), justify="right")
     classes = list(dict.fromkeys(name for _, counts in columns for name in counts))
     for name in classes:
-        table.add_row(name, *(str(counts.get(name, 0)) for _, counts in columns))
+        table.add_row(_text(name), *(str(counts.get(name, 0)) for _, counts in columns))
     table.add_section()
     table.add_row("total", *(str(sum(counts.values())) for _, counts in columns))
     console.print(table)
     for zone in report.zones:
-        console.print(
-            f"{zone.name}: stays of {zone.mean_dwell_s:.1f} s on average, "
-            f"{zone.max_dwell_s:.1f} s at most",
-            markup=False,
-        )
+        stays = f"{zone.mean_dwell_s:.1f} s on average, {zone.max_dwell_s:.1f} s at most"
+        console.print(_text(f"{zone.name}: stays of {stays}"), soft_wrap=True)
     speed = report.speed
-    console.print(
-        f"{speed.fps:.0f} frames/s with {report.engine} "
-        f"(inference {speed.inference_ms:.1f} ms, the rest {speed.host_ms:.2f} ms a frame)",
-        markup=False,
-        highlight=False,
-    )
+    each = f"inference {speed.inference_ms:.1f} ms, the rest {speed.host_ms:.2f} ms a frame"
+    console.print(_text(f"{speed.fps:.0f} frames/s with {report.engine} ({each})"), soft_wrap=True)
     for warning in report.warnings:
-        console.print(f"note: {warning}", markup=False, highlight=False)
+        console.print(_text(f"note: {warning}"), soft_wrap=True)
+
+
+def _text(text: str) -> Text:
+    """Names come from files and users: no bracket in them is markup."""
+    return Text(printable(text))
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, where a reader that went away is no failure."""
+        raise
 
 
 def _columns(report: Report) -> list[tuple[str, ClassCounts]]:

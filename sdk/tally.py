@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -26,15 +26,15 @@ def wanted_classes(class_names: Sequence[str], classes: Iterable[str] | None) ->
     """
     if classes is None:
         return set(range(len(class_names)))
-    ids = {name: index for index, name in enumerate(class_names)}
-    for name in classes:
-        if name not in ids:
+    names = set(classes)
+    for name in sorted(names):
+        if name not in class_names:
             close = difflib.get_close_matches(name, class_names, n=3) or list(class_names[:5])
             raise UsageError(
                 f"the model knows no class {name!r}",
                 f"Try {', '.join(close)}; tallylens inspect lists all of them",
             )
-    return {ids[name] for name in classes}
+    return {index for index, name in enumerate(class_names) if name in names}
 
 
 class Tally:
@@ -107,11 +107,12 @@ class Tally:
 
     def named(self, totals: Totals) -> ClassCounts:
         """Totals by class name: wanted classes above zero, in the model's order."""
-        return {
-            self.class_names[i]: int(totals[i])
-            for i in np.flatnonzero(totals)
-            if int(i) in self._wanted
-        }
+        counts: ClassCounts = {}
+        for i in np.flatnonzero(totals):
+            if int(i) in self._wanted:
+                name = self.class_names[i]
+                counts[name] = counts.get(name, 0) + int(totals[i])
+        return counts
 
     @property
     def seconds(self) -> float:
@@ -151,24 +152,37 @@ class Tally:
             return ["no frame was read"]
         everything = self._counter.unique()
         if not everything.any():
-            return [_why_nothing(facts.detections, facts.unconfirmed_tracks)]
+            return [_why_nothing(facts.detections, facts.unconfirmed_tracks + facts.live_tracks)]
         if not self.unique():
-            return [f"nothing of the chosen classes was seen, but {self._others(everything)}"]
-        return [
-            f"{line.name}: nothing crossed it; {self._distance(index)}"
+            return [f"nothing of the chosen classes was seen, but {self._most(everything)}"]
+        uncrossed = (
+            f"{line.name}: nothing crossed it; {self._why_uncrossed(index)}"
             for index, line in enumerate(self.lines())
             if not line.crossed_in and not line.crossed_out
-        ]
+        )
+        unentered = (
+            f"{zone.name}: nothing entered it; {self._why_unentered(index)}"
+            for index, zone in enumerate(self.zones())
+            if not zone.entered
+        )
+        return [*uncrossed, *unentered]
 
-    def _others(self, everything: Totals) -> str:
-        found: Mapping[str, int] = {
-            self.class_names[i]: int(everything[i]) for i in np.argsort(-everything)[:5]
-        }
-        return ", ".join(f"{number} {name}" for name, number in found.items() if number)
+    def _most(self, totals: Totals) -> str:
+        """The classes with the highest totals: `3 car, 1 truck`."""
+        most = np.argsort(-totals, kind="stable")[:5]
+        return ", ".join(f"{totals[i]} {self.class_names[i]}" for i in most if totals[i])
 
-    def _distance(self, line: int) -> str:
+    def _why_uncrossed(self, line: int) -> str:
+        counts = self._counter.line(line)
+        others = self._most(counts.crossed_in + counts.crossed_out)
+        if others:
+            return f"of other classes {others} did"
         nearest = self._counter.nearest(line)
         return "no object came near" if nearest is None else f"the nearest came to {nearest:.0f} px"
+
+    def _why_unentered(self, zone: int) -> str:
+        others = self._most(self._counter.zone(zone).entered)
+        return f"of other classes {others} did" if others else "no object came into it"
 
 
 def _why_nothing(detections: int, short_tracks: int) -> str:

@@ -70,14 +70,15 @@ class IterableReader:
             timestamp_ns = operator.index(timestamp)
         except (TypeError, ValueError) as error:
             raise SourceError(f"frame {self._index}", "not a pair", GIVE_PAIRS) from error
-        if not _is_picture(image):
+        if not is_picture(image):
             raise SourceError(f"frame {self._index}", "not a BGR image", GIVE_PAIRS)
         if self._previous_ns is not None and timestamp_ns <= self._previous_ns:
             raise TimestampError(timestamp_ns, self._previous_ns)
         return Frame(np.ascontiguousarray(image), timestamp_ns, self._index)
 
 
-def _is_picture(image: Any) -> bool:
+def is_picture(image: Any) -> bool:
+    """Whether `image` is a (height, width, 3) uint8 array with a pixel in it."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3:
         return False
     return image.shape[2] == 3 and image.size > 0

@@ -48,10 +48,13 @@ def _open_named(spec: str, image_fps: float) -> Source:
     if "://" in spec:
         return open_url(spec)
     path = Path(spec)
-    if path.is_dir() or (path.is_file() and path.suffix.lower() in SUFFIXES):
-        return open_images(spec, image_fps=image_fps)
-    if path.exists():
-        return open_video(path)
+    try:
+        found, images = path.exists(), path.is_dir() or path.suffix.lower() in SUFFIXES
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise SourceError(spec, reason, "Check the path and its permissions") from error
+    if found:
+        return open_images(spec, image_fps=image_fps) if images else open_video(path)
     if spec.isascii() and spec.isdigit():
         return _camera(int(spec))
     if glob.has_magic(spec):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,5 +42,5 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One JSON document on stdout."""
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    # ASCII, because not every terminal or pipe takes every name.
+    print(json.dumps(document, indent=2))

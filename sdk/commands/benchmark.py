@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tallylens.commands.arguments import add_json, input_size, positive, print_json
 
 if TYPE_CHECKING:
+    from tallylens.counter import Counter
     from tallylens.report import Report
 
 NAME = "benchmark"
@@ -40,12 +41,12 @@ def run(options: argparse.Namespace) -> int:
     with Progress("one frame at a time", 1.0):
         stages = _stage_medians(options)
         with Counter(options.model, imgsz=options.imgsz, workers=1) as counter:
-            alone = counter.run(options.source)
+            alone = _whole_run(counter, options.source)
     with (
         Progress("all cores", 1.0),
         Counter(options.model, imgsz=options.imgsz, workers=options.workers) as counter,
     ):
-        together = counter.run(options.source)
+        together = _whole_run(counter, options.source)
     document = _document(alone, together, stages)
     if options.json:
         print_json(document)
@@ -55,6 +56,13 @@ def run(options: argparse.Namespace) -> int:
     print(f"{'one worker':<18}{document['fps']['one_worker']:8.1f} frames/s")
     print(f"{'all workers':<18}{document['fps']['all_workers']:8.1f} frames/s")
     return 0
+
+
+def _whole_run(counter: Counter, source: str) -> Report:
+    report = counter.run(source)
+    if report.interrupted:
+        raise KeyboardInterrupt
+    return report
 
 
 def _document(alone: Report, together: Report, stages: dict[str, float]) -> dict[str, Any]:
@@ -75,7 +83,7 @@ def _stage_medians(options: argparse.Namespace) -> dict[str, float]:
     """Median milliseconds of each stage over the frames after a warm-up."""
     from tallylens.counter import Counter
 
-    rows: list[tuple[int, int, int, int]] = []
+    rows = [(0, 0, 0, 0)]
     with Counter(options.model, imgsz=options.imgsz, workers=1) as counter:
         for _ in counter.watch(options.source):
             rows.append(counter.stage_totals_ns())

@@ -91,14 +91,21 @@ def run(options: argparse.Namespace) -> int:
         options=CounterOptions(anchor=options.anchor),
     ) as counter:
         report = _count(counter, options)
-    write_reports(report, options.report)
-    if options.json:
-        print_json(report.as_dict())
-    else:
-        from tallylens.table import print_report
-
-        print_report(report)
+    try:
+        write_reports(report, options.report)
+    finally:
+        # What was counted is shown also where it could not be written.
+        _show(report, options.json)
     return INTERRUPTED if report.interrupted else DONE
+
+
+def _show(report: Report, as_json: bool) -> None:
+    if as_json:
+        print_json(report.as_dict())
+        return
+    from tallylens.table import print_report
+
+    print_report(report)
 
 
 def _count(counter: Counter, options: argparse.Namespace) -> Report:

@@ -32,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"cores     {document['cores']}")
     for engine in document["engines"]:
         state = engine["version"] or "not installed"
-        print(f"engine    {engine['name']} {state} {' '.join(engine['providers'])}".rstrip())
+        shown = f"engine    {engine['package']} {state} {' '.join(engine['providers'])}"
+        print(shown.rstrip())
     for name, found in document["packages"].items():
         print(f"package   {name} {found or 'not installed'}")
     cache = document["cache"]
@@ -61,7 +62,12 @@ def _examine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "engines": [
-            {"name": one.name, "version": one.version, "providers": list(one.providers)}
+            {
+                "name": one.name,
+                "package": one.package,
+                "version": one.version,
+                "providers": list(one.providers),
+            }
             for one in available_engines()
         ],
         "packages": {name: _installed(name) for name in (*BASE, *CONVERT_MODULES.values())},

@@ -23,22 +23,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from tallylens import store
+    from tallylens.text import printable
 
     path = store.resolve(options.model)
     document = _describe(path)
     if options.json:
         print_json(document)
         return 0
+    for line in _summary(document):
+        print(printable(line))
+    return 0
+
+
+def _summary(document: dict[str, Any]) -> list[str]:
     height, width = document["input_size"]
     names = document["class_names"]
-    print(f"{document['file']}  {document['size_bytes'] / 1e6:.2f} MB  {document['kind']}")
-    print(f"input         {height}x{width} {document['layout']} {document['colour_order']}")
-    print(f"heads         {', '.join(document['head_names'])}")
-    print(f"quantization  {document['quantization']}")
-    print(f"source        {document['source_name']}  sha256 {document['source_sha256'][:16]}…")
-    print(f"passes        {', '.join(one['name'] for one in document['passes']) or 'none'}")
-    print(f"classes       {len(names)}: {', '.join(names)}")
-    return 0
+    return [
+        f"{document['file']}  {document['size_bytes'] / 1e6:.2f} MB  {document['kind']}",
+        f"input         {height}x{width} {document['layout']} {document['colour_order']}",
+        f"heads         {', '.join(document['head_names'])}",
+        f"quantization  {document['quantization']}",
+        f"source        {document['source_name']}  sha256 {document['source_sha256'][:16]}",
+        f"passes        {', '.join(one['name'] for one in document['passes']) or 'none'}",
+        f"classes       {len(names)}: {', '.join(names)}",
+    ]
 
 
 def _describe(path: Path) -> dict[str, Any]:
