@@ -18,7 +18,7 @@ struct Tap {
 /// Values that `blend_across` may read after the end of its source row.
 constexpr size_t kOverread = 4;
 
-/// out = upper * (256 - weight) + lower * weight for `count` bytes: 8.8 fixed point.
+/// out = (upper * (256 - weight) + lower * weight) / 2 for `count` bytes: 8.7 fixed point.
 void blend_down(const uint8_t* upper, const uint8_t* lower, int weight, size_t count,
                 uint16_t* out);
 
