@@ -1,4 +1,4 @@
-"""Letterboxing against OpenCV and numpy: every format, dtype, layout, rotation and memory layout."""
+"""Letterboxing against OpenCV and numpy: every format, rotation, dtype and memory layout."""
 
 from __future__ import annotations
 
@@ -228,11 +228,8 @@ def test_camera_formats_are_scaled_like_any_other(pixel_format: str) -> None:
 def test_rotations_turn_clockwise(
     target: tuple[int, int], pixel_format: str, rotation: int
 ) -> None:
-    if pixel_format in YUV:
-        image = noise(30, 32, 1)[..., 0]
-    else:
-        image = noise(20, 32, len(pixel_format))
-    size = (20, 32)
+    yuv, packed = noise(30, 32, 1)[..., 0], noise(20, 32, len(pixel_format))
+    image, size = (yuv if pixel_format in YUV else packed), (20, 32)
     as_stored, _ = run(image, *size, pixel_format=pixel_format)
     upright = np.ascontiguousarray(np.rot90(as_stored, -rotation // 90))
     expected, plain = run(upright, *target, pixel_format="RGB")
