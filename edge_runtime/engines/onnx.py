@@ -119,9 +119,7 @@ def _load(data: bytes, path: str, num_threads: int, providers: Sequence[str] | N
     for attempt in attempts:
         try:
             # The runtime's own fallback prints on standard output, which is not its to use.
-            return onnxruntime.InferenceSession(
-                data, options, providers=attempt, enable_fallback=0
-            )
+            return onnxruntime.InferenceSession(data, options, providers=attempt, enable_fallback=0)
         # The runtime's exceptions have no base of their own, so all of them are caught.
         except Exception as error:
             failure = runtime_failure(path, "ONNX Runtime cannot load it", error)

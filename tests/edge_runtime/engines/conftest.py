@@ -127,9 +127,7 @@ def onnx_weights() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def make_onnx(
-    onnx_weights: list[np.ndarray], metadata: ModelMetadata
-) -> Callable[..., Any]:
+def make_onnx(onnx_weights: list[np.ndarray], metadata: ModelMetadata) -> Callable[..., Any]:
     """An ONNX ModelProto; each head is a 1x1 convolution with the head's stride."""
     onnx = pytest.importorskip("onnx")
     helper, float32 = onnx.helper, onnx.TensorProto.FLOAT

@@ -156,9 +156,7 @@ def test_metadata_that_does_not_fit(
         open_engine(save(with_document(bare_float, document)))
 
 
-def test_an_int8_input_that_is_not_pixels(
-    save: Any, int8_tflite: bytes, edit_tflite: Any
-) -> None:
+def test_an_int8_input_that_is_not_pixels(save: Any, int8_tflite: bytes, edit_tflite: Any) -> None:
     def stretch(tree: Any) -> None:
         graph = tree.subgraphs[0]
         graph.tensors[graph.inputs[0]].quantization.scale = np.array([1 / 127], np.float32)
