@@ -98,7 +98,9 @@ def observe_ranges(
 
 def to_input(image: Image) -> FloatArray:
     """A (h, w, 3) uint8 RGB image as the (1, 3, h, w) float32 0..1 input."""
-    return np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+    pixels: FloatArray = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
+    pixels /= np.float32(255)
+    return pixels
 
 
 def tie_ranges(graph: DetectorGraph, ranges: Ranges) -> dict[str, tuple[float, float]]:

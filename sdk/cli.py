@@ -12,11 +12,9 @@ from typing import NoReturn
 from tallylens.commands import COMMANDS
 from tallylens.edge_runtime.errors import InputError, TallyLensError
 from tallylens.edge_runtime.version import __version__
+from tallylens.exit_status import DONE, INTERRUPTED, USAGE
 from tallylens.text import printable
 
-DONE = 0
-USAGE = 2
-INTERRUPTED = 130
 MAX_MESSAGE = 1000
 
 

@@ -72,7 +72,8 @@ def _image_size(value: ir.Value | None) -> tuple[int, int] | None:
 
 def _hwio(kernel: FloatArray) -> FloatArray:
     """(out, in, h, w) of the graph to (h, w, in, out) of TensorFlow."""
-    return kernel.transpose(2, 3, 1, 0)
+    moved: FloatArray = kernel.transpose(2, 3, 1, 0)
+    return moved
 
 
 def pads_like_same(

@@ -85,7 +85,8 @@ def _readable(image: Image, pixel_format: PixelFormat) -> Image:
     adjacent = image[0].flags.c_contiguous and image.strides[0] >= row_bytes
     # The halved rows of I420 lie two by two in a row of the array: no single stride has padding.
     if not adjacent or (pixel_format == "I420" and image.strides[0] != row_bytes):
-        return image.copy(order="C")
+        contiguous: Image = image.copy(order="C")
+        return contiguous
     return image
 
 

@@ -73,9 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from tallylens.cli import DONE, INTERRUPTED
     from tallylens.counter import Counter
     from tallylens.edge_runtime.core import CounterOptions
+    from tallylens.exit_status import DONE, INTERRUPTED
     from tallylens.places import parse_line, parse_zone
     from tallylens.report_files import check_report_paths, write_reports
 
