@@ -41,6 +41,8 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
 def _stage(target: Path, temporary: Path, content: bytes) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():  # moving would fail, after other files have been moved
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()

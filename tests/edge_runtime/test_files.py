@@ -67,3 +67,21 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match="Choose an output folder that you can write to"):
         write_all({tmp_path / "file" / "a": b"1"})
+
+
+def test_a_folder_in_the_way_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError) as failure:
+        write_all({tmp_path / "a": b"new", tmp_path / "b": b"new"})
+    assert str(failure.value) == (
+        f"{tmp_path / 'b'}: the file cannot be written (it is a folder). "
+        "Choose an output folder that you can write to."
+    )
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_nothing_to_write(tmp_path: Path) -> None:
+    write_all({})
+    assert list(tmp_path.iterdir()) == []
