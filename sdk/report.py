@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tallylens.text import printable
+
 ClassCounts = dict[str, int]
 
 
@@ -125,5 +127,6 @@ class Report:
 
 
 def _inert(text: str) -> str:
-    """Class names come from model files: a spreadsheet must not take one for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """Class names come from model files: a spreadsheet must not take one for a formula or a row."""
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown

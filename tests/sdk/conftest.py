@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -50,10 +51,10 @@ def _weights() -> dict[str, np.ndarray]:
         # RGB to (redness, blueness): what is above green, so that grey and white are nothing.
         "to_colours": np.array([[1, -1, 0], [0, -1, 1]], np.float32)[:, :, None, None],
         "to_mass": np.ones((1, 2, 1, 1), np.float32),
-        "moments": moments / (STRIDE * np.array([1, 1, 1], np.float32)[:, None, None, None]),
+        "moments": moments,
         "windows": np.stack([ones[None], ones[None]]),
         "to_class": np.array([[20, -20], [-20, 20]], np.float32)[:, :, None, None] / SQUARE**2,
-        "mass_gain": np.array(30 * STRIDE / SQUARE**2, np.float32),
+        "mass_gain": np.array(30 / SQUARE**2, np.float32),
         "mass_bias": np.array(-22.5, np.float32),
         "tiny": np.array(1e-6, np.float32),
         "half": np.array(0.5, np.float32),
@@ -105,6 +106,15 @@ def tiny_model_proto(class_names: Sequence[str] = CLASSES) -> onnx.ModelProto:
     helper.set_model_props(model, {METADATA_KEY: tiny_metadata(class_names).to_json()})
     onnx.checker.check_model(model)
     return model
+
+
+@pytest.fixture(scope="session")
+def squares() -> SimpleNamespace:
+    """What tests need of this file."""
+    names = (SIDE, SQUARE, CLASSES, RED, BLUE, DOWN, UP)
+    constants = dict(zip("SIDE SQUARE CLASSES RED BLUE DOWN UP".split(), names, strict=True))
+    makers = (tiny_model_proto, Walker, scene, timed, write_video)
+    return SimpleNamespace(**constants, **{maker.__name__: maker for maker in makers})
 
 
 @pytest.fixture(scope="session")
