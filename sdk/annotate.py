@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from types import TracebackType
 
 from tallylens.counter import Counted, Counter
 from tallylens.drawing import Pen, counts_label
 from tallylens.edge_runtime.errors import InputError, UnavailableError, UsageError
 from tallylens.edge_runtime.sources import Source
-from tallylens.edge_runtime.sources.opencv import load_cv2
+from tallylens.edge_runtime.sources.opencv import is_text, load_cv2
 from tallylens.edge_runtime.types import Image
 from tallylens.tally import Tally
 
@@ -49,6 +48,8 @@ class AnnotatedVideo:
             raise UsageError(
                 f"no video can be written to {path}", "Give an .mp4 in a folder that exists"
             )
+        if not is_text(folder / path.name):
+            raise UsageError("the video's name holds bytes that are no text", "Give another name")
         if Path(source.name).exists() and path.exists() and path.samefile(source.name):
             raise UsageError(f"{path} is the source itself", "Give the output another name")
         if not os.access(folder, os.W_OK):
@@ -85,12 +86,7 @@ class AnnotatedVideo:
     def __enter__(self) -> AnnotatedVideo:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._writer.release()
         if error is not None or not self._frames:
             self._discard()
@@ -104,6 +100,6 @@ class AnnotatedVideo:
         """Whether all frames arrived; OpenCV does not tell when the disk is full."""
         written = cv2.VideoCapture(str(self._partial))
         try:
-            return int(written.get(cv2.CAP_PROP_FRAME_COUNT)) == self._frames
+            return int(written.get(cv2.CAP_PROP_FRAME_COUNT)) >= self._frames
         finally:
             written.release()

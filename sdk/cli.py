@@ -20,12 +20,11 @@ MAX_MESSAGE = 1000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status of the contract in docs/architecture.md."""
-    _escape_what_cannot_be_encoded()
+    _make_streams_usable()
     options = _parser().parse_args(arguments)
     try:
         status = options.run(options)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return int(status)
     except BrokenPipeError:
         # The reader went away; Python would complain once more when it flushes at exit.
@@ -61,8 +60,11 @@ def _one_line(message: str) -> str:
     return f"{shown[: MAX_MESSAGE // 2]} ... {shown[-MAX_MESSAGE // 2 :]}"
 
 
-def _escape_what_cannot_be_encoded() -> None:
-    """A class or file name outside the terminal's encoding is no reason to lose a count."""
+def _make_streams_usable() -> None:
+    """Neither a closed stream nor a name outside its encoding is a reason to lose a count."""
+    # Under services stdout or stderr can be missing; what is opened next would take its place.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

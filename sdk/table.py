@@ -14,8 +14,9 @@ def print_report(report: Report, console: Console | None = None) -> None:
     """Totals by class, one column a line's direction or zone, then speed and warnings."""
     console = console or _Console()
     columns = _columns(report)
-    title = f"{report.source}: {report.frames} frames, {report.seconds:.1f} s"
-    table = Table(title=_text(title))
+    heading = f"{report.source}: {report.frames} frames, {report.seconds:.1f} s"
+    console.print(_text(heading), soft_wrap=True)
+    table = Table()
     table.add_column("class")
     for title, _ in columns:
         table.add_column(_text(title), justify="right")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from ..errors import MissingExtraError
@@ -19,6 +20,15 @@ def load_cv2() -> Any:
     except ImportError as error:
         raise MissingExtraError("opencv-python", "all", "reading pictures") from error
     return cv2
+
+
+def is_text(path: Path) -> bool:
+    """Whether OpenCV can be handed the path; one with bytes that are no text crashes it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def ffmpeg_or_any(cv2: Any) -> int:

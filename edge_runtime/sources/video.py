@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import SourceError
 from ..types import Frame, Image
-from .opencv import MAX_PIXELS, ffmpeg_or_any, load_cv2
+from .opencv import MAX_PIXELS, ffmpeg_or_any, is_text, load_cv2
 from .prefetch import Prefetch
 from .source import Source
 
@@ -31,6 +31,8 @@ def open_video(path: Path) -> Source:
     """
     name = str(path)
     _refuse_text(path)
+    if not is_text(path.resolve()):
+        raise SourceError(name, "its path holds bytes that are no text", "Rename it")
     cv2 = load_cv2()
     # An absolute path cannot be taken for the name of an FFmpeg protocol.
     capture = cv2.VideoCapture(str(path.resolve()), ffmpeg_or_any(cv2))

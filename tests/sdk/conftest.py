@@ -111,10 +111,8 @@ def tiny_model_proto(class_names: Sequence[str] = CLASSES) -> onnx.ModelProto:
 @pytest.fixture(scope="session")
 def squares() -> SimpleNamespace:
     """What tests need of this file."""
-    names = (SIDE, SQUARE, CLASSES, RED, BLUE, DOWN, UP)
-    constants = dict(zip("SIDE SQUARE CLASSES RED BLUE DOWN UP".split(), names, strict=True))
-    makers = (tiny_model_proto, Walker, scene, timed, write_video)
-    return SimpleNamespace(**constants, **{maker.__name__: maker for maker in makers})
+    made = {one.__name__: one for one in (tiny_model_proto, Walker, scene, timed, write_video)}
+    return SimpleNamespace(SIDE=SIDE, SQUARE=SQUARE, RED=RED, BLUE=BLUE, DOWN=DOWN, UP=UP, **made)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,7 +113,7 @@ def test_counts_label_sums_over_classes() -> None:
 
 def test_neighbouring_classes_have_other_colours() -> None:
     colours = [class_colour(i) for i in range(80)]
-    assert all(np.ptp([a, b], axis=0).max() > 60 for a, b in zip(colours, colours[1:], strict=False))
+    assert all(np.ptp([a, b], axis=0).max() > 60 for a, b in itertools.pairwise(colours))
 
 
 def test_nothing_is_left_after_an_error(tiny_model: Path, crossing: Path, tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_a_video_that_came_out_short_is_no_video(
 ) -> None:
     # What a full disk looks like from here: nothing is said, and less is there.
     monkeypatch.setattr(AnnotatedVideo, "_is_whole", lambda self: False)
-    with pytest.raises(UnavailableError, match="out.mp4 could not be written. Free some disk"):
+    with pytest.raises(UnavailableError, match=r"out\.mp4 could not be written\. Free some disk"):
         annotate(tiny_model, crossing, tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
 
@@ -170,9 +171,7 @@ def test_where_no_video_can_be(
         annotate(tiny_model, crossing, tmp_path / name)
 
 
-def test_the_source_is_not_overwritten(
-    tiny_model: Path, crossing: Path, tmp_path: Path
-) -> None:
+def test_the_source_is_not_overwritten(tiny_model: Path, crossing: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.mp4"
     link.symlink_to(crossing)
     before = crossing.read_bytes()

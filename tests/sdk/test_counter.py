@@ -92,9 +92,7 @@ def test_watch_gives_each_frame_with_what_it_brought(
     assert {int(i) for counted in seen for i in counted.tracks.track_id} == {1, 2}
 
 
-def test_update_counts_as_run_does(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_update_counts_as_run_does(make: Callable[..., Counter], squares: SimpleNamespace) -> None:
     pictures = squares.scene()
     counter = make(lines=[MIDDLE])
     tracks = [counter.update(picture, 100 + i / 10) for i, picture in enumerate(pictures)]
@@ -222,7 +220,7 @@ def test_a_second_source_needs_a_second_counter(
 ) -> None:
     counter = make()
     counter.run(crossing)
-    with pytest.raises(UsageError, match="has counted .*crossing.mp4 already"):
+    with pytest.raises(UsageError, match=r"has counted .*crossing\.mp4 already"):
         counter.run(crossing)
     assert counter.report().frames == 30
 

@@ -99,7 +99,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     (tmp_path / "m.tflite").write_bytes(b"x")
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(ModelError, match="Permission denied. Check the path"):
+    with pytest.raises(ModelError, match=r"Permission denied\. Check the path"):
         ready_model(tmp_path / "m.tflite", frame_size=WIDE)
 
 

@@ -44,7 +44,9 @@ def test_occupancy_holds_the_most_of_each_second_with_objects() -> None:
     tally = Tally(("car",), (400, 400))
     for i in range(40):
         present = 0 if 14 <= i < 30 else 2 if i < 20 else 1
-        tally.add(5 * SECOND + i * SECOND // 10, boxes(*[(60 + 200 * k, 60, 0) for k in range(present)]))
+        tally.add(
+            5 * SECOND + i * SECOND // 10, boxes(*[(60 + 200 * k, 60, 0) for k in range(present)])
+        )
     assert tally.occupancy() == ((0.0, {"car": 2}), (1.0, {"car": 2}), (3.0, {"car": 1}))
     assert tally.seconds == pytest.approx(3.9)
 
