@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import zipfile
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError, UnsupportedModelError
@@ -62,12 +61,7 @@ class Archive:
     def __enter__(self) -> Archive:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._zip.close()
         self._file.close()
 
