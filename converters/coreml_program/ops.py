@@ -1,0 +1,149 @@
+"""What each op of a program computes, as a table.
+
+Arithmetic is float32 whatever the precision of the program; the caller rounds each result to the
+type that the program declares, so that float16 loses what it loses on a device that adds up in
+more. Tensors are NCHW.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...edge_runtime.types import FloatArray
+from .convolution import convolve, pool
+from .program import MAX_ELEMENTS
+
+Array = npt.NDArray[Any]
+Inputs = Mapping[str, Any]
+
+
+def _float(array: Any) -> FloatArray:
+    return np.asarray(array, np.float32)
+
+
+def _integer(array: Any) -> int:
+    return int(np.asarray(array).reshape(()))
+
+
+def bounded(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape`; ValueError where a tensor of it is more than any detector has."""
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise ValueError(f"a tensor of shape {shape}")
+    return shape
+
+
+def _both(inputs: Inputs) -> tuple[FloatArray, FloatArray]:
+    x, y = _float(inputs["x"]), _float(inputs["y"])
+    bounded(np.broadcast_shapes(x.shape, y.shape))
+    return x, y
+
+
+def _sigmoid(x: Any) -> FloatArray:
+    return np.reciprocal(1 + np.exp(-_float(x)))
+
+
+def _silu(inputs: Inputs) -> Array:
+    x = _float(inputs["x"])
+    return x / (1 + np.exp(-x))
+
+
+def _leaky_relu(inputs: Inputs) -> Array:
+    x = _float(inputs["x"])
+    return np.where(x >= 0, x, x * _float(inputs["alpha"]))
+
+
+def _sigmoid_hard(inputs: Inputs) -> Array:
+    return np.clip(_float(inputs["x"]) * _float(inputs["alpha"]) + _float(inputs["beta"]), 0, 1)
+
+
+def _concat(inputs: Inputs) -> Array:
+    values = inputs["values"]
+    parts = values if isinstance(values, tuple) else (values,)
+    bounded((sum(part.size for part in parts),))
+    return np.concatenate(parts, _integer(inputs["axis"]))
+
+
+def _upsample(inputs: Inputs) -> Array:
+    x = inputs["x"]
+    down, across = (_integer(inputs[f"scale_factor_{side}"]) for side in ("height", "width"))
+    bounded((*x.shape[:2], x.shape[2] * down, x.shape[3] * across))
+    return x.repeat(down, 2).repeat(across, 3)
+
+
+def _reshape(inputs: Inputs) -> Array:
+    return inputs["x"].reshape(inputs["shape"].tolist())
+
+
+def _transpose(inputs: Inputs) -> Array:
+    return inputs["x"].transpose(inputs["perm"].tolist())
+
+
+def _slice_by_size(inputs: Inputs) -> Array:
+    starts, sizes = inputs["begin"].tolist(), inputs["size"].tolist()
+    parts = [
+        slice(start, None if size == -1 else start + size)
+        for start, size in zip(starts, sizes, strict=True)
+    ]
+    return inputs["x"][tuple(parts)]
+
+
+def _along(numbers: Any, rank: int, axis: int) -> FloatArray:
+    """A scalar or vector, shaped so that it is applied along `axis`."""
+    numbers = _float(numbers)
+    shape = [1] * rank
+    if numbers.ndim:
+        shape[axis] = numbers.size
+    return numbers.reshape(shape)
+
+
+def _affine(inputs: Inputs, data: Array) -> tuple[FloatArray, FloatArray]:
+    """Scale and zero point for `data`."""
+    axis = _integer(inputs.get("axis", 0))
+    zero_point = inputs.get("zero_point", 0)
+    return _along(inputs["scale"], data.ndim, axis), _along(zero_point, data.ndim, axis)
+
+
+def _expand_weights(inputs: Inputs) -> Array:
+    data = inputs["quantized_data"]
+    scale, zero_point = _affine(inputs, data)
+    return (_float(data) - zero_point) * scale
+
+
+def _quantize(inputs: Inputs) -> Array:
+    x = _float(inputs["input"])
+    scale, zero_point = _affine(inputs, x)
+    limits = np.iinfo(str(inputs["output_dtype"]))
+    return np.clip(np.rint(x / scale) + zero_point, limits.min, limits.max)
+
+
+def _dequantize(inputs: Inputs) -> Array:
+    data = inputs["input"]
+    scale, zero_point = _affine(inputs, data)
+    return (_float(data) - zero_point) * scale
+
+
+OPS: dict[str, Callable[[Inputs], Array]] = {
+    "add": lambda inputs: np.add(*_both(inputs)),
+    "cast": lambda inputs: inputs["x"],
+    "concat": _concat,
+    "constexpr_affine_dequantize": _expand_weights,
+    "conv": convolve,
+    "dequantize": _dequantize,
+    "leaky_relu": _leaky_relu,
+    "max_pool": pool,
+    "mul": lambda inputs: np.multiply(*_both(inputs)),
+    "quantize": _quantize,
+    "relu": lambda inputs: np.maximum(inputs["x"], 0),
+    "reshape": _reshape,
+    "sigmoid": lambda inputs: _sigmoid(inputs["x"]),
+    "sigmoid_hard": _sigmoid_hard,
+    "silu": _silu,
+    "slice_by_size": _slice_by_size,
+    "transpose": _transpose,
+    "upsample_nearest_neighbor": _upsample,
+}

@@ -1,0 +1,1 @@
+"""DetectorGraph to a Core ML package, through coremltools' MIL builder; see `emitter`."""

@@ -1,0 +1,199 @@
+"""How each op of the graph becomes MIL ops, as a table.
+
+`problem` says why a node cannot be written (None when it can), `emit` writes it. Tensors are
+NCHW, as in the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from ....edge_runtime.types import FloatArray
+from ...shapes import integers
+
+Var = Any
+_ROUNDINGS_OF_A_COPY = {
+    "asymmetric": ("floor", "round_prefer_floor"),
+    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
+}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """coremltools' builder, what happens to a kernel, and how a float array is stored."""
+
+    mb: Any
+    weights: Callable[[FloatArray], Var]
+    floats: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """How to write a node under a name, and why it cannot be written (None when it can)."""
+
+    emit: Callable[[Writer, ir.Node, Sequence[Var], str], Var]
+    problem: Callable[[ir.Node], str | None]
+
+
+def is_silu(node: ir.Node) -> bool:
+    """Whether `node` multiplies a value with its own sigmoid, which nothing else reads."""
+    return node.op_type == "Mul" and any(
+        value is not None
+        and (gate := value.producer()) is not None
+        and is_part_of_silu(gate)
+        for value in node.inputs
+    )
+
+
+def is_part_of_silu(node: ir.Node) -> bool:
+    """Whether `node` is a sigmoid that is read only to multiply its own input with it."""
+    if node.op_type != "Sigmoid":
+        return False
+    users = [user for user, _ in node.outputs[0].uses()]
+    return len(users) == 1 and (
+        users[0].op_type == "Mul" and set(users[0].inputs) == {node.inputs[0], node.outputs[0]}
+    )
+
+
+def _number(node: ir.Node, name: str, default: float) -> float:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else float(attribute.value)
+
+
+def _text(node: ir.Node, name: str, default: str) -> str:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else str(attribute.value)
+
+
+def _constant(node: ir.Node, index: int) -> FloatArray | None:
+    value = node.inputs[index] if index < len(node.inputs) else None
+    if value is None or value.const_value is None:
+        return None
+    return np.asarray(value.const_value.numpy(), np.float32)
+
+
+def _padding(node: ir.Node) -> list[int]:
+    """Top, bottom, left, right; ONNX says top, left, bottom, right."""
+    top, left, bottom, right = integers(node, "pads", (0, 0, 0, 0))
+    return [top, bottom, left, right]
+
+
+def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    kernel, bias = _constant(node, 1), _constant(node, 2)
+    assert kernel is not None
+    assert bias is not None
+    return writer.mb.conv(
+        x=inputs[0],
+        weight=writer.weights(kernel),
+        bias=writer.floats(bias),
+        strides=list(integers(node, "strides", (1, 1))),
+        pad_type="custom",
+        pad=_padding(node),
+        dilations=list(integers(node, "dilations", (1, 1))),
+        groups=int(_number(node, "group", 1)),
+        name=name,
+    )
+
+
+def _conv_problem(node: ir.Node) -> str | None:
+    kernel, bias = _constant(node, 1), _constant(node, 2)
+    if kernel is None or bias is None:
+        return "its kernel and bias must be constants"
+    if kernel.ndim != 4:
+        return "only 2-D convolutions are known"
+    if _text(node, "auto_pad", "NOTSET") != "NOTSET":
+        return "its padding must be explicit"
+    return None
+
+
+def _max_pool(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    return writer.mb.max_pool(
+        x=inputs[0],
+        kernel_sizes=list(integers(node, "kernel_shape", ())),
+        strides=list(integers(node, "strides", (1, 1))),
+        pad_type="custom",
+        pad=_padding(node),
+        name=name,
+    )
+
+
+def _max_pool_problem(node: ir.Node) -> str | None:
+    window, dilations = integers(node, "kernel_shape", ()), integers(node, "dilations", (1, 1))
+    if len(window) != 2 or len(node.outputs) != 1 or set(dilations) != {1}:
+        return "only plain 2-D pooling is known"
+    if _number(node, "ceil_mode", 0) or _text(node, "auto_pad", "NOTSET") != "NOTSET":
+        return "its padding must be explicit, without ceil_mode"
+    return None
+
+
+def _resize(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    return writer.mb.upsample_nearest_neighbor(
+        x=inputs[0], scale_factor_height=2, scale_factor_width=2, name=name
+    )
+
+
+def _resize_problem(node: ir.Node) -> str | None:
+    mode = _text(node, "coordinate_transformation_mode", "half_pixel")
+    rounding = _text(node, "nearest_mode", "round_prefer_floor")
+    copies = rounding in _ROUNDINGS_OF_A_COPY.get(mode, ())
+    factors = _constant(node, 2)
+    doubles = factors is not None and factors.tolist() == [1.0, 1.0, 2.0, 2.0]
+    if _text(node, "mode", "nearest") != "nearest" or not copies or not doubles:
+        return "only nearest-neighbour doubling is known"
+    return None
+
+
+def _concat(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    return writer.mb.concat(values=list(inputs), axis=1, name=name)
+
+
+def _concat_problem(node: ir.Node) -> str | None:
+    return None if int(_number(node, "axis", 0)) in (1, -3) else "only channels can be joined"
+
+
+def _mul(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    if is_silu(node):
+        # Only the value itself has been written; its sigmoid is part of this op.
+        return writer.mb.silu(x=inputs[0], name=name)
+    return writer.mb.mul(x=inputs[0], y=inputs[1], name=name)
+
+
+def _hard_swish(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    sixth, half = writer.floats(1 / 6), writer.floats(0.5)
+    gate = writer.mb.sigmoid_hard(x=inputs[0], alpha=sixth, beta=half, name=f"{name}_gate")
+    return writer.mb.mul(x=inputs[0], y=gate, name=name)
+
+
+def _leaky_relu(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    slope = writer.floats(_number(node, "alpha", 0.01))
+    return writer.mb.leaky_relu(x=inputs[0], alpha=slope, name=name)
+
+
+def _same_shapes(node: ir.Node) -> str | None:
+    first, second = node.inputs
+    if first is None or second is None or first.shape != second.shape:
+        return "both inputs must have one known shape"
+    return None
+
+
+def _nothing(_node: ir.Node) -> str | None:
+    return None
+
+
+LOWERINGS: dict[str, Lowering] = {
+    "Conv": Lowering(_conv, _conv_problem),
+    "Sigmoid": Lowering(lambda w, _node, x, name: w.mb.sigmoid(x=x[0], name=name), _nothing),
+    "Mul": Lowering(_mul, _same_shapes),
+    "Add": Lowering(lambda w, _node, x, name: w.mb.add(x=x[0], y=x[1], name=name), _same_shapes),
+    "Concat": Lowering(_concat, _concat_problem),
+    "MaxPool": Lowering(_max_pool, _max_pool_problem),
+    "Resize": Lowering(_resize, _resize_problem),
+    "LeakyRelu": Lowering(_leaky_relu, _nothing),
+    "Relu": Lowering(lambda w, _node, x, name: w.mb.relu(x=x[0], name=name), _nothing),
+    "HardSwish": Lowering(_hard_swish, _nothing),
+}
