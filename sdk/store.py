@@ -113,7 +113,8 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Path:
     """The file (or .mlpackage folder) that MODEL means: an existing path, else a stored name.
 
     Raises:
-        InputError: neither, or the name is known but was not pulled yet.
+        InputError: neither.
+        UnavailableError: the name is known, but the model was not pulled yet.
     """
     path = Path(name_or_path)
     if path.is_file() or (path.is_dir() and path.suffix == ".mlpackage"):
@@ -127,9 +128,8 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Path:
         )
     stored = model_path(name)
     if not stored.is_file():
-        raise InputError(
-            path,
-            "the model is not on this machine yet",
+        raise UnavailableError(
+            f"the model {name} is not on this machine yet",
             f"Fetch it with: tallylens models pull {name}, or put {stored.name} at {stored}",
         )
     return stored

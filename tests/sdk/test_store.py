@@ -92,7 +92,7 @@ def test_resolve_takes_a_package_but_no_other_folder(tmp_path: Path) -> None:
 
 
 def test_resolve_finds_what_was_put_by_hand(tiny: str) -> None:
-    with pytest.raises(InputError, match="not on this machine yet") as caught:
+    with pytest.raises(UnavailableError, match="not on this machine yet") as caught:
         store.resolve(tiny)
     assert caught.value.remedy.startswith("Fetch it with: tallylens models pull tiny")
     store.model_path(tiny).parent.mkdir(parents=True)
