@@ -1,0 +1,89 @@
+"""What README.md tells users to type works as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tallylens.edge_runtime.sources import open_source
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^    tallylens (.+)$", TEXT, re.MULTILINE)
+SNIPPETS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+FRAMES = 16
+IMAGES = 4
+
+
+@pytest.fixture
+def workplace(
+    data: Path, squares: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A folder with the files that README.md names, each cut short."""
+    with open_source(data / "videos" / "street.mp4") as frames:
+        pictures = [frame.image for frame in islice(frames, FRAMES)]
+    squares.write_video(tmp_path / "street.mp4", pictures, fps=24)
+    shutil.copy(data / "models" / "yolov5n.pt", tmp_path)
+    for source, target in (
+        ("images/calib", "my-images"),
+        ("images/val", "val/images"),
+        ("labels/val", "val/labels"),
+    ):
+        (tmp_path / target).mkdir(parents=True)
+        for path in sorted((data / "coco" / source).iterdir())[:IMAGES]:
+            shutil.copy(path, tmp_path / target)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_commands_are_found() -> None:
+    verbs = [shlex.split(command)[0] for command in COMMANDS]
+    assert {"count", "convert", "eval", "benchmark"} <= set(verbs)
+
+
+@pytest.mark.realdata
+def test_the_commands_run_in_their_order(workplace: Path, tallylens: Callable[..., Any]) -> None:
+    for command in COMMANDS:
+        outcome = tallylens(*shlex.split(command))
+        assert outcome.status == 0, (command, outcome.err)
+        assert outcome.out, command
+        assert "Traceback" not in outcome.err
+
+
+@pytest.mark.realdata
+def test_the_python_runs(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, *others = SNIPPETS
+    names: dict[str, Any] = {}
+    exec(first, names)
+    assert re.fullmatch(r"\{'car': \d+\} \{.*\}\n", capsys.readouterr().out)
+    # The others go on with your own camera loop.
+    image = cv2.imread(str(next((workplace / "my-images").iterdir())))
+    names["counter"] = names["Counter"]("yolov5n.pt")
+    names |= {"frame": np.ascontiguousarray(image), "timestamp": 0.0}
+    for snippet in others:
+        exec(snippet, names)
+    assert len(names["tracks"]) == 0
+
+
+def test_files_it_points_to_are_there() -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", TEXT):
+        assert (README.parent / link).exists(), link
+
+
+def test_every_option_it_names_exists(tallylens: Callable[..., Any]) -> None:
+    helps = "".join(
+        tallylens(verb, "--help").out
+        for verb in ("count", "convert", "inspect", "eval", "benchmark", "models", "doctor")
+    )
+    for option in set(re.findall(r"`?(--[a-z][a-z-]+)", TEXT)):
+        assert option in helps, option
