@@ -64,7 +64,7 @@ class Evaluator:
             inputs = {name: _resolve(argument, values) for name, argument in op.inputs.items()}
             # Overflow becomes infinity in float16 on the device as well.
             with np.errstate(over="ignore", invalid="ignore"):
-                result = np.asarray(OPS[op.kind](inputs)).astype(op.dtype, copy=False)
+                result = OPS[op.kind](inputs, op.dtype)
         except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
             reason = str(error)[:200]
             raise ModelError(

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...edge_runtime.types import FloatArray
-from .convolution import convolve, pool
+from . import kernels
 from .program import MAX_ELEMENTS
 
 Array = npt.NDArray[Any]
 Inputs = Mapping[str, Any]
+Compute = Callable[[Inputs, np.dtype[Any]], Array]
 
 
 def _float(array: Any) -> FloatArray:
@@ -41,15 +42,6 @@ def _both(inputs: Inputs) -> tuple[FloatArray, FloatArray]:
     x, y = _float(inputs["x"]), _float(inputs["y"])
     bounded(np.broadcast_shapes(x.shape, y.shape))
     return x, y
-
-
-def _sigmoid(x: Any) -> FloatArray:
-    return np.reciprocal(1 + np.exp(-_float(x)))
-
-
-def _silu(inputs: Inputs) -> Array:
-    x = _float(inputs["x"])
-    return x / (1 + np.exp(-x))
 
 
 def _leaky_relu(inputs: Inputs) -> Array:
@@ -127,23 +119,28 @@ def _dequantize(inputs: Inputs) -> Array:
     return (_float(data) - zero_point) * scale
 
 
-OPS: dict[str, Callable[[Inputs], Array]] = {
-    "add": lambda inputs: np.add(*_both(inputs)),
-    "cast": lambda inputs: inputs["x"],
-    "concat": _concat,
-    "constexpr_affine_dequantize": _expand_weights,
-    "conv": convolve,
-    "dequantize": _dequantize,
-    "leaky_relu": _leaky_relu,
-    "max_pool": pool,
-    "mul": lambda inputs: np.multiply(*_both(inputs)),
-    "quantize": _quantize,
-    "relu": lambda inputs: np.maximum(inputs["x"], 0),
-    "reshape": _reshape,
-    "sigmoid": lambda inputs: _sigmoid(inputs["x"]),
-    "sigmoid_hard": _sigmoid_hard,
-    "silu": _silu,
-    "slice_by_size": _slice_by_size,
-    "transpose": _transpose,
-    "upsample_nearest_neighbor": _upsample,
+def _plain(compute: Callable[[Inputs], Array]) -> Compute:
+    """An op in numpy, whose result is rounded here."""
+    return lambda inputs, dtype: np.asarray(compute(inputs)).astype(dtype, copy=False)
+
+
+OPS: dict[str, Compute] = {
+    "add": _plain(lambda inputs: np.add(*_both(inputs))),
+    "cast": _plain(lambda inputs: inputs["x"]),
+    "concat": _plain(_concat),
+    "constexpr_affine_dequantize": _plain(_expand_weights),
+    "conv": kernels.convolve,
+    "dequantize": _plain(_dequantize),
+    "leaky_relu": _plain(_leaky_relu),
+    "max_pool": kernels.pool,
+    "mul": _plain(lambda inputs: np.multiply(*_both(inputs))),
+    "quantize": _plain(_quantize),
+    "relu": _plain(lambda inputs: np.maximum(inputs["x"], 0)),
+    "reshape": _plain(_reshape),
+    "sigmoid": kernels.sigmoid,
+    "sigmoid_hard": _plain(_sigmoid_hard),
+    "silu": kernels.silu,
+    "slice_by_size": _plain(_slice_by_size),
+    "transpose": _plain(_transpose),
+    "upsample_nearest_neighbor": _plain(_upsample),
 }
