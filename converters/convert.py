@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ..edge_runtime.errors import UsageError
-from ..edge_runtime.files import write_all
+from ..edge_runtime.errors import InputError, UsageError
+from ..edge_runtime.files import Folder, write_all
 from ..edge_runtime.metadata import ModelMetadata, Quantization
 from ..edge_runtime.types import Image
 from .calibration import DEFAULT_IMAGES, calibration_images, evenly_spaced, list_images
@@ -20,17 +20,31 @@ if TYPE_CHECKING:
     from .graph import DetectorGraph
     from .ranges import Calibration
 
-Target = Literal["onnx", "tflite"]
+Target = Literal["onnx", "tflite", "coreml"]
 Pass = Callable[["DetectorGraph"], "DetectorGraph"]
 Progress = Callable[[str, float | None], None]
 
 TARGETS: tuple[Target, ...] = get_args(Target)
 _SUFFIX_OF = {"none": "", "fp16": "-fp16", "int8": "-int8"}
+_EXTENSION_OF: Mapping[Target, str] = {"onnx": "onnx", "tflite": "tflite", "coreml": "mlpackage"}
+
+Content = bytes | Folder
+
+
+@dataclass(frozen=True)
+class CoreMLOptions:
+    """`nms`: end in boxes for Vision. `weights_only`: int8 weights, float16 arithmetic (iOS 16)."""
+
+    nms: bool = False
+    weights_only: bool = False
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """One file written: `quantization` is what is really in it, `sha256` of its bytes."""
+    """One file written: `quantization` is what is really in it, `sha256` of its bytes.
+
+    A Core ML package is a folder: the hash is of its files one after the other, sorted by path.
+    """
 
     path: Path
     target: Target
@@ -86,8 +100,9 @@ def convert(
     input_size: tuple[int, int] | None = None,
     passes: Sequence[Pass] = (),
     progress: Progress | None = None,
+    coreml: CoreMLOptions | None = None,
 ) -> ConversionReport:
-    """Write `source` (.pt or .onnx) as NAME.onnx, NAME.tflite and NAME.conversion.json.
+    """Write `source` (.pt or .onnx) as NAME.onnx, NAME.tflite, NAME.mlpackage and NAME.conversion.json.
 
     NAME is the source's stem with -fp16 or -int8. All files appear together when everything has
     worked, and none otherwise. ONNX has no int8 form yet and stays float32 there; the report
@@ -96,12 +111,13 @@ def convert(
     Args:
         source: a YOLOv5 checkpoint or ONNX export.
         out_dir: made if needed.
-        targets: any of "onnx", "tflite".
-        quantize: "fp16" halves the weights, "int8" makes TFLite full-integer.
+        targets: any of "onnx", "tflite", "coreml".
+        quantize: "fp16" halves the weights, "int8" makes TFLite full-integer and Core ML W8A8.
         calibration: folder of images like those the model will see; needed for int8.
         input_size: (height, width) in pixels; the source's own by default.
         passes: applied to the graph in order, before calibration.
         progress: told the stage and how much of it is done (0 to 1, None when unknown).
+        coreml: what only Core ML packages can be.
 
     Raises:
         UsageError: an unknown target or quantization, int8 without images, or the source itself
@@ -111,20 +127,22 @@ def convert(
     """
     tell = progress or (lambda _stage, _fraction: None)
     source, out_dir = Path(source), Path(out_dir)
-    wanted = _check(targets, quantize, calibration)
+    coreml = coreml or CoreMLOptions()
+    wanted = _check(targets, quantize, calibration, coreml)
     name = source.stem + _SUFFIX_OF[quantize]
-    paths = {target: out_dir / f"{name}.{target}" for target in wanted}
+    paths = {target: out_dir / f"{name}.{_EXTENSION_OF[target]}" for target in wanted}
     _refuse_overwriting(source, paths)
 
     tell("load", None)
     graph = load(source, input_size=input_size)
     graph = _apply(passes, graph, tell)
-    ranges = _calibrate(graph, calibration, tell) if _needs_ranges(wanted, quantize) else None
-    contents: dict[Path, bytes] = {}
+    needed = _needs_ranges(wanted, quantize, coreml)
+    ranges = _calibrate(graph, calibration, tell) if needed else None
+    contents: dict[Path, Content] = {}
     artefacts: list[Artefact] = []
     for target in wanted:
         tell(f"write {target}", None)
-        content, written = _emit(graph, target, quantize, ranges)
+        content, written = _emit(graph, target, quantize, ranges, coreml)
         contents[paths[target]] = content
         artefacts.append(_artefact(paths[target], target, written, content))
     report = ConversionReport(
@@ -147,10 +165,10 @@ def _apply(passes: Sequence[Pass], graph: DetectorGraph, tell: Progress) -> Dete
     return graph
 
 
-def _check(targets: Sequence[str], quantize: str, calibration: Path | None) -> tuple[Target, ...]:
+def _check(
+    targets: Sequence[str], quantize: str, calibration: Path | None, coreml: CoreMLOptions
+) -> tuple[Target, ...]:
     """The targets in the order of `TARGETS`, each once."""
-    if "coreml" in targets:
-        raise UsageError("Core ML files cannot be written yet", "Use --to onnx,tflite")
     unknown = [target for target in targets if target not in TARGETS]
     if unknown or not targets:
         raise UsageError(
@@ -162,13 +180,26 @@ def _check(targets: Sequence[str], quantize: str, calibration: Path | None) -> t
             f"{quantize} is no quantization",
             f"Use --quantize {'|'.join(get_args(Quantization))}",
         )
-    if quantize == "int8" and calibration is None:
+    wanted = tuple(target for target in TARGETS if target in targets)
+    if coreml != CoreMLOptions() and "coreml" not in wanted:
+        raise UsageError(
+            "NMS and weights alone in 8 bits are for Core ML", "Add --to coreml, or leave them away"
+        )
+    if coreml.weights_only and quantize != "int8":
+        raise UsageError("weights alone in 8 bits are a kind of int8", "Add --quantize int8")
+    # ONNX stays float32, and is no reason to go without images either.
+    if calibration is None and quantize == "int8" and not _only_weights(wanted, coreml):
         raise UsageError(
             "int8 needs images to find the range of every tensor",
             f"Give a folder of about {DEFAULT_IMAGES} images from the camera's view "
             "with --calibration",
         )
-    return tuple(target for target in TARGETS if target in targets)
+    return wanted
+
+
+def _only_weights(targets: Sequence[Target], coreml: CoreMLOptions) -> bool:
+    """Whether int8 can be written without the range of any tensor."""
+    return coreml.weights_only and tuple(targets) == ("coreml",)
 
 
 def _refuse_overwriting(source: Path, paths: Mapping[Target, Path]) -> None:
@@ -178,10 +209,27 @@ def _refuse_overwriting(source: Path, paths: Mapping[Target, Path]) -> None:
                 f"{path} is the source itself and would be overwritten",
                 "Choose another output folder with -o",
             )
+    if "coreml" in paths and paths["coreml"].exists():
+        _refuse_other_package(paths["coreml"])
 
 
-def _needs_ranges(targets: Sequence[Target], quantize: Quantization) -> bool:
-    return quantize == "int8" and "tflite" in targets
+def _refuse_other_package(path: Path) -> None:
+    """Only a package that tallylens wrote is replaced."""
+    from .coreml_program.package import read_package
+
+    try:
+        read_package(path)
+    except InputError as error:
+        raise InputError(
+            path, "something else is in this place", "Move it away or choose another folder with -o"
+        ) from error
+
+
+def _needs_ranges(
+    targets: Sequence[Target], quantize: Quantization, coreml: CoreMLOptions
+) -> bool:
+    whole_integer = "tflite" in targets or ("coreml" in targets and not coreml.weights_only)
+    return quantize == "int8" and whole_integer
 
 
 def _calibrate(graph: DetectorGraph, folder: Path | None, tell: Progress) -> Calibration:
@@ -201,8 +249,20 @@ def _emit(
     target: Target,
     quantize: Quantization,
     calibration: Calibration | None,
-) -> tuple[bytes, Quantization]:
-    """The file's bytes and the quantization that is in it."""
+    coreml: CoreMLOptions,
+) -> tuple[Content, Quantization]:
+    """What to write and the quantization that is in it."""
+    if target == "coreml":
+        from .emit.coreml.emitter import emit_coreml
+
+        package = emit_coreml(
+            graph,
+            quantization=quantize,
+            calibration=calibration,
+            weights_only=coreml.weights_only,
+            nms=coreml.nms,
+        )
+        return package, quantize
     if target == "tflite":
         from .emit.tflite import emit_tflite
 
@@ -214,7 +274,9 @@ def _emit(
     return emit_onnx(graph, half=half), "fp16" if half else "none"
 
 
-def _artefact(path: Path, target: Target, written: Quantization, content: bytes) -> Artefact:
+def _artefact(path: Path, target: Target, written: Quantization, content: Content) -> Artefact:
+    if not isinstance(content, bytes):
+        content = b"".join(content[name] for name in sorted(content))
     return Artefact(path, target, written, len(content), hashlib.sha256(content).hexdigest())
 
 

@@ -6,56 +6,110 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from .errors import InputError, TallyLensError, UnavailableError
 
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
-    """Write every file, or none: stage each beside its target, then move all into place.
+Folder = Mapping[str, bytes]
+"""The files of a folder, by their paths inside it with / between the parts."""
+
+
+def write_all(contents: Mapping[Path, bytes | Folder]) -> None:
+    """Write every file and folder, or none: stage each beside its target, then move all into place.
 
     Parent folders are made as needed. Whatever interrupts the staging (an error, Ctrl-C, a full
-    disk), no staged file stays behind and no target has changed.
+    disk), nothing staged stays behind and no target has changed. A folder takes the place of an
+    older one only where that holds no file that the new one does not hold.
 
     Raises:
         UnavailableError: the disk is full.
-        InputError: a folder cannot be made or written to.
+        InputError: a folder cannot be made or written to, or a folder is in the way.
     """
     staged: dict[Path, Path] = {}
     try:
         for target, content in contents.items():
-            temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+            temporary = _beside(target)
             staged[target] = temporary
             _stage(target, temporary, content)
         for target, temporary in staged.items():
             _move(temporary, target)
     finally:
         for temporary in staged.values():
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            _remove(temporary)
 
 
-def _stage(target: Path, temporary: Path, content: bytes) -> None:
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+
+
+def _stage(target: Path, temporary: Path, content: bytes | Folder) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():  # moving would fail, after other files have been moved
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _refuse_what_is_in_the_way(target, content)
+        if isinstance(content, bytes):
+            _write(temporary, content)
+            return
+        for name, part in content.items():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            _write(temporary / name, part)
     except OSError as error:
         raise _explain(target, error) from error
+
+
+def _refuse_what_is_in_the_way(target: Path, content: bytes | Folder) -> None:
+    """Moving would fail later, after other files have been moved, or destroy what is there."""
+    if isinstance(content, bytes):
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    elif target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file")
+    elif target.is_dir():
+        for path in target.rglob("*"):
+            inside = PurePosixPath(path.relative_to(target).as_posix())
+            if path.is_symlink() or (not path.is_dir() and str(inside) not in content):
+                raise FileExistsError(errno.EEXIST, f"a folder with other files ({inside})")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _move(temporary: Path, target: Path) -> None:
     try:
-        temporary.replace(target)
+        if temporary.is_dir() and target.is_dir():
+            _swap(temporary, target)
+        else:
+            temporary.replace(target)
     except OSError as error:
         raise _explain(target, error) from error
+
+
+def _swap(temporary: Path, target: Path) -> None:
+    """A folder cannot be moved onto another: the old one steps aside first."""
+    old = _beside(target)
+    target.replace(old)
+    try:
+        temporary.replace(target)
+    except BaseException:
+        old.replace(target)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _explain(target: Path, error: OSError) -> TallyLensError:

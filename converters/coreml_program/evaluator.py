@@ -45,6 +45,11 @@ class Evaluator:
             else:
                 self._constants[op.output] = self._compute(op, self._constants)
         self._last_use = _last_uses(self._ops, self.program.outputs)
+        written = {op.output: op for op in self.program.ops}
+        missing = [name for name in self.program.outputs if name not in written]
+        if missing or self.program.input_shape[:2] != (1, 3):
+            raise ModelError(self._path, "its program has other inputs or outputs", AGAIN)
+        self.outputs = tuple(written[name] for name in self.program.outputs)
 
     def run(self, pixels: Array) -> list[Array]:
         """The outputs for (1, 3, height, width) numbers from 0 to 255, in the program's order."""

@@ -8,11 +8,12 @@ from pathlib import Path
 from tallylens.commands.arguments import add_json, input_size, names, print_json
 
 NAME = "convert"
-HELP = "Convert a YOLOv5 checkpoint (.pt or .onnx) to ONNX and TFLite."
+HELP = "Convert a YOLOv5 checkpoint (.pt or .onnx) to ONNX, TFLite and Core ML."
 EXAMPLES = """examples:
   tallylens convert yolov5n.pt
   tallylens convert yolov5n.pt --to onnx,tflite --imgsz 384x640
-  tallylens convert yolov5n.pt --quantize int8 --calibration my-images/"""
+  tallylens convert yolov5n.pt --quantize int8 --calibration my-images/
+  tallylens convert yolov5n.pt --to coreml --quantize fp16 --nms"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: .)"
     )
     parser.add_argument(
-        "--to", type=names, default=["tflite"], metavar="onnx,tflite", help="default: tflite"
+        "--to", type=names, default=["tflite"], metavar="onnx,tflite,coreml", help="default: tflite"
     )
     parser.add_argument(
         "--quantize", choices=("none", "fp16", "int8"), default="none", help="default: none"
@@ -32,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--imgsz", type=input_size, metavar="N|HxW", help="input size (default: the source's)"
     )
+    parser.add_argument(
+        "--nms", action="store_true", help="Core ML: end in boxes for Vision instead of raw heads"
+    )
+    parser.add_argument(
+        "--weights-only",
+        action="store_true",
+        help="Core ML int8: 8-bit weights and float16 arithmetic, from iOS 16, without calibration",
+    )
     add_json(parser)
 
 
@@ -39,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.extras import need_converters
 
     need_converters("converting a model")
-    from tallylens.converters.convert import convert
+    from tallylens.converters.convert import CoreMLOptions, convert
     from tallylens.progress import Progress
 
     with Progress("converting", 1.0) as progress:
@@ -50,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
             quantize=options.quantize,
             calibration=options.calibration,
             input_size=options.imgsz,
+            coreml=CoreMLOptions(nms=options.nms, weights_only=options.weights_only),
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )
     if options.json:
