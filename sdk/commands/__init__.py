@@ -3,6 +3,6 @@
 They import what they need when they run: `tallylens --help` loads nothing heavy.
 """
 
-from tallylens.commands import benchmark, convert, count, doctor, evaluate, inspect, models
+from tallylens.commands import benchmark, convert, count, doctor, evaluate, inspect, models, verify
 
-COMMANDS = (count, convert, inspect, evaluate, benchmark, models, doctor)
+COMMANDS = (count, convert, inspect, evaluate, verify, benchmark, models, doctor)

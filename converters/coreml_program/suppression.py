@@ -1,0 +1,96 @@
+"""A package that ends in boxes, run on Linux: the program, then what Core ML's NMS does with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...edge_runtime.core import Preprocessor
+from ...edge_runtime.core.preprocess import Letterbox
+from ...edge_runtime.errors import UnsupportedModelError
+from ...edge_runtime.metadata import ModelMetadata
+from ...edge_runtime.types import Detections, FloatArray, Image
+from .evaluator import Evaluator
+from .package import AGAIN, read_package
+
+OUTPUTS = ("raw_confidence", "raw_coordinates")
+
+
+class SuppressedPackage:
+    """A package converted with `--nms`."""
+
+    name = "coreml-evaluator"
+
+    def __init__(self, path: Path) -> None:
+        """Read the package.
+
+        Raises:
+            ModelError: it is damaged.
+            UnsupportedModelError: it does not end in boxes.
+            MissingExtraError: coremltools or ONNX Runtime is not installed.
+        """
+        package = read_package(path)
+        self.metadata: ModelMetadata = package.metadata
+        self._evaluator = Evaluator(package)
+        if self._evaluator.program.outputs != OUTPUTS:
+            raise UnsupportedModelError(path, "a package that does not end in boxes", AGAIN)
+        self._preprocessor = Preprocessor()
+        self._pixels = np.zeros((1, 3, *self.metadata.input_size), np.uint8)
+
+    def boxes(self, image: Image) -> tuple[FloatArray, FloatArray]:
+        """Before suppression: confidence (n, classes), and xyxy (n, 4) in pixels of `image`.
+
+        `image` is (height, width, 3) uint8 BGR.
+        """
+        letterbox = self._preprocessor.run(image, self._pixels, layout="NCHW")
+        confidence, coordinates = self._evaluator.run(self._pixels)
+        boxes = _source_pixels(coordinates, self.metadata.input_size, letterbox)
+        return confidence[:, : self.metadata.num_classes], boxes
+
+
+def suppress(
+    confidence: FloatArray, xyxy: FloatArray, threshold: float, iou: float
+) -> Detections:
+    """Per class, best first: a box goes when one that stays overlaps it by more than `iou`.
+
+    As Core ML's NonMaximumSuppression does it with `pickTop.perClass`.
+    """
+    kept: list[tuple[float, int, int]] = []
+    for class_id in np.flatnonzero((confidence > threshold).any(0)).tolist():
+        rows = np.flatnonzero(confidence[:, class_id] > threshold)
+        rows = rows[np.argsort(-confidence[rows, class_id], kind="stable")]
+        while len(rows):
+            best, rows = rows[0], rows[1:]
+            kept.append((float(confidence[best, class_id]), class_id, int(best)))
+            rows = rows[box_iou(xyxy[best], xyxy[rows]) <= iou]
+    kept.sort(key=lambda entry: -entry[0])
+    return Detections(
+        xyxy[[row for _, _, row in kept]].reshape(-1, 4),
+        np.array([score for score, _, _ in kept], np.float32),
+        np.array([class_id for _, class_id, _ in kept], np.int32),
+    )
+
+
+def box_iou(box: FloatArray, others: FloatArray) -> npt.NDArray[np.floating[Any]]:
+    """(n,) overlap of one xyxy box with (n, 4) others."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    shared = np.prod(np.clip(sides, 0, None), axis=1)
+    own = np.prod(box[2:] - box[:2])
+    union = own + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def _source_pixels(
+    coordinates: FloatArray, size: tuple[int, int], letterbox: Letterbox
+) -> FloatArray:
+    """Centre and size as fractions of the input to xyxy of the picture that was letterboxed."""
+    height, width = size
+    centres, sides = np.split(coordinates * np.tile([width, height], 2), 2, axis=1)
+    corners = np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
+    pad = np.tile([letterbox.pad_x, letterbox.pad_y], 2)
+    gain = np.tile([letterbox.gain_x, letterbox.gain_y], 2)
+    limit = np.tile([letterbox.source_width, letterbox.source_height], 2)
+    return np.clip((corners - pad) / gain, 0, limit).astype(np.float32)

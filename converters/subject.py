@@ -1,0 +1,147 @@
+"""Anything that can be verified, as one thing: a picture in, logits and detections out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..edge_runtime.core import Decoder, DecoderOptions, Preprocessor
+from ..edge_runtime.engines import Engine, open_engine
+from ..edge_runtime.engines.onnx import OnnxEngine
+from ..edge_runtime.errors import UnsupportedModelError
+from ..edge_runtime.metadata import ModelMetadata
+from ..edge_runtime.types import Detections, FloatArray, Image
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Decoding of one purpose: least confidence, NMS overlap, several classes a box or one."""
+
+    confidence: float
+    iou: float
+    multi_label: bool
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a model sees in one picture.
+
+    `logits`: a head each, (channels, h, w) float32; none where the model ends in boxes.
+    `detections`: one entry a threshold that was asked for.
+    """
+
+    logits: tuple[FloatArray, ...]
+    detections: tuple[Detections, ...]
+
+
+class Subject(Protocol):
+    """A model under test."""
+
+    name: str
+    metadata: ModelMetadata
+
+    def see(self, image: Image) -> Sight:
+        """One (height, width, 3) uint8 BGR picture."""
+        ...
+
+
+class EngineSubject:
+    """An engine, decoded by the runtime's core."""
+
+    def __init__(self, engine: Engine, thresholds: Sequence[Threshold]) -> None:
+        self.name = engine.name
+        self.metadata = engine.metadata
+        self._engine = engine
+        self._preprocessor = Preprocessor()
+        self._decoders = [
+            Decoder(engine.heads, engine.metadata.num_classes, _options(threshold))
+            for threshold in thresholds
+        ]
+
+    def see(self, image: Image) -> Sight:
+        """See `Subject`."""
+        letterbox = self._preprocessor.run(
+            image, self._engine.input, layout=self.metadata.layout
+        )
+        raw = self._engine.run()
+        logits = []
+        for head, array in zip(self._engine.heads, raw, strict=True):
+            values = (array.astype(np.float32) - head.zero_point) * np.float32(head.scale)
+            logits.append(values[0].transpose(2, 0, 1) if head.layout == "NHWC" else values[0])
+        found = tuple(decoder.run(raw, letterbox) for decoder in self._decoders)
+        return Sight(tuple(logits), found)
+
+
+class BoxSubject:
+    """A Core ML package that ends in boxes."""
+
+    def __init__(self, path: Path, thresholds: Sequence[Threshold]) -> None:
+        from .coreml_program.suppression import SuppressedPackage
+
+        self._package = SuppressedPackage(path)
+        self.name, self.metadata = self._package.name, self._package.metadata
+        self._thresholds = thresholds
+
+    def see(self, image: Image) -> Sight:
+        """See `Subject`."""
+        from .coreml_program.suppression import suppress
+
+        confidence, xyxy = self._package.boxes(image)
+        found = (suppress(confidence, xyxy, one.confidence, one.iou) for one in self._thresholds)
+        return Sight((), tuple(found))
+
+
+def open_subject(
+    path: Path,
+    thresholds: Sequence[Threshold],
+    *,
+    input_size: tuple[int, int] | None = None,
+    num_threads: int = 1,
+) -> Subject:
+    """Anything that tallylens reads or writes: .mlpackage, .tflite, .onnx or .pt.
+
+    Core ML packages run in the evaluator, on macOS in Core ML itself. A checkpoint or foreign
+    ONNX file is converted in memory, for `input_size` where it is given.
+
+    Raises:
+        InputError: the model is missing or cannot be used.
+        MissingExtraError: the packages for it are not installed.
+    """
+    if path.is_dir():
+        return _open_package(path, thresholds)
+    try:
+        return EngineSubject(open_engine(path, num_threads=num_threads), thresholds)
+    except UnsupportedModelError:
+        pass  # a source of conversion, or nothing at all, which load will say
+    from .emit.onnx import emit_onnx
+    from .load import load
+
+    content = emit_onnx(load(path, input_size=input_size))
+    return EngineSubject(OnnxEngine(content, path, num_threads=num_threads), thresholds)
+
+
+def _open_package(path: Path, thresholds: Sequence[Threshold]) -> Subject:
+    from .coreml_program.engine import CoreMLDeviceEngine, CoreMLEngine
+    from .coreml_program.package import is_package, read_package
+    from .formats import detect
+
+    if not is_package(path):
+        detect(path)  # says what the folder is instead
+    if read_package(path).is_pipeline:
+        return BoxSubject(path, thresholds)
+    engine = CoreMLDeviceEngine if sys.platform == "darwin" else CoreMLEngine
+    return EngineSubject(engine(path), thresholds)
+
+
+def _options(threshold: Threshold) -> DecoderOptions:
+    return DecoderOptions(
+        confidence=threshold.confidence,
+        iou=threshold.iou,
+        cross_class_iou=1.0,
+        multi_label=threshold.multi_label,
+    )

@@ -1,0 +1,99 @@
+"""`tallylens verify`: does a converted model still see what the original sees?"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tallylens.commands.arguments import add_json, print_json
+from tallylens.edge_runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from tallylens.converters.verify import Verification
+
+NAME = "verify"
+HELP = "Compare a converted model with the original on images."
+EXAMPLES = """examples:
+  tallylens verify yolov5n-int8.mlpackage --against yolov5n.pt --images val/images
+  tallylens verify yolov5n-int8.tflite --against yolov5n.pt --images val/images --labels val/labels
+
+Core ML packages are run from their files, op by op, where there is no Core ML."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help=".mlpackage, .tflite, .onnx or .pt file")
+    parser.add_argument(
+        "--against", required=True, metavar="REFERENCE", help="what it was converted from"
+    )
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--labels", type=Path, metavar="DIR", help="YOLO label files, for mAP")
+    parser.add_argument(
+        "--min-agreement",
+        type=_fraction,
+        metavar="FRACTION",
+        help="exit with status 3 where fewer detections agree, such as 0.95",
+    )
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tallylens import store
+    from tallylens.extras import need_converters
+
+    need_converters("verifying a model")
+    if options.labels is not None:
+        need_converters("measuring mAP", "pycocotools")
+    from tallylens.converters.verify import verify
+    from tallylens.progress import Progress
+
+    with Progress("verifying", 1.0) as progress:
+        result = verify(
+            store.resolve(options.model),
+            store.resolve(options.against),
+            options.images,
+            labels=options.labels,
+            num_threads=os.cpu_count() or 1,
+            progress=progress.update,
+        )
+    if options.json:
+        print_json(result.as_dict())
+    else:
+        _show(result)
+    agreement = result.detections.agreement
+    if options.min_agreement is not None and agreement < options.min_agreement:
+        print(
+            f"tallylens: {options.model}: agreement {agreement:.4f} is below "
+            f"{options.min_agreement}. Convert with a milder setting, or with more images.",
+            file=sys.stderr,
+        )
+        return InputError.exit_status
+    return 0
+
+
+def _show(result: Verification) -> None:
+    found = result.detections
+    print(f"images      {result.images}")
+    print(f"engines     {result.engine} against {result.reference_engine}")
+    for head in result.heads:
+        print(f"{head.name:<11} error {head.max_abs:.4f} at most, {head.mean_abs:.5f} on average")
+    print(
+        f"agreement   {found.agreement:.4f} ({found.matched} of {found.reference} detections of "
+        f"the reference, {found.model} of the model)"
+    )
+    if result.model_precision and result.reference_precision:
+        ours, theirs = result.model_precision, result.reference_precision
+        print(f"mAP@0.5:0.95 {ours.map50_95:.4f} against {theirs.map50_95:.4f}")
+        print(f"mAP@0.5      {ours.map50:.4f} against {theirs.map50:.4f}")
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a fraction from 0 to 1")
+    return value
