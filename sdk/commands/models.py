@@ -26,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name != "list":
             action.add_argument("name")
         add_json(action)
+        # Absent unless given, so that it does not undo `tallylens models --debug list`.
+        action.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show tracebacks of errors",
+        )
 
 
 def run(options: argparse.Namespace) -> int:

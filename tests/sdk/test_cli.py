@@ -54,7 +54,9 @@ def test_every_command_has_help_with_examples(tallylens: Run, command: str) -> N
 def test_help_lists_the_commands_of_the_contract(tallylens: Run) -> None:
     outcome = tallylens("--help")
     listed = re.findall(r"^    (\w+)", outcome.out, re.MULTILINE)
-    assert listed == ["count", "convert", "inspect", "eval", "benchmark", "models", "doctor"]
+    assert listed == [command.NAME for command in COMMANDS]
+    contract = {"count", "convert", "inspect", "eval", "benchmark", "models", "doctor"}
+    assert contract <= set(listed)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_a_damaged_tflite_is_3(tallylens: Run, crossing: Path, tmp_path: Path) -
 
 def test_a_model_that_is_not_here_yet_says_how_to_get_it(tallylens: Run, crossing: Path) -> None:
     text = "Fetch it with: tallylens models pull yolov5n, or put yolov5n.pt at"
-    assert_one_error(tallylens("count", crossing), 3, text)
+    assert_one_error(tallylens("count", crossing), 4, text)
 
 
 @pytest.mark.parametrize("arguments", [["convert", "no.pt"], ["inspect", "no.pt"]])
@@ -268,6 +270,12 @@ def test_debug_shows_where_it_went_wrong(arguments: list[str]) -> None:
 
     with pytest.raises(InputError):
         main([*arguments, "--debug"])
+
+
+def test_every_command_takes_debug(tallylens: Run) -> None:
+    for command in (["models", "list"], ["doctor"]):
+        assert tallylens(*command, "--debug").status == 0
+    assert tallylens("models", "--debug", "path", "yolov5n").status == 0
 
 
 def test_a_camera_that_is_not_there_is_4(count: Run) -> None:
