@@ -201,6 +201,11 @@ class Counter:
         return Counted(frame, detections, tracks, events)
 
     @property
+    def frames(self) -> int:
+        """Frames counted so far."""
+        return self._frames
+
+    @property
     def tally(self) -> Tally:
         """The totals so far.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from tallylens.commands.arguments import add_json, input_size, names, positive, 
 
 if TYPE_CHECKING:
     from tallylens.counter import Counted, Counter
+    from tallylens.edge_runtime.errors import TallyLensError
     from tallylens.report import Report
 
 NAME = "count"
@@ -90,12 +92,14 @@ def run(options: argparse.Namespace) -> int:
         workers=options.workers,
         options=CounterOptions(anchor=options.anchor),
     ) as counter:
-        report = _count(counter, options)
+        report, error = _count(counter, options)
     try:
         write_reports(report, options.report)
     finally:
         # What was counted is shown also where it could not be written.
         _show(report, options.json)
+    if error is not None:
+        raise error
     return INTERRUPTED if report.interrupted else DONE
 
 
@@ -108,8 +112,10 @@ def _show(report: Report, as_json: bool) -> None:
     print_report(report)
 
 
-def _count(counter: Counter, options: argparse.Namespace) -> Report:
+def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, TallyLensError | None]:
+    """The report, and what ended the count before the source did: hours are not lost to it."""
     from tallylens.annotate import AnnotatedVideo
+    from tallylens.edge_runtime.errors import TallyLensError
     from tallylens.edge_runtime.sources import open_source
     from tallylens.progress import Progress
 
@@ -125,7 +131,13 @@ def _count(counter: Counter, options: argparse.Namespace) -> Report:
             if video is not None:
                 video.add(counted)
 
-        report = counter.run(source, on_frame=show)
+        try:
+            report = counter.run(source, on_frame=show)
+        except TallyLensError as error:
+            if not counter.frames:
+                raise
+            report = counter.report(interrupted=True)
+            return replace(report, warnings=(*report.warnings, str(error))), error
         if report.interrupted:
             print("tallylens: interrupted; this is what was counted so far", file=sys.stderr)
-        return report
+        return report, None

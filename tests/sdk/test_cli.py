@@ -220,6 +220,24 @@ def test_counts_are_shown_also_where_they_cannot_be_written(
     assert "No space left on device" in outcome.err
 
 
+def test_counts_before_a_broken_frame_are_not_lost(
+    tallylens: Run, tiny_model: Path, squares: SimpleNamespace, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index, picture in enumerate([*squares.scene()[:5], squares.scene()[0][:-8]]):
+        cv2.imwrite(str(folder / f"{index}.png"), picture)
+    outcome = tallylens(
+        "count", folder, "--model", tiny_model, "--json", "--report", tmp_path / "r.json"
+    )
+    assert outcome.status == 3
+    assert outcome.err.endswith("Count pictures of different sizes one size at a time.\n")
+    document = json.loads(outcome.out)
+    assert (document["frames"], document["interrupted"]) == (5, True)
+    assert "frame 5 is" in document["warnings"][0]
+    assert json.loads((tmp_path / "r.json").read_text()) == document
+
+
 # ---- input that cannot be used -----------------------------------------------------------------
 
 
