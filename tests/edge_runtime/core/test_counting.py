@@ -241,12 +241,31 @@ def test_a_concave_zone(scenes: Any, corners: Any) -> None:
     assert played.counter.zone(0).entered.sum() == played.counter.zone(0).left.sum() == 2
 
 
+@pytest.mark.parametrize(
+    ("x", "inside"), [(140, 0), (185, 1), (240, 1), (400, 1), (455, 1), (500, 0)]
+)
+def test_a_zone_with_slanted_sides(scenes: Any, x: float, inside: int) -> None:
+    """At y 300 the triangle reaches from x 163 to x 477."""
+    triangle = ((100, 400), (320, 50), (540, 400))
+    played = scenes.play([stand(scenes, x, 300)], seconds=1, zones=[triangle])
+    assert played.counter.zone(0).now.sum() == inside
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_jitter_on_the_outline_enters_once(scenes: Any, seed: int) -> None:
     way = scenes.along((0, 100, 250), (2, 200, 250), (3, 200, 250), (4, 300, 250), (6, 300, 250))
     played = scenes.play([scenes.Mover(way)], seconds=6, noise=0.02, seed=seed, zones=[SQUARE])
     assert played.counter.zone(0).entered.sum() == 1
     assert played.counter.zone(0).left.sum() == 0
+
+
+def test_a_zone_smaller_than_the_jitter(scenes: Any) -> None:
+    """No point of it is far enough from its outline: who stays for a moment is inside."""
+    small = ((316, 246), (324, 246), (324, 254), (316, 254))
+    way = scenes.along((0, 200, 250), (2, 320, 250), (4, 320, 250), (6, 440, 250))
+    counts = scenes.play([scenes.Mover(way)], seconds=6, zones=[small]).counter.zone(0)
+    assert counts.entered.sum() == counts.left.sum() == 1
+    assert counts.max_dwell_s == pytest.approx(2.1, abs=0.3)
 
 
 @settings(max_examples=25)

@@ -18,11 +18,11 @@ from tallylens.edge_runtime.types import Detections, HeadSpec
 
 Array = npt.NDArray[Any]
 ANCHORS = ((10.0, 13.0), (16.0, 30.0))
-INPUT = 64  # square, pixels
+WIDTH, HEIGHT = 96, 64  # of the input
 OPEN = DecoderOptions(confidence=0.0, iou=1.0, cross_class_iou=1.0, max_detections=100_000)
 
 
-def letterbox_of(width: int, height: int, target: tuple[int, int] = (INPUT, INPUT)) -> Letterbox:
+def letterbox_of(width: int, height: int, target: tuple[int, int] = (HEIGHT, WIDTH)) -> Letterbox:
     """That of a (height, width) source in a (height, width) input, owned by the caller."""
     picture = np.zeros((height, width, 3), np.uint8)
     return Preprocessor().run(picture, np.zeros((1, *target, 3), np.uint8), layout="NHWC")
@@ -74,7 +74,7 @@ def decode(
     classes = heads[0].values.shape[-1] - 5
     decoder = Decoder([head.spec(layout) for head in heads], classes, options)
     tensors = [head.tensor(layout) for head in heads]
-    return decoder.run(tensors, letterbox or letterbox_of(INPUT, INPUT))
+    return decoder.run(tensors, letterbox or letterbox_of(WIDTH, HEIGHT))
 
 
 def sigmoid(x: Array) -> Array:
@@ -141,17 +141,17 @@ def assert_same(found: Detections, expected: Array, tolerance: float = 1e-3) -> 
     np.testing.assert_allclose(found.xyxy, expected[:, :4], rtol=0, atol=tolerance)
 
 
-def clipped(rows: Array, side: float = INPUT) -> Array:
-    return np.column_stack([np.clip(rows[:, :4], 0, side), rows[:, 4:]])
+def clipped(rows: Array) -> Array:
+    return np.column_stack([np.clip(rows[:, :4], 0, [WIDTH, HEIGHT] * 2), rows[:, 4:]])
 
 
 def random_heads(seed: int, dtype: str, classes: int) -> list[Head]:
-    """Two heads of a 64x64 input with about a third of the cells worth a look."""
+    """Two heads of a 96x64 input with about a third of the cells worth a look."""
     rng = np.random.default_rng(seed)
     heads = []
     for stride in (16, 32):
-        side = INPUT // stride
-        logits = rng.normal(-0.5, 2.5, (len(ANCHORS), side, side, 5 + classes))
+        cells = (HEIGHT // stride, WIDTH // stride)
+        logits = rng.normal(-0.5, 2.5, (len(ANCHORS), *cells, 5 + classes))
         logits[..., 2:4] *= 0.4  # no box too thin for the areas of float32
         if dtype == "float32":
             heads.append(Head(logits.astype(np.float32), stride))
@@ -227,7 +227,7 @@ def test_the_quantised_threshold_loses_nothing(dtype: str, scale: float, shift: 
     best = sigmoid(np.float32(scale) * np.float32(np.iinfo(dtype).max - zero))
     scores = (single.astype(np.float32) * best.astype(np.float32)).astype(np.float64)
     decoder = Decoder([head.spec("NHWC")], 1, OPEN)
-    whole = decoder.run([head.tensor("NHWC")], letterbox_of(INPUT, INPUT))
+    whole = decoder.run([head.tensor("NHWC")], letterbox_of(WIDTH, HEIGHT))
     np.testing.assert_allclose(np.sort(whole.confidence), np.sort(scores), atol=1e-6)
     for threshold in np.unique(whole.confidence):
         options = replace(OPEN, confidence=float(threshold))
@@ -347,7 +347,7 @@ def test_boxes_come_in_source_pixels_and_stay_in_the_frame(
     found = decode(heads, options, letterbox=box)
     rows = candidates_of(heads, options)
     w, h = round(box.gain_x * width), round(box.gain_y * height)
-    left, top = (INPUT - w) // 2, (INPUT - h) // 2
+    left, top = (WIDTH - w) // 2, (HEIGHT - h) // 2
     x = np.clip((rows[:, 0:4:2] - left) * width / w, 0, width)
     y = np.clip((rows[:, 1:4:2] - top) * height / h, 0, height)
     expected = np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1)
@@ -360,9 +360,9 @@ def test_boxes_come_in_source_pixels_and_stay_in_the_frame(
 def test_results_outlive_the_next_frame() -> None:
     head, empty = one_cell(), one_cell(objectness=-9.0)
     decoder = Decoder([head.spec("NHWC")], 3, DecoderOptions())
-    first = decoder.run([head.tensor("NHWC")], letterbox_of(INPUT, INPUT))
+    first = decoder.run([head.tensor("NHWC")], letterbox_of(WIDTH, HEIGHT))
     before = first.xyxy.copy()
-    assert len(decoder.run([empty.tensor("NHWC")], letterbox_of(INPUT, INPUT))) == 0
+    assert len(decoder.run([empty.tensor("NHWC")], letterbox_of(WIDTH, HEIGHT))) == 0
     assert np.array_equal(first.xyxy, before)
 
 
@@ -381,7 +381,7 @@ def test_specs_that_do_not_fit(change: dict[str, Any], message: str) -> None:
     head = one_cell()
     decoder = Decoder([replace(head.spec("NHWC"), **change)], 3)
     with pytest.raises(CoreError, match=message):
-        decoder.run([head.tensor("NHWC")], letterbox_of(INPUT, INPUT))
+        decoder.run([head.tensor("NHWC")], letterbox_of(WIDTH, HEIGHT))
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
@@ -412,7 +412,7 @@ def test_one_array_a_head() -> None:
     head = one_cell()
     decoder = Decoder([head.spec("NHWC")], 3)
     with pytest.raises(ValueError, match="zip"):
-        decoder.run([head.tensor("NHWC")] * 2, letterbox_of(INPUT, INPUT))
+        decoder.run([head.tensor("NHWC")] * 2, letterbox_of(WIDTH, HEIGHT))
 
 
 # The anchors that YOLOv5 ships with, in input pixels.
