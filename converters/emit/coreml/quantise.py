@@ -33,9 +33,24 @@ def quantise_weights(kernel: FloatArray) -> tuple[npt.NDArray[np.int8], npt.NDAr
     """(out, ...) weights as symmetric int8 and one float16 scale an output channel."""
     largest = np.abs(kernel).reshape(len(kernel), -1).max(1) / _LARGEST_WEIGHT
     scale = np.maximum(largest, SMALLEST_SCALE).astype(np.float16)
-    # Rounded by the scale that is stored, not by the one that was wanted.
-    steps = np.rint(kernel / scale.astype(np.float32).reshape(-1, *[1] * (kernel.ndim - 1)))
-    return np.clip(steps, -_LARGEST_WEIGHT, _LARGEST_WEIGHT).astype(np.int8), scale
+    # By the scale that is stored, not by the one that was wanted.
+    return _rounded(kernel / scale.astype(np.float32).reshape(-1, *[1] * (kernel.ndim - 1))), scale
+
+
+def _rounded(steps: FloatArray) -> npt.NDArray[np.int8]:
+    """(out, ...) to whole steps, each rounded together with the error of those before it.
+
+    Neighbours in a kernel see nearly the same values, so errors that cancel out there cancel out
+    in the sum as well.
+    """
+    flat = steps.reshape(len(steps), -1)
+    rounded = np.empty(flat.shape, np.int8)
+    error = np.zeros(len(flat), np.float32)
+    for column in range(flat.shape[1]):
+        wanted = flat[:, column] + error
+        rounded[:, column] = np.clip(np.rint(wanted), -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
+        error = np.clip(wanted - rounded[:, column], -0.5, 0.5)
+    return rounded.reshape(steps.shape)
 
 
 def affine(limits: tuple[float, float]) -> Affine:
