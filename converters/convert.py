@@ -102,9 +102,10 @@ def convert(
     progress: Progress | None = None,
     coreml: CoreMLOptions | None = None,
 ) -> ConversionReport:
-    """Write `source` (.pt or .onnx) as NAME.onnx, NAME.tflite, NAME.mlpackage and NAME.conversion.json.
+    """Write `source` (.pt or .onnx) for each target, and what was done as NAME.conversion.json.
 
-    NAME is the source's stem with -fp16 or -int8. All files appear together when everything has
+    NAME is the source's stem with -fp16 or -int8; the files are NAME.onnx, NAME.tflite and
+    NAME.mlpackage. All files appear together when everything has
     worked, and none otherwise. ONNX has no int8 form yet and stays float32 there; the report
     says so.
 
@@ -225,9 +226,7 @@ def _refuse_other_package(path: Path) -> None:
         ) from error
 
 
-def _needs_ranges(
-    targets: Sequence[Target], quantize: Quantization, coreml: CoreMLOptions
-) -> bool:
+def _needs_ranges(targets: Sequence[Target], quantize: Quantization, coreml: CoreMLOptions) -> bool:
     whole_integer = "tflite" in targets or ("coreml" in targets and not coreml.weights_only)
     return quantize == "int8" and whole_integer
 

@@ -65,9 +65,7 @@ class EngineSubject:
 
     def see(self, image: Image) -> Sight:
         """See `Subject`."""
-        letterbox = self._preprocessor.run(
-            image, self._engine.input, layout=self.metadata.layout
-        )
+        letterbox = self._preprocessor.run(image, self._engine.input, layout=self.metadata.layout)
         raw = self._engine.run()
         logits = []
         for head, array in zip(self._engine.heads, raw, strict=True):

@@ -44,38 +44,38 @@ def _both(inputs: Inputs) -> tuple[FloatArray, FloatArray]:
     return x, y
 
 
-def _leaky_relu(inputs: Inputs) -> Array:
+def _leaky_relu(inputs: Inputs) -> Any:
     x = _float(inputs["x"])
     return np.where(x >= 0, x, x * _float(inputs["alpha"]))
 
 
-def _sigmoid_hard(inputs: Inputs) -> Array:
+def _sigmoid_hard(inputs: Inputs) -> Any:
     return np.clip(_float(inputs["x"]) * _float(inputs["alpha"]) + _float(inputs["beta"]), 0, 1)
 
 
-def _concat(inputs: Inputs) -> Array:
+def _concat(inputs: Inputs) -> Any:
     values = inputs["values"]
     parts = values if isinstance(values, tuple) else (values,)
     bounded((sum(part.size for part in parts),))
     return np.concatenate(parts, _integer(inputs["axis"]))
 
 
-def _upsample(inputs: Inputs) -> Array:
+def _upsample(inputs: Inputs) -> Any:
     x = inputs["x"]
     down, across = (_integer(inputs[f"scale_factor_{side}"]) for side in ("height", "width"))
     bounded((*x.shape[:2], x.shape[2] * down, x.shape[3] * across))
     return x.repeat(down, 2).repeat(across, 3)
 
 
-def _reshape(inputs: Inputs) -> Array:
+def _reshape(inputs: Inputs) -> Any:
     return inputs["x"].reshape(inputs["shape"].tolist())
 
 
-def _transpose(inputs: Inputs) -> Array:
+def _transpose(inputs: Inputs) -> Any:
     return inputs["x"].transpose(inputs["perm"].tolist())
 
 
-def _slice_by_size(inputs: Inputs) -> Array:
+def _slice_by_size(inputs: Inputs) -> Any:
     starts, sizes = inputs["begin"].tolist(), inputs["size"].tolist()
     parts = [
         slice(start, None if size == -1 else start + size)
@@ -90,7 +90,7 @@ def _along(numbers: Any, rank: int, axis: int) -> FloatArray:
     shape = [1] * rank
     if numbers.ndim:
         shape[axis] = numbers.size
-    return numbers.reshape(shape)
+    return np.reshape(numbers, shape)
 
 
 def _affine(inputs: Inputs, data: Array) -> tuple[FloatArray, FloatArray]:
@@ -100,26 +100,26 @@ def _affine(inputs: Inputs, data: Array) -> tuple[FloatArray, FloatArray]:
     return _along(inputs["scale"], data.ndim, axis), _along(zero_point, data.ndim, axis)
 
 
-def _expand_weights(inputs: Inputs) -> Array:
+def _expand_weights(inputs: Inputs) -> Any:
     data = inputs["quantized_data"]
     scale, zero_point = _affine(inputs, data)
     return (_float(data) - zero_point) * scale
 
 
-def _quantize(inputs: Inputs) -> Array:
+def _quantize(inputs: Inputs) -> Any:
     x = _float(inputs["input"])
     scale, zero_point = _affine(inputs, x)
     limits = np.iinfo(str(inputs["output_dtype"]))
     return np.clip(np.rint(x / scale) + zero_point, limits.min, limits.max)
 
 
-def _dequantize(inputs: Inputs) -> Array:
+def _dequantize(inputs: Inputs) -> Any:
     data = inputs["input"]
     scale, zero_point = _affine(inputs, data)
     return (_float(data) - zero_point) * scale
 
 
-def _plain(compute: Callable[[Inputs], Array]) -> Compute:
+def _plain(compute: Callable[[Inputs], Any]) -> Compute:
     """An op in numpy, whose result is rounded here."""
     return lambda inputs, dtype: np.asarray(compute(inputs)).astype(dtype, copy=False)
 

@@ -113,7 +113,7 @@ def _bytes(file: Path, path: Path, limit: int) -> bytes:
 def _parse(content: bytes, path: Path) -> Any:
     with quiet_coremltools():
         from coremltools.proto import Model_pb2
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     try:
         return Model_pb2.Model.FromString(content)
     except (DecodeError, RecursionError) as error:

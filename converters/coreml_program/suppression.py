@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...edge_runtime.core import Preprocessor
 from ...edge_runtime.core.preprocess import Letterbox
@@ -51,9 +49,7 @@ class SuppressedPackage:
         return confidence[:, : self.metadata.num_classes], boxes
 
 
-def suppress(
-    confidence: FloatArray, xyxy: FloatArray, threshold: float, iou: float
-) -> Detections:
+def suppress(confidence: FloatArray, xyxy: FloatArray, threshold: float, iou: float) -> Detections:
     """Per class, best first: a box goes when one that stays overlaps it by more than `iou`.
 
     As Core ML's NonMaximumSuppression does it with `pickTop.perClass`.
@@ -74,13 +70,14 @@ def suppress(
     )
 
 
-def box_iou(box: FloatArray, others: FloatArray) -> npt.NDArray[np.floating[Any]]:
+def box_iou(box: FloatArray, others: FloatArray) -> FloatArray:
     """(n,) overlap of one xyxy box with (n, 4) others."""
     sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
     shared = np.prod(np.clip(sides, 0, None), axis=1)
     own = np.prod(box[2:] - box[:2])
     union = own + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlap: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlap
 
 
 def _source_pixels(
@@ -93,4 +90,4 @@ def _source_pixels(
     pad = np.tile([letterbox.pad_x, letterbox.pad_y], 2)
     gain = np.tile([letterbox.gain_x, letterbox.gain_y], 2)
     limit = np.tile([letterbox.source_width, letterbox.source_height], 2)
-    return np.clip((corners - pad) / gain, 0, limit).astype(np.float32)
+    return np.asarray(np.clip((corners - pad) / gain, 0, limit), np.float32)

@@ -1,10 +1,10 @@
 """Core ML's weight file (version 2): a header, then for each tensor 64 bytes about it and its data.
 
-    offset  header                     about a tensor
-    0       uint32 count               uint32 0xDEADBEEF
-    4       uint32 version, 2          uint32 type of the numbers
-    8                                  uint64 size in bytes
-    16                                 uint64 offset of the data in the file
+offset  header                     about a tensor
+0       uint32 count               uint32 0xDEADBEEF
+4       uint32 version, 2          uint32 type of the numbers
+8                                  uint64 size in bytes
+16                                 uint64 offset of the data in the file
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class WeightFile:
         if sentinel != SENTINEL:
             raise WeightError(f"there is no tensor at {offset} of the weight file")
         if _DTYPES.get(kind) != dtype.name or size != count * dtype.itemsize:
-            raise WeightError(f"the tensor at {offset} of the weight file is of another type or size")
+            raise WeightError(
+                f"the tensor at {offset} of the weight file is of another type or size"
+            )
         if start + size > len(self.content):
             raise WeightError(f"the tensor at {offset} leaves the weight file")
         return np.frombuffer(self.content, dtype.newbyteorder("<"), count, start)

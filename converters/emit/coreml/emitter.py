@@ -92,9 +92,6 @@ def _program(
     half = quantization != "none"
     writer = Writer(mb, _weights(mb, quantization), np.float16 if half else np.float32)
 
-    @mb.program(  # type: ignore[misc]
-        input_specs=[mb.TensorSpec(shape=(1, 3, *graph.metadata.input_size))], opset_version=target
-    )
     def detect(image: Var) -> Any:
         pixels = mb.cast(x=image, dtype="fp16", name="pixels") if half else image
         scaled = mb.mul(x=pixels, y=writer.floats(1 / 255), name="scaled")
@@ -104,7 +101,8 @@ def _program(
         names = graph.metadata.head_names
         return tuple(_head(mb, head, name) for head, name in zip(heads, names, strict=True))
 
-    return detect
+    picture = mb.TensorSpec(shape=(1, 3, *graph.metadata.input_size))
+    return mb.program(input_specs=[picture], opset_version=target)(detect)
 
 
 def _head(mb: Any, head: Var, name: str) -> Var:

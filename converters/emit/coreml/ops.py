@@ -43,9 +43,7 @@ class Lowering:
 def is_silu(node: ir.Node) -> bool:
     """Whether `node` multiplies a value with its own sigmoid, which nothing else reads."""
     return node.op_type == "Mul" and any(
-        value is not None
-        and (gate := value.producer()) is not None
-        and is_part_of_silu(gate)
+        value is not None and (gate := value.producer()) is not None and is_part_of_silu(gate)
         for value in node.inputs
     )
 
