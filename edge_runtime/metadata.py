@@ -70,7 +70,9 @@ class ModelMetadata:
 
     def to_json(self) -> str:
         """The document as written into artefacts: compact, keys sorted, so that bytes repeat."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(
+            asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes, path: str) -> ModelMetadata:

@@ -38,16 +38,33 @@ def detect_in_order(
             idle.put(detector)
 
     pending: deque[tuple[Frame, Future[Detections]]] = deque()
+    ended_by: list[Exception] = []
     with ThreadPoolExecutor(len(detectors), thread_name_prefix="detect") as pool:
         try:
-            for frame in frames:
+            for frame in _until_error(frames, ended_by):
                 pending.append((frame, pool.submit(detect, frame)))
                 if len(pending) >= len(detectors) + AHEAD:
-                    first, result = pending.popleft()
-                    yield first, result.result()
+                    yield _finished(pending)
             while pending:
-                first, result = pending.popleft()
-                yield first, result.result()
+                yield _finished(pending)
         finally:
             for _, result in pending:
                 result.cancel()
+    for error in ended_by:
+        raise error
+
+
+def _finished(
+    pending: deque[tuple[Frame, Future[Detections]]],
+) -> tuple[Frame, Detections]:
+    frame, result = pending.popleft()
+    return frame, result.result()
+
+
+def _until_error(frames: Iterable[Frame], ended_by: list[Exception]) -> Iterator[Frame]:
+    """`frames` up to an error, which is kept: those before it are not lost to it."""
+    try:
+        for frame in frames:  # not `yield from`, which would close the caller's source
+            yield frame
+    except Exception as error:
+        ended_by.append(error)

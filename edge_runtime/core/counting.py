@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import TimestampError
+from ..errors import TimestampError, UsageError
 from ..types import Detections, Event, EventKind, Tracks
 from .native import DETECTION, TRACK, Handle, ffi, lib
 
@@ -27,6 +27,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     "left",
     "reclassified",
 )
+FARTHEST_NS = 1 << 62
 _TRACKS = 1024
 _EVENTS = 256
 
@@ -143,7 +144,12 @@ class TrackCounter:
 
         Raises:
             TimestampError: `timestamp_ns` is not later than the frame before.
+            UsageError: `timestamp_ns` is more than a century from zero.
         """
+        if not -FARTHEST_NS < timestamp_ns < FARTHEST_NS:
+            raise UsageError(
+                f"the timestamp is {timestamp_ns} ns", "Give nanoseconds since an epoch"
+            )
         if self._previous_ns is not None and timestamp_ns <= self._previous_ns:
             raise TimestampError(timestamp_ns, self._previous_ns)
         rows = np.empty(len(detections), DETECTION)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..types import Detections, HeadSpec
-from .native import DETECTION, DTYPES, LAYOUTS, Handle, ffi, lib
+from .native import DETECTION, DTYPES, LAYOUTS, Handle, address, ffi, lib
 from .preprocess import Letterbox
 
 
@@ -66,7 +66,7 @@ class Decoder:
             Detections in source pixels, most confident first.
         """
         for slot, array in zip(self._heads, raw, strict=True):
-            slot.data = ffi.cast("void *", array.ctypes.data)
+            slot.data = address(array)
             slot.bytes = array.nbytes
             slot.dtype = DTYPES[array.dtype]
         self._handle.call(

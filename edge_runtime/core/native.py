@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..errors import CoreError
+from ..errors import CoreError, UsageError
 from ._tally import ffi as ffi
 from ._tally import lib as lib
 
@@ -31,6 +32,20 @@ TRACK = np.dtype(
 )
 assert DETECTION.itemsize == ffi.sizeof("tally_detection")
 assert TRACK.itemsize == ffi.sizeof("tally_track")
+
+
+def address(array: npt.NDArray[Any]) -> Any:
+    """The array's memory as `void *`.
+
+    Raises:
+        UsageError: its values do not lie one after the other.
+    """
+    if not array.flags.c_contiguous:
+        raise UsageError(
+            f"an array of shape {array.shape} is not contiguous",
+            "Pass numpy.ascontiguousarray of it",
+        )
+    return ffi.cast("void *", array.ctypes.data)
 
 
 class Handle:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from ..types import Image
-from .native import DTYPES, LAYOUTS, Handle, ffi, lib
+from .native import DTYPES, LAYOUTS, Handle, address, ffi, lib
 
 PixelFormat = Literal["BGR", "RGB", "BGRA", "RGBA", "NV12", "NV21", "I420"]
 Letterbox = Any
@@ -56,7 +56,7 @@ class Preprocessor:
         tensor = ffi.new(
             "tally_tensor *",
             {
-                "data": ffi.cast("void *", target.ctypes.data),
+                "data": address(target),
                 "bytes": target.nbytes,
                 "width": width,
                 "height": height,

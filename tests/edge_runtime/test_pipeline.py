@@ -168,7 +168,8 @@ def test_the_sources_error_comes_out(count: int, error: type[BaseException]) -> 
     with pytest.raises(error):  # noqa: PT012
         for at, _ in detect([FakeDetector() for _ in range(count)], source()):
             found.append(at.index)
-    assert found == list(range(len(found)))
+    # Ctrl-C stops at once; after an error the frames before it still come.
+    assert found == list(range(8 if error is BrokenError else len(found)))
     assert not workers()
 
 

@@ -12,6 +12,8 @@ constexpr size_t kMaxPlaces = 256;
 constexpr size_t kMaxDetections = 10'000;
 constexpr size_t kMaxEvents = 65'536;
 constexpr size_t kMaxPending = 1'000;
+// A century and more to either side; differences of such times cannot overflow.
+constexpr int64_t kFarthestNs = int64_t{1} << 62;
 
 bool is_score(float value) { return value >= 0 && value <= 1; }
 bool is_duration(float value) { return value >= 0 && value <= 86'400; }
@@ -77,6 +79,7 @@ std::vector<tally_detection> Counter::usable(const tally_detection* detections, 
 void Counter::update(int64_t now_ns, const tally_detection* detections, int count) {
   require(count >= 0 && static_cast<size_t>(count) <= kMaxDetections, "0 to 10000 detections");
   require(detections != nullptr || count == 0, "detections are NULL");
+  require(now_ns > -kFarthestNs && now_ns < kFarthestNs, "timestamp is out of range");
   if (diagnostics_.frames > 0 && now_ns <= now_ns_)
     throw Rejected(TALLY_OUT_OF_ORDER, "timestamp is not later than the previous one");
   const auto seen = usable(detections, count);
@@ -133,7 +136,7 @@ void Counter::advance(Subject& subject, const Track& track, Point anchor) {
     const bool entered = change == Zone::Change::kEntered;
     happened(subject, track, entered ? TALLY_ENTERED : TALLY_LEFT, static_cast<int>(i), anchor,
              now_ns_);
-    if (!entered && subject.counted) book_stay(subject, i, now_ns_);
+    if (!entered) stayed(subject, i, now_ns_);
   }
 }
 
@@ -164,7 +167,9 @@ void Counter::confirm(Subject& subject, const Track& track) {
     event.class_id = subject.class_id;
     book(subject, event);
   }
+  for (const Stay& stay : subject.pending_stays) book(stay);
   subject.pending.clear();
+  subject.pending_stays.clear();
 }
 
 void Counter::reclassify(Subject& subject, const Track& track) {
@@ -186,7 +191,7 @@ void Counter::end(const Track& track) {
   for (size_t i = 0; subject.counted && i < zones_.size(); ++i) {
     if (!subject.zones[i].inside) continue;
     happened(subject, track, TALLY_LEFT, static_cast<int>(i), subject.anchor, subject.seen_ns);
-    book_stay(subject, i, subject.seen_ns);
+    stayed(subject, i, subject.seen_ns);
   }
   subjects_.erase(entry);
 }
@@ -215,12 +220,19 @@ void Counter::add(const Booking& booking, int32_t class_id, int64_t sign) {
   }
 }
 
-void Counter::book_stay(Subject& subject, size_t zone, int64_t left_ns) {
-  const double stay = static_cast<double>(left_ns - subject.zones[zone].entered_ns) * 1e-9;
-  ZoneTotals& totals = zone_totals_[zone];
+void Counter::stayed(Subject& subject, size_t zone, int64_t left_ns) {
+  const Stay stay{zone, static_cast<double>(left_ns - subject.zones[zone].entered_ns) * 1e-9};
+  if (subject.counted)
+    book(stay);
+  else if (subject.pending_stays.size() < kMaxPending)
+    subject.pending_stays.push_back(stay);
+}
+
+void Counter::book(const Stay& stay) {
+  ZoneTotals& totals = zone_totals_[stay.zone];
   totals.stays += 1;
-  totals.stays_s += stay;
-  totals.longest_s = std::max(totals.longest_s, stay);
+  totals.stays_s += stay.seconds;
+  totals.longest_s = std::max(totals.longest_s, stay.seconds);
 }
 
 void Counter::publish(const tally_event& event) {

@@ -32,6 +32,12 @@ struct Booking {
   int64_t amount;
 };
 
+/// An ended presence of one object in a zone.
+struct Stay {
+  size_t zone;
+  double seconds;
+};
+
 /// What the counter knows of one live object beside its track.
 struct Subject {
   Point anchor;
@@ -42,6 +48,7 @@ struct Subject {
   std::vector<Zone::State> zones;
   std::vector<Booking> booked;       // kept so that they can move when the vote changes
   std::vector<tally_event> pending;  // kept until the object is confirmed
+  std::vector<Stay> pending_stays;   // the same
 };
 
 class Counter {
@@ -77,7 +84,8 @@ class Counter {
   void end(const Track& track);
   void book(Subject& subject, const tally_event& event);
   void add(const Booking& booking, int32_t class_id, int64_t sign);
-  void book_stay(Subject& subject, size_t zone, int64_t left_ns);
+  void stayed(Subject& subject, size_t zone, int64_t left_ns);
+  void book(const Stay& stay);
   void publish(const tally_event& event);
 
   tally_counter_options options_;

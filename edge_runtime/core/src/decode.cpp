@@ -45,8 +45,8 @@ class Logistic<float> {
   /// A hair low, so that rounding loses nothing; the exact test follows on the product.
   float least(float confidence) const {
     if (confidence <= 0) return -std::numeric_limits<float>::infinity();
-    if (confidence >= 1) return 16;
-    return std::log(confidence / (1 - confidence)) - 1e-3f;
+    const float reachable = std::min(confidence, 0.9999f);
+    return std::log(reachable / (1 - reachable)) - 1e-3f;
   }
 };
 

@@ -42,8 +42,9 @@ tally_letterbox fit(int source_width, int source_height, const tally_tensor& inp
                     int* height) {
   const double gain = std::min(static_cast<double>(input.width) / source_width,
                                static_cast<double>(input.height) / source_height);
-  *width = std::clamp(static_cast<int>(std::lround(source_width * gain)), 1, input.width);
-  *height = std::clamp(static_cast<int>(std::lround(source_height * gain)), 1, input.height);
+  // Halves go to the even side, as Python's round has it.
+  *width = std::clamp(static_cast<int>(std::nearbyint(source_width * gain)), 1, input.width);
+  *height = std::clamp(static_cast<int>(std::nearbyint(source_height * gain)), 1, input.height);
   return {static_cast<float>(*width) / source_width,
           static_cast<float>(*height) / source_height,
           (input.width - *width) / 2,

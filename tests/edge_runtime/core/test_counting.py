@@ -783,3 +783,23 @@ def test_counters_share_nothing(scenes: Any) -> None:
     second = scenes.play([scenes.Mover(scenes.along(*UP))], lines=[MIDDLE])
     assert first.ids == second.ids == {1}
     assert (first.crossings(), second.crossings()) == ((1, 0), (0, 1))
+
+
+def test_a_stay_that_ends_before_the_object_is_confirmed_counts_when_it_is() -> None:
+    counter = TrackCounter(1, (640, 480))
+    zone = counter.add_zone([(100, 100), (160, 100), (160, 300), (100, 300)])
+    for frame in range(30):
+        x = 100 + 30 * frame
+        box = np.array([[x, 150, x + 60, 250]], np.float32)
+        found = Detections(box, np.array([0.9], np.float32), np.array([0], np.int32))
+        counter.update(frame * 40_000_000, found)
+    totals = counter.zone(zone)
+    assert (totals.entered[0], totals.left[0]) == (1, 1)
+    assert 0 < totals.mean_dwell_s == totals.max_dwell_s < 0.25
+
+
+@pytest.mark.parametrize("timestamp_ns", [1 << 62, -(1 << 62), 1 << 80])
+def test_times_beyond_all_clocks_are_refused(timestamp_ns: int) -> None:
+    counter = TrackCounter(1, (640, 480))
+    with pytest.raises(UsageError, match=f"the timestamp is {timestamp_ns} ns"):
+        counter.update(timestamp_ns, Detections.empty())
