@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylens.edge_runtime.core import CounterOptions, TrackCounter
-from tallylens.edge_runtime.errors import CoreError, TimestampError
-from tallylens.edge_runtime.types import Event
+from tallylens.edge_runtime.errors import CoreError, TimestampError, UsageError
+from tallylens.edge_runtime.types import Detections, Event
 
 LEFT, RIGHT, TOP, BOTTOM = (100.0, 240.0), (540.0, 240.0), (320.0, 60.0), (320.0, 440.0)
 MIDDLE = (LEFT, RIGHT)
