@@ -16,8 +16,10 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 @contextlib.contextmanager
-def quiet_tensorflow() -> Iterator[Any]:
+def quiet_tensorflow(*, gpu: bool = False) -> Iterator[Any]:
     """The tensorflow module, its notices silenced while the block runs.
+
+    `gpu` leaves it the GPUs, as long as the process has not used TensorFlow without them.
 
     Raises:
         MissingExtraError: TensorFlow is not installed.
@@ -27,7 +29,7 @@ def quiet_tensorflow() -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            tensorflow = _import()
+            tensorflow = _import(gpu)
             for logger in loggers:
                 logger.setLevel(logging.ERROR)
             yield tensorflow
@@ -36,7 +38,7 @@ def quiet_tensorflow() -> Iterator[Any]:
                 logger.setLevel(level)
 
 
-def _import() -> Any:
+def _import(gpu: bool) -> Any:
     # Read once, when the library is loaded; a value set by the user stays.
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -46,5 +48,6 @@ def _import() -> Any:
         raise MissingExtraError("tensorflow", "convert", "Writing TFLite") from error
     # A conversion has no use for a GPU; without this it would take all of its memory.
     with contextlib.suppress(RuntimeError):
-        tensorflow.config.set_visible_devices([], "GPU")
+        if not gpu:
+            tensorflow.config.set_visible_devices([], "GPU")
     return tensorflow

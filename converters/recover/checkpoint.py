@@ -1,0 +1,82 @@
+"""The state of a recovery in one file, which is whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from ...edge_runtime.errors import InputError
+from ...edge_runtime.files import write_all
+from .student import Weights
+from .training import TrainingState
+
+_PARTS = ("weights", "average", "momentum", "variance", "best")
+_FIGURES = tuple(one.name for one in fields(TrainingState) if one.name not in _PARTS)
+_HEADER = "header"
+
+
+def fingerprint(*all_weights: Mapping[str, np.ndarray]) -> str:
+    """What a state belongs to: a digest of names, shapes and values."""
+    digest = hashlib.sha256()
+    for weights in all_weights:
+        for name, array in weights.items():
+            digest.update(f"{name} {array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def save_state(path: Path, state: TrainingState, belongs_to: str) -> None:
+    """Write `state`, in place of an older one at `path` or not at all.
+
+    Raises:
+        UnavailableError: the disk is full.
+        InputError: the file cannot be written.
+    """
+    arrays = {
+        f"{part}/{name}": array for part in _PARTS for name, array in getattr(state, part).items()
+    }
+    header = {"belongs_to": belongs_to} | {name: getattr(state, name) for name in _FIGURES}
+    content = io.BytesIO()
+    np.savez(content, **{_HEADER: np.frombuffer(json.dumps(header).encode(), np.uint8)}, **arrays)
+    write_all({path: content.getvalue()})
+
+
+def load_state(path: Path, start: Weights, belongs_to: str) -> TrainingState | None:
+    """The state at `path`, None where there is none; weights as in `start`.
+
+    Raises:
+        InputError: not a state, a damaged one, or that of another recovery.
+    """
+    if not path.exists():
+        return None
+    try:
+        limit = 8 * sum(array.nbytes for array in start.values()) + (1 << 22)
+        if path.stat().st_size > limit:
+            raise ValueError("larger than any state of this model")
+        with np.load(path, allow_pickle=False) as stored:
+            header = json.loads(stored[_HEADER].tobytes())
+            if header["belongs_to"] != belongs_to:
+                raise _refused(path, "is the state of another recovery")
+            parts = {part: _weights(stored, part, start) for part in _PARTS}
+        return TrainingState(**parts, **{name: header[name] for name in _FIGURES})
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise _refused(path, f"is not the state of a recovery ({error})") from error
+
+
+def _weights(stored: Mapping[str, np.ndarray], part: str, start: Weights) -> Weights:
+    found = {name: stored[f"{part}/{name}"] for name in start}
+    for name, array in found.items():
+        if array.shape != start[name].shape or array.dtype != np.float32:
+            raise ValueError(f"{part} of {name} has another shape")
+    return found
+
+
+def _refused(path: Path, problem: str) -> InputError:
+    return InputError(path, problem, "Delete it to start the recovery anew")

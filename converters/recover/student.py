@@ -1,0 +1,65 @@
+"""A detector graph as a TensorFlow function whose weights can be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from ...edge_runtime.types import FloatArray
+from ..emit.tflite_ops import LOWERINGS, Tensor, Writer
+from ..emit.unsupported import refuse_unsupported
+from ..graph import INPUT_NAME, DetectorGraph
+from ..prune.surgery import copy_of, set_weights, weights_of
+
+Weights = dict[str, FloatArray]
+
+
+def read_weights(graph: DetectorGraph) -> Weights:
+    """Every Conv's kernel (kh, kw, in, out) and bias (out,), under NAME:kernel and NAME:bias."""
+    found: Weights = {}
+    for node in _convs(graph):
+        weight, bias = weights_of(node)
+        found[f"{node.name}:kernel"] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
+        found[f"{node.name}:bias"] = bias.copy()
+    return found
+
+
+def write_weights(graph: DetectorGraph, weights: Mapping[str, FloatArray]) -> DetectorGraph:
+    """A copy of `graph` with the weights that `read_weights` would read."""
+    written = copy_of(graph)
+    for node in _convs(written):
+        kernel = weights[f"{node.name}:kernel"]
+        set_weights(written.model, node, kernel.transpose(3, 2, 0, 1), weights[f"{node.name}:bias"])
+    return written
+
+
+def forward(
+    tf: Any, graph: DetectorGraph, images: Tensor, weights: Mapping[str, Tensor]
+) -> list[Tensor]:
+    """The heads (n, h, w, na * (5 + nc)) of `images` (n, h, w, 3) in 0..1, traced.
+
+    `weights` as in `read_weights`, tensors or variables.
+    """
+    tensors: dict[str, Tensor] = {INPUT_NAME: images}
+    for node in graph.model.graph:
+        inputs = [tensors[str(v.name)] for v in node.inputs if v and str(v.name) in tensors]
+        kernel = weights.get(f"{node.name}:kernel")
+        writer = Writer(tf, lambda _array, kernel=kernel: kernel)
+        made = LOWERINGS[node.op_type].emit(writer, node, inputs)
+        if node.op_type == "Conv":
+            # The lowering adds the graph's own bias; what training changes comes on top.
+            made = made + (weights[f"{node.name}:bias"] - weights_of(node)[1])
+        tensors[str(node.outputs[0].name)] = made
+    return [tensors[name] for name in graph.metadata.head_names]
+
+
+def refuse_untrainable(graph: DetectorGraph) -> None:
+    """Raise UnsupportedModelError where TensorFlow cannot hold a node."""
+    refuse_unsupported(graph, "Recovery", {op: low.problem for op, low in LOWERINGS.items()})
+
+
+def _convs(graph: DetectorGraph) -> list[ir.Node]:
+    return [node for node in graph.model.graph if node.op_type == "Conv"]

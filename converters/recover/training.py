@@ -1,0 +1,117 @@
+"""Steps of training, and everything that is needed to go on with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...edge_runtime.types import Image
+from ..graph import DetectorGraph
+from .loss import distillation_loss
+from .student import Weights, forward, read_weights
+
+_MOMENTUM, _VARIANCE, _TINY = 0.9, 0.999, 1e-8
+_LARGEST_GRADIENT = 10.0
+
+
+@dataclass
+class TrainingState:
+    """Where training stands.
+
+    `weights` are being trained, `average` is their moving average, `momentum` and `variance` are
+    Adam's. `best` is the average of least `best_error` on the pictures held back. `seconds` is
+    the time spent in training so far.
+    """
+
+    weights: Weights
+    average: Weights
+    momentum: Weights
+    variance: Weights
+    best: Weights
+    best_error: float
+    start_error: float
+    step: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def start(cls, weights: Weights, error: float) -> TrainingState:
+        """Before the first step; `error` is that of the weights as they are."""
+        zeros = {name: np.zeros_like(array) for name, array in weights.items()}
+        return cls(weights, dict(weights), zeros, dict(zeros), dict(weights), error, error)
+
+
+@dataclass
+class Trainer:
+    """`student` trained towards `teacher` with Adam (Kingma and Ba, 2015)."""
+
+    tf: Any
+    student: DetectorGraph
+    teacher: DetectorGraph
+    _variables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _compiled: Any = None
+
+    _TRAINED = ("weights", "average", "momentum", "variance")
+
+    def load(self, state: TrainingState) -> None:
+        """Go on from `state`."""
+        for part in self._TRAINED:
+            arrays: Mapping[str, Any] = getattr(state, part)
+            known = self._variables.setdefault(part, {})
+            for name, array in arrays.items():
+                if name in known:
+                    known[name].assign(array)
+                else:
+                    known[name] = self.tf.Variable(array, dtype=self.tf.float32)
+
+    def save(self, state: TrainingState) -> None:
+        """Put what was trained into `state`."""
+        for part in self._TRAINED:
+            arrays = {name: one.numpy() for name, one in self._variables[part].items()}
+            setattr(state, part, arrays)
+
+    def step(self, pictures: Image, rate: float, number: int) -> float:
+        """One step on `pictures` (n, h, w, 3) uint8 RGB; the loss before it.
+
+        `number` counts from 1, `rate` is the learning rate.
+        """
+        if self._compiled is None:
+            self._compiled = self.tf.function(self._step, reduce_retracing=False)
+        constant = self.tf.constant
+        loss = self._compiled(
+            constant(pictures), constant(rate, "float32"), constant(number, "float32")
+        )
+        return float(loss)
+
+    def _step(self, pictures: Any, rate: Any, number: Any) -> Any:
+        tf = self.tf
+        images = tf.cast(pictures, tf.float32) / 255.0
+        wanted = forward(tf, self.teacher, images, self._teacher_weights())
+        weights = self._variables["weights"]
+        with tf.GradientTape() as tape:
+            heads = forward(tf, self.student, images, weights)
+            loss = distillation_loss(tf, self.student.metadata, heads, wanted)
+        names = list(weights)
+        gradients = tape.gradient(loss, [weights[name] for name in names])
+        gradients, _ = tf.clip_by_global_norm(gradients, _LARGEST_GRADIENT)
+        for name, gradient in zip(names, gradients, strict=True):
+            self._update(name, gradient, rate, number)
+        return loss
+
+    def _teacher_weights(self) -> dict[str, Any]:
+        return {name: self.tf.constant(w) for name, w in read_weights(self.teacher).items()}
+
+    def _update(self, name: str, gradient: Any, rate: Any, number: Any) -> None:
+        weight, average, momentum, variance = (
+            self._variables[part][name] for part in self._TRAINED
+        )
+        momentum.assign(_MOMENTUM * momentum + (1 - _MOMENTUM) * gradient)
+        variance.assign(_VARIANCE * variance + (1 - _VARIANCE) * gradient * gradient)
+        direction = momentum / (1 - _MOMENTUM**number)
+        size = self.tf.sqrt(variance / (1 - _VARIANCE**number)) + _TINY
+        weight.assign_sub(rate * direction / size)
+        # Short at first, so that the average forgets the start.
+        keep = self.tf.minimum(0.998, number / (number + 10))
+        average.assign(keep * average + (1 - keep) * weight)
