@@ -9,6 +9,9 @@ from rich.text import Text
 from tallylens.report import ClassCounts, Report
 from tallylens.text import printable
 
+# What 80 characters hold with names of ordinary length.
+MOST_COLUMNS = 4
+
 
 def print_report(report: Report, console: Console | None = None) -> None:
     """Totals by class, one column a line's direction or zone, then speed and warnings."""
@@ -16,16 +19,7 @@ def print_report(report: Report, console: Console | None = None) -> None:
     columns = _columns(report)
     heading = f"{report.source}: {report.frames} frames, {report.seconds:.1f} s"
     console.print(_text(heading), soft_wrap=True)
-    table = Table()
-    table.add_column("class")
-    for title, _ in columns:
-        table.add_column(_text(title), justify="right")
-    classes = list(dict.fromkeys(name for _, counts in columns for name in counts))
-    for name in classes:
-        table.add_row(_text(name), *(str(counts.get(name, 0)) for _, counts in columns))
-    table.add_section()
-    table.add_row("total", *(str(sum(counts.values())) for _, counts in columns))
-    console.print(table)
+    console.print(_wide(columns) if len(columns) <= MOST_COLUMNS else _long(columns))
     for zone in report.zones:
         stays = f"{zone.mean_dwell_s:.1f} s on average, {zone.max_dwell_s:.1f} s at most"
         console.print(_text(f"{zone.name}: stays of {stays}"), soft_wrap=True)
@@ -34,6 +28,31 @@ def print_report(report: Report, console: Console | None = None) -> None:
     console.print(_text(f"{speed.fps:.0f} frames/s with {report.engine} ({each})"), soft_wrap=True)
     for warning in report.warnings:
         console.print(_text(f"note: {warning}"), soft_wrap=True)
+
+
+def _wide(columns: list[tuple[str, ClassCounts]]) -> Table:
+    """One row a class, and the totals."""
+    table = Table()
+    table.add_column("class")
+    for title, _ in columns:
+        table.add_column(_text(title), justify="right")
+    for name in dict.fromkeys(name for _, counts in columns for name in counts):
+        table.add_row(_text(name), *(str(counts.get(name, 0)) for _, counts in columns))
+    table.add_section()
+    table.add_row("total", *(str(sum(counts.values())) for _, counts in columns))
+    return table
+
+
+def _long(columns: list[tuple[str, ClassCounts]]) -> Table:
+    """One row a place and direction, for more of them than a terminal is wide."""
+    table = Table()
+    table.add_column("where")
+    table.add_column("total", justify="right")
+    table.add_column("of these")
+    for title, counts in columns:
+        classes = ", ".join(f"{number} {name}" for name, number in counts.items())
+        table.add_row(_text(title), str(sum(counts.values())), _text(classes))
+    return table
 
 
 def _text(text: str) -> Text:
