@@ -14,7 +14,9 @@ import pytest
 
 import tallylens.converters.convert as pipeline
 from tallylens.converters.builder import GraphBuilder
-from tallylens.converters.convert import convert
+from tallylens.converters.convert import CoreMLOptions, convert
+from tallylens.converters.coreml_program.evaluator import evaluate_program
+from tallylens.converters.coreml_program.package import read_package
 from tallylens.converters.graph import DetectorGraph
 from tallylens.edge_runtime.errors import InputError, UnavailableError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata
@@ -117,6 +119,56 @@ def test_fp16_and_passes_and_size(source: Path, tmp_path: Path) -> None:
     assert [record.name for record in report.metadata.passes] == ["nothing"]
 
 
+def test_core_ml_packages(source: Path, images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for _ in range(2):  # the second takes the place of the first
+        report = convert(
+            source,
+            out_dir=out,
+            targets=("coreml", "onnx"),
+            quantize="int8",
+            calibration=images,
+        )
+    assert names(out) == ["net-int8.conversion.json", "net-int8.mlpackage", "net-int8.onnx"]
+    package = report.path_of("coreml")
+    assert package == out / "net-int8.mlpackage"
+    files = sorted(path for path in package.rglob("*") if path.is_file())
+    entry = json.loads((out / "net-int8.conversion.json").read_text())["artefacts"][1]
+    assert entry["size_bytes"] == sum(path.stat().st_size for path in files)
+    assert (entry["target"], entry["quantization"]) == ("coreml", "int8")
+    assert len(evaluate_program(package)(np.zeros((32, 32, 3), np.uint8))) == 1
+
+
+def test_weights_alone_need_no_images(source: Path, tmp_path: Path) -> None:
+    convert(
+        source,
+        out_dir=tmp_path / "out",
+        targets=("coreml",),
+        quantize="int8",
+        coreml=CoreMLOptions(weights_only=True),
+    )
+    package = read_package(tmp_path / "out" / "net-int8.mlpackage")
+    assert package.detector.specificationVersion == 7
+    assert [record.name for record in package.metadata.passes] == ["quantize_weights"]
+
+
+@pytest.mark.parametrize("kind", ["a package of another tool", "a folder", "a file"])
+def test_what_is_not_ours_is_never_replaced(source: Path, tmp_path: Path, kind: str) -> None:
+    out, place = tmp_path / "out", tmp_path / "out" / "net.mlpackage"
+    out.mkdir()
+    if kind == "a file":
+        place.write_bytes(b"dear")
+    else:
+        place.mkdir()
+        (place / ("Manifest.json" if "package" in kind else "thesis.txt")).write_bytes(b"{}")
+    with pytest.raises(InputError) as refusal:
+        convert(source, out_dir=out, targets=("coreml",))
+    assert str(refusal.value) == (
+        f"{place}: something else is in this place. Move it away or choose another folder with -o."
+    )
+    assert names(out) == ["net.mlpackage"]
+
+
 def test_same_input_same_bytes(source: Path, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         convert(source, out_dir=tmp_path / folder, targets=("onnx", "tflite"))
@@ -127,12 +179,16 @@ def test_same_input_same_bytes(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"targets": ("tensorrt",)}, "tensorrt is no target. Use --to onnx,tflite,coreml."),
+        ({"targets": ()}, "nothing is no target. Use --to onnx,tflite,coreml."),
         (
-            {"targets": ("onnx", "coreml")},
-            "Core ML files cannot be written yet. Use --to onnx,tflite.",
+            {"targets": ("onnx",), "coreml": CoreMLOptions(nms=True)},
+            "NMS and weights alone in 8 bits are for Core ML. Add --to coreml, or leave them away.",
         ),
-        ({"targets": ("tensorrt",)}, "tensorrt is no target. Use --to onnx,tflite."),
-        ({"targets": ()}, "nothing is no target. Use --to onnx,tflite."),
+        (
+            {"targets": ("coreml",), "coreml": CoreMLOptions(weights_only=True)},
+            "weights alone in 8 bits are a kind of int8. Add --quantize int8.",
+        ),
         (
             {"quantize": "int4"},
             "int4 is no quantization. Use --quantize none|fp16|int8.",

@@ -82,6 +82,80 @@ def test_a_folder_in_the_way_changes_nothing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
+PACKAGE = {"Manifest.json": b"new", "Data/weights/weight.bin": b"new"}
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    write_all({tmp_path / "net": PACKAGE, tmp_path / "a": b"1"})
+    assert files_in(tmp_path) == {f"net/{n}": c for n, c in PACKAGE.items()} | {"a": b"1"}
+
+
+def test_a_folder_takes_the_place_of_its_like(tmp_path: Path) -> None:
+    write_all({tmp_path / "net": dict.fromkeys(PACKAGE, b"old")})
+    write_all({tmp_path / "net": PACKAGE})
+    assert files_in(tmp_path) == {f"net/{name}": content for name, content in PACKAGE.items()}
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
+def test_a_folder_with_other_files_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "thesis.txt").write_bytes(b"dear")
+    with pytest.raises(InputError) as failure:
+        write_all({tmp_path / "a": b"1", tmp_path / "net": PACKAGE})
+    assert str(failure.value) == (
+        f"{tmp_path / 'net'}: the file cannot be written (a folder with other files "
+        "(thesis.txt)). Choose an output folder that you can write to."
+    )
+    assert files_in(tmp_path) == {"net/thesis.txt": b"dear"}
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_file_or_link_in_the_place_of_a_folder_is_kept(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    if kind == "file":
+        (tmp_path / "net").write_bytes(b"dear")
+    else:
+        (tmp_path / "net").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="it is a file"):
+        write_all({tmp_path / "net": PACKAGE})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "net"]
+
+
+def test_an_interrupted_folder_leaves_the_old_one(tmp_path: Path, interruption: type) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "Manifest.json").write_bytes(b"old")
+    with pytest.raises(interruption):
+        write_all({tmp_path / "net": PACKAGE})
+    assert files_in(tmp_path) == {"net/Manifest.json": b"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
+def test_the_old_folder_comes_back_when_the_new_one_cannot_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_all({tmp_path / "net": dict.fromkeys(PACKAGE, b"old")})
+    replace = Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target.name == "net" and (self / "Manifest.json").read_bytes() == b"new":
+            raise OSError(errno.EIO, "Input/output error")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(InputError, match="Input/output error"):
+        write_all({tmp_path / "net": PACKAGE})
+    assert files_in(tmp_path) == {f"net/{name}": b"old" for name in PACKAGE}
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
 def test_nothing_to_write(tmp_path: Path) -> None:
     write_all({})
     assert list(tmp_path.iterdir()) == []

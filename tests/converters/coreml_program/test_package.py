@@ -132,7 +132,7 @@ def set_size(spec: Any) -> None:
 
 def set_offset(spec: Any) -> None:
     for op in block(spec).operations:
-        value = op.attributes["val"] if "val" in op.attributes else None
+        value = op.attributes.get("val")
         if value is not None and value.WhichOneof("value") == "blobFileValue":
             value.blobFileValue.offset = 1 << 60
 
@@ -185,7 +185,9 @@ def test_mutations_end_in_heads_or_in_our_errors(
     assert [head.ndim for head in heads] == [4]
 
 
-def weight_file(kind: int = 2, size: int = 8, start: int = 128, sentinel: int = 0xDEADBEEF) -> bytes:
+def weight_file(
+    kind: int = 2, size: int = 8, start: int = 128, sentinel: int = 0xDEADBEEF
+) -> bytes:
     header = struct.pack("<II", 1, 2).ljust(64, b"\0")
     entry = struct.pack("<IIQQ", sentinel, kind, size, start).ljust(64, b"\0")
     return header + entry + np.array([1.5, -2], "<f4").tobytes()
