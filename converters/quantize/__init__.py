@@ -1,0 +1,1 @@
+"""Calibration, once for all targets: ranges, weights on their grid, biases put right."""

@@ -1,0 +1,84 @@
+"""Weights and biases, layer by layer, against what the quantised layers before really give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from ...edge_runtime.types import FloatArray
+from ..graph import DetectorGraph
+from ..shapes import integers
+from .rounding import Moments, round_to, round_weights
+from .scheme import Ranges, largest_scale, name_of
+from .stepping import SideBySide, Step
+
+_SAMPLES = 6144
+
+Arrays = dict[str, FloatArray]
+
+
+def fit_layers(
+    graph: DetectorGraph,
+    ranges: Ranges,
+    batch: FloatArray,
+    on_layer: Callable[[float], None] | None = None,
+) -> tuple[Arrays, Arrays]:
+    """Adjusted weights and biases by initializer name, and the weights' steps.
+
+    `batch` (n, 3, h, w) float32 0..1, a few images. Every convolution is rounded against the
+    float one, and its bias takes up what is left of the mean error of each channel.
+    """
+    random = np.random.default_rng(0)
+    weights: Arrays = {}
+    scales: Arrays = {}
+    count = len(list(graph.model.graph))
+    for number, step in enumerate(SideBySide(graph, ranges, batch)):
+        if step.node.op_type == "Conv" and step.node.inputs[1] is not None:
+            names = [name_of(value) for value in step.node.inputs[1:]]
+            step.constants[names[0]], scales[names[0]], shift = _fit(step, random)
+            if len(names) > 1:
+                step.constants[names[1]] = step.constants[names[1]] + shift
+            weights.update({name: step.constants[name] for name in names})
+        if on_layer:
+            on_layer((number + 1) / count)
+    return weights, scales
+
+
+def _fit(step: Step, random: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """New weight, its steps, and what to add to the bias."""
+    weight = step.constants[name_of(step.node.inputs[1])]
+    flat = weight.reshape(len(weight), -1)
+    if "group" in step.node.attributes and step.node.attributes["group"].as_int() != 1:
+        scale = largest_scale(weight)
+        return round_to(flat, scale).reshape(weight.shape), scale, np.zeros(len(weight), np.float32)
+    places = _places(step.node, len(step.inputs[0]), random)
+    inputs = patches(step.node, step.inputs[0], weight.shape[2:], places)
+    quantised = patches(step.node, step.quantised[0], weight.shape[2:], places)
+    rounded, scale = round_weights(flat, Moments.of(inputs, quantised))
+    shift = flat @ inputs.mean(axis=0) - rounded @ quantised.mean(axis=0)
+    return rounded.reshape(weight.shape), scale, shift.astype(np.float32)
+
+
+def _places(node: ir.Node, images: int, random: np.random.Generator) -> tuple[FloatArray, ...]:
+    """Image, row and column of some outputs, each at most once."""
+    shape = node.outputs[0].shape
+    assert shape is not None
+    height, width = int(shape[2]), int(shape[3])  # type: ignore[arg-type]
+    total = images * height * width
+    chosen = np.sort(random.choice(total, min(total, _SAMPLES), replace=False))
+    return np.unravel_index(chosen, (images, height, width))  # type: ignore[return-value]
+
+
+def patches(
+    node: ir.Node, values: FloatArray, kernel: tuple[int, ...], places: tuple[FloatArray, ...]
+) -> FloatArray:
+    """(samples, channels * kh * kw): what the convolution sees for the outputs at `places`."""
+    top, left, bottom, right = integers(node, "pads", (0, 0, 0, 0))
+    down, across = integers(node, "strides", (1, 1))
+    padded = np.pad(values, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))
+    image, row, column = places
+    seen: FloatArray = windows[image, :, row * down, column * across]
+    return np.ascontiguousarray(seen.reshape(len(image), -1))
