@@ -78,10 +78,17 @@ class Verification:
     model_precision: Precision | None = None
     reference_precision: Precision | None = None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the figures do not say."""
+        if self.detections.reference or self.detections.model:
+            return ()
+        return ("nothing was detected on these images, so that agreement says nothing",)
+
     def as_dict(self) -> dict[str, Any]:
         """As a JSON document; fractions of 1."""
         shares = ("agreement", "of_reference", "of_model")
-        document = asdict(self)
+        document = asdict(self) | {"warnings": list(self.warnings)}
         document["detections"] |= {name: getattr(self.detections, name) for name in shares}
         if self.model_precision and self.reference_precision:
             reference = self.reference_precision.map50_95

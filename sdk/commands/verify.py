@@ -87,6 +87,8 @@ def _show(result: Verification) -> None:
         ours, theirs = result.model_precision, result.reference_precision
         print(f"mAP@0.5:0.95 {ours.map50_95:.4f} against {theirs.map50_95:.4f}")
         print(f"mAP@0.5      {ours.map50:.4f} against {theirs.map50:.4f}")
+    for warning in result.warnings:
+        print(f"note: {warning}")
 
 
 def _fraction(text: str) -> float:

@@ -71,6 +71,7 @@ def test_a_model_agrees_with_itself(reference: Path, images: Path) -> None:
     document = result.as_dict()
     assert document["model_precision"] == {"map50_95": 1.0, "map50": 1.0}
     assert document["kept_map50_95"] == 1
+    assert document["warnings"] == []
     assert document["detections"]["agreement"] == 1
 
 
@@ -108,6 +109,13 @@ def test_logits_that_differ_are_measured(reference: Path, images: Path, tmp_path
     found = result.detections
     assert (found.model, found.reference, found.matched, found.agreement) == (0, 2, 0, 0)
     assert (found.of_model, found.of_reference) == (1, 0)
+
+
+def test_nothing_detected_is_no_proof(images: Path, tmp_path: Path) -> None:
+    blind = write(tmp_path / "blind.onnx", emit_onnx(squares(shift=-8.0)))
+    assert verify(blind, blind, images).warnings == (
+        "nothing was detected on these images, so that agreement says nothing",
+    )
 
 
 def test_another_input_size_is_compared_by_boxes_only(
