@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...edge_runtime.engines.failure import runtime_failure
 from ...edge_runtime.engines.heads import Tensor, match_heads
-from ...edge_runtime.errors import UnsupportedModelError
+from ...edge_runtime.errors import MissingExtraError, UnsupportedModelError
 from ...edge_runtime.metadata import ModelMetadata
 from ..emit.coreml.coremltools import quiet_coremltools
 from .evaluator import Evaluator
@@ -71,8 +71,10 @@ class CoreMLDeviceEngine(CoreMLEngine):
 
     def run(self) -> list[npt.NDArray[np.generic]]:
         """One prediction on the device."""
-        from PIL import Image
-
+        try:
+            from PIL import Image
+        except ImportError as error:
+            raise MissingExtraError("pillow", "convert", "Core ML's own prediction") from error
         picture = Image.fromarray(np.ascontiguousarray(self.input[0].transpose(1, 2, 0)))
         try:
             found = self._model.predict({self._evaluator.program.input_name: picture})
