@@ -11,7 +11,8 @@ from .sensitivity import Curve
 class Cost(Protocol):
     """Multiply-adds without the channels given."""
 
-    def __call__(self, removed: Collection[int]) -> int: ...
+    def __call__(self, removed: Collection[int]) -> int:
+        """Of the graph without `removed` (ids)."""
 
 
 def allocate(curves: Sequence[Curve], cost: Cost, limit: int) -> set[int]:

@@ -20,7 +20,7 @@ Doubles = npt.NDArray[np.float64]
 class Sampler:
     """At most `limit` output positions an image, the same ones for the same map size."""
 
-    limit: int = 400
+    limit: int = 256
 
     def positions(self, conv: ir.Node) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Rows and columns of a Conv's output."""

@@ -23,9 +23,9 @@ from .sensitivity import measure_curves
 from .surgery import copy_of, remove_channels
 from .walk import walk
 
-MAX_IMAGES = 64
+MAX_IMAGES = 128
 _PROBES = 6
-_SIDE = 416
+_SIDE = 512
 
 Progress = Callable[[str, float | None], None]
 
@@ -45,7 +45,7 @@ def prune(
     Args:
         graph: stays as it is.
         fraction: 0 to below 1 of `multiply_adds(graph)`.
-        images: (height, width, 3) uint8 RGB of the model's input size; the first 64 are used.
+        images: (height, width, 3) uint8 RGB of the model's input size; the first 128 are used.
         progress: told the stage and how much of it is done (0 to 1).
 
     Raises:

@@ -14,7 +14,9 @@ from .moments import Doubles, Sampler, matrix_of
 from .surgery import set_weights, weights_of
 from .walk import walk
 
-_RIDGE = 1e-3
+# From nearly free to nearly fixed; the images that were not fitted to choose.
+_RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_JUDGES = 4
 
 Outputs = dict[str, list[FloatArray]]
 
@@ -43,9 +45,7 @@ def refit(
     return walk(graph, images, visit)
 
 
-def least_squares(
-    before: Doubles, moment: Doubles, error: Doubles, ridge: float = _RIDGE
-) -> Doubles:
+def least_squares(before: Doubles, moment: Doubles, error: Doubles, ridge: float) -> Doubles:
     """The matrix that minimises |y - x m|^2 + ridge * |m - before|^2 in x's own units.
 
     `moment` is the mean of x x^T, `error` the mean of x (y - x before)^T.
@@ -58,15 +58,39 @@ def least_squares(
 def _fit(
     model: ir.Model, conv: ir.Node, patches: Sequence[FloatArray], wanted: Sequence[FloatArray]
 ) -> None:
-    before = matrix_of(conv)
+    """Every fourth image judges how far the others may move the weights; then all move them."""
+    before = matrix_of(conv).astype(np.float64)
+    pairs = list(zip(patches, wanted, strict=True))
+    judges = pairs[::_JUDGES] if len(pairs) >= _JUDGES else []
+    others = [pair for index, pair in enumerate(pairs) if index % _JUDGES] if judges else pairs
+    sums, held = _sums(before, others), _sums(before, judges)
+    ridge = min(_RIDGES, key=lambda one: _loss(before, held, _solve(before, sums, one)))
+    whole = (sums[0] + held[0], sums[1] + held[1], sums[2] + held[2])
+    set_matrix(model, conv, _solve(before, whole, ridge))
+
+
+def _sums(
+    before: Doubles, pairs: Sequence[tuple[FloatArray, FloatArray]]
+) -> tuple[Doubles, Doubles, int]:
+    """The sums of x x^T and of x (y - x before)^T, and of how many rows."""
     moment = np.zeros((len(before),) * 2)
     error = np.zeros(before.shape)
-    for x, y in zip(patches, wanted, strict=True):
+    start = before.astype(np.float32)
+    for x, y in pairs:
         moment += x.T @ x
-        error += x.T @ (y - x @ before)
-    rows = sum(len(x) for x in patches)
-    fitted = least_squares(before.astype(np.float64), moment / rows, error / rows)
-    set_matrix(model, conv, fitted)
+        error += x.T @ (y - x @ start)
+    return moment, error, sum(len(x) for x, _ in pairs)
+
+
+def _solve(before: Doubles, sums: tuple[Doubles, Doubles, int], ridge: float) -> Doubles:
+    moment, error, rows = sums
+    return least_squares(before, moment / max(rows, 1), error / max(rows, 1), ridge)
+
+
+def _loss(before: Doubles, sums: tuple[Doubles, Doubles, int], matrix: Doubles) -> float:
+    """The squared error of `matrix`, less that of `before`."""
+    moved = matrix - before
+    return float(((sums[0] @ moved - 2 * sums[1]) * moved).sum())
 
 
 def set_matrix(model: ir.Model, conv: ir.Node, matrix: Doubles) -> None:

@@ -60,7 +60,7 @@ def load_state(path: Path, start: Weights, belongs_to: str) -> TrainingState | N
         limit = 8 * sum(array.nbytes for array in start.values()) + (1 << 22)
         if path.stat().st_size > limit:
             raise ValueError("larger than any state of this model")
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             header = json.loads(stored[_HEADER].tobytes())
             if header["belongs_to"] != belongs_to:
                 raise _refused(path, "is the state of another recovery")

@@ -9,10 +9,12 @@ import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
-from ..emit.tflite_ops import LOWERINGS, Tensor, Writer
+from ..emit.tflite_ops import LOWERINGS, Tensor, Writer, pads_like_same
 from ..emit.unsupported import refuse_unsupported
 from ..graph import INPUT_NAME, DetectorGraph
+from ..prune.channels import is_depthwise
 from ..prune.surgery import copy_of, set_weights, weights_of
+from ..shapes import integers
 
 Weights = dict[str, FloatArray]
 
@@ -44,16 +46,37 @@ def forward(
     `weights` as in `read_weights`, tensors or variables.
     """
     tensors: dict[str, Tensor] = {INPUT_NAME: images}
+    writer = Writer(tf, _no_weights)
     for node in graph.model.graph:
         inputs = [tensors[str(v.name)] for v in node.inputs if v and str(v.name) in tensors]
-        kernel = weights.get(f"{node.name}:kernel")
-        writer = Writer(tf, lambda _array, kernel=kernel: kernel)
-        made = LOWERINGS[node.op_type].emit(writer, node, inputs)
         if node.op_type == "Conv":
-            # The lowering adds the graph's own bias; what training changes comes on top.
-            made = made + (weights[f"{node.name}:bias"] - weights_of(node)[1])
+            made = _conv(tf, node, inputs[0], weights)
+        else:
+            made = LOWERINGS[node.op_type].emit(writer, node, inputs)
         tensors[str(node.outputs[0].name)] = made
     return [tensors[name] for name in graph.metadata.head_names]
+
+
+def _conv(tf: Any, node: ir.Node, source: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+    """A Conv with weights from outside, which no lowering may rearrange."""
+    kernel, bias = weights[f"{node.name}:kernel"], weights[f"{node.name}:bias"]
+    strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
+    padding = "VALID"
+    if pads_like_same(source.shape[1:3], kernel.shape[:2], strides, pads):
+        padding = "SAME"
+    elif any(pads):
+        top, left, bottom, right = pads
+        source = tf.pad(source, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    if is_depthwise(node):
+        by_channel = tf.transpose(kernel, (0, 1, 3, 2))
+        product = tf.nn.depthwise_conv2d(source, by_channel, (1, *strides, 1), padding)
+    else:
+        product = tf.nn.conv2d(source, kernel, strides, padding)
+    return tf.nn.bias_add(product, bias)
+
+
+def _no_weights(*_: object) -> Tensor:
+    raise AssertionError("only convolutions have weights")
 
 
 def refuse_untrainable(graph: DetectorGraph) -> None:

@@ -78,7 +78,7 @@ class Trainer:
         `number` counts from 1, `rate` is the learning rate.
         """
         if self._compiled is None:
-            self._compiled = self.tf.function(self._step, reduce_retracing=False)
+            self._compiled = self.tf.function(self._step, autograph=False)
         constant = self.tf.constant
         loss = self._compiled(
             constant(pictures), constant(rate, "float32"), constant(number, "float32")

@@ -1,0 +1,102 @@
+"""Pruning as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tallylens.converters.emit.onnx import emit_onnx
+from tallylens.converters.emit.tflite import emit_tflite
+from tallylens.converters.prune.allocation import allocate
+from tallylens.converters.prune.channels import find_channels
+from tallylens.converters.prune.cost import multiply_adds
+from tallylens.converters.prune.distance import head_error
+from tallylens.converters.prune.prune import prune
+from tallylens.converters.prune.sensitivity import Curve, steps
+from tallylens.edge_runtime.errors import InputError, UsageError
+
+
+def test_nothing_to_prune_changes_nothing(detector):
+    assert prune(detector, 0, []) is detector
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1, float("nan")])
+def test_a_fraction_out_of_range_is_refused(detector, fraction):
+    with pytest.raises(UsageError, match="from 0 to below 1"):
+        prune(detector, fraction, [])
+
+
+def test_no_image_is_refused(detector):
+    with pytest.raises(InputError, match="there are none to prune by"):
+        prune(detector, 0.2, [])
+
+
+def test_more_than_there_is_to_take_is_refused(detector, images):
+    with pytest.raises(UsageError, match="of the multiply-adds can be taken"):
+        prune(detector, 0.99, images[:1])
+
+
+@pytest.fixture(scope="module")
+def stages():
+    return []
+
+
+def test_pruned_graph_costs_less_keeps_its_form_and_says_so(detector, images, run):
+    stages = []
+    before = emit_onnx(detector)
+    pruned = prune(detector, 0.2, images, progress=lambda *told: stages.append(told))
+    assert emit_onnx(detector) == before
+    assert multiply_adds(pruned) <= 0.8 * multiply_adds(detector)
+    record = pruned.metadata.passes[-1]
+    assert record.name == "prune"
+    assert record.effect["multiply_adds_before"] == multiply_adds(detector)
+    assert record.effect["multiply_adds_after"] == multiply_adds(pruned)
+    assert {stage for stage, _ in stages} == {"observe", "measure", "fit"}
+    channels = find_channels(pruned.model)
+    assert all(len(group.channels) % 8 == 0 for group in channels.groups)
+    heads, expected = run(pruned, images[0]), run(detector, images[0])
+    assert [one.shape for one in heads] == [one.shape for one in expected]
+    assert emit_tflite(pruned)
+
+
+def test_pruning_repeats(detector, images):
+    first, second = (emit_onnx(prune(detector, 0.15, images[:4])) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(8, []), (16, [8]), (24, [8]), (32, [8, 16]), (20, [4]), (64, [8, 16, 24, 32])],
+)
+def test_steps_leave_multiples_of_eight(width, expected):
+    assert steps(width) == expected
+
+
+def test_allocation_takes_the_cheap_error_first():
+    curves = [
+        Curve("a", tuple(range(10)), {5: 0.1, 10: 5.0}),
+        Curve("b", tuple(range(10, 20)), {5: 0.4, 10: 0.5}),
+    ]
+    cost = lambda removed: 20 - len(removed)  # noqa: E731
+    assert allocate(curves, cost, 15) == set(range(5))
+    assert allocate(curves, cost, 5) == {*range(5), *range(10, 20)}
+
+
+def test_head_error_is_zero_for_the_same_and_about_one_for_nothing(detector, images, run):
+    heads = run(detector, images[0])
+    silent = [one - 100 for one in heads]
+    assert head_error(detector.metadata, heads, heads) == 0
+    assert 1 <= head_error(detector.metadata, silent, heads) < 4
+
+
+@pytest.mark.realdata
+def test_yolov5n_loses_little_where_little_is_taken(data):
+    from tallylens.converters.calibration import calibration_images
+    from tallylens.converters.load import load
+
+    graph = load(data / "models" / "yolov5n.pt", input_size=(320, 320))
+    images = list(calibration_images(data / "coco" / "images" / "calib", (320, 320), 8))
+    pruned = prune(graph, 0.03, images)
+    assert multiply_adds(pruned) <= 0.97 * multiply_adds(graph)
+    assert float(pruned.metadata.passes[-1].effect["head_error"]) < 0.1
+    assert np.isfinite(float(pruned.metadata.passes[-1].effect["head_error"]))
