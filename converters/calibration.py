@@ -13,7 +13,7 @@ from ..edge_runtime.errors import InputError
 from ..edge_runtime.sources.images import find_images, read_image
 from ..edge_runtime.types import Image
 
-DEFAULT_IMAGES = 100
+DEFAULT_IMAGES = 128
 
 
 class CalibrationWarning(UserWarning):

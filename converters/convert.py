@@ -18,7 +18,7 @@ from .load import load
 
 if TYPE_CHECKING:
     from .graph import DetectorGraph
-    from .ranges import Calibration
+    from .quantize.scheme import Calibration
 
 Target = Literal["onnx", "tflite", "coreml"]
 Pass = Callable[["DetectorGraph"], "DetectorGraph"]
@@ -152,7 +152,7 @@ def convert(
         report=out_dir / f"{name}.conversion.json",
         artefacts=tuple(artefacts),
         metadata=graph.metadata,
-        warnings=tuple(_warnings(artefacts, quantize)),
+        warnings=(*(ranges.warnings if ranges else ()), *_warnings(artefacts, quantize)),
     )
     write_all(contents | {report.report: report.to_json().encode()})
     tell("done", 1.0)
@@ -232,15 +232,15 @@ def _needs_ranges(targets: Sequence[Target], quantize: Quantization, coreml: Cor
 
 
 def _calibrate(graph: DetectorGraph, folder: Path | None, tell: Progress) -> Calibration:
-    """The ranges over the folder's images."""
-    from .ranges import observe_ranges
+    """The scheme that the folder's images give."""
+    from .quantize.calibrate import calibrate
 
     assert folder is not None, "checked before loading"
     folder = Path(folder)
     expected = len(evenly_spaced(list_images(folder), DEFAULT_IMAGES))
     images: Iterator[Image] = calibration_images(folder, graph.metadata.input_size)
     tell("calibrate", 0.0)
-    return observe_ranges(graph, images, lambda done: tell("calibrate", done / expected))
+    return calibrate(graph, images, expected, tell)
 
 
 def _emit(

@@ -12,12 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
 from ...edge_runtime.errors import ModelError, UsageError
 from ...edge_runtime.metadata import Quantization
 from ...edge_runtime.types import FloatArray
 from ..graph import INPUT_NAME, DetectorGraph
-from ..ranges import Calibration, Ranges, tie_ranges
+from ..quantize.choice import tie_ranges
+from ..quantize.scheme import WEIGHT_STEPS, Calibration, Ranges, largest_scale, name_of
 from .tensorflow import quiet_tensorflow
 from .tflite_file import finish, float_tensors
 from .tflite_ops import LOWERINGS, Tensor, Writer
@@ -25,8 +27,6 @@ from .unsupported import refuse_unsupported
 
 # TFLite fixes the scale of a quantised sigmoid.
 _SIGMOID_RANGE = (0.0, 255 / 256)
-# A channel of zeros still needs a scale above zero.
-_SMALLEST_WEIGHT_RANGE = 1e-6
 
 
 def emit_tflite(
@@ -57,10 +57,12 @@ def emit_tflite(
                 "Give a folder of images with --calibration",
             )
         ranges = _ranges_to_write(graph, calibration.ranges)
+        graph = calibration.apply(graph)
         graph = graph.with_pass(f"calibrate_{calibration.method}", images=calibration.images)
     metadata = replace(graph.metadata, layout="NHWC", quantization=quantization)
     with quiet_tensorflow() as tf:
-        content = finish(_convert(tf, graph, quantization, ranges), metadata)
+        scales = calibration.weight_scales if calibration else {}
+        content = finish(_convert(tf, graph, quantization, ranges, scales), metadata)
     left = float_tensors(content) if quantization == "int8" else []
     if left:
         raise ModelError(
@@ -84,12 +86,18 @@ def _ranges_to_write(graph: DetectorGraph, ranges: Ranges) -> dict[str, tuple[fl
     return written
 
 
-def _convert(tf: Any, graph: DetectorGraph, quantization: Quantization, ranges: Ranges) -> bytes:
+def _convert(
+    tf: Any,
+    graph: DetectorGraph,
+    quantization: Quantization,
+    ranges: Ranges,
+    scales: Mapping[str, FloatArray],
+) -> bytes:
     height, width = graph.metadata.input_size
     signature = tf.TensorSpec((1, height, width, 3), tf.float32, name=INPUT_NAME)
     module = tf.Module()
     module.detect = tf.function(
-        lambda images: _trace(tf, graph, images, ranges), input_signature=[signature]
+        lambda images: _trace(tf, graph, images, ranges, scales), input_signature=[signature]
     )
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.detect.get_concrete_function()], module
@@ -125,7 +133,8 @@ def _trace(
     tf: Any,
     graph: DetectorGraph,
     images: Tensor,
-    ranges: Mapping[str, tuple[float, float]],
+    ranges: Ranges,
+    scales: Mapping[str, FloatArray],
 ) -> dict[str, Tensor]:
     """Write every node in order; the heads by name."""
 
@@ -134,7 +143,19 @@ def _trace(
             tensor = tf.quantization.fake_quant_with_min_max_args(tensor, *_wide(ranges[name]))
         tensors[name] = tensor
 
-    writer = Writer(tf, lambda kernel: _weights(tf, kernel, quantized=bool(ranges)))
+    def weights(kernel: FloatArray, source: ir.Value) -> Tensor:
+        """(h, w, in, out) weights as a constant, for int8 symmetric per output channel."""
+        if not ranges:
+            return tf.constant(kernel)
+        scale = scales.get(name_of(source))
+        if scale is None:
+            scale = largest_scale(kernel.transpose(3, 0, 1, 2))
+        limit = scale * np.float32(WEIGHT_STEPS)
+        return tf.quantization.fake_quant_with_min_max_vars_per_channel(
+            kernel, -limit, limit, narrow_range=True
+        )
+
+    writer = Writer(tf, weights)
     tensors: dict[str, Tensor] = {}
     keep(INPUT_NAME, images)
     for node in graph.model.graph:
@@ -150,13 +171,3 @@ def _wide(limits: tuple[float, float]) -> tuple[float, float]:
     """A range that fake-quant accepts: it must not be empty."""
     low, high = limits
     return low, max(high, low + 1e-6)
-
-
-def _weights(tf: Any, kernel: FloatArray, *, quantized: bool) -> Tensor:
-    """(h, w, in, out) weights as a constant, for int8 symmetric per output channel."""
-    if not quantized:
-        return tf.constant(kernel)
-    limit = np.maximum(np.abs(kernel).max((0, 1, 2)), _SMALLEST_WEIGHT_RANGE)
-    return tf.quantization.fake_quant_with_min_max_vars_per_channel(
-        kernel, -limit, limit, narrow_range=True
-    )

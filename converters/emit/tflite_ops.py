@@ -18,6 +18,7 @@ from ...edge_runtime.types import FloatArray
 
 Tensor = Any
 _CHANNELS = 3
+_HALF_A_LOAD = 4
 _ROUNDINGS_OF_A_COPY = {
     "asymmetric": ("floor", "round_prefer_floor"),
     "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
@@ -26,10 +27,10 @@ _ROUNDINGS_OF_A_COPY = {
 
 @dataclass(frozen=True)
 class Writer:
-    """TensorFlow, and what happens to a weight array on its way to a constant."""
+    """TensorFlow, and what makes a constant of a weight array and the value that it came from."""
 
     tf: Any
-    weights: Callable[[FloatArray], Tensor]
+    weights: Callable[[FloatArray, ir.Value], Tensor]
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,17 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     assert kernel is not None
     assert bias is not None
     strides, pads = _ints(node, "strides", (1, 1)), _ints(node, "pads", (0, 0, 0, 0))
+    kernel = _hwio(kernel)
+    if _pays_in_pairs(source.shape, kernel.shape, strides, pads):
+        source, kernel, strides, pads = _in_pairs(tf, source, kernel, strides, pads)
     padding = "VALID"
-    if pads_like_same(source.shape[1:3], kernel.shape[2:], strides, pads):
+    if pads_like_same(source.shape[1:3], kernel.shape[:2], strides, pads):
         padding = "SAME"
     elif any(pads):
         top, left, bottom, right = pads
         source = tf.pad(source, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    weights = writer.weights(_hwio(kernel))
-    if _is_depthwise(node, kernel):
+    weights = writer.weights(kernel, node.inputs[1])
+    if _is_depthwise(node):
         weights = tf.transpose(weights, (0, 1, 3, 2))
         product = tf.nn.depthwise_conv2d(source, weights, (1, *strides, 1), padding)
     else:
@@ -116,10 +120,41 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     return tf.nn.bias_add(product, bias)
 
 
-def _is_depthwise(node: ir.Node, kernel: FloatArray) -> bool:
+def _pays_in_pairs(
+    source: Sequence[int], kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
+) -> bool:
+    """Whether two neighbouring pixels can be taken as one of twice the channels.
+
+    Kernels for int8 read eight channels at a time. The three of an image fill less than half of
+    that and the six of two pixels most, so that the first layer takes half the time.
+    """
+    even = not any(side % 2 for side in (source[2], kernel[1], strides[1], pads[1], pads[3]))
+    return even and source[3] == kernel[2] <= _HALF_A_LOAD
+
+
+def _in_pairs(
+    tf: Any,
+    source: Tensor,
+    kernel: FloatArray,
+    strides: Sequence[int],
+    pads: Sequence[int],
+) -> tuple[Tensor, FloatArray, tuple[int, ...], tuple[int, ...]]:
+    """The same convolution over pairs of columns; in NHWC these lie side by side already."""
+    _, height, width, channels = source.shape
+    rows, columns, _, outputs = kernel.shape
+    top, left, bottom, right = pads
+    return (
+        tf.reshape(source, (1, height, width // 2, 2 * channels)),
+        kernel.reshape(rows, columns // 2, 2 * channels, outputs),
+        (strides[0], strides[1] // 2),
+        (top, left // 2, bottom, right // 2),
+    )
+
+
+def _is_depthwise(node: ir.Node) -> bool:
     """Whether each channel has its own kernel (a lone batch norm folds into such a node)."""
-    group = int(_number(node, "group", 1))
-    return group > 1 and kernel.shape[:2] == (group, 1)
+    kernel, group = _constant(node, 1), int(_number(node, "group", 1))
+    return kernel is not None and group > 1 and kernel.shape[:2] == (group, 1)
 
 
 def _conv_problem(node: ir.Node) -> str | None:
@@ -128,7 +163,7 @@ def _conv_problem(node: ir.Node) -> str | None:
         return "its kernel and bias must be constants"
     if kernel.ndim != 4:
         return "only 2-D convolutions are known"
-    if _number(node, "group", 1) != 1 and not _is_depthwise(node, kernel):
+    if _number(node, "group", 1) != 1 and not _is_depthwise(node):
         return "grouped convolutions are not known"
     if set(_ints(node, "dilations", (1, 1))) != {1}:
         return "dilated convolutions are not known"

@@ -1,4 +1,9 @@
-"""Weights and biases, layer by layer, against what the quantised layers before really give."""
+"""Weights and biases, layer by layer, against what the rounded layers before really give.
+
+Only what rounding *weights* does to a bias is put right. The mean shift that rounded and cut
+activations bring is one of the background, where nearly all positions are; taking it out of the
+biases was measured to raise the scores of objects by 0.01 to 0.1.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from ...edge_runtime.types import FloatArray
 from ..graph import DetectorGraph
 from ..shapes import integers
 from .rounding import Moments, round_to, round_weights
-from .scheme import Ranges, largest_scale, name_of
+from .scheme import largest_scale, name_of
 from .stepping import SideBySide, Step
 
 _SAMPLES = 6144
@@ -21,7 +26,6 @@ Arrays = dict[str, FloatArray]
 
 def fit_layers(
     graph: DetectorGraph,
-    ranges: Ranges,
     batch: FloatArray,
     on_layer: Callable[[float], None] | None = None,
 ) -> tuple[Arrays, Arrays]:
@@ -34,7 +38,7 @@ def fit_layers(
     weights: Arrays = {}
     scales: Arrays = {}
     count = len(list(graph.model.graph))
-    for number, step in enumerate(SideBySide(graph, ranges, batch)):
+    for number, step in enumerate(SideBySide(graph, batch)):
         if step.node.op_type == "Conv" and step.node.inputs[1] is not None:
             names = [name_of(value) for value in step.node.inputs[1:]]
             step.constants[names[0]], scales[names[0]], shift = _fit(step, random)

@@ -1,4 +1,4 @@
-"""Running a graph node by node, in float and quantised side by side."""
+"""Running a graph node by node, with the old and with new weights side by side."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import onnx_ir as ir
 from ...edge_runtime.errors import MissingExtraError
 from ...edge_runtime.types import FloatArray
 from ..graph import INPUT_NAME, OPSET, DetectorGraph
-from .scheme import Ranges, name_of
+from .scheme import name_of
 
 
 @dataclass
 class Step:
-    """One node with its inputs in both forms; `constants` may be replaced before `finish`."""
+    """One node with its inputs of both sides.
+
+    What is put into `constants` is what the second side runs with.
+    """
 
     node: ir.Node
     inputs: list[FloatArray]
@@ -29,12 +32,11 @@ class Step:
 class SideBySide:
     """Walks the nodes of `graph` in order; values live until their last use.
 
-    `ranges` are those that the quantised side is rounded to; a value without range is not
-    rounded. Iterating gives a `Step` for each node, and runs it when the next one is asked for.
+    Iterating gives a `Step` for each node, and runs it when the next one is asked for.
     """
 
-    def __init__(self, graph: DetectorGraph, ranges: Ranges, batch: FloatArray) -> None:
-        self._graph, self._ranges = graph, ranges
+    def __init__(self, graph: DetectorGraph, batch: FloatArray) -> None:
+        self._graph = graph
         self._values = {INPUT_NAME: batch}
         self._quantised = {INPUT_NAME: batch}
         self._uses = Counter(
@@ -57,7 +59,6 @@ class SideBySide:
                 node,
                 dict(zip(sources, step.quantised, strict=True)),
                 step.constants,
-                self._ranges.get(name),
             )
             self._forget(sources)
 
@@ -81,38 +82,22 @@ def run_node(
     node: ir.Node,
     inputs: Mapping[str, FloatArray],
     constants: Mapping[str, FloatArray] | None = None,
-    limits: tuple[float, float] | None = None,
 ) -> FloatArray:
-    """The output of one node, rounded to 256 steps between `limits`."""
-    onnx, runtime = _libraries()
-    helper, constants = onnx.helper, constants or _constants(node)
-    proto = onnx.NodeProto()
-    proto.CopyFrom(ir.to_proto(node))
-    name = proto.output[0]
-    nodes, tensors = [proto], [onnx.numpy_helper.from_array(a, n) for n, a in constants.items()]
-    if limits is not None:
-        scale, zero = grid(limits)
-        tensors += [
-            onnx.numpy_helper.from_array(np.array(scale, np.float32), "scale"),
-            onnx.numpy_helper.from_array(np.array(zero, np.int8), "zero"),
-        ]
-        nodes += [
-            helper.make_node("QuantizeLinear", [name, "scale", "zero"], ["whole"]),
-            helper.make_node("DequantizeLinear", ["whole", "scale", "zero"], ["rounded"]),
-        ]
-        name = "rounded"
-    kind = onnx.TensorProto.FLOAT
+    """The output of one node."""
+    onnx, runtime = libraries()
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    proto = ir.to_proto(node)
+    constants = _constants(node) if constants is None else constants
     body = helper.make_graph(
-        nodes,
+        [proto],
         "step",
         [helper.make_tensor_value_info(n, kind, [None] * a.ndim) for n, a in inputs.items()],
-        [helper.make_tensor_value_info(name, kind, None)],
-        tensors,
+        [helper.make_tensor_value_info(proto.output[0], kind, None)],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     options = runtime.SessionOptions()
     options.log_severity_level = 3
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = runtime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
@@ -120,14 +105,12 @@ def run_node(
     return result
 
 
-def grid(limits: tuple[float, float]) -> tuple[float, int]:
-    """Step and zero point of the int8 grid over a range that holds zero."""
-    low, high = limits
-    scale = max(high - low, 1e-6) / 255
-    return scale, int(np.clip(round(-128 - low / scale), -128, 127))
+def libraries() -> tuple[Any, Any]:
+    """The modules onnx and onnxruntime.
 
-
-def _libraries() -> tuple[Any, Any]:
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
     try:
         import onnx
         import onnxruntime

@@ -1,0 +1,94 @@
+"""From a graph and a folder's images to the one quantisation scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from ...edge_runtime.types import FloatArray, Image
+from ..graph import INPUT_NAME, DetectorGraph
+from .choice import choose_ranges, cut_flat_tails, derived_ranges
+from .layers import fit_layers
+from .quality import warnings_about
+from .scheme import Calibration
+from .sensitivity import measure_sensitivity
+from .statistics import observe, to_input
+
+METHOD = "output_error"
+_FITTED_IMAGES = 4
+_FITTED_EVERY = 8
+
+Progress = Callable[[str, float], None]
+
+
+def calibrate(
+    graph: DetectorGraph,
+    images: Iterable[Image],
+    expected: int,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Ranges by their error behind each layer, weights with error feedback, sensitivities.
+
+    Args:
+        graph: stays as it is; `Calibration.apply` gives it the new weights.
+        images: (height, width, 3) uint8 RGB of the model's input size.
+        expected: how many there will be, for the progress.
+        progress: told the stage ("calibrate", "fit", "sensitivity") and how much of it is done.
+
+    Raises:
+        ModelError: a value overflows: the weights are damaged.
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+    tell = progress or (lambda _stage, _done: None)
+    kept: list[Image] = []
+    spread = max(1, min(_FITTED_EVERY, expected // _FITTED_IMAGES))
+    statistics = observe(
+        graph,
+        _keeping(images, kept, spread),
+        lambda done: tell("calibrate", done / max(expected, done)),
+    )
+    ranges = choose_ranges(graph, statistics)
+    batch = _batch(kept[:: max(1, len(kept) // _FITTED_IMAGES)][:_FITTED_IMAGES])
+    weights, scales = fit_layers(graph, batch, lambda done: tell("fit", done))
+    sensitivity = measure_sensitivity(
+        graph, ranges, batch[:1], lambda done: tell("sensitivity", done)
+    )
+    return Calibration(
+        ranges,
+        images=statistics.images,
+        method=METHOD,
+        weights=weights,
+        weight_scales=scales,
+        sensitivity=sensitivity,
+        warnings=tuple(warnings_about(statistics.images, kept)),
+    )
+
+
+def observe_ranges(
+    graph: DetectorGraph,
+    images: Iterable[Image],
+    on_image: Callable[[int], None] | None = None,
+) -> Calibration:
+    """Only the smallest and largest values, without the parts in which what follows is flat.
+
+    Raises:
+        ModelError: a value overflows: the weights are damaged.
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+    statistics = observe(graph, images, on_image)
+    limits = cut_flat_tails(graph, statistics.limits)
+    return Calibration(
+        derived_ranges(graph, {INPUT_NAME: (0.0, 1.0), **limits}), images=statistics.images
+    )
+
+
+def _keeping(images: Iterable[Image], kept: list[Image], spread: int) -> Iterator[Image]:
+    for number, image in enumerate(images):
+        if number % spread == 0:
+            kept.append(image)
+        yield image
+
+
+def _batch(images: list[Image]) -> FloatArray:
+    return np.concatenate([to_input(image) for image in images])
