@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,13 @@ from .types import Detections, Frame
 
 # Frames decoded ahead of the slowest worker; more would only cost memory.
 AHEAD = 2
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def detect_in_order(
@@ -64,7 +72,8 @@ def _finished(
 def _until_error(frames: Iterable[Frame], ended_by: list[Exception]) -> Iterator[Frame]:
     """`frames` up to an error, which is kept: those before it are not lost to it."""
     try:
-        for frame in frames:  # not `yield from`, which would close the caller's source
+        # `yield from` would close the caller's source with this generator.
+        for frame in frames:  # noqa: UP028
             yield frame
     except Exception as error:
         ended_by.append(error)

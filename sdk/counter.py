@@ -13,7 +13,7 @@ from tallylens.edge_runtime.core import CounterOptions, DecoderOptions
 from tallylens.edge_runtime.detector import Detector, Timing
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import SourceError, UsageError
-from tallylens.edge_runtime.pipeline import detect_in_order
+from tallylens.edge_runtime.pipeline import detect_in_order, usable_cores
 from tallylens.edge_runtime.sources import Source, SourceSpec, open_source
 from tallylens.edge_runtime.sources.iterable import is_picture
 from tallylens.edge_runtime.types import Detections, Event, Frame, Image, Line, Tracks, Zone
@@ -137,7 +137,7 @@ class Counter:
             )
         with source if isinstance(source, Source) else open_source(source) as frames:
             self._source_name = frames.name
-            self._prepare(frames.size, 1 if frames.live else self._workers or _cores())
+            self._prepare(frames.size, 1 if frames.live else self._workers or usable_cores())
             try:
                 for frame, detections in detect_in_order(self._detectors, frames):
                     yield self._count(frame, detections)
@@ -263,10 +263,3 @@ class Counter:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 
 from tallylens.edge_runtime.errors import MissingExtraError
 
@@ -12,6 +13,8 @@ CONVERT_MODULES = {
     "onnxruntime": "onnxruntime",
     "tensorflow": "tensorflow",
     "pycocotools": "pycocotools",
+    # Core ML packages are neither written nor read on Windows.
+    **({} if sys.platform == "win32" else {"coremltools": "coremltools"}),
 }
 """Module to package, of the extra `convert`."""
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from tallylens import store
 from tallylens.converters.formats import detect
+from tallylens.edge_runtime.engines import Engine, open_engine
 from tallylens.edge_runtime.engines.onnx_file import read_onnx_metadata
 from tallylens.edge_runtime.engines.open import MAX_MODEL_BYTES
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
+from tallylens.edge_runtime.pipeline import usable_cores
 from tallylens.extras import need_converters
 
 LONGEST_SIDE = 640
@@ -60,6 +62,28 @@ def ready_model(
             "Leave --imgsz away, or give the checkpoint it was converted from",
         )
     return path
+
+
+def open_to_measure(
+    model: str | os.PathLike[str], *, imgsz: tuple[int, int] | None = None
+) -> Engine:
+    """An engine for any artefact, also for what cannot count on this machine.
+
+    A checkpoint becomes a 640 square, the size at which models are compared. A Core ML package is
+    evaluated op by op, about a second a picture.
+
+    Raises:
+        InputError, UsageError, MissingExtraError: as for `ready_model`.
+    """
+    path = store.resolve(model)
+    if path.is_dir():
+        from tallylens.converters.coreml_program.engine import CoreMLEngine
+
+        return CoreMLEngine(path)
+    square = (LONGEST_SIDE, LONGEST_SIDE)
+    return open_engine(
+        ready_model(path, frame_size=square, imgsz=imgsz), num_threads=usable_cores()
+    )
 
 
 def runs_as_it_is(path: Path) -> bool:

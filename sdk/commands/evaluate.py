@@ -17,7 +17,6 @@ Labels are YOLO files: one STEM.txt an image, lines of `class cx cy w h` as frac
 # The settings under which mAP of YOLOv5 is reported everywhere.
 CONFIDENCE = 0.001
 IOU = 0.6
-SQUARE = (640, 640)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,13 +36,14 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.converters.evaluate import evaluate
     from tallylens.edge_runtime.core import DecoderOptions
     from tallylens.edge_runtime.detector import Detector
-    from tallylens.edge_runtime.engines import open_engine
-    from tallylens.models import ready_model
+    from tallylens.models import open_to_measure
     from tallylens.progress import Progress
 
-    path = ready_model(options.model, frame_size=SQUARE, imgsz=options.imgsz)
     decoding = DecoderOptions(confidence=CONFIDENCE, iou=IOU, cross_class_iou=1.0, multi_label=True)
-    with open_engine(path) as engine, Progress("evaluating", 1.0) as progress:
+    with (
+        open_to_measure(options.model, imgsz=options.imgsz) as engine,
+        Progress("evaluating", 1.0) as progress,
+    ):
         result = evaluate(
             Detector(engine, decoding).detect,
             options.images,

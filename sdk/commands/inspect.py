@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.text import printable
 
     path = store.resolve(options.model)
-    document = _describe(path)
+    document = describe(path)
     if options.json:
         print_json(document)
         return 0
@@ -49,10 +49,16 @@ def _summary(document: dict[str, Any]) -> list[str]:
     ]
 
 
-def _describe(path: Path) -> dict[str, Any]:
+def describe(path: Path) -> dict[str, Any]:
+    """The model's metadata, with its file, size and kind."""
     from tallylens.models import runs_as_it_is
 
-    if runs_as_it_is(path):
+    if path.is_dir():
+        from tallylens.models import open_to_measure
+
+        with open_to_measure(path) as engine:
+            metadata, kind = engine.metadata, "Core ML package"
+    elif runs_as_it_is(path):
         from tallylens.edge_runtime.engines import open_engine
 
         with open_engine(path) as engine:
@@ -65,4 +71,10 @@ def _describe(path: Path) -> dict[str, Any]:
 
         metadata, kind = load(path).metadata, "checkpoint, converted when it is used"
     about: dict[str, Any] = json.loads(metadata.to_json())
-    return {"file": str(path), "size_bytes": path.stat().st_size, "kind": kind} | about
+    return {"file": str(path), "size_bytes": _size(path), "kind": kind} | about
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files of a package."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

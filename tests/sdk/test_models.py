@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 
 from tallylens import MissingExtraError, ModelError, UnsupportedModelError, UsageError, store
 from tallylens.converters import convert as converting
+from tallylens.converters.convert import convert
 from tallylens.edge_runtime.engines import open_engine
-from tallylens.models import LONGEST_SIDE, fitting_input, ready_model, runs_as_it_is
+from tallylens.models import (
+    LONGEST_SIDE,
+    fitting_input,
+    open_to_measure,
+    ready_model,
+    runs_as_it_is,
+)
 
 WIDE = (1280, 720)
 sides = st.integers(1, 10_000)
@@ -214,3 +221,24 @@ def test_a_name_of_the_store(checkpoint: Path) -> None:
     stored.write_bytes(checkpoint.read_bytes())
     made = ready_model("yolov5n", frame_size=WIDE, imgsz=(64, 64))
     assert made.name.startswith("yolov5n-")
+
+
+@pytest.mark.realdata
+def test_a_core_ml_package_can_be_measured_and_inspected_but_not_counted_with(
+    data: Path, tmp_path: Path
+) -> None:
+    from tallylens.commands.inspect import describe
+
+    source = data / "checkpoints" / "v7-tiny-3class.pt"
+    report = convert(source, out_dir=tmp_path, targets=["coreml"], input_size=(64, 96))
+    package = report.path_of("coreml")
+    with open_to_measure(package) as engine:
+        assert engine.metadata.input_size == (64, 96)
+        assert [head.shape[2:] for head in engine.run()] == [(8, 12), (4, 6), (2, 3)]
+    document = describe(package)
+    assert document["kind"] == "Core ML package"
+    assert document["size_bytes"] == sum(
+        file.stat().st_size for file in package.rglob("*") if file.is_file()
+    )
+    with pytest.raises(UnsupportedModelError, match="Apple devices only"):
+        ready_model(package, frame_size=(640, 480))
