@@ -16,10 +16,11 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 @contextlib.contextmanager
-def quiet_tensorflow(*, gpu: bool = False) -> Iterator[Any]:
+def quiet_tensorflow(*, training: bool = False) -> Iterator[Any]:
     """The tensorflow module, its notices silenced while the block runs.
 
-    `gpu` leaves it the GPUs, as long as the process has not used TensorFlow without them.
+    `training` leaves it the GPUs and the fast kernels whose last bits vary, as long as the process
+    has not used TensorFlow without them.
 
     Raises:
         MissingExtraError: TensorFlow is not installed.
@@ -29,7 +30,7 @@ def quiet_tensorflow(*, gpu: bool = False) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            tensorflow = _import(gpu)
+            tensorflow = _import(training)
             for logger in loggers:
                 logger.setLevel(logging.ERROR)
             yield tensorflow
@@ -38,8 +39,10 @@ def quiet_tensorflow(*, gpu: bool = False) -> Iterator[Any]:
                 logger.setLevel(level)
 
 
-def _import(gpu: bool) -> Any:
+def _import(training: bool) -> Any:
     # Read once, when the library is loaded; a value set by the user stays.
+    if training:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
@@ -48,6 +51,6 @@ def _import(gpu: bool) -> Any:
         raise MissingExtraError("tensorflow", "convert", "Writing TFLite") from error
     # A conversion has no use for a GPU; without this it would take all of its memory.
     with contextlib.suppress(RuntimeError):
-        if not gpu:
+        if not training:
             tensorflow.config.set_visible_devices([], "GPU")
     return tensorflow

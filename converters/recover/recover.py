@@ -43,9 +43,9 @@ Progress = Callable[[RecoveryProgress], None]
 class Schedule:
     """Learning rate and pictures over the time given."""
 
-    rate: float = 1e-3
+    rate: float = 5e-4
     warm_up: int = 50
-    batch: int = 16
+    batch: int = 8
     side: int = 320
     checks: int = 10
     save_every: float = 30.0
@@ -99,7 +99,7 @@ def recover(
     belongs_to = fingerprint(start, read_weights(teacher))
     standing = load_state(state, start, belongs_to) if state else None
     standing = standing or TrainingState.start(start, judge.error(start))
-    with quiet_tensorflow(gpu=True) as tf:
+    with quiet_tensorflow(training=True) as tf:
         run = _Run(Trainer(tf, graph, teacher), standing, used, judge, plan, minutes * 60, clock)
         run.trainer.load(standing)
         try:

@@ -39,7 +39,7 @@ def test_what_training_only_harms_stays_as_it_was(teacher, folder, clock):
     assert found.metadata.passes[-1].effect["error_after"] == 0
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     """Stands for Ctrl-C."""
 
 
@@ -51,9 +51,9 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
 
     def interrupt(progress):
         if progress.seconds_left == 7:
-            raise Interrupted
+            raise InterruptedRunError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedRunError):
         recover(
             student,
             teacher,
