@@ -104,7 +104,7 @@ def _choose(value: ir.Value, is_head: bool, statistics: Statistics) -> Limits:
         return low, high
     places, counts = _histogram(samples, (low, high), _reading_strength(silu or value))
     cuts = [cut for cut in _CUTS if silu is not None and cut > low]
-    ends = [(start, high * share) for start in (low, *cuts) for share in _SHARES]
+    ends = [(start, float(high * share)) for start in (low, *cuts) for share in _SHARES]
     errors = [_error(places, counts, end, silu is not None) for end in ends]
     return ends[int(np.argmin(errors))]
 

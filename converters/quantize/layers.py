@@ -1,4 +1,4 @@
-"""Weights and biases, layer by layer, against what the rounded layers before really give.
+"""Weights and biases, layer by layer, against what goes into each layer.
 
 Only what rounding *weights* does to a bias is put right. The mean shift that rounded and cut
 activations bring is one of the background, where nearly all positions are; taking it out of the
@@ -14,12 +14,12 @@ import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
 from ..graph import DetectorGraph
-from ..shapes import integers
-from .rounding import Moments, round_to, round_weights
+from ..shapes import constant, integers
+from .rounding import round_to, round_weights
 from .scheme import largest_scale, name_of
-from .stepping import SideBySide, Step
+from .stepping import walk
 
-_SAMPLES = 6144
+_SAMPLES = 2048
 
 Arrays = dict[str, FloatArray]
 
@@ -31,47 +31,50 @@ def fit_layers(
 ) -> tuple[Arrays, Arrays]:
     """Adjusted weights and biases by initializer name, and the weights' steps.
 
-    `batch` (n, 3, h, w) float32 0..1, a few images. Every convolution is rounded against the
-    float one, and its bias takes up what is left of the mean error of each channel.
+    `batch` (n, 3, h, w) float32 0..1, a few images. The bias takes up what rounding
+    leaves of the mean error of each channel.
     """
     random = np.random.default_rng(0)
     weights: Arrays = {}
     scales: Arrays = {}
     count = len(list(graph.model.graph))
-    for number, step in enumerate(SideBySide(graph, batch)):
-        if step.node.op_type == "Conv" and step.node.inputs[1] is not None:
-            names = [name_of(value) for value in step.node.inputs[1:]]
-            step.constants[names[0]], scales[names[0]], shift = _fit(step, random)
-            if len(names) > 1:
-                step.constants[names[1]] = step.constants[names[1]] + shift
-            weights.update({name: step.constants[name] for name in names})
+    for number, (node, inputs) in enumerate(walk(graph, batch), start=1):
+        if node.op_type == "Conv":
+            name, *bias_names = [name_of(value) for value in node.inputs[1:]]
+            weights[name], scales[name], shift = _fit(node, inputs[0], random)
+            for bias in bias_names:
+                weights[bias] = constant(node, 2) + shift
         if on_layer:
-            on_layer((number + 1) / count)
+            on_layer(number / count)
     return weights, scales
 
 
-def _fit(step: Step, random: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _fit(
+    node: ir.Node, values: FloatArray, random: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """New weight, its steps, and what to add to the bias."""
-    weight = step.constants[name_of(step.node.inputs[1])]
+    weight: FloatArray = constant(node, 1)
     flat = weight.reshape(len(weight), -1)
-    if "group" in step.node.attributes and step.node.attributes["group"].as_int() != 1:
+    if "group" in node.attributes and node.attributes["group"].as_int() != 1:
         scale = largest_scale(weight)
         return round_to(flat, scale).reshape(weight.shape), scale, np.zeros(len(weight), np.float32)
-    places = _places(step.node, len(step.inputs[0]), random)
-    inputs = patches(step.node, step.inputs[0], weight.shape[2:], places)
-    quantised = patches(step.node, step.quantised[0], weight.shape[2:], places)
-    rounded, scale = round_weights(flat, Moments.of(inputs, quantised))
-    shift = flat @ inputs.mean(axis=0) - rounded @ quantised.mean(axis=0)
+    seen = patches(
+        node, values, weight.shape[2:], _places(node, len(values), flat.shape[1], random)
+    )
+    rounded, scale = round_weights(flat, seen)
+    shift = (flat - rounded) @ seen.mean(axis=0)
     return rounded.reshape(weight.shape), scale, shift.astype(np.float32)
 
 
-def _places(node: ir.Node, images: int, random: np.random.Generator) -> tuple[FloatArray, ...]:
+def _places(
+    node: ir.Node, images: int, inputs: int, random: np.random.Generator
+) -> tuple[FloatArray, ...]:
     """Image, row and column of some outputs, each at most once."""
     shape = node.outputs[0].shape
     assert shape is not None
     height, width = int(shape[2]), int(shape[3])  # type: ignore[arg-type]
     total = images * height * width
-    chosen = np.sort(random.choice(total, min(total, _SAMPLES), replace=False))
+    chosen = np.sort(random.choice(total, min(total, max(_SAMPLES, 3 * inputs)), replace=False))
     return np.unravel_index(chosen, (images, height, width))  # type: ignore[return-value]
 
 

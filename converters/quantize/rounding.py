@@ -1,14 +1,10 @@
 """Rounding the weights of one layer so that its output, not each weight, errs least.
 
 Weights are rounded one input at a time, and what each rounding does to the output is taken up by
-the inputs not yet rounded (Frantar et al., GPTQ, arXiv 2210.17323). The target is the output of
-the float layer on the float input, while the input is what the quantised layers before give, so
-that their error is made up for as well.
+the inputs not yet rounded (Frantar et al., GPTQ, arXiv 2210.17323).
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,41 +16,19 @@ _BLOCK = 128
 _SHRINKS = (1.0, 0.96, 0.92, 0.88, 0.84, 0.8)
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Second moments of a layer's inputs about their means, k inputs a output value.
-
-    `quantised` (k, k): of the inputs that the quantised layers before give.
-    `across` (k, k): float inputs (rows) with quantised inputs (columns).
-    """
-
-    quantised: FloatArray
-    across: FloatArray
-
-    @classmethod
-    def of(cls, inputs: FloatArray, quantised: FloatArray) -> Moments:
-        """From (samples, k) inputs of the float and of the quantised graph."""
-        a = inputs - inputs.mean(axis=0)
-        b = quantised - quantised.mean(axis=0)
-        return cls(b.T @ b / len(b), a.T @ b / len(b))
-
-
-def round_weights(weight: FloatArray, moments: Moments) -> tuple[FloatArray, FloatArray]:
+def round_weights(weight: FloatArray, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(out, k) weights on the int8 grid, and the step of each row.
 
-    Raises:
-        numpy.linalg.LinAlgError: the moments are no numbers.
+    `inputs`: (samples, k) of what the weights are multiplied with.
     """
-    damped = moments.quantised.astype(np.float64)
-    spread = _DAMPING * float(np.mean(np.diag(damped))) + 1e-9
-    damped[np.diag_indices_from(damped)] += spread
-    inverse = np.linalg.inv(damped)
-    target = weight @ moments.across + spread * weight
-    fitted = (target.astype(np.float64) @ inverse).astype(np.float32)
-    scale = _search_scale(fitted, np.diag(damped).astype(np.float32))
-    # Upper triangular: row j says how inputs after j take up an error in input j.
-    taken_up = np.linalg.cholesky(inverse).T.astype(np.float32)
-    return _feed_errors(fitted, scale, taken_up), scale
+    centred = inputs - inputs.mean(axis=0)
+    moments = (centred.T @ centred / len(centred)).astype(np.float64)
+    diagonal = np.diag_indices_from(moments)
+    moments[diagonal] += _DAMPING * float(np.mean(moments[diagonal])) + 1e-9
+    scale = _search_scale(weight, moments[diagonal].astype(np.float32))
+    # Upper triangular: row j says how the inputs after j take up an error in input j.
+    taken_up = np.linalg.cholesky(np.linalg.inv(moments)).T.astype(np.float32)
+    return _feed_errors(weight, scale, taken_up), scale
 
 
 def round_to(weight: FloatArray, scale: FloatArray) -> FloatArray:

@@ -8,7 +8,9 @@ import pytest
 
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.ranges import cut_flat_tails, observe_ranges, tie_ranges
+from tallylens.converters.quantize.calibrate import observe_ranges
+from tallylens.converters.quantize.choice import choose_ranges, cut_flat_tails, tie_ranges
+from tallylens.converters.quantize.statistics import Statistics
 from tallylens.edge_runtime.errors import ModelError
 from tallylens.edge_runtime.metadata import ModelMetadata
 
@@ -97,3 +99,42 @@ def test_flat_tails_are_cut_and_only_those() -> None:
     }
     narrow = dict.fromkeys(wide, (-1.0, 1.0))
     assert cut_flat_tails(graph, narrow) == narrow
+
+
+def silu_graph(size: int = 32) -> DetectorGraph:
+    """One convolution with SiLU between the picture and the head."""
+    builder = GraphBuilder((size, size), batch=1)
+    weight = np.full((4, 3, 1, 1), 2, np.float32)
+    hidden = builder.silu("a", builder.conv("a", builder.input, weight, np.zeros(4, np.float32)))
+    head = builder.conv("out", hidden, np.ones((6, 4, 1, 1), np.float32), np.zeros(6, np.float32))
+    metadata = ModelMetadata(("car",), (size, size), (1,), (((1.0, 1.0),),), ("head1",))
+    return builder.finish([head], metadata)
+
+
+def statistics(low: float, high: float, typical: float) -> Statistics:
+    """Values around `typical`, and ends that are too rare to be among the samples."""
+    values = np.random.default_rng(4).normal(0, typical, (4, 5000)).astype(np.float32)
+    return Statistics({"a/Conv": (low, high), "head1": (-30.0, 5.0)}, {"a/Conv": values}, 8)
+
+
+def test_a_rare_large_value_does_not_cost_all_others_their_steps() -> None:
+    low, high = choose_ranges(silu_graph(), statistics(-40, 40, 1.0))["a/Conv"]
+    assert -8 <= low <= -5
+    assert 5 < high < 40
+
+
+def test_a_range_that_is_used_to_its_end_is_kept() -> None:
+    graph = silu_graph()
+    values = np.random.default_rng(4).uniform(-4, 6, (4, 5000)).astype(np.float32)
+    limits = {"a/Conv": (-4.0, 6.0), "head1": (-3.0, 5.0)}
+    chosen = choose_ranges(graph, Statistics(limits, {"a/Conv": values}, 8))
+    assert chosen["a/Conv"] == pytest.approx((-4, 6), rel=0.1)
+
+
+def test_what_follows_from_a_range_and_what_no_score_needs() -> None:
+    ranges = choose_ranges(silu_graph(), statistics(-40, 10, 4.0))
+    silu = next(name for name in ranges if name.endswith("Mul"))
+    assert ranges[silu][0] == pytest.approx(-0.2785, abs=1e-3)
+    assert ranges[silu][1] == pytest.approx(ranges["a/Conv"][1], rel=0.01)
+    assert ranges["head1"] == (-7, 5)
+    assert ranges["images"] == (0, 1)
