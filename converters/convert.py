@@ -14,6 +14,7 @@ from ..edge_runtime.files import Folder, write_all
 from ..edge_runtime.metadata import ModelMetadata, Quantization
 from ..edge_runtime.types import Image
 from .calibration import DEFAULT_IMAGES, calibration_images, evenly_spaced, list_images
+from .compress import Compression, check_compression, compress
 from .load import load
 
 if TYPE_CHECKING:
@@ -99,24 +100,26 @@ def convert(
     calibration: Path | None = None,
     input_size: tuple[int, int] | None = None,
     passes: Sequence[Pass] = (),
+    compression: Compression | None = None,
     progress: Progress | None = None,
     coreml: CoreMLOptions | None = None,
 ) -> ConversionReport:
     """Write `source` (.pt or .onnx) for each target, and what was done as NAME.conversion.json.
 
-    NAME is the source's stem with -fp16 or -int8; the files are NAME.onnx, NAME.tflite and
-    NAME.mlpackage. All files appear together when everything has
-    worked, and none otherwise. ONNX has no int8 form yet and stays float32 there; the report
-    says so.
+    NAME is the source's stem with -pruned20 (say), -fp16 or -int8; the files are NAME.onnx,
+    NAME.tflite and NAME.mlpackage. All files appear together when everything has worked, and none
+    otherwise; what was recovered before an interruption is kept beside them and gone on with. ONNX
+    has no int8 form yet and stays float32 there; the report says so.
 
     Args:
         source: a YOLOv5 checkpoint or ONNX export.
         out_dir: made if needed.
         targets: any of "onnx", "tflite", "coreml".
         quantize: "fp16" halves the weights, "int8" makes TFLite full-integer and Core ML W8A8.
-        calibration: folder of images like those the model will see; needed for int8.
+        calibration: folder of images like those the model will see; needed for int8 and pruning.
         input_size: (height, width) in pixels; the source's own by default.
         passes: applied to the graph in order, before calibration.
+        compression: how much to prune, and how long to recover from it.
         progress: told the stage and how much of it is done (0 to 1, None when unknown).
         coreml: what only Core ML packages can be.
 
@@ -130,13 +133,18 @@ def convert(
     source, out_dir = Path(source), Path(out_dir)
     coreml = coreml or CoreMLOptions()
     wanted = _check(targets, quantize, calibration, coreml)
-    name = source.stem + _SUFFIX_OF[quantize]
+    compression = compression or Compression()
+    check_compression(compression, calibration)
+    name = source.stem + compression.suffix + _SUFFIX_OF[quantize]
     paths = {target: out_dir / f"{name}.{_EXTENSION_OF[target]}" for target in wanted}
     _refuse_overwriting(source, paths)
 
     tell("load", None)
     graph = load(source, input_size=input_size)
     graph = _apply(passes, graph, tell)
+    state = out_dir / f".{source.stem}{compression.suffix}.recovery"
+    if compression.prune and calibration is not None:
+        graph = compress(graph, compression, Path(calibration), state, tell)
     needed = _needs_ranges(wanted, quantize, coreml)
     ranges = _calibrate(graph, calibration, tell) if needed else None
     contents: dict[Path, Content] = {}
@@ -155,6 +163,7 @@ def convert(
         warnings=(*(ranges.warnings if ranges else ()), *_warnings(artefacts, quantize)),
     )
     write_all(contents | {report.report: report.to_json().encode()})
+    state.unlink(missing_ok=True)
     tell("done", 1.0)
     return report
 

@@ -27,9 +27,10 @@ class Progress:
             self._bar.update(done, self._total, what)
             return
         now = time.monotonic()
-        if what is not None and what != self._what:
+        if what is not None:
+            if _stage(what) != _stage(self._what):
+                self._next_word = min(self._next_word, max(now, self._started + QUIET_S))
             self._what = what
-            self._next_word = min(self._next_word, max(now, self._started + QUIET_S))
         if now >= self._next_word:
             self._next_word = now + EVERY_S
             so_far = f"{done:.0f} {self._unit}".rstrip()
@@ -44,6 +45,11 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def _stage(what: str) -> str:
+    """`recover` of `recover, loss 0.123`: figures that change all the time make no new stage."""
+    return what.partition(",")[0]
 
 
 class _Bar:

@@ -13,7 +13,8 @@ EXAMPLES = """examples:
   tallylens convert yolov5n.pt
   tallylens convert yolov5n.pt --to onnx,tflite --imgsz 384x640
   tallylens convert yolov5n.pt --quantize int8 --calibration my-images/
-  tallylens convert yolov5n.pt --to coreml --quantize fp16 --nms"""
+  tallylens convert yolov5n.pt --to coreml --quantize fp16 --nms
+  tallylens convert yolov5n.pt --prune 0.2 --recover 10 --calibration my-images/"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +42,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="Core ML int8: 8-bit weights and float16 arithmetic, from iOS 16, without calibration",
     )
+    parser.add_argument(
+        "--prune",
+        type=float,
+        default=0.0,
+        metavar="FRACTION",
+        help="take this share of the multiply-adds away, such as 0.2; needs --calibration",
+    )
+    parser.add_argument(
+        "--recover",
+        type=float,
+        default=0.0,
+        metavar="MINUTES",
+        help="then train for so long to give what the original gives; no labels are needed",
+    )
     add_json(parser)
 
 
@@ -48,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.extras import need_converters
 
     need_converters("converting a model")
+    from tallylens.converters.compress import Compression
     from tallylens.converters.convert import CoreMLOptions, convert
     from tallylens.progress import Progress
 
@@ -59,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
             quantize=options.quantize,
             calibration=options.calibration,
             input_size=options.imgsz,
+            compression=Compression(options.prune, options.recover),
             coreml=CoreMLOptions(nms=options.nms, weights_only=options.weights_only),
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )

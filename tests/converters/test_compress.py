@@ -1,0 +1,87 @@
+"""Pruning and recovery through convert: names, refusals and what is left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from tallylens.converters import compress as compressing
+from tallylens.converters.compress import Compression, check_compression
+from tallylens.converters.convert import convert
+from tallylens.converters.graph import DetectorGraph
+from tallylens.converters.load import load
+from tallylens.edge_runtime.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("compression", "images", "text"),
+    [
+        (Compression(prune=1.0), Path(), "1.0 of the multiply-adds cannot be pruned"),
+        (Compression(prune=-0.1), Path(), "-0.1 of the multiply-adds cannot be pruned"),
+        (Compression(prune=float("nan")), Path(), "nan of the multiply-adds cannot be pruned"),
+        (Compression(recover=5), Path(), "there is nothing to recover from"),
+        (Compression(prune=0.2), None, "pruning needs images to see which channels matter"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    compression: Compression, images: Path | None, text: str
+) -> None:
+    with pytest.raises(UsageError, match=text):
+        check_compression(compression, images)
+
+
+def test_the_suffix_says_how_much() -> None:
+    assert Compression().suffix == ""
+    assert Compression(prune=0.2).suffix == "-pruned20"
+    assert Compression(prune=0.29).suffix == "-pruned29"
+
+
+@pytest.mark.realdata
+def test_convert_prunes_recovers_and_cleans_up(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def recover(
+        graph: DetectorGraph, teacher: DetectorGraph, images: Path, minutes: float, **more: object
+    ) -> DetectorGraph:
+        assert isinstance(more["state"], Path)
+        more["state"].write_bytes(b"so far")
+        assert teacher.metadata.passes == load(source, input_size=(64, 64)).metadata.passes
+        return graph.with_pass("recover", minutes=minutes)
+
+    monkeypatch.setattr("tallylens.converters.recover.recover.recover", recover)
+    monkeypatch.setattr(compressing, "PRUNING_IMAGES", 4)
+    source = data / "checkpoints" / "v7-tiny-3class.pt"
+    report = convert(
+        source,
+        out_dir=tmp_path,
+        targets=["onnx"],
+        calibration=data / "coco" / "images" / "calib",
+        input_size=(64, 64),
+        compression=Compression(prune=0.3, recover=2),
+        progress=lambda stage, _done: told.append(stage),
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "v7-tiny-3class-pruned30.conversion.json",
+        "v7-tiny-3class-pruned30.onnx",
+    ]
+    assert [one.name for one in report.metadata.passes][-2:] == ["prune", "recover"]
+    assert weights(report.path_of("onnx")) < 0.9 * weights_of(load(source, input_size=(64, 64)))
+    assert told[0] == "load"
+    assert told[-1] == "done"
+
+
+def weights(path: Path) -> int:
+    return _values(ir.load(path))
+
+
+def weights_of(graph: DetectorGraph) -> int:
+    return _values(graph.model)
+
+
+def _values(model: ir.Model) -> int:
+    return sum(int(np.prod(one.shape.numpy())) for one in model.graph.initializers.values())
