@@ -9,27 +9,32 @@ import numpy as np
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.types import FloatArray
 
+# Brings the distance of boxes, of four numbers below one, to the size of the other terms.
+BOX_GAIN = 16.0
+
 
 def head_error(
     metadata: ModelMetadata, heads: Sequence[FloatArray], reference: Sequence[FloatArray]
 ) -> float:
-    """0 where `heads` detect what `reference` detects, about 1 where they detect nothing of it.
+    """0 where `heads` say what `reference` says, rising with every doubt about an object.
 
-    Both are raw heads (n, na * (5 + nc), h, w) in the order of the metadata. The sum of squared
-    differences of class scores, and of boxes in units of their own size weighted by the
-    reference's score, over the sum of squared reference scores.
+    Both are raw heads (n, na * (5 + nc), h, w) in the order of the metadata. The
+    Kullback-Leibler divergence of objectness everywhere, and where the reference sees objects,
+    weighted by its objectness, that of classes and the squared distance of boxes (after the
+    sigmoid); for each object that the reference sees. Weak detections count as they do in
+    average precision, which squared differences of scores hide.
     """
-    missed, total = 0.0, 0.0
+    missed, objects = 0.0, 1e-3
     for index, (found, wanted) in enumerate(zip(heads, reference, strict=True)):
-        anchors = metadata.anchors[index]
-        shape = (len(found), len(anchors), -1, *found.shape[2:])
+        shape = (len(found), len(metadata.anchors[index]), -1, *found.shape[2:])
         a, b = found.reshape(shape), wanted.reshape(shape)
-        scores, expected = _scores(a), _scores(b)
-        boxes = np.minimum(_box_error(a, b, anchors, metadata.strides[index]), 1)
-        missed += float(((scores - expected) ** 2).sum())
-        missed += float((expected.max(axis=2) ** 2 * boxes).sum())
-        total += float((expected**2).sum())
-    return missed / max(total, 1e-12)
+        weight = _sigmoid(b[:, :, 4])
+        boxes = np.square(_sigmoid(a[:, :, :4]) - _sigmoid(b[:, :, :4])).sum(axis=2)
+        classes = _divergence(a[:, :, 5:], b[:, :, 5:]).sum(axis=2)
+        missed += float(_divergence(a[:, :, 4], b[:, :, 4]).sum(dtype=np.float64))
+        missed += float((weight * (classes + BOX_GAIN * boxes)).sum(dtype=np.float64))
+        objects += float(weight.sum(dtype=np.float64))
+    return missed / objects
 
 
 def _sigmoid(logits: FloatArray) -> FloatArray:
@@ -37,21 +42,7 @@ def _sigmoid(logits: FloatArray) -> FloatArray:
     return squashed
 
 
-def _scores(head: FloatArray) -> FloatArray:
-    scores: FloatArray = _sigmoid(head[:, :, 4:5]) * _sigmoid(head[:, :, 5:])
-    return scores
-
-
-def _box_error(
-    head: FloatArray,
-    reference: FloatArray,
-    anchors: Sequence[tuple[float, float]],
-    stride: int,
-) -> FloatArray:
-    """Squared distance of centres and of logarithms of sides, by the reference's sides."""
-    a, b = _sigmoid(head[:, :, :4]), _sigmoid(reference[:, :, :4])
-    sides = np.square(2 * b[:, :, 2:]) * np.asarray(anchors, np.float32)[None, :, :, None, None]
-    centres = 2 * stride * (a[:, :, :2] - b[:, :, :2]) / np.maximum(sides, 1)
-    ratios = 2 * np.log(np.maximum(a[:, :, 2:], 1e-3) / np.maximum(b[:, :, 2:], 1e-3))
-    error: FloatArray = (centres**2).sum(axis=2) + (ratios**2).sum(axis=2)
-    return error
+def _divergence(logits: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Of yes-or-no distributions, at least zero."""
+    gap: FloatArray = np.logaddexp(0, logits) - np.logaddexp(0, wanted)
+    return np.maximum(gap - _sigmoid(wanted) * (logits - wanted), 0)

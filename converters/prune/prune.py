@@ -24,7 +24,8 @@ from .surgery import copy_of, remove_channels
 from .walk import walk
 
 MAX_IMAGES = 128
-_PROBES = 6
+# Every eighth image measures what the others fitted.
+_PROBE_EVERY = 8
 _SIDE = 512
 
 Progress = Callable[[str, float | None], None]
@@ -128,12 +129,18 @@ def _observe(graph: DetectorGraph, images: Sequence[Image], tell: Progress) -> _
         if groups_of(conv) == 1:
             patches = [sampler.patches(conv, one) for one in inputs]
             matrix = matrix_of(conv)
-            moments[str(conv.name)] = second_moment(patches)
+            moments[str(conv.name)] = second_moment(_others(patches))
             outputs[str(conv.name)] = [rows @ matrix for rows in patches]
         count()
 
     heads = walk(graph, images, visit)
     return _Seen(sampler, moments, outputs, heads)
+
+
+def _others(patches: Sequence[FloatArray]) -> Sequence[FloatArray]:
+    """Without those of the images that probe, where there are enough."""
+    left = [rows for index, rows in enumerate(patches) if index % _PROBE_EVERY]
+    return left or patches
 
 
 def _choose(
@@ -145,7 +152,7 @@ def _choose(
     tell: Progress,
 ) -> set[int]:
     """Ids of the channels to remove."""
-    probes = images[:: max(1, len(images) // _PROBES)][:_PROBES]
+    probes = images[::_PROBE_EVERY][:_PROBE_EVERY]
     curves = measure_curves(
         graph, channels, seen.moments, probes, _counter(tell, "measure", len(channels.groups))
     )

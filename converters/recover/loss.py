@@ -7,8 +7,7 @@ from typing import Any
 
 from ...edge_runtime.metadata import ModelMetadata
 from ..emit.tflite_ops import Tensor
-
-_BOX_GAIN = 4.0
+from ..prune.distance import BOX_GAIN
 
 
 def distillation_loss(
@@ -16,8 +15,7 @@ def distillation_loss(
 ) -> Tensor:
     """A scalar, zero where both agree; heads are (n, h, w, na * (5 + nc)) logits.
 
-    The divergence of objectness everywhere, that of classes and the squared distance of boxes
-    (after the sigmoid) weighted by the teacher's objectness, over the sum of that objectness.
+    What `head_error` measures, as TensorFlow can differentiate it.
     """
     loss, objects = 0.0, 1e-3
     for index, (found, wanted) in enumerate(zip(heads, teacher, strict=True)):
@@ -28,7 +26,7 @@ def distillation_loss(
         boxes = tf.square(tf.sigmoid(a[..., :4]) - tf.sigmoid(b[..., :4]))
         loss += tf.reduce_sum(_divergence(tf, a[..., 4], b[..., 4]))
         classes = tf.reduce_sum(_divergence(tf, a[..., 5:], b[..., 5:]), -1)
-        loss += tf.reduce_sum(weight * (classes + _BOX_GAIN * 4 * tf.reduce_sum(boxes, -1)))
+        loss += tf.reduce_sum(weight * (classes + BOX_GAIN * tf.reduce_sum(boxes, -1)))
         objects += tf.reduce_sum(weight)
     return loss / objects
 

@@ -43,7 +43,7 @@ Progress = Callable[[RecoveryProgress], None]
 class Schedule:
     """Learning rate and pictures over the time given."""
 
-    rate: float = 5e-4
+    rate: float = 2e-4
     warm_up: int = 50
     batch: int = 8
     side: int = 320
@@ -197,7 +197,7 @@ class _Run:
         random = np.random.default_rng([0, number])
         pictures = make_batch(self.images, self.plan.batch, self.plan.side, random)
         done = self.state.seconds / self.budget
-        loss = self.trainer.step(pictures, self.plan.rate_at(done, number), number)
+        loss = self.trainer.step(pictures, self.plan.rate_at(done, number))
         self.state.step = number
         return loss
 

@@ -51,12 +51,14 @@ class Trainer:
     student: DetectorGraph
     teacher: DetectorGraph
     _variables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _count: Any = None
     _compiled: Any = None
 
     _TRAINED = ("weights", "average", "momentum", "variance")
 
     def load(self, state: TrainingState) -> None:
         """Go on from `state`."""
+        self._count = self.tf.Variable(state.step, dtype=self.tf.int64)
         for part in self._TRAINED:
             arrays: Mapping[str, Any] = getattr(state, part)
             known = self._variables.setdefault(part, {})
@@ -67,25 +69,23 @@ class Trainer:
                     known[name] = self.tf.Variable(array, dtype=self.tf.float32)
 
     def save(self, state: TrainingState) -> None:
-        """Put what was trained into `state`."""
+        """Put what was trained into `state`, whole steps whenever it is called."""
+        state.step = int(self._count.numpy())
         for part in self._TRAINED:
             arrays = {name: one.numpy() for name, one in self._variables[part].items()}
             setattr(state, part, arrays)
 
-    def step(self, pictures: Image, rate: float, number: int) -> float:
+    def step(self, pictures: Image, rate: float) -> float:
         """One step on `pictures` (n, h, w, 3) uint8 RGB; the loss before it.
 
-        `number` counts from 1, `rate` is the learning rate.
+        `rate` is the learning rate.
         """
         if self._compiled is None:
             self._compiled = self.tf.function(self._step, autograph=False)
         constant = self.tf.constant
-        loss = self._compiled(
-            constant(pictures), constant(rate, "float32"), constant(number, "float32")
-        )
-        return float(loss)
+        return float(self._compiled(constant(pictures), constant(rate, "float32")))
 
-    def _step(self, pictures: Any, rate: Any, number: Any) -> Any:
+    def _step(self, pictures: Any, rate: Any) -> Any:
         tf = self.tf
         images = tf.cast(pictures, tf.float32) / 255.0
         wanted = forward(tf, self.teacher, images, self._teacher_weights())
@@ -96,6 +96,8 @@ class Trainer:
         names = list(weights)
         gradients = tape.gradient(loss, [weights[name] for name in names])
         gradients, _ = tf.clip_by_global_norm(gradients, _LARGEST_GRADIENT)
+        # Counted inside the step, so that an interrupt finds both or neither.
+        number = tf.cast(self._count.assign_add(1), tf.float32)
         for name, gradient in zip(names, gradients, strict=True):
             self._update(name, gradient, rate, number)
         return loss
