@@ -22,13 +22,12 @@ from .statistics import MOVERS, Statistics, is_silu
 # less than 0.001, the least score anybody asks for.
 _LEAST_BEFORE = {"Sigmoid": -8.0, "HardSwish": -3.0}
 _LEAST_LOGIT = -7.0
-# Where else a SiLU may be cut. Higher up, the background gains a mean that objects do not have.
-_CUTS = (-7.0, -6.0, -5.0)
 
 _SILU_MINIMUM = -0.27846455
 _POWER = 3
 _BINS = 4096
-_SHARES = np.linspace(0.3, 1.0, 29)
+# What of the largest value may be kept: samples miss the rarest, which are objects, too.
+_SHARES = np.linspace(0.6, 1.0, 17)
 _STEPS = 255
 
 Activation = Callable[[FloatArray], FloatArray]
@@ -103,8 +102,7 @@ def _choose(value: ir.Value, is_head: bool, statistics: Statistics) -> Limits:
     if samples is None or high <= 0:
         return low, high
     places, counts = _histogram(samples, (low, high), _reading_strength(silu or value))
-    cuts = [cut for cut in _CUTS if silu is not None and cut > low]
-    ends = [(start, float(high * share)) for start in (low, *cuts) for share in _SHARES]
+    ends = [(low, float(high * share)) for share in _SHARES]
     errors = [_error(places, counts, end, silu is not None) for end in ends]
     return ends[int(np.argmin(errors))]
 
