@@ -56,9 +56,7 @@ def timed_conversion(out: Path, quantize: str) -> tuple[Path, Row]:
         calibration=COCO / "images" / "calib" if quantize == "int8" else None,
         progress=mark,
     )
-    seconds = {
-        stage: end - start for (stage, start), (_, end) in itertools.pairwise(marks)
-    }
+    seconds = {stage: end - start for (stage, start), (_, end) in itertools.pairwise(marks)}
     return report.path_of("tflite"), seconds | {"all": marks[-1][1] - marks[0][1]}
 
 

@@ -111,7 +111,9 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     elif any(pads):
         top, left, bottom, right = pads
         source = tf.pad(source, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    weights = writer.weights(kernel, node.inputs[1])
+    source_of_weights = node.inputs[1]
+    assert source_of_weights is not None
+    weights = writer.weights(kernel, source_of_weights)
     if _is_depthwise(node):
         weights = tf.transpose(weights, (0, 1, 3, 2))
         product = tf.nn.depthwise_conv2d(source, weights, (1, *strides, 1), padding)

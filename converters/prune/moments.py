@@ -50,7 +50,9 @@ class Sampler:
 def matrix_of(conv: ir.Node) -> FloatArray:
     """Weights and bias of a Conv as (in * kh * kw + 1, out)."""
     weight, bias = weights_of(conv)
-    return np.concatenate([weight.reshape(len(weight), -1), bias[:, None]], axis=1).T
+    rows = np.concatenate([weight.reshape(len(weight), -1), bias[:, None]], axis=1)
+    columns: FloatArray = rows.T
+    return columns
 
 
 def second_moment(patches: Sequence[FloatArray]) -> Doubles:

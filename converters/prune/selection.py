@@ -44,7 +44,8 @@ def elimination(
         readers' matrices by name, zero where nothing is read any more.
     """
     solvers = [_Solver(reader, channels) for reader in readers]
-    left, order = list(channels), []
+    left = list(channels)
+    order: list[int] = []
     found: dict[int, dict[str, Doubles]] = {}
     at_once = max(1, len(left) // _ROUNDS)
     while len(order) < max(stops, default=0):

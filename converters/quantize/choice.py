@@ -113,10 +113,10 @@ def _histogram(
     """Middles of the bins between `limits`, and how much the values there weigh."""
     low, high = limits
     bins = ((np.clip(samples, low, high) - low) * ((_BINS - 1) / max(high - low, 1e-6))).astype(int)
-    counts = np.zeros(_BINS)
+    counts = np.zeros(_BINS, np.float32)
     for channel, weight in zip(bins, strength, strict=True):
         counts += weight * np.bincount(channel, minlength=_BINS)
-    return np.linspace(low, high, _BINS), counts
+    return np.linspace(low, high, _BINS, dtype=np.float32), counts
 
 
 def _error(places: FloatArray, counts: FloatArray, limits: Limits, activated: bool) -> float:
@@ -178,8 +178,10 @@ def _reading_strength(value: ir.Value) -> FloatArray:
     """(channels,) squared weights with which convolutions read each channel, mean 1."""
     assert value.shape is not None
     count = int(value.shape[1])  # type: ignore[arg-type]
-    strength = sum(_readers(value, 0, count), np.zeros(count))
-    return strength / strength.mean() if strength.any() else np.ones(count)
+    strength = np.zeros(count, np.float32)
+    for reader in _readers(value, 0, count):
+        strength += reader
+    return strength / strength.mean() if strength.any() else np.ones(count, np.float32)
 
 
 def _readers(value: ir.Value, first: int, count: int) -> Iterator[FloatArray]:

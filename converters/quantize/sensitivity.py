@@ -76,7 +76,9 @@ def _grid(limits: tuple[float, float]) -> tuple[float, int]:
 
 def _logits(session: Any, feeds: dict[str, Any]) -> FloatArray:
     heads = session.run(None, {name: np.asarray(value) for name, value in feeds.items()})
-    return np.maximum(np.concatenate([head.ravel() for head in heads]), _LEAST_LOGIT)
+    logits: FloatArray = np.concatenate([head.ravel() for head in heads])
+    np.maximum(logits, _LEAST_LOGIT, out=logits)
+    return logits
 
 
 def _session(graph: DetectorGraph, names: list[str]) -> Any:
@@ -85,7 +87,8 @@ def _session(graph: DetectorGraph, names: list[str]) -> Any:
     proto = ir.to_proto(graph.model)
     body, make, info = proto.graph, onnx.helper.make_node, onnx.helper.make_tensor_value_info
     kind = onnx.TensorProto.FLOAT
-    nodes, rounded = [], {}
+    nodes = []
+    rounded: dict[str, str] = {}
     for node in body.node:
         for index, name in enumerate(node.input):
             node.input[index] = rounded.get(name, name)

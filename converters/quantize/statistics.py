@@ -100,7 +100,7 @@ def _session(graph: DetectorGraph, names: list[str]) -> Any:
     """A session whose outputs are all minima, all maxima, then all samples."""
     onnx, runtime = libraries()
     proto = ir.to_proto(graph.model)
-    heights = {name_of(n.outputs[0]): n.outputs[0].shape[2] for n in graph.model.graph}  # type: ignore[index]
+    heights = {name_of(n.outputs[0]): int(n.outputs[0].shape[2]) for n in graph.model.graph}  # type: ignore
     make, body, kind = onnx.helper.make_node, proto.graph, onnx.TensorProto.FLOAT
     del body.output[:]
 
@@ -115,7 +115,7 @@ def _session(graph: DetectorGraph, names: list[str]) -> Any:
     for key, numbers in (("start", [0, 0]), ("end", [1 << 31] * 2), ("axes", [2, 3])):
         body.initializer.append(_integers(onnx, f"::{key}", numbers))
     for name in names:
-        step = max(1, int(heights[name]) // _SAMPLED_ROWS)
+        step = max(1, heights[name] // _SAMPLED_ROWS)
         body.initializer.append(_integers(onnx, f"{name}::step", [step, step]))
         slices = [name, "::start", "::end", "::axes", f"{name}::step"]
         add(make("Slice", slices, [f"{name}::samples"]), 4)

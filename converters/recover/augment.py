@@ -47,7 +47,7 @@ def _bounded(image: Image) -> Image:
     shrink = _LONGEST / max(image.shape[:2])
     if shrink < 1:
         size = [max(1, round(side * shrink)) for side in image.shape[1::-1]]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return np.ascontiguousarray(image[:, :, ::-1])
 
 
@@ -72,7 +72,7 @@ def _paste(target: Image, images: Sequence[Image], random: np.random.Generator) 
     """Fill `target` with a random part of a random image at a random scale, grey beyond it."""
     import cv2
 
-    source = images[random.integers(len(images))]
+    source = images[int(random.integers(len(images)))]
     if random.random() < 0.5:
         source = source[:, ::-1]
     scale = float(np.exp(random.uniform(np.log(0.4), np.log(1.4))))

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +23,18 @@ _FIGURES = tuple(one.name for one in fields(TrainingState) if one.name not in _P
 _HEADER = "header"
 
 
-def fingerprint(*all_weights: Mapping[str, np.ndarray]) -> str:
-    """What a state belongs to: a digest of names, shapes and values."""
+def fingerprint(student: Mapping[str, np.ndarray], teacher: Mapping[str, np.ndarray]) -> str:
+    """What a state belongs to: a digest of the student's names and shapes and of the teacher.
+
+    Not of the student's values: the state holds all of them, and a student pruned once more may
+    differ in last bits.
+    """
     digest = hashlib.sha256()
-    for weights in all_weights:
-        for name, array in weights.items():
-            digest.update(f"{name} {array.shape} {array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
+    for name, array in student.items():
+        digest.update(f"{name} {array.shape} ".encode())
+    for name, array in teacher.items():
+        digest.update(f"{name} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
@@ -39,12 +45,13 @@ def save_state(path: Path, state: TrainingState, belongs_to: str) -> None:
         UnavailableError: the disk is full.
         InputError: the file cannot be written.
     """
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{part}/{name}": array for part in _PARTS for name, array in getattr(state, part).items()
     }
     header = {"belongs_to": belongs_to} | {name: getattr(state, name) for name in _FIGURES}
     content = io.BytesIO()
-    np.savez(content, **{_HEADER: np.frombuffer(json.dumps(header).encode(), np.uint8)}, **arrays)
+    arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(content, **arrays)
     write_all({path: content.getvalue()})
 
 
@@ -64,8 +71,8 @@ def load_state(path: Path, start: Weights, belongs_to: str) -> TrainingState | N
             header = json.loads(stored[_HEADER].tobytes())
             if header["belongs_to"] != belongs_to:
                 raise _refused(path, "is the state of another recovery")
-            parts = {part: _weights(stored, part, start) for part in _PARTS}
-        return TrainingState(**parts, **{name: header[name] for name in _FIGURES})
+            fields: dict[str, Any] = {part: _weights(stored, part, start) for part in _PARTS}
+        return TrainingState(**fields, **{name: header[name] for name in _FIGURES})
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise _refused(path, f"is not the state of a recovery ({error})") from error
 

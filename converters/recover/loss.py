@@ -23,12 +23,25 @@ def distillation_loss(
         shape = (-1, anchors, 5 + metadata.num_classes)
         a, b = tf.reshape(found, shape), tf.reshape(wanted, shape)
         weight = tf.sigmoid(b[..., 4])
-        boxes = tf.square(tf.sigmoid(a[..., :4]) - tf.sigmoid(b[..., :4]))
+        boxes = 1 - _iou(tf, a, b, metadata.anchors[index], metadata.strides[index])
         loss += tf.reduce_sum(_divergence(tf, a[..., 4], b[..., 4]))
         classes = tf.reduce_sum(_divergence(tf, a[..., 5:], b[..., 5:]), -1)
-        loss += tf.reduce_sum(weight * (classes + BOX_GAIN * tf.reduce_sum(boxes, -1)))
+        loss += tf.reduce_sum(weight * (classes + BOX_GAIN * boxes))
         objects += tf.reduce_sum(weight)
     return loss / objects
+
+
+def _iou(
+    tf: Any, a: Tensor, b: Tensor, anchors: Sequence[tuple[float, float]], stride: int
+) -> Tensor:
+    """Of the boxes of two heads (places, na, 5 + nc), place by place."""
+    scale = tf.constant(anchors, tf.float32)
+    sides = [tf.square(2 * tf.sigmoid(head[..., 2:4])) * scale for head in (a, b)]
+    apart = 2.0 * stride * tf.abs(tf.sigmoid(a[..., :2]) - tf.sigmoid(b[..., :2]))
+    reach = (sides[0] + sides[1]) / 2 - apart
+    common = tf.reduce_prod(tf.nn.relu(tf.minimum(reach, tf.minimum(*sides))), -1)
+    areas = [tf.reduce_prod(side, -1) for side in sides]
+    return common / tf.maximum(areas[0] + areas[1] - common, 1e-6)
 
 
 def _divergence(tf: Any, logits: Tensor, wanted: Tensor) -> Tensor:

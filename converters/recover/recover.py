@@ -16,11 +16,12 @@ from ..emit.tensorflow import quiet_tensorflow
 from ..graph import DetectorGraph
 from ..prune.distance import head_error
 from ..prune.sensitivity import run_heads
+from ..prune.surgery import copy_of
 from ..ranges import to_input
 from ..shapes import set_input
 from .augment import make_batch, read_folder
 from .checkpoint import fingerprint, load_state, save_state
-from .student import Weights, copy_of, read_weights, refuse_untrainable, write_weights
+from .student import Weights, read_weights, refuse_untrainable, write_weights
 from .training import Trainer, TrainingState
 
 Clock = Callable[[], float]

@@ -91,7 +91,7 @@ def test_a_finished_state_takes_no_more_steps(student, teacher, folder, tmp_path
 def test_a_state_reads_back_as_written(student, tmp_path):
     state = TrainingState.start(read_weights(student), 0.5)
     state.step, state.seconds, state.best_error = 7, 1.25, 0.1 + 0.2
-    belongs_to = fingerprint(state.weights)
+    belongs_to = fingerprint(state.weights, {})
     save_state(tmp_path / "state", state, belongs_to)
     found = load_state(tmp_path / "state", state.weights, belongs_to)
     assert found is not None
@@ -143,3 +143,12 @@ def test_an_empty_folder_is_refused(student, teacher, tmp_path):
 def test_weights_read_back_as_written(student):
     weights = read_weights(student)
     assert same(read_weights(write_weights(student, weights)), weights)
+
+
+def test_a_state_belongs_to_a_teacher_and_to_shapes(student, teacher):
+    weights, taught = read_weights(student), read_weights(teacher)
+    whole = fingerprint(weights, taught)
+    moved = {name: array + 1e-6 for name, array in weights.items()}
+    assert fingerprint(moved, taught) == whole
+    assert fingerprint(weights, weights) != whole
+    assert fingerprint({name: array[..., :1] for name, array in weights.items()}, taught) != whole

@@ -7,6 +7,7 @@ import pytest
 
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.emit.tensorflow import quiet_tensorflow
+from tallylens.converters.prune.distance import head_error
 from tallylens.converters.recover.augment import make_batch, read_folder
 from tallylens.converters.recover.loss import distillation_loss
 from tallylens.converters.recover.student import forward, read_weights
@@ -79,3 +80,11 @@ def test_one_image_is_too_few(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 20, 3), np.uint8))
     with pytest.raises(InputError, match="recovery needs at least two readable images"):
         read_folder(tmp_path)
+
+
+def test_the_loss_is_the_head_error(tf, teacher):
+    random = np.random.default_rng(0)
+    found, wanted = (random.normal(size=(2, 4, 4, 14)).astype(np.float32) for _ in range(2))
+    loss = float(distillation_loss(tf, teacher.metadata, [found], [wanted]))
+    channels_first = [[head.transpose(0, 3, 1, 2)] for head in (found, wanted)]
+    assert loss == pytest.approx(head_error(teacher.metadata, *channels_first), rel=1e-4)
