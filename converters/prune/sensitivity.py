@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import INPUT_NAME, DetectorGraph
-from ..ranges import to_input
+from ..quantize.statistics import to_input
 from .channels import ChannelGroup, Channels, groups_of
 from .distance import head_error
 from .moments import Doubles, matrix_of

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ...edge_runtime.errors import MissingExtraError
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import INPUT_NAME, DetectorGraph
-from ..ranges import to_input
+from ..quantize.statistics import to_input
 
 Visit = Callable[[ir.Node, Sequence[FloatArray]], None]
 

@@ -17,7 +17,7 @@ from ..graph import DetectorGraph
 from ..prune.distance import head_error
 from ..prune.sensitivity import run_heads
 from ..prune.surgery import copy_of
-from ..ranges import to_input
+from ..quantize.statistics import to_input
 from ..shapes import set_input
 from .augment import make_batch, read_folder
 from .checkpoint import fingerprint, load_state, save_state

@@ -18,7 +18,7 @@ from ....edge_runtime.errors import UsageError
 from ....edge_runtime.metadata import Quantization
 from ....edge_runtime.types import FloatArray
 from ...graph import INPUT_NAME, DetectorGraph
-from ...ranges import Calibration
+from ...quantize.scheme import Calibration
 from ..unsupported import refuse_unsupported
 from .coremltools import quiet_coremltools
 from .nms import add_nms, decode_boxes

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from ....edge_runtime.types import FloatArray
 from ...graph import DetectorGraph
-from ...ranges import Ranges, tie_ranges
+from ...quantize.choice import tie_ranges
+from ...quantize.scheme import Ranges
 
 # float16 below is subnormal, which the Neural Engine takes for zero.
 SMALLEST_SCALE = float(np.finfo(np.float16).tiny)

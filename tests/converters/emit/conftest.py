@@ -12,7 +12,9 @@ import pytest
 
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.ranges import Calibration, observe_ranges, to_input
+from tallylens.converters.quantize.calibrate import observe_ranges
+from tallylens.converters.quantize.scheme import Calibration
+from tallylens.converters.quantize.statistics import to_input
 from tallylens.edge_runtime.metadata import ModelMetadata
 
 Floats = npt.NDArray[np.float32]

@@ -18,7 +18,7 @@ from tallylens.converters.emit.coreml.emitter import emit_coreml
 from tallylens.converters.emit.coreml.nms import padded_labels
 from tallylens.converters.emit.coreml.quantise import affine, quantise_weights
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.ranges import Calibration
+from tallylens.converters.quantize.scheme import Calibration
 from tallylens.edge_runtime.errors import UnsupportedModelError, UsageError
 
 Heads = list[Any]
@@ -274,7 +274,7 @@ def test_ranges_hold_zero_exactly(limits: tuple[float, float], zero_point: int) 
 )
 def test_every_architecture(name: str, data: Path, write: Write) -> None:
     from tallylens.converters.load import load
-    from tallylens.converters.ranges import observe_ranges
+    from tallylens.converters.quantize.calibrate import observe_ranges
 
     golden = np.load(data / "checkpoints" / f"{name}.golden.npz")
     image = np.rint(golden["images"][0].transpose(1, 2, 0) * 255).astype(np.uint8)

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from tallylens.converters.emit.onnx import emit_onnx
-from tallylens.converters.ranges import to_input
+from tallylens.converters.quantize.statistics import to_input
 from tallylens.edge_runtime.errors import UnsupportedModelError
 from tallylens.edge_runtime.metadata import ModelMetadata
 
