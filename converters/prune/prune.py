@@ -16,7 +16,7 @@ from ..shapes import set_input
 from .allocation import allocate
 from .channels import Channels, find_channels, groups_of
 from .cost import CostModel, multiply_adds
-from .distance import head_error
+from .distance import detection_error
 from .moments import Doubles, Sampler, matrix_of, second_moment
 from .refit import Outputs, refit
 from .sensitivity import measure_curves
@@ -26,7 +26,7 @@ from .walk import walk
 MAX_IMAGES = 128
 # Every eighth image measures what the others fitted.
 _PROBE_EVERY = 8
-_SIDE = 512
+_SIDE = 416
 
 Progress = Callable[[str, float | None], None]
 
@@ -72,7 +72,7 @@ def prune(
         _counter(tell, "fit", _convs(small.model)),
     )
     names = graph.metadata.head_names
-    error = head_error(
+    error = detection_error(
         graph.metadata,
         *([np.concatenate(found[n]) for n in names] for found in (heads, seen.heads)),
     )
@@ -152,7 +152,7 @@ def _choose(
     tell: Progress,
 ) -> set[int]:
     """Ids of the channels to remove."""
-    probes = images[::_PROBE_EVERY][:_PROBE_EVERY]
+    probes = images[::_PROBE_EVERY]
     curves = measure_curves(
         graph, channels, seen.moments, probes, _counter(tell, "measure", len(channels.groups))
     )

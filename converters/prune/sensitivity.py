@@ -12,7 +12,7 @@ from ...edge_runtime.types import FloatArray, Image
 from ..graph import INPUT_NAME, DetectorGraph
 from ..quantize.statistics import to_input
 from .channels import ChannelGroup, Channels, groups_of
-from .distance import head_error
+from .distance import detection_error
 from .moments import Doubles, matrix_of
 from .refit import set_matrix
 from .selection import Reader, elimination
@@ -87,7 +87,7 @@ def _error(
     for node in list(changed.model.graph):
         if str(node.name) in matrices:
             set_matrix(changed.model, node, matrices[str(node.name)])
-    return head_error(graph.metadata, run_heads(changed, inputs), reference)
+    return detection_error(graph.metadata, run_heads(changed, inputs), reference)
 
 
 def _readers(

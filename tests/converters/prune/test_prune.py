@@ -10,7 +10,7 @@ from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.prune.allocation import allocate
 from tallylens.converters.prune.channels import find_channels
 from tallylens.converters.prune.cost import multiply_adds
-from tallylens.converters.prune.distance import head_error
+from tallylens.converters.prune.distance import detection_error, head_error
 from tallylens.converters.prune.prune import prune
 from tallylens.converters.prune.sensitivity import Curve, steps
 from tallylens.edge_runtime.errors import InputError, UsageError
@@ -84,6 +84,13 @@ def test_head_error_is_zero_for_the_same_and_grows_with_distance(detector, image
     ]
     assert errors[0] == 0
     assert errors == sorted(set(errors))
+
+
+def test_detection_error_is_zero_for_the_same_and_about_one_for_nothing(detector, images, run):
+    heads = run(detector, images[0])
+    silent = [one - 100 for one in heads]
+    assert detection_error(detector.metadata, heads, heads) == 0
+    assert 1 <= detection_error(detector.metadata, silent, heads) <= 2.01
 
 
 @pytest.mark.realdata
