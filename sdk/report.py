@@ -49,7 +49,10 @@ class ZoneReport:
 
 @dataclass(frozen=True)
 class Speed:
-    """Frames a second over the whole run; milliseconds a frame of one worker."""
+    """Frames a second over the whole run; milliseconds a frame of one worker.
+
+    Inference is by the clock, the work around it in processor time (see `Timing`).
+    """
 
     fps: float
     inference_ms: float

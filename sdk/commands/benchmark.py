@@ -19,7 +19,8 @@ EXAMPLES = """examples:
   tallylens benchmark --model yolov5n-int8.tflite --source street.mp4
 
 The milliseconds are medians over frames with one worker; frames per second is a whole run with
-one worker and one with a worker on every core, video decoding included."""
+one worker and one with a worker on every core, video decoding included. Inference is by the clock,
+the work around it in processor time of the worker's thread."""
 
 WARM_UP = 10
 

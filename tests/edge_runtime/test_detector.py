@@ -92,9 +92,11 @@ def test_what_is_no_picture_takes_no_time() -> None:
 
 
 def test_times_are_summed_by_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0, 10, 110, 111, 1000, 1020, 1220, 1222])
+    clock = iter([0, 100, 1000, 1200])
+    own_time = iter([0, 10, 50, 51, 100, 120, 200, 202])
     detector = Detector(FakeEngine())  # type: ignore[arg-type]
     monkeypatch.setattr(time, "perf_counter_ns", lambda: next(clock))
+    monkeypatch.setattr(time, "thread_time_ns", lambda: next(own_time))
     detector.detect(picture())
     assert detector.timing == Timing(1, 10, 100, 1)
     detector.detect(picture())

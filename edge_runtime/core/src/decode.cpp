@@ -148,18 +148,23 @@ void Decoder::decode_head(const tally_head& head) {
   const Raw* data = static_cast<const Raw*>(head.data);
   const size_t channels = kBoxChannels + static_cast<size_t>(options_.num_classes);
   const size_t cells = static_cast<size_t>(head.width) * head.height;
+  const auto anchors = static_cast<size_t>(head.num_anchors);
   const bool last = head.layout == TALLY_NHWC;
   const size_t step = last ? 1 : cells;
-  for (int anchor = 0; anchor < head.num_anchors; ++anchor) {
-    const Raw* cell = data + anchor * channels * step;
-    const size_t next = last ? channels * head.num_anchors : 1;
-    for (size_t i = 0; i < cells; ++i, cell += next) {
-      // Most cells are empty: nothing of them is dequantised. NaN fails the test too.
-      if (!(cell[4 * step] >= least)) continue;
-      decode_cell(head, cell, step, anchor, static_cast<int>(i % head.width),
-                  static_cast<int>(i / head.width), logistic);
-    }
+  // Most cells are empty: nothing of them is dequantised. NaN fails the test, too.
+  const auto visit = [&](const Raw* cell, size_t anchor, size_t at) {
+    decode_cell(head, cell, step, static_cast<int>(anchor), static_cast<int>(at % head.width),
+                static_cast<int>(at / head.width), logistic);
+  };
+  // In the order of memory: NHWC holds the anchors of a cell together, NCHW the cells of an anchor.
+  if (last) {
+    for (size_t i = 0; i < cells * anchors; ++i, data += channels)
+      if (data[4] >= least) visit(data, i % anchors, i / anchors);
+    return;
   }
+  for (size_t anchor = 0; anchor < anchors; ++anchor, data += channels * cells)
+    for (size_t at = 0; at < cells; ++at)
+      if (data[4 * cells + at] >= least) visit(data + at, anchor, at);
 }
 
 std::vector<tally_detection> Decoder::run(const tally_head* heads, int num_heads,
