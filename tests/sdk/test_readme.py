@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tallylens.commands import COMMANDS as COMMAND_MODULES
 from tallylens.edge_runtime.sources import open_source
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -82,8 +83,7 @@ def test_files_it_points_to_are_there() -> None:
 
 def test_every_option_it_names_exists(tallylens: Callable[..., Any]) -> None:
     helps = "".join(
-        tallylens(verb, "--help").out
-        for verb in ("count", "convert", "inspect", "eval", "benchmark", "models", "doctor")
+        tallylens(verb, "--help").out for verb in (command.NAME for command in COMMAND_MODULES)
     )
     for option in set(re.findall(r"`?(--[a-z][a-z-]+)", TEXT)):
         assert option in helps, option
