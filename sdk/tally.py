@@ -59,6 +59,7 @@ class Tally:
         self.zone_names = [zone.name or f"zone {i + 1}" for i, zone in enumerate(zones)]
         self.counting_ns = 0
         self._wanted = wanted_classes(self.class_names, None if any_class else classes)
+        self._is_wanted = np.array([i in self._wanted for i in range(len(self.class_names))])
         self._counter = TrackCounter(
             len(self.class_names), frame_size, any_class=any_class, options=options
         )
@@ -88,7 +89,7 @@ class Tally:
     def _only_wanted(self, tracks: Tracks) -> Tracks:
         if len(self._wanted) == len(self.class_names) or not len(tracks):
             return tracks
-        keep = np.isin(tracks.class_id, list(self._wanted))
+        keep = self._is_wanted[tracks.class_id]
         return Tracks(
             tracks.xyxy[keep], tracks.confidence[keep], tracks.class_id[keep], tracks.track_id[keep]
         )
