@@ -27,13 +27,16 @@ def calibrate(
     images: Iterable[Image],
     expected: int,
     progress: Progress | None = None,
+    *,
+    sensitivities: bool = False,
 ) -> Calibration:
-    """Ranges by their error behind each layer, weights with error feedback, sensitivities.
+    """Ranges by their error behind each layer, and weights with error feedback.
 
     Args:
         graph: stays as it is; `Calibration.apply` gives it the new weights.
         images: (height, width, 3) uint8 RGB of the model's input size.
         expected: how many there will be, for the progress.
+        sensitivities: measure what each tensor's rounding alone does, too; a fifth more time.
         progress: told the stage ("calibrate", "fit", "sensitivity") and how much of it is done.
 
     Raises:
@@ -51,8 +54,10 @@ def calibrate(
     ranges = choose_ranges(graph, statistics)
     batch = _batch(kept[:: max(1, len(kept) // _FITTED_IMAGES)][:_FITTED_IMAGES])
     weights, scales = fit_layers(graph, batch, lambda done: tell("fit", done))
-    sensitivity = measure_sensitivity(
-        graph, ranges, batch[:1], lambda done: tell("sensitivity", done)
+    sensitivity = (
+        measure_sensitivity(graph, ranges, batch[:1], lambda done: tell("sensitivity", done))
+        if sensitivities
+        else {}
     )
     return Calibration(
         ranges,

@@ -39,7 +39,9 @@ def images(count: int) -> list[np.ndarray]:
 
 def test_everything_that_emitters_read(graph: DetectorGraph) -> None:
     stages: set[str] = set()
-    scheme = calibrate(graph, images(12), 12, lambda stage, _done: stages.add(stage))
+    scheme = calibrate(
+        graph, images(12), 12, lambda stage, _done: stages.add(stage), sensitivities=True
+    )
     assert stages == {"calibrate", "fit", "sensitivity"}
     values = {str(node.outputs[0].name) for node in graph.model.graph}
     assert set(scheme.ranges) == values | {"images"}
@@ -61,7 +63,7 @@ def test_the_graph_itself_stays_as_it_is(graph: DetectorGraph) -> None:
 
 
 def test_the_same_images_give_the_same_scheme(graph: DetectorGraph) -> None:
-    first, second = (calibrate(graph, images(4), 4) for _ in range(2))
+    first, second = (calibrate(graph, images(4), 4, sensitivities=True) for _ in range(2))
     assert first.ranges == second.ranges
     assert first.sensitivity == second.sensitivity
     assert all((first.weights[name] == second.weights[name]).all() for name in first.weights)
