@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .recover.recover import RecoveryProgress
 
 Progress = Callable[[str, float | None], None]
-PRUNING_IMAGES = 64
+PRUNING_IMAGES = 128
 
 
 @dataclass(frozen=True)
