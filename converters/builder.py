@@ -20,6 +20,17 @@ Floats = npt.NDArray[np.floating]
 Attributes = Mapping[str, int | float | str | Sequence[int]]
 
 
+def constant_value(name: str, array: npt.NDArray[np.generic]) -> ir.Value:
+    """A value that holds `array`, not yet of any graph."""
+    tensor = ir.tensor(np.ascontiguousarray(array), name=name)
+    return ir.Value(
+        name=name,
+        shape=ir.Shape(array.shape),
+        type=ir.TensorType(tensor.dtype),
+        const_value=tensor,
+    )
+
+
 class GraphBuilder:
     """Every method adds one operator and returns its output, NCHW float32.
 
@@ -36,13 +47,7 @@ class GraphBuilder:
     def constant(self, name: str, array: npt.NDArray[np.generic]) -> ir.Value:
         """A new initializer; its name gets a number where it is taken."""
         name = self._unique(name)
-        tensor = ir.tensor(np.ascontiguousarray(array), name=name)
-        value = ir.Value(
-            name=name,
-            shape=ir.Shape(array.shape),
-            type=ir.TensorType(tensor.dtype),
-            const_value=tensor,
-        )
+        value = constant_value(name, array)
         self._constants.append(value)
         return value
 

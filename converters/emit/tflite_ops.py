@@ -11,18 +11,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
+from ..shapes import integers
+from .nodes import (
+    concat_problem,
+    constant_or_none,
+    copies_pixels,
+    nothing,
+    number,
+    same_shapes,
+    text,
+)
 
 Tensor = Any
 _CHANNELS = 3
 _HALF_A_LOAD = 4
-_ROUNDINGS_OF_A_COPY = {
-    "asymmetric": ("floor", "round_prefer_floor"),
-    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
-}
 
 
 @dataclass(frozen=True)
@@ -39,28 +44,6 @@ class Lowering:
 
     emit: Callable[[Writer, ir.Node, Sequence[Tensor]], Tensor]
     problem: Callable[[ir.Node], str | None]
-
-
-def _ints(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    attribute = node.attributes.get(name)
-    return default if attribute is None else tuple(int(value) for value in attribute.value)
-
-
-def _text(node: ir.Node, name: str, default: str) -> str:
-    attribute = node.attributes.get(name)
-    return default if attribute is None else str(attribute.value)
-
-
-def _number(node: ir.Node, name: str, default: float) -> float:
-    attribute = node.attributes.get(name)
-    return default if attribute is None else float(attribute.value)
-
-
-def _constant(node: ir.Node, index: int) -> FloatArray | None:
-    value = node.inputs[index] if index < len(node.inputs) else None
-    if value is None or value.const_value is None:
-        return None
-    return np.asarray(value.const_value.numpy(), np.float32)
 
 
 def _image_size(value: ir.Value | None) -> tuple[int, int] | None:
@@ -98,28 +81,40 @@ def pads_like_same(
 
 def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     tf, source = writer.tf, inputs[0]
-    kernel, bias = _constant(node, 1), _constant(node, 2)
+    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
     assert kernel is not None
     assert bias is not None
-    strides, pads = _ints(node, "strides", (1, 1)), _ints(node, "pads", (0, 0, 0, 0))
+    strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
     kernel = _hwio(kernel)
     if _pays_in_pairs(source.shape, kernel.shape, strides, pads):
         source, kernel, strides, pads = _in_pairs(tf, source, kernel, strides, pads)
+    source_of_weights = node.inputs[1]
+    assert source_of_weights is not None
+    weights = writer.weights(kernel, source_of_weights)
+    product = convolve(tf, source, weights, strides, pads, depthwise=_is_depthwise(node))
+    return tf.nn.bias_add(product, bias)
+
+
+def convolve(
+    tf: Any,
+    source: Tensor,
+    kernel: Tensor,
+    strides: Sequence[int],
+    pads: Sequence[int],
+    *,
+    depthwise: bool,
+) -> Tensor:
+    """A convolution with ONNX `pads` (top, left, bottom, right) and an (h, w, in, out) kernel."""
     padding = "VALID"
     if pads_like_same(source.shape[1:3], kernel.shape[:2], strides, pads):
         padding = "SAME"
     elif any(pads):
         top, left, bottom, right = pads
         source = tf.pad(source, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    source_of_weights = node.inputs[1]
-    assert source_of_weights is not None
-    weights = writer.weights(kernel, source_of_weights)
-    if _is_depthwise(node):
-        weights = tf.transpose(weights, (0, 1, 3, 2))
-        product = tf.nn.depthwise_conv2d(source, weights, (1, *strides, 1), padding)
-    else:
-        product = tf.nn.conv2d(source, weights, strides, padding)
-    return tf.nn.bias_add(product, bias)
+    if depthwise:
+        by_channel = tf.transpose(kernel, (0, 1, 3, 2))
+        return tf.nn.depthwise_conv2d(source, by_channel, (1, *strides, 1), padding)
+    return tf.nn.conv2d(source, kernel, strides, padding)
 
 
 def _pays_in_pairs(
@@ -155,38 +150,42 @@ def _in_pairs(
 
 def _is_depthwise(node: ir.Node) -> bool:
     """Whether each channel has its own kernel (a lone batch norm folds into such a node)."""
-    kernel, group = _constant(node, 1), int(_number(node, "group", 1))
+    kernel, group = constant_or_none(node, 1), int(number(node, "group", 1))
     return kernel is not None and group > 1 and kernel.shape[:2] == (group, 1)
 
 
 def _conv_problem(node: ir.Node) -> str | None:
-    kernel, bias = _constant(node, 1), _constant(node, 2)
+    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
     if kernel is None or bias is None:
         return "its kernel and bias must be constants"
     if kernel.ndim != 4:
         return "only 2-D convolutions are known"
-    if _number(node, "group", 1) != 1 and not _is_depthwise(node):
+    if number(node, "group", 1) != 1 and not _is_depthwise(node):
         return "grouped convolutions are not known"
-    if set(_ints(node, "dilations", (1, 1))) != {1}:
+    if set(integers(node, "dilations", (1, 1))) != {1}:
         return "dilated convolutions are not known"
-    if _text(node, "auto_pad", "NOTSET") != "NOTSET":
+    if text(node, "auto_pad", "NOTSET") != "NOTSET":
         return "its padding must be explicit"
     return None
 
 
 def _max_pool(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
-    window, strides = _ints(node, "kernel_shape", ()), _ints(node, "strides", (1, 1))
-    same = any(_ints(node, "pads", (0, 0, 0, 0)))
+    window, strides = integers(node, "kernel_shape", ()), integers(node, "strides", (1, 1))
+    same = any(integers(node, "pads", (0, 0, 0, 0)))
     return writer.tf.nn.max_pool2d(inputs[0], window, strides, "SAME" if same else "VALID")
 
 
 def _max_pool_problem(node: ir.Node) -> str | None:
-    pads = _ints(node, "pads", (0, 0, 0, 0))
-    window, strides = _ints(node, "kernel_shape", ()), _ints(node, "strides", (1, 1))
+    pads = integers(node, "pads", (0, 0, 0, 0))
+    window, strides = integers(node, "kernel_shape", ()), integers(node, "strides", (1, 1))
     size = _image_size(node.inputs[0])
-    if len(window) != 2 or len(node.outputs) != 1 or set(_ints(node, "dilations", (1, 1))) != {1}:
+    if (
+        len(window) != 2
+        or len(node.outputs) != 1
+        or set(integers(node, "dilations", (1, 1))) != {1}
+    ):
         return "only plain 2-D pooling is known"
-    if _number(node, "ceil_mode", 0) or _text(node, "auto_pad", "NOTSET") != "NOTSET":
+    if number(node, "ceil_mode", 0) or text(node, "auto_pad", "NOTSET") != "NOTSET":
         return "its padding must be explicit, without ceil_mode"
     if any(pads) and (size is None or not pads_like_same(size, window, strides, pads)):
         return "its padding is uneven"
@@ -200,12 +199,9 @@ def _resize(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def _resize_problem(node: ir.Node) -> str | None:
-    mode = _text(node, "coordinate_transformation_mode", "half_pixel")
-    rounding = _text(node, "nearest_mode", "round_prefer_floor")
-    copies = rounding in _ROUNDINGS_OF_A_COPY.get(mode, ())
     before, after = _image_size(node.inputs[0]), _image_size(node.outputs[0])
     doubles = before is not None and after == (2 * before[0], 2 * before[1])
-    if _text(node, "mode", "nearest") != "nearest" or not copies or not doubles:
+    if not copies_pixels(node) or not doubles:
         return "only nearest-neighbour doubling is known"
     return None
 
@@ -214,39 +210,24 @@ def _concat(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     return writer.tf.concat(inputs, _CHANNELS)
 
 
-def _concat_problem(node: ir.Node) -> str | None:
-    return None if int(_number(node, "axis", 0)) in (1, -3) else "only channels can be joined"
-
-
 def _hard_swish(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     # Written so that the converter recognises its HARD_SWISH.
     return inputs[0] * writer.tf.nn.relu6(inputs[0] + 3.0) * (1.0 / 6.0)
 
 
 def _leaky_relu(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
-    return writer.tf.nn.leaky_relu(inputs[0], _number(node, "alpha", 0.01))
-
-
-def _same_shapes(node: ir.Node) -> str | None:
-    first, second = node.inputs
-    if first is None or second is None or first.shape != second.shape:
-        return "both inputs must have one known shape"
-    return None
-
-
-def _nothing(_node: ir.Node) -> str | None:
-    return None
+    return writer.tf.nn.leaky_relu(inputs[0], number(node, "alpha", 0.01))
 
 
 LOWERINGS: dict[str, Lowering] = {
     "Conv": Lowering(_conv, _conv_problem),
-    "Sigmoid": Lowering(lambda writer, _node, inputs: writer.tf.sigmoid(inputs[0]), _nothing),
-    "Mul": Lowering(lambda _writer, _node, inputs: inputs[0] * inputs[1], _same_shapes),
-    "Add": Lowering(lambda _writer, _node, inputs: inputs[0] + inputs[1], _same_shapes),
-    "Concat": Lowering(_concat, _concat_problem),
+    "Sigmoid": Lowering(lambda writer, _node, inputs: writer.tf.sigmoid(inputs[0]), nothing),
+    "Mul": Lowering(lambda _writer, _node, inputs: inputs[0] * inputs[1], same_shapes),
+    "Add": Lowering(lambda _writer, _node, inputs: inputs[0] + inputs[1], same_shapes),
+    "Concat": Lowering(_concat, concat_problem),
     "MaxPool": Lowering(_max_pool, _max_pool_problem),
     "Resize": Lowering(_resize, _resize_problem),
-    "LeakyRelu": Lowering(_leaky_relu, _nothing),
-    "Relu": Lowering(lambda writer, _node, inputs: writer.tf.nn.relu(inputs[0]), _nothing),
-    "HardSwish": Lowering(_hard_swish, _nothing),
+    "LeakyRelu": Lowering(_leaky_relu, nothing),
+    "Relu": Lowering(lambda writer, _node, inputs: writer.tf.nn.relu(inputs[0]), nothing),
+    "HardSwish": Lowering(_hard_swish, nothing),
 }

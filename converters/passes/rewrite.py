@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from ..builder import constant_value
+
 
 def new_constant(model: ir.Model, name: str, array: npt.NDArray[np.generic]) -> ir.Value:
     """An initializer; one of the same name gives its name up, for it is about to be replaced."""
@@ -13,13 +15,7 @@ def new_constant(model: ir.Model, name: str, array: npt.NDArray[np.generic]) -> 
     if old is not None:
         old.name = f"{name}.replaced"
         model.graph.register_initializer(old)
-    tensor = ir.tensor(np.ascontiguousarray(array), name=name)
-    value = ir.Value(
-        name=name,
-        shape=ir.Shape(array.shape),
-        type=ir.TensorType(tensor.dtype),
-        const_value=tensor,
-    )
+    value = constant_value(name, array)
     model.graph.register_initializer(value)
     return value
 

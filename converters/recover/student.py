@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
-from ..emit.tflite_ops import LOWERINGS, Tensor, Writer, pads_like_same
+from ..emit.tflite_ops import LOWERINGS, Tensor, Writer, convolve
 from ..emit.unsupported import refuse_unsupported
 from ..graph import INPUT_NAME, DetectorGraph
 from ..prune.channels import is_depthwise
@@ -61,17 +61,7 @@ def _conv(tf: Any, node: ir.Node, source: Tensor, weights: Mapping[str, Tensor])
     """A Conv with weights from outside, which no lowering may rearrange."""
     kernel, bias = weights[f"{node.name}:kernel"], weights[f"{node.name}:bias"]
     strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
-    padding = "VALID"
-    if pads_like_same(source.shape[1:3], kernel.shape[:2], strides, pads):
-        padding = "SAME"
-    elif any(pads):
-        top, left, bottom, right = pads
-        source = tf.pad(source, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    if is_depthwise(node):
-        by_channel = tf.transpose(kernel, (0, 1, 3, 2))
-        product = tf.nn.depthwise_conv2d(source, by_channel, (1, *strides, 1), padding)
-    else:
-        product = tf.nn.conv2d(source, kernel, strides, padding)
+    product = convolve(tf, source, kernel, strides, pads, depthwise=is_depthwise(node))
     return tf.nn.bias_add(product, bias)
 
 

@@ -10,17 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 
 from ....edge_runtime.types import FloatArray
 from ...shapes import integers
+from ..nodes import (
+    concat_problem,
+    constant_or_none,
+    copies_pixels,
+    nothing,
+    number,
+    same_shapes,
+    text,
+)
 
 Var = Any
-_ROUNDINGS_OF_A_COPY = {
-    "asymmetric": ("floor", "round_prefer_floor"),
-    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
-}
 
 
 @dataclass(frozen=True)
@@ -58,23 +62,6 @@ def is_part_of_silu(node: ir.Node) -> bool:
     )
 
 
-def _number(node: ir.Node, name: str, default: float) -> float:
-    attribute = node.attributes.get(name)
-    return default if attribute is None else float(attribute.value)
-
-
-def _text(node: ir.Node, name: str, default: str) -> str:
-    attribute = node.attributes.get(name)
-    return default if attribute is None else str(attribute.value)
-
-
-def _constant(node: ir.Node, index: int) -> FloatArray | None:
-    value = node.inputs[index] if index < len(node.inputs) else None
-    if value is None or value.const_value is None:
-        return None
-    return np.asarray(value.const_value.numpy(), np.float32)
-
-
 def _padding(node: ir.Node) -> list[int]:
     """Top, bottom, left, right; ONNX says top, left, bottom, right."""
     top, left, bottom, right = integers(node, "pads", (0, 0, 0, 0))
@@ -82,7 +69,7 @@ def _padding(node: ir.Node) -> list[int]:
 
 
 def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
-    kernel, bias = _constant(node, 1), _constant(node, 2)
+    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
     assert kernel is not None
     assert bias is not None
     return writer.mb.conv(
@@ -93,18 +80,18 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Va
         pad_type="custom",
         pad=_padding(node),
         dilations=list(integers(node, "dilations", (1, 1))),
-        groups=int(_number(node, "group", 1)),
+        groups=int(number(node, "group", 1)),
         name=name,
     )
 
 
 def _conv_problem(node: ir.Node) -> str | None:
-    kernel, bias = _constant(node, 1), _constant(node, 2)
+    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
     if kernel is None or bias is None:
         return "its kernel and bias must be constants"
     if kernel.ndim != 4:
         return "only 2-D convolutions are known"
-    if _text(node, "auto_pad", "NOTSET") != "NOTSET":
+    if text(node, "auto_pad", "NOTSET") != "NOTSET":
         return "its padding must be explicit"
     return None
 
@@ -124,7 +111,7 @@ def _max_pool_problem(node: ir.Node) -> str | None:
     window, dilations = integers(node, "kernel_shape", ()), integers(node, "dilations", (1, 1))
     if len(window) != 2 or len(node.outputs) != 1 or set(dilations) != {1}:
         return "only plain 2-D pooling is known"
-    if _number(node, "ceil_mode", 0) or _text(node, "auto_pad", "NOTSET") != "NOTSET":
+    if number(node, "ceil_mode", 0) or text(node, "auto_pad", "NOTSET") != "NOTSET":
         return "its padding must be explicit, without ceil_mode"
     return None
 
@@ -136,22 +123,15 @@ def _resize(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str) ->
 
 
 def _resize_problem(node: ir.Node) -> str | None:
-    mode = _text(node, "coordinate_transformation_mode", "half_pixel")
-    rounding = _text(node, "nearest_mode", "round_prefer_floor")
-    copies = rounding in _ROUNDINGS_OF_A_COPY.get(mode, ())
-    factors = _constant(node, 2)
+    factors = constant_or_none(node, 2)
     doubles = factors is not None and factors.tolist() == [1.0, 1.0, 2.0, 2.0]
-    if _text(node, "mode", "nearest") != "nearest" or not copies or not doubles:
+    if not copies_pixels(node) or not doubles:
         return "only nearest-neighbour doubling is known"
     return None
 
 
 def _concat(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
     return writer.mb.concat(values=list(inputs), axis=1, name=name)
-
-
-def _concat_problem(node: ir.Node) -> str | None:
-    return None if int(_number(node, "axis", 0)) in (1, -3) else "only channels can be joined"
 
 
 def _mul(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
@@ -168,30 +148,19 @@ def _hard_swish(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str
 
 
 def _leaky_relu(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
-    slope = writer.floats(_number(node, "alpha", 0.01))
+    slope = writer.floats(number(node, "alpha", 0.01))
     return writer.mb.leaky_relu(x=inputs[0], alpha=slope, name=name)
-
-
-def _same_shapes(node: ir.Node) -> str | None:
-    first, second = node.inputs
-    if first is None or second is None or first.shape != second.shape:
-        return "both inputs must have one known shape"
-    return None
-
-
-def _nothing(_node: ir.Node) -> str | None:
-    return None
 
 
 LOWERINGS: dict[str, Lowering] = {
     "Conv": Lowering(_conv, _conv_problem),
-    "Sigmoid": Lowering(lambda w, _node, x, name: w.mb.sigmoid(x=x[0], name=name), _nothing),
-    "Mul": Lowering(_mul, _same_shapes),
-    "Add": Lowering(lambda w, _node, x, name: w.mb.add(x=x[0], y=x[1], name=name), _same_shapes),
-    "Concat": Lowering(_concat, _concat_problem),
+    "Sigmoid": Lowering(lambda w, _node, x, name: w.mb.sigmoid(x=x[0], name=name), nothing),
+    "Mul": Lowering(_mul, same_shapes),
+    "Add": Lowering(lambda w, _node, x, name: w.mb.add(x=x[0], y=x[1], name=name), same_shapes),
+    "Concat": Lowering(_concat, concat_problem),
     "MaxPool": Lowering(_max_pool, _max_pool_problem),
     "Resize": Lowering(_resize, _resize_problem),
-    "LeakyRelu": Lowering(_leaky_relu, _nothing),
-    "Relu": Lowering(lambda w, _node, x, name: w.mb.relu(x=x[0], name=name), _nothing),
-    "HardSwish": Lowering(_hard_swish, _nothing),
+    "LeakyRelu": Lowering(_leaky_relu, nothing),
+    "Relu": Lowering(lambda w, _node, x, name: w.mb.relu(x=x[0], name=name), nothing),
+    "HardSwish": Lowering(_hard_swish, nothing),
 }
