@@ -6,6 +6,7 @@
     │   ├── ModelError                 not a model that tallylens can run
     │   │   ├── UnsafeModelError       the file asks for more than data
     │   │   └── UnsupportedModelError  a sound file of another kind
+    │   ├── RejectedError              what was made of the source is too far from it
     │   ├── SourceError                no frames can be read
     │   └── TimestampError             time did not move forward
     ├── UnavailableError           4   this machine lacks something
@@ -58,6 +59,25 @@ class UnsafeModelError(ModelError):
 
 class UnsupportedModelError(ModelError):
     """The file is sound, but of an architecture or format that tallylens does not handle."""
+
+
+class RejectedError(InputError):
+    """`path` was made, but only `agreement` of its detections agree with the source's."""
+
+    def __init__(self, path: str | os.PathLike[str], agreement: float, wanted: float) -> None:
+        self.agreement = agreement
+        self.wanted = wanted
+        super().__init__(
+            path,
+            f"agrees with its source on {agreement:.3f} of the detections, less than {wanted:g}; "
+            "it is kept under the name .rejected",
+            "Give images from the camera's view, prune less or recover longer, or accept it with "
+            f"--min-agreement {_just_below(agreement):g}",
+        )
+
+
+def _just_below(share: float) -> float:
+    return int(100 * share) / 100
 
 
 class SourceError(InputError):

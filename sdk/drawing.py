@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tallylens.edge_runtime.sources.opencv import load_cv2
-from tallylens.edge_runtime.types import Image, Tracks
+from tallylens.edge_runtime.types import Detections, Image, Tracks
 from tallylens.report import ClassCounts
 
 Colour = tuple[int, int, int]
@@ -68,6 +68,15 @@ class Pen:
             corners = (int(x1), int(y1)), (int(x2), int(y2))
             cv2.rectangle(self.image, *corners, colour, self.stroke, cv2.LINE_AA)
             self.text(f"{class_names[class_id]} {track_id}", (x1, y1), colour)
+
+    def detections(self, found: Detections, class_names: Sequence[str]) -> None:
+        """A box, a name and a confidence for each detection."""
+        rows = zip(found.xyxy, found.class_id, found.confidence, strict=True)
+        for (x1, y1, x2, y2), class_id, confidence in rows:
+            colour = class_colour(int(class_id))
+            corners = (int(x1), int(y1)), (int(x2), int(y2))
+            cv2.rectangle(self.image, *corners, colour, self.stroke, cv2.LINE_AA)
+            self.text(f"{class_names[class_id]} {confidence:.2f}", (x1, y1), colour)
 
     def line(self, start: Point, end: Point, label: str) -> None:
         """A counting line, and in its middle an arrow that shows which way is `in`."""
