@@ -90,7 +90,7 @@ def convert(
     if compression.prune and calibration is not None:
         graph = compress(graph, compression, Path(calibration), state, tell)
     ranges = None
-    if _needs_ranges(wanted, quantize, coreml):
+    if quantize == "int8" and calibration and wanted != ("onnx",):
         details = check is not None and check.details
         ranges = _calibrate(graph, calibration, tell, sensitivities=details)
     made = [
@@ -121,11 +121,6 @@ def _apply(passes: Sequence[Pass], graph: DetectorGraph, tell: Progress) -> Dete
         tell("passes", number / len(passes))
         graph = apply(graph)
     return graph
-
-
-def _needs_ranges(targets: Sequence[Target], quantize: Quantization, coreml: CoreMLOptions) -> bool:
-    whole_integer = "tflite" in targets or ("coreml" in targets and not coreml.weights_only)
-    return quantize == "int8" and whole_integer
 
 
 def _calibrate(
