@@ -7,6 +7,7 @@
     │   │   ├── UnsafeModelError       the file asks for more than data
     │   │   └── UnsupportedModelError  a sound file of another kind
     │   ├── SourceError                no frames can be read
+    │   ├── StateError                 a saved count cannot be gone on with
     │   └── TimestampError             time did not move forward
     ├── UnavailableError           4   this machine lacks something
     │   ├── MissingExtraError          an optional package
@@ -64,6 +65,17 @@ class SourceError(InputError):
     """No frames can be read from the source, or no longer."""
 
 
+class StateError(InputError):
+    """What was saved of a count is damaged, or of another count."""
+
+    def __init__(self, problem: str, path: str | os.PathLike[str] = "saved state") -> None:
+        super().__init__(
+            path,
+            f"the count cannot go on from it: {problem}",
+            "Count from the beginning, or use the state of the same source, options and places",
+        )
+
+
 class TimestampError(InputError):
     """A frame's capture time is not later than the one before it (both in nanoseconds)."""
 
@@ -108,6 +120,7 @@ class CoreError(TallyLensError):
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
+        self.message = message
         super().__init__(
             f"the counting core failed ({message}, status {status})",
             "Please report it with the command that led here",
