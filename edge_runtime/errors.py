@@ -8,6 +8,7 @@
     │   │   └── UnsupportedModelError  a sound file of another kind
     │   ├── RejectedError              what was made of the source is too far from it
     │   ├── SourceError                no frames can be read
+    │   ├── StateError                 a saved count cannot be gone on with
     │   └── TimestampError             time did not move forward
     ├── UnavailableError           4   this machine lacks something
     │   ├── MissingExtraError          an optional package
@@ -84,6 +85,17 @@ class SourceError(InputError):
     """No frames can be read from the source, or no longer."""
 
 
+class StateError(InputError):
+    """What was saved of a count is damaged, or of another count."""
+
+    def __init__(self, problem: str, path: str | os.PathLike[str] = "saved state") -> None:
+        super().__init__(
+            path,
+            f"the count cannot go on from it: {problem}",
+            "Count from the beginning, or use the state of the same source, options and places",
+        )
+
+
 class TimestampError(InputError):
     """A frame's capture time is not later than the one before it (both in nanoseconds)."""
 
@@ -128,6 +140,7 @@ class CoreError(TallyLensError):
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
+        self.message = message
         super().__init__(
             f"the counting core failed ({message}, status {status})",
             "Please report it with the command that led here",

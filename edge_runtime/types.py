@@ -85,7 +85,8 @@ class Zone:
 class Event:
     """Something that changed a total: what, who, when and where (anchor point in pixels).
 
-    `place` is the line's or zone's index, -1 where the event belongs to none.
+    `place` is the line's or zone's index, -1 where the event belongs to none. `dwell_s` of `left`
+    is how long the object stayed.
     """
 
     kind: EventKind
@@ -98,6 +99,7 @@ class Event:
     y: float
     confidence: float
     age_s: float
+    dwell_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ struct Axis {
     pv -= kp * pv;
     pp -= kp * pp;
   }
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(position, velocity, pp, pv, vv);
+  }
 };
 
 /// A box in motion. All noise is in units of the object's own size, so that near and far objects
@@ -53,6 +57,11 @@ class Motion {
   Point velocity() const { return {x_.velocity, y_.velocity}; }
   /// Standard deviation of the centre in pixels.
   float uncertainty() const { return std::sqrt(std::max(x_.pp, y_.pp)); }
+
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(x_, y_, width_, height_, size_);
+  }
 
  private:
   Axis x_, y_, width_, height_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "state.h"
+
 namespace tally {
 namespace {
 
@@ -37,6 +39,25 @@ float ClassVote::weight_of(int32_t class_id) const {
   for (const auto& [id, weight] : weights_)
     if (id == class_id) return weight;
   return 0;
+}
+
+bool ClassVote::only_of(int32_t num_classes) const {
+  const auto known = [&](int32_t id) { return id >= 0 && id < num_classes; };
+  return known(leader_) && std::all_of(weights_.begin(), weights_.end(),
+                                       [&](const auto& pair) { return known(pair.first); });
+}
+
+void Tracker::check_state(int64_t now_ns) const {
+  require_state(previous_ns_ == now_ns && next_id_ > 0 && next_id_ < kFarthestNs,
+                "the tracker's clock is out of range");
+  int64_t previous_id = 0;
+  for (const Track& track : tracks_) {
+    require_state(track.id > std::exchange(previous_id, track.id) && track.id < next_id_,
+                  "tracks are not in order");
+    require_state(track.first_ns > -kFarthestNs && track.first_ns <= track.seen_ns &&
+                      track.seen_ns <= now_ns && track.hits > 0 && track.hits < kFarthestNs,
+                  "a track is out of range");
+  }
 }
 
 void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detections) {

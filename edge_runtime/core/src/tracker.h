@@ -18,6 +18,12 @@ class ClassVote {
   void add(int32_t class_id, float weight);
   /// The leader; a rival takes over only with a clear lead, so that labels do not flutter.
   int32_t leader() const { return leader_; }
+  bool only_of(int32_t num_classes) const;
+
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(weights_, leader_);
+  }
 
  private:
   float weight_of(int32_t class_id) const;
@@ -31,12 +37,17 @@ struct Track {
   ClassVote vote;
   int64_t first_ns = 0;
   int64_t seen_ns = 0;  // last matched
-  int hits = 0;
+  int64_t hits = 0;
   float confidence = 0;  // of the last match
   float confidence_sum = 0;
   bool confirmed = false;
 
   float mean_confidence() const { return confidence_sum / static_cast<float>(hits); }
+
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(id, motion, vote, first_ns, seen_ns, hits, confidence, confidence_sum, confirmed);
+  }
 };
 
 class Tracker {
@@ -50,6 +61,14 @@ class Tracker {
   const std::vector<Track>& tracks() const { return tracks_; }
   /// Tracks dropped by the last update.
   const std::vector<Track>& ended() const { return ended_; }
+
+  /// What outlives an update.
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(tracks_, previous_ns_, next_id_);
+  }
+  /// Refuse a state that no sequence of updates up to `now_ns` leads to.
+  void check_state(int64_t now_ns) const;
 
  private:
   enum class Stage { kOverlapHigh, kOverlapLow, kOverlapNew, kReach };
@@ -72,6 +91,9 @@ class Tracker {
   int64_t previous_ns_ = 0;
   int64_t next_id_ = 1;
 };
+
+// A century and more to either side; differences of such times cannot overflow.
+inline constexpr int64_t kFarthestNs = int64_t{1} << 62;
 
 inline float seconds(int64_t nanoseconds) { return static_cast<float>(nanoseconds) * 1e-9f; }
 
