@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 from string import Template
 
 from tallylens.edge_runtime.sources.opencv import load_cv2
 from tallylens.edge_runtime.types import Image
 from tallylens.edge_runtime.version import __version__
-from tallylens.text import printable
+from tallylens.text import markup
 
 TEMPLATE = Path(__file__).with_name("page.html")
 JPEG_QUALITY = 80
@@ -24,23 +23,18 @@ JPEG_QUALITY = 80
 def page(title: str, subtitle: str, parts: Iterable[str], footer: str) -> str:
     """The whole page; `parts` are HTML, the rest is text."""
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        version=text(__version__),
-        title=text(title),
-        subtitle=text(subtitle),
+        version=markup(__version__),
+        title=markup(title),
+        subtitle=markup(subtitle),
         body="\n".join(part for part in parts if part),
-        footer=text(footer),
+        footer=markup(footer),
     )
-
-
-def text(value: object) -> str:
-    """Any value as text that is only ever text."""
-    return escape(printable(str(value)))
 
 
 def cards(entries: Iterable[tuple[str, object]]) -> str:
     """Large figures, each with a label."""
     items = (
-        f'<div class="card"><b>{text(figure(value))}</b><span>{text(label)}</span></div>'
+        f'<div class="card"><b>{markup(figure(value))}</b><span>{markup(label)}</span></div>'
         for label, value in entries
     )
     return f'<div class="cards">{"".join(items)}</div>'
@@ -50,14 +44,14 @@ def notes(sentences: Sequence[str]) -> str:
     """What the reader should know; nothing where there is nothing."""
     if not sentences:
         return ""
-    items = "".join(f"<li>{text(sentence)}</li>" for sentence in sentences)
+    items = "".join(f"<li>{markup(sentence)}</li>" for sentence in sentences)
     return f'<section class="notes"><h2>Notes</h2><ul>{items}</ul></section>'
 
 
 def section(title: str, body: str, *, long: bool = False) -> str:
     """A titled part of the page; `long` ones may break over printed pages."""
     kind = ' class="long"' if long else ""
-    return f"<section{kind}><h2>{text(title)}</h2>{body}</section>"
+    return f"<section{kind}><h2>{markup(title)}</h2>{body}</section>"
 
 
 def table(
@@ -70,7 +64,7 @@ def table(
 
     def line(cells: Sequence[object], tag: str) -> str:
         parts = (
-            f"<{tag}{' class=text' if i < texts else ''}>{text(figure(cell))}</{tag}>"
+            f"<{tag}{' class=text' if i < texts else ''}>{markup(figure(cell))}</{tag}>"
             for i, cell in enumerate(cells)
         )
         return f"<tr>{''.join(parts)}</tr>"
@@ -92,8 +86,8 @@ def bars(entries: Sequence[tuple[str, float, str]]) -> str:
     """A bar a row: label, length and what to write behind it."""
     longest = max((length for _, length, _ in entries), default=0) or 1
     rows = (
-        f"<span>{text(label)}</span>"
-        f'<div><i style="width:{100 * length / longest:.1f}%"></i></div><b>{text(value)}</b>'
+        f"<span>{markup(label)}</span>"
+        f'<div><i style="width:{100 * length / longest:.1f}%"></i></div><b>{markup(value)}</b>'
         for label, length, value in entries
     )
     return f'<div class="share">{"".join(rows)}</div>'
@@ -105,6 +99,6 @@ def photograph(picture: Image, caption: str) -> str:
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     data = base64.b64encode(cv2.imencode(".jpg", picture, quality)[1].tobytes()).decode()
     return (
-        f'<figure><img class="frame" alt="{text(caption)}" src="data:image/jpeg;base64,{data}">'
-        f"<figcaption>{text(caption)}</figcaption></figure>"
+        f'<figure><img class="frame" alt="{markup(caption)}" src="data:image/jpeg;base64,{data}">'
+        f"<figcaption>{markup(caption)}</figcaption></figure>"
     )
