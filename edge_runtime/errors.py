@@ -34,6 +34,10 @@ class TallyLensError(Exception):
         super().__init__(f"{problem}. {remedy}.")
 
 
+class TallyLensWarning(UserWarning):
+    """Something was left out or may go wrong; the work goes on."""
+
+
 class UsageError(TallyLensError):
     """An argument makes no sense, whatever the files hold."""
 

@@ -1,4 +1,4 @@
-"""`tallylens convert`: what is printed, refused and drawn; the conversion itself has its own tests."""
+"""`tallylens convert`: what is printed, refused and drawn."""
 
 from __future__ import annotations
 
@@ -56,6 +56,21 @@ def test_contradictions_are_refused_before_any_work(
     outcome = tallylens("convert", "absent.pt", *arguments)
     assert outcome.status == 2
     assert problem in outcome.err
+
+
+@pytest.mark.realdata
+def test_images_left_out_are_told_in_a_line_each(
+    tallylens: Run, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "damaged.jpg").write_bytes(b"no picture")
+    checkpoint = data / "checkpoints" / "v7-tiny-3class.pt"
+    arguments = ("--quantize", "int8", "--calibration", tmp_path, "-o", tmp_path / "out")
+    outcome = tallylens("convert", checkpoint, *arguments)
+    assert outcome.status == 3
+    left_out, refused = outcome.err.splitlines()
+    assert left_out.startswith(f"tallylens: left out: {tmp_path / 'damaged.jpg'}: not an image")
+    assert "none of its images can be read" in refused
+    assert not (tmp_path / "out").exists()
 
 
 def detections(*rows: tuple[float, float, float, float]) -> Detections:
