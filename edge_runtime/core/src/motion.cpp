@@ -10,6 +10,8 @@ constexpr float kStartVelocity = 6.0f;
 constexpr float kAcceleration = 3.0f;
 constexpr float kStartGrowth = 0.5f;
 constexpr float kGrowthAcceleration = 0.5f;
+// How far three sightings in a row may be from even motion, in sizes.
+constexpr float kUneven = 0.5f;
 constexpr float kLeastSide = 1.0f;
 
 }  // namespace
@@ -21,6 +23,13 @@ void Motion::start(const Box& box) {
   y_.start(centre.y, kMeasurement * size_, kStartVelocity * size_);
   width_.start(box.width(), kMeasurement * size_, kStartGrowth * size_);
   height_.start(box.height(), kMeasurement * size_, kStartGrowth * size_);
+}
+
+void Motion::start_moving(const Box& box, Point velocity, float seconds) {
+  start(box);
+  const float noise = kMeasurement * size_, uneven = kUneven * size_ / seconds;
+  x_.start(box.centre().x, noise, uneven, velocity.x);
+  y_.start(box.centre().y, noise, uneven, velocity.y);
 }
 
 void Motion::predict(float dt) {

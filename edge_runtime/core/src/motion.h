@@ -14,9 +14,9 @@ struct Axis {
   float pv = 0;
   float vv = 0;
 
-  void start(float z, float position_std, float velocity_std) {
+  void start(float z, float position_std, float velocity_std, float v = 0) {
     position = z;
-    velocity = 0;
+    velocity = v;
     pp = position_std * position_std;
     pv = 0;
     vv = velocity_std * velocity_std;
@@ -52,6 +52,8 @@ class Motion {
   /// Move the belief `dt` seconds on.
   void predict(float dt);
   void correct(const Box& box);
+  /// Begin again at `box` with a velocity known from `seconds` of even motion.
+  void start_moving(const Box& box, Point velocity, float seconds);
 
   Box box() const;
   Point velocity() const { return {x_.velocity, y_.velocity}; }
