@@ -43,6 +43,7 @@ struct Track {
   int64_t first_ns = 0;
   int64_t seen_ns = 0;  // last matched
   int64_t hits = 0;
+  int64_t frames = 0;  // since it was first seen
   float confidence = 0;  // of the last match
   float confidence_sum = 0;
   bool confirmed = false;
@@ -52,7 +53,8 @@ struct Track {
 
   template <typename Archive>
   void persist(Archive& archive) {
-    archive(id, motion, vote, first, seen, before_ns, first_ns, seen_ns, hits, confidence, confidence_sum,
+    archive(id, motion, vote, first, seen, before_ns, first_ns, seen_ns, hits,
+            frames, confidence, confidence_sum,
             confirmed);
   }
 };
@@ -78,7 +80,8 @@ class Tracker {
   void check_state(int64_t now_ns) const;
 
  private:
-  enum class Stage { kOverlapHigh, kOverlapLow, kOverlapNew, kReach };
+  /// In this order: known objects first, with everything that could be theirs.
+  enum class Stage { kOverlap, kReach, kOverlapYoung, kOverlapLow, kOverlapNew, kReachYoung };
 
   void match(Stage stage);
   bool takes_part(const Track& track, Stage stage) const;
