@@ -86,7 +86,7 @@ tally_status tally_decoder_run(tally_decoder* decoder, const tally_head* heads, 
 
 void tally_counter_defaults(tally_counter_options* options) {
   if (options != nullptr)
-    *options = {80, 1, 1, 0, TALLY_BOTTOM_CENTRE, 0.1f, 0.3f, 0.4f, 0.25f, 0.35f, 2.0f, 0.5f, 0.1f};
+    *options = {80, 1, 1, 0, TALLY_BOTTOM_CENTRE, 0.1f, 0.3f, 0.4f, 0.25f, 0.35f, 3.0f, 0.5f, 0.1f};
 }
 
 tally_status tally_counter_create(const tally_counter_options* options, tally_counter** out) {

@@ -15,6 +15,13 @@ constexpr size_t kMaxPending = 1'000;
 bool is_score(float value) { return value >= 0 && value <= 1; }
 bool is_duration(float value) { return value >= 0 && value <= 86'400; }
 
+/// What is a thousand kilometres of pixels away is no object, and its squares are no numbers.
+bool is_near(const tally_detection& d) {
+  constexpr float farthest = 1e9f;
+  return std::max(std::abs(d.x1), std::abs(d.x2)) < farthest &&
+         std::max(std::abs(d.y1), std::abs(d.y2)) < farthest;
+}
+
 void check(const tally_counter_options& options) {
   require(options.num_classes >= 1 && options.num_classes <= 10'000, "1 to 10000 classes");
   require(options.frame_width >= 1 && options.frame_height >= 1, "frame sides must be positive");
@@ -76,7 +83,7 @@ std::vector<tally_detection> Counter::usable(const tally_detection* detections, 
     require(is_score(d.confidence), "detection confidence must be 0 to 1");
     if (options_.any_class) d.class_id = 0;
     require(d.class_id >= 0 && d.class_id < options_.num_classes, "class_id is out of range");
-    if (d.confidence >= options_.low_confidence) usable.push_back(d);
+    if (d.confidence >= options_.low_confidence && is_near(d)) usable.push_back(d);
   }
   return usable;
 }
@@ -84,7 +91,7 @@ std::vector<tally_detection> Counter::usable(const tally_detection* detections, 
 void Counter::update(int64_t now_ns, const tally_detection* detections, int count) {
   require(count >= 0 && static_cast<size_t>(count) <= kMaxDetections, "0 to 10000 detections");
   require(detections != nullptr || count == 0, "detections are NULL");
-  require(now_ns > -kFarthestNs && now_ns < kFarthestNs, "timestamp is out of range");
+  require(is_time(now_ns), "timestamp is out of range");
   if (started_ && now_ns <= now_ns_)
     throw Rejected(TALLY_OUT_OF_ORDER, "timestamp is not later than the previous one");
   const auto seen = usable(detections, count);
@@ -134,10 +141,7 @@ void Counter::begin(Subject& subject, const Track& track, Point anchor) {
 void Counter::advance(Subject& subject, const Track& track, Point anchor) {
   const float margin = options_.hysteresis * track.motion.box().size();
   const Step step{subject.anchor, anchor, subject.seen_ns, now_ns_, margin};
-  for (size_t i = 0; i < lines_.size(); ++i)
-    if (const auto crossing = lines_[i].advance(subject.lines[i], step))
-      happened(subject, track, crossing->in ? TALLY_CROSSED_IN : TALLY_CROSSED_OUT,
-               static_cast<int>(i), crossing->at, crossing->timestamp_ns);
+  cross(subject, track, subject.lines, step);
   for (size_t i = 0; i < zones_.size(); ++i) {
     const Zone::Change change = zones_[i].advance(subject.zones[i], step);
     if (change == Zone::Change::kNone) continue;
@@ -147,6 +151,40 @@ void Counter::advance(Subject& subject, const Track& track, Point anchor) {
     else
       leave(subject, track, place, anchor, subject.zones[i].left_ns);
   }
+}
+
+void Counter::cross(Subject& subject, const Track& track, std::vector<Line::State>& states,
+                    const Step& step) {
+  for (size_t i = 0; i < lines_.size(); ++i)
+    if (const auto crossing = lines_[i].advance(states[i], step))
+      happened(subject, track, crossing->in ? TALLY_CROSSED_IN : TALLY_CROSSED_OUT,
+               static_cast<int>(i), crossing->at, crossing->timestamp_ns);
+}
+
+Frame Counter::frame() const {
+  return {static_cast<float>(options_.frame_width), static_cast<float>(options_.frame_height)};
+}
+
+/// Who came in over the edge has crossed what lies between it and the first place seen.
+void Counter::came_in(Subject& subject, const Track& track) {
+  const float age = seconds(track.seen_ns - track.first_ns);
+  if (track.before_ns == kNever || age <= 0) return;
+  const Point back = (track.first.centre() - track.seen.centre()) * (1 / age);
+  const auto way = way_out(track.first, back, seconds(track.first_ns - track.before_ns), frame());
+  if (!way) return;
+  const Point first = anchor_point(track.first, options_.anchor), outside = first + *way;
+  std::vector<Line::State> states(lines_.size());
+  for (size_t i = 0; i < lines_.size(); ++i) lines_[i].begin(states[i], outside);
+  cross(subject, track, states, {outside, first, track.before_ns, track.first_ns, 0});
+}
+
+/// Who went out over the edge has crossed what lies between the last place seen and it.
+void Counter::went_out(Subject& subject, const Track& track) {
+  const float unseen = std::min(seconds(now_ns_ - track.seen_ns), options_.edge_lost_s);
+  const auto way = way_out(track.seen, track.motion.velocity(), unseen, frame());
+  if (!way) return;
+  const Point last = subject.anchor;
+  cross(subject, track, subject.lines, {last, last + *way, track.seen_ns, now_ns_, 0});
 }
 
 void Counter::happened(Subject& subject, const Track& track, tally_event_kind kind, int place,
@@ -179,6 +217,7 @@ void Counter::confirm(Subject& subject, const Track& track) {
   subject.counted = true;
   subject.class_id = track.vote.leader();
   happened(subject, track, TALLY_CONFIRMED, -1, subject.anchor, now_ns_);
+  came_in(subject, track);
   for (tally_event& event : subject.pending) {
     event.class_id = subject.class_id;
     book(subject, event);
@@ -201,7 +240,8 @@ void Counter::end(const Track& track) {
   const auto entry = subjects_.find(track.id);
   if (entry == subjects_.end()) return;
   Subject& subject = entry->second;
-  if (!subject.counted) diagnostics_.unconfirmed_tracks += 1;
+  if (!subject.counted && !track.merged) diagnostics_.unconfirmed_tracks += 1;
+  if (subject.counted) went_out(subject, track);
   for (size_t i = 0; subject.counted && i < zones_.size(); ++i) {
     if (subject.zones[i].reported)
       leave(subject, track, static_cast<int>(i), subject.anchor, subject.seen_ns);

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "edges.h"
 #include "places.h"
 #include "state.h"
 #include "tally.h"
@@ -104,6 +105,10 @@ class Counter {
   void advance(Subject& subject, const Track& track, Point anchor);
   void happened(Subject& subject, const Track& track, tally_event_kind kind, int place, Point at,
                 int64_t timestamp_ns, float dwell_s = 0);
+  void cross(Subject& subject, const Track& track, std::vector<Line::State>& states,
+             const Step& step);
+  void came_in(Subject& subject, const Track& track);
+  void went_out(Subject& subject, const Track& track);
   void confirm(Subject& subject, const Track& track);
   void reclassify(Subject& subject, const Track& track);
   void end(const Track& track);
@@ -111,6 +116,7 @@ class Counter {
   void add(const Booking& booking, int32_t class_id, int64_t sign);
   void leave(Subject& subject, const Track& track, int zone, Point at, int64_t timestamp_ns);
   void publish(const tally_event& event);
+  Frame frame() const;
   Bytes configuration() const;
   void check_state() const;
   void check_subject(const Track& track) const;

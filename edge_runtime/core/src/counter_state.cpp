@@ -11,7 +11,6 @@ constexpr int64_t kMostCounted = int64_t{1} << 53;  // any sum of such numbers f
 constexpr int64_t kMostBooked = int64_t{1} << 31;
 
 bool is_count(int64_t value) { return value >= 0 && value <= kMostCounted; }
-bool is_time(int64_t value) { return value > -kFarthestNs && value < kFarthestNs; }
 
 void check_totals(const std::vector<int64_t>& totals, int32_t num_classes) {
   require_state(totals.size() == static_cast<size_t>(num_classes) &&

@@ -14,9 +14,9 @@ struct Axis {
   float pv = 0;
   float vv = 0;
 
-  void start(float z, float position_std, float velocity_std) {
+  void start(float z, float position_std, float velocity_std, float v = 0) {
     position = z;
-    velocity = 0;
+    velocity = v;
     pp = position_std * position_std;
     pv = 0;
     vv = velocity_std * velocity_std;
@@ -44,6 +44,28 @@ struct Axis {
   }
 };
 
+/// A quantity that wanders: the sides of a box, which swing as people stride and cars turn. Their
+/// rate of change says nothing about what comes next, so none is kept.
+struct Level {
+  float value = 0;
+  float variance = 0;
+
+  void start(float z, float std) {
+    value = z;
+    variance = std * std;
+  }
+  void predict(float dt, float drift_std) { variance += drift_std * drift_std * dt; }
+  void update(float z, float measurement_std) {
+    const float gain = variance / (variance + measurement_std * measurement_std);
+    value += gain * (z - value);
+    variance -= gain * variance;
+  }
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(value, variance);
+  }
+};
+
 /// A box in motion. All noise is in units of the object's own size, so that near and far objects
 /// and all resolutions behave alike.
 class Motion {
@@ -52,6 +74,8 @@ class Motion {
   /// Move the belief `dt` seconds on.
   void predict(float dt);
   void correct(const Box& box);
+  /// Begin again at `box` with a velocity known from `seconds` of even motion.
+  void start_moving(const Box& box, Point velocity, float seconds);
 
   Box box() const;
   Point velocity() const { return {x_.velocity, y_.velocity}; }
@@ -64,7 +88,8 @@ class Motion {
   }
 
  private:
-  Axis x_, y_, width_, height_;
+  Axis x_, y_;
+  Level width_, height_;
   float size_ = 1;
 };
 

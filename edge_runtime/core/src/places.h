@@ -2,15 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <vector>
 
 #include "geometry.h"
+#include "times.h"
 
 namespace tally {
-
-inline constexpr int64_t kNever = std::numeric_limits<int64_t>::min();
 
 /// One step of an object's anchor point between two frames in which it was seen.
 struct Step {

@@ -134,10 +134,6 @@ template <typename Archive, typename Value>
 auto persist(Archive& archive, Value& value) -> decltype(value.persist(archive)) {
   value.persist(archive);
 }
-template <typename Archive>
-void persist(Archive& archive, Point& p) {
-  archive(p.x, p.y);
-}
 template <typename Archive, typename First, typename Second>
 void persist(Archive& archive, std::pair<First, Second>& pair) {
   archive(pair.first, pair.second);
