@@ -219,10 +219,9 @@ class Scene:
         )
 
     def _on_ground(self, corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        """Ground points as fractions of the frame, cut to it."""
-        width, height = self.size
+        """Ground points (x, z) in metres to pixels, some outside the frame."""
         points = self.camera.project([(x, 0.0, z) for x, z in corners])
-        return [(min(max(x / width, 0), 1), min(max(y / height, 0), 1)) for x, y in points]
+        return [(round(float(x), 1), round(float(y), 1)) for x, y in points]
 
 
 def _in_order(counts: Counter[str]) -> ClassCounts:
