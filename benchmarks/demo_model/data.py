@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tallylens.demo.scene import Scene
+from tallylens.demo.stills import Stills
 
 # (height, width) of the network's input while training: 16:9 as the letterbox leaves it.
 INPUT = (192, 320)
@@ -159,27 +160,14 @@ def _moved(
     return np.asarray(moved, np.uint8), np.column_stack([labels[keep, :1], cut[keep]])
 
 
-def save_labelled(folder: Path, seeds: range, shots: int = 1, size: tuple[int, int] = (640, 360)
-                  ) -> tuple[Path, Path]:
-    """Frames as PNG and YOLO label files, for measuring and calibrating; returns both folders."""
-    images, labels = folder / "images", folder / "labels"
-    for one in (images, labels):
-        one.mkdir(parents=True, exist_ok=True)
+def save_labelled(folder: Path, seeds: range, shots: int = 1) -> Stills:
+    """Frames at random times of the scenes, for measuring and calibrating."""
+    stills = Stills(folder)
     for seed in seeds:
-        if (labels / f"scene{seed:06}-{shots - 1}.txt").is_file():
+        if (stills.labels / f"scene{seed:06}-{shots - 1}.txt").is_file():
             continue
-        scene = Scene(seed, size)
+        scene = Scene(seed)
         times = np.random.default_rng((seed, 10)).integers(scene.frames, size=shots)
         for number, index in enumerate(times):
-            shot = scene.frame(int(index))
-            stem = f"scene{seed:06}-{number}"
-            cv2.imwrite(str(images / f"{stem}.png"), shot.image)
-            (labels / f"{stem}.txt").write_text(_yolo_lines(shot.class_id, shot.xyxy, size))
-    return images, labels
-
-
-def _yolo_lines(class_id: npt.NDArray[np.int32], xyxy: Labels, size: tuple[int, int]) -> str:
-    whole = np.array(size, np.float64)
-    centres, sides = (xyxy[:, :2] + xyxy[:, 2:]) / 2 / whole, (xyxy[:, 2:] - xyxy[:, :2]) / whole
-    rows = zip(class_id, centres, sides, strict=True)
-    return "".join(f"{c} {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for c, (x, y), (w, h) in rows)
+            stills.save(f"scene{seed:06}-{number}", scene.frame(int(index)))
+    return stills

@@ -28,6 +28,7 @@ from network import WIDTHS, Network, to_graph
 from torch import Tensor
 
 from tallylens.converters.emit.onnx import emit_onnx
+from tallylens.demo.stills import Stills
 
 BATCH = 32
 POOL = 6000
@@ -129,17 +130,17 @@ def main() -> None:
     torch.manual_seed(options.seed)
     work: Path = options.work
     pool = render_pool(work / "pool", options.pool)
-    images, labels = save_labelled(work / "validation", VALIDATION, 2)
+    stills = save_labelled(work / "validation", VALIDATION, 2)
     training = Training(options.steps, Batches(pool, BATCH, options.seed))
     training.network.to(memory_format=torch.channels_last)
     if (work / "state.pt").is_file():
         training.restore(work / "state.pt")
     parameters = sum(p.numel() for p in training.network.parameters())
     print(f"{parameters} parameters, from step {training.step}", flush=True)
-    _run(training, work, images, labels, time.monotonic() + 60 * options.minutes)
+    _run(training, work, stills, time.monotonic() + 60 * options.minutes)
 
 
-def _run(training: Training, work: Path, images: Path, labels: Path, until: float) -> None:
+def _run(training: Training, work: Path, stills: Stills, until: float) -> None:
     saved = time.monotonic()
     sums: dict[str, list[float]] = {}
     while training.step < training.steps and time.monotonic() < until:
@@ -152,7 +153,7 @@ def _run(training: Training, work: Path, images: Path, labels: Path, until: floa
             row = {name: float(np.mean(values)) for name, values in sums.items()}
             measured = training.step % MEASURE_EVERY == 0 or training.step == training.steps
             if measured:
-                row |= measure(_export(training, work), images, labels)
+                row |= measure(_export(training, work), stills)
             _log(work / "log.csv", training.step, training.rate(), row)
             sums = {}
     training.save(work / "state.pt")
