@@ -44,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
     for name, extra in document["extras"].items():
         state = "is complete" if not extra["missing"] else f"lacks {', '.join(extra['missing'])}"
         print(f"extra     {name} {state}")
-    for name, folder in document["folders"].items():
+    for name in ("cache", "here"):
+        folder = document[name]
         print(f"{name:<9} {folder['path']} ({'can' if folder['writable'] else 'cannot'} be written)")
     if document["speed"]:
         print(f"speed     {_shown(document['speed'])}")
@@ -72,14 +73,13 @@ def examine(*, speed: bool) -> dict[str, Any]:
     from tallylens.edge_runtime.version import __version__
     from tallylens.extras import EXTRAS, missing
 
-    home = store.home()
-    folders = {"cache": _folder(home), "here": _folder(Path.cwd())}
+    cache = _folder(store.home())
     extras = {name: missing(dict(modules)) for name, modules in EXTRAS.items()}
     engines = available_engines()
     remedies = [f"pip install 'tallylens[{name}]'" for name, lacks in extras.items() if lacks]
     if not any(engine.version for engine in engines):
         remedies.append("pip install ai-edge-litert (no engine is installed)")
-    if not folders["cache"]["writable"]:
+    if not cache["writable"]:
         remedies.append(f"set {store.HOME_VARIABLE} to a folder that can be written")
     return {
         "tallylens": __version__,
@@ -98,7 +98,8 @@ def examine(*, speed: bool) -> dict[str, Any]:
         ],
         "packages": {name: _installed(name) for name in BASE},
         "extras": {name: {"missing": lacks} for name, lacks in extras.items()},
-        "folders": folders,
+        "cache": cache,
+        "here": _folder(Path.cwd()),
         "speed": _speed() if speed else None,
         "remedies": remedies,
     }
