@@ -14,8 +14,9 @@ from .camera import Camera
 from .canvas import Canvas, Colour, blend, paste
 from .weather import Weather, light
 
-# Depths in metres: near pavement, cycle lane, two lanes of road, far pavement, house fronts.
-NEAR_EDGE, KERB, CYCLE_EDGE, MIDDLE, FAR_KERB, FRONTS = 7.4, 10.6, 12.3, 15.4, 18.5, 22.2
+# Depths in metres where things begin: near pavement, cycle lane, near lane, green, far lane, far
+# pavement, house fronts.
+NEAR_EDGE, KERB, CYCLE_EDGE, GREEN, FAR_LANE, FAR_KERB, FRONTS = 8.4, 11.4, 13.0, 16.1, 17.9, 21.0, 25.4
 PIXELS_A_METRE = 28
 Canvas3 = npt.NDArray[np.float32]
 
@@ -54,7 +55,8 @@ def paint_backdrop(camera: Camera, weather: Weather, rng: np.random.Generator) -
     _strip(image, camera, weather, (KERB, CYCLE_EDGE), cycle)
     _strip(image, camera, weather, (5.0, KERB), (stone, stone * 1.02, stone * 1.05))
     _slabs(image, camera, weather, stone)
-    for z in (FAR_KERB, KERB):
+    _strip(image, camera, weather, (GREEN, FAR_LANE), (66, 112, 88))
+    for z in (FAR_KERB, FAR_LANE, GREEN, KERB):
         _strip(image, camera, weather, (z - 0.12, z + 0.1), (190, 192, 194))
     _markings(image, camera, weather)
     image *= _mottle(rng, (height, width))
@@ -63,9 +65,12 @@ def paint_backdrop(camera: Camera, weather: Weather, rng: np.random.Generator) -
 
 def plant(camera: Camera, weather: Weather, rng: np.random.Generator, keep_free: float
           ) -> list[Occluder]:
-    """Trees, lamps and bins beside the road, none within 1.6 m of x = `keep_free`."""
+    """Lamps and bins at the near kerb, trees too at the far one; none 1.6 m from x = `keep_free`.
+
+    Crowns hang above heads: trunks and posts hide a part of who passes, and nobody for long.
+    """
     found = []
-    for z, spacing, share in ((KERB - 0.35, 7.5, 0.65), (FAR_KERB + 0.5, 8.5, 0.75)):
+    for z, spacing, share in ((KERB - 0.35, 6.5, 0.0), (FAR_KERB + 0.5, 6.5, 0.75)):
         low, high = camera.visible_x(z)
         x = low - 2 + rng.uniform(0, spacing)
         while x < high + 2:
@@ -220,11 +225,12 @@ def _slabs(image: Canvas3, camera: Camera, weather: Weather, stone: float) -> No
 def _markings(image: Canvas3, camera: Camera, weather: Weather) -> None:
     paint: Colour = (205, 208, 210)
     _strip(image, camera, weather, (CYCLE_EDGE - 0.06, CYCLE_EDGE + 0.06), paint)
-    low, high = camera.visible_x(MIDDLE)
-    for x in np.arange(int(low) - 4, high + 4, 4.0):
-        near, far = MIDDLE - 0.07, MIDDLE + 0.07
-        outline = [(x, 0.0, near), (x + 2, 0.0, near), (x + 2, 0.0, far), (x, 0.0, far)]
-        _fill(image, camera, weather, outline, paint)
+    for edge in (GREEN - 0.3, FAR_KERB - 0.3):
+        low, high = camera.visible_x(edge)
+        for x in np.arange(int(low) - 4, high + 4, 4.0):
+            near, far = edge - 0.05, edge + 0.05
+            outline = [(x, 0.0, near), (x + 2, 0.0, near), (x + 2, 0.0, far), (x, 0.0, far)]
+            _fill(image, camera, weather, outline, paint)
 
 
 def _mottle(rng: np.random.Generator, shape: tuple[int, int]) -> Canvas3:

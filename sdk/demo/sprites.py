@@ -44,8 +44,8 @@ class Look:
 def random_look(kind: str, rng: np.random.Generator) -> Look:
     """Proportions of a new object of class `kind`."""
     low, high, short, tall = {
-        "car": (3.7, 4.9, 1.42, 1.85),
-        "bus": (8.5, 11.5, 2.9, 3.2),
+        "car": (3.7, 4.9, 1.36, 1.6),
+        "bus": (7.8, 10.2, 2.7, 2.95),
         "bicycle": (1.7, 1.85, 1.65, 1.85),
         "person": (0.5, 0.6, 1.52, 1.92),
     }[kind]
@@ -111,8 +111,8 @@ def _car(look: Look, ppm: float, _phase: float) -> Canvas:
         (half, belt * 0.62), (half * 0.985, 0.26),
     ]  # fmt: skip
     glass = (70 + rng.uniform(0, 35), 62, 52)
-    _body(canvas, lower, 0.42, _mixed(paint, 1.12), paint)
-    _body(canvas, cabin, 0.46, _mixed(paint, 1.2), paint)
+    _body(canvas, lower, 0.5, _mixed(paint, 1.12), paint)
+    _body(canvas, cabin, 0.55, _mixed(paint, 1.2), paint)
     inner: list[Point] = [
         (-(back - 0.1) * half, belt + 0.03), (-(back - 0.22) * half, top - 0.09),
         ((front - 0.02) * half, top - 0.09), ((front + 0.2) * half, belt + 0.03),
