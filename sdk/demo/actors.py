@@ -55,9 +55,7 @@ class Places:
     zone: tuple[float, float]
 
 
-def cast(
-    camera: Camera, places: Places, seconds: float, rng: np.random.Generator
-) -> list[Actor]:
+def cast(camera: Camera, places: Places, seconds: float, rng: np.random.Generator) -> list[Actor]:
     """Everyone in the scene, the farthest first."""
     chosen: list[Actor] = []
     times = np.arange(0, seconds + STEP_S / 2, STEP_S)

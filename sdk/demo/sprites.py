@@ -149,7 +149,12 @@ def _bus(look: Look, ppm: float, _phase: float) -> Canvas:
         left = -half + 0.25 + number * pitch
         canvas.rectangle(left, 1.4, left + pitch - 0.12, top - 0.42, glass)
         canvas.polygon(
-            [(left + 0.1, 1.4), (left + 0.5, top - 0.42), (left + 0.7, top - 0.42), (left + 0.3, 1.4)],
+            [
+                (left + 0.1, 1.4),
+                (left + 0.5, top - 0.42),
+                (left + 0.7, top - 0.42),
+                (left + 0.3, 1.4),
+            ],
             _mixed(glass, 1.25),
         )
     for door in (half - 1.45, -0.12 * half):
@@ -170,7 +175,10 @@ def _joint(start: Point, end: Point, length: float, side: float) -> Point:
     dx, dy = end[0] - start[0], end[1] - start[1]
     span = math.hypot(dx, dy)
     out = math.sqrt(max(length * length - span * span / 4, 0.0))
-    return (middle[0] - side * dy / max(span, 1e-6) * out, middle[1] + side * dx / max(span, 1e-6) * out)
+    return (
+        middle[0] - side * dy / max(span, 1e-6) * out,
+        middle[1] + side * dx / max(span, 1e-6) * out,
+    )
 
 
 def _head(canvas: Canvas, centre: Point, radius: float, rng: np.random.Generator) -> Colour:
@@ -215,7 +223,9 @@ def _person(look: Look, ppm: float, phase: float) -> Canvas:
     if rng.random() < 0.3:
         flare = 0.16 + 0.04 * math.sin(2 * phase)
         edge = 0.33 * tall
-        canvas.polygon([(-broad / 2, hip + 0.1), (broad / 2, hip + 0.1), (flare, edge), (-flare, edge)], shirt)
+        canvas.polygon(
+            [(-broad / 2, hip + 0.1), (broad / 2, hip + 0.1), (flare, edge), (-flare, edge)], shirt
+        )
     torso: list[Point] = [
         (-broad * 0.75, hip - 0.04 + bounce), (-broad * 0.9, shoulder - 0.05 + bounce),
         (-broad * 0.4, shoulder + 0.03 + bounce), (broad * 0.5, shoulder + 0.03 + bounce),
