@@ -12,7 +12,7 @@ from tallylens import Counter, Line
 
 
 def main(source: str, model: str) -> None:
-    """Print the crossings of a line down the middle of `source`, a file, camera number or address."""
+    """Print the crossings of a line down the middle of a file, camera or stream."""
     with Counter(model, lines=[Line(0.5, 0, 0.5, 1, "middle")]) as counter:
         for counted in counter.watch(source):
             names = counter.tally.class_names

@@ -26,7 +26,7 @@ Labels = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Pool:
-    """`pictures` (n, 192, 320, 3) uint8 RGB, `labels` (n, 40, 5): class, xyxy in pixels, -1 padded."""
+    """`pictures` (n, 192, 320, 3) uint8 RGB, `labels` (n, 40, 5) class and xyxy, else -1."""
 
     pictures: Pictures
     labels: Labels
@@ -70,7 +70,9 @@ def fit(image: Pictures, xyxy: Labels) -> tuple[Pictures, Labels]:
     scale = min(INPUT[0] / height, INPUT[1] / width)
     size = (round(width * scale), round(height * scale))
     # Small to smaller by area, as the core's letterbox does at exactly a half.
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR)
+    small = cv2.resize(
+        image, size, interpolation=cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR
+    )
     left, top = (INPUT[1] - size[0]) // 2, (INPUT[0] - size[1]) // 2
     picture = np.full((*INPUT, 3), GREY, np.uint8)
     picture[top : top + size[1], left : left + size[0]] = small[..., ::-1]
@@ -86,7 +88,7 @@ class Batches:
         self.rng = np.random.default_rng(seed)
 
     def next(self, mosaic: float) -> tuple[Pictures, Labels]:
-        """(b, 3, h, w) uint8 RGB, and (m, 6): picture, class, centre x, y, width, height in pixels."""
+        """(b, 3, h, w) uint8 RGB, and (m, 6) objects as `detection_loss` takes them."""
         pictures, objects = [], []
         for place in range(self._batch):
             picture, labels = self._four() if self.rng.random() < mosaic else self._one()
@@ -137,7 +139,9 @@ class Batches:
             labels = labels.copy()
             labels[:, [1, 3]] = INPUT[1] - labels[:, [3, 1]]
         gain, lift = self.rng.uniform(0.75, 1.25, 3) * 0.4 + 0.6, self.rng.uniform(-14, 14)
-        steps = np.arange(256, dtype=np.float64)[:, None] * gain * self.rng.uniform(0.75, 1.2) + lift
+        steps = (
+            np.arange(256, dtype=np.float64)[:, None] * gain * self.rng.uniform(0.75, 1.2) + lift
+        )
         table = steps.round().clip(0, 255).astype(np.uint8).reshape(256, 1, 3)
         return np.asarray(cv2.LUT(np.ascontiguousarray(picture), table), np.uint8), labels
 

@@ -44,9 +44,9 @@ def detection_loss(heads: Sequence[Tensor], objects: Tensor) -> tuple[Tensor, di
             iou = ciou(torch.cat([centre, sides], 1), wanted)
             box_loss = box_loss + (1 - iou).mean()
             order = iou.detach().argsort()
-            goal[picture[order], anchor[order], row[order], column[order]] = (
-                iou.detach().clamp(0)[order]
-            )
+            goal[picture[order], anchor[order], row[order], column[order]] = iou.detach().clamp(0)[
+                order
+            ]
             one_hot = functional.one_hot(classes, PER_ANCHOR - 5).float()
             class_loss = class_loss + functional.binary_cross_entropy_with_logits(
                 found[:, 5:], one_hot

@@ -31,7 +31,7 @@ from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.demo.stills import Stills
 
 BATCH = 32
-POOL = 6000
+POOL = 4000
 PEAK_RATE, LAST_RATE, DECAY = 3e-3, 3e-5, 1e-3
 WARM_UP = 150
 MOSAIC, PLAIN_END = 0.5, 0.15

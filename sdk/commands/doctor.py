@@ -34,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
         print_json(document)
         return 0
     print(f"tallylens {document['tallylens']}, Python {document['python']}, {document['system']}")
-    print(f"cores     {document['cores']}, of which this process may use {document['usable_cores']}")
+    print(
+        f"cores     {document['cores']}, of which this process may use {document['usable_cores']}"
+    )
     for engine in document["engines"]:
         state = engine["version"] or "not installed"
         shown = f"engine    {engine['package']} {state} {' '.join(engine['providers'])}"
@@ -46,7 +48,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"extra     {name} {state}")
     for name in ("cache", "here"):
         folder = document[name]
-        print(f"{name:<9} {folder['path']} ({'can' if folder['writable'] else 'cannot'} be written)")
+        print(
+            f"{name:<9} {folder['path']} ({'can' if folder['writable'] else 'cannot'} be written)"
+        )
     if document["speed"]:
         print(f"speed     {_shown(document['speed'])}")
     for remedy in document["remedies"]:

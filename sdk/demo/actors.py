@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .backdrop import CYCLE_EDGE, FAR_KERB, FRONTS, KERB, MIDDLE, NEAR_EDGE
+from .backdrop import CYCLE_EDGE, FAR_KERB, FAR_LANE, FRONTS, KERB, NEAR_EDGE
 from .camera import Camera, on_ground
 from .sprites import Look, random_look
 
@@ -25,6 +25,7 @@ STEP_S = 0.1
 MIN_VIEW_S = 1.3
 CLEAR_SHARE = 0.6
 LEAST_GAP_S = 1.0
+MAX_HIDDEN_S = 0.8
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,7 @@ class Places:
     zone: tuple[float, float]
 
 
-def cast(
-    camera: Camera, places: Places, seconds: float, rng: np.random.Generator
-) -> list[Actor]:
+def cast(camera: Camera, places: Places, seconds: float, rng: np.random.Generator) -> list[Actor]:
     """Everyone in the scene, the farthest first."""
     chosen: list[Actor] = []
     times = np.arange(0, seconds + STEP_S / 2, STEP_S)
@@ -75,13 +74,13 @@ def _candidates(
     camera: Camera, places: Places, seconds: float, rng: np.random.Generator
 ) -> Iterator[Actor]:
     lanes = (
-        ((CYCLE_EDGE + MIDDLE) / 2, 1, rng.uniform(6.5, 10), (14, 34), ("car", "car", "car", "bus")),
-        ((MIDDLE + FAR_KERB) / 2, -1, rng.uniform(6.5, 10), (14, 36), ("car", "car", "car", "bus")),
+        (CYCLE_EDGE + 0.8, 1, rng.uniform(6.5, 10), (14, 34), ("car",)),
+        (FAR_LANE + 0.8, -1, rng.uniform(6.5, 10), (14, 34), ("car", "car", "bus")),
         ((KERB + CYCLE_EDGE) / 2, 1, rng.uniform(3.6, 5.2), (16, 45), ("bicycle",)),
     )
     for z, direction, speed, gaps, kinds in lanes:
         yield from _traffic(camera, seconds, rng, z, direction, speed, gaps, kinds)
-    for low, high, number in ((NEAR_EDGE + 1.1, KERB - 0.9, 3), (FAR_KERB + 1.0, FRONTS - 0.8, 3)):
+    for low, high, number in ((NEAR_EDGE + 1.1, KERB - 0.9, 3), (FAR_KERB + 2.2, FRONTS - 0.8, 3)):
         for _ in range(int(rng.poisson(number * (seconds + 8) / 28))):
             yield _walker(camera, places, seconds, rng, rng.uniform(low, high))
 
@@ -178,13 +177,22 @@ def _walks_beside(actor: Actor, others: list[Actor], times: Times) -> bool:
 
 
 def _is_hidden(actor: Actor, everyone: list[Actor], camera: Camera, times: Times) -> bool:
-    """Whether those in front leave less than MIN_VIEW_S of a clear view."""
+    """Whether those in front leave too little of a clear view, or hide it for too long at once."""
     boxes = spans(actor, camera, times)
-    clear = _inside(boxes, camera.size[0]) >= CLEAR_SHARE
+    present = _inside(boxes, camera.size[0]) >= CLEAR_SHARE
+    clear = present.copy()
     for other in everyone:
         if other.z < actor.z:
             clear &= _covered(boxes, spans(other, camera, times)) < 1 - CLEAR_SHARE
-    return float(clear.sum()) * STEP_S < MIN_VIEW_S
+    if float(clear.sum()) * STEP_S < MIN_VIEW_S:
+        return True
+    return _longest(present & ~clear) * STEP_S > MAX_HIDDEN_S
+
+
+def _longest(flags: npt.NDArray[np.bool_]) -> int:
+    """The length of the longest run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def _covered(

@@ -14,8 +14,17 @@ from .camera import Camera
 from .canvas import Canvas, Colour, blend, paste
 from .weather import Weather, light
 
-# Depths in metres: near pavement, cycle lane, two lanes of road, far pavement, house fronts.
-NEAR_EDGE, KERB, CYCLE_EDGE, MIDDLE, FAR_KERB, FRONTS = 7.4, 10.6, 12.3, 15.4, 18.5, 22.2
+# Depths in metres where things begin: near pavement, cycle lane, near lane, green, far lane, far
+# pavement, house fronts.
+NEAR_EDGE, KERB, CYCLE_EDGE, GREEN, FAR_LANE, FAR_KERB, FRONTS = (
+    8.4,
+    11.4,
+    13.0,
+    16.1,
+    17.9,
+    21.0,
+    25.4,
+)
 PIXELS_A_METRE = 28
 Canvas3 = npt.NDArray[np.float32]
 
@@ -54,31 +63,40 @@ def paint_backdrop(camera: Camera, weather: Weather, rng: np.random.Generator) -
     _strip(image, camera, weather, (KERB, CYCLE_EDGE), cycle)
     _strip(image, camera, weather, (5.0, KERB), (stone, stone * 1.02, stone * 1.05))
     _slabs(image, camera, weather, stone)
-    for z in (FAR_KERB, KERB):
+    _strip(image, camera, weather, (GREEN, FAR_LANE), (66, 112, 88))
+    for z in (FAR_KERB, FAR_LANE, GREEN, KERB):
         _strip(image, camera, weather, (z - 0.12, z + 0.1), (190, 192, 194))
     _markings(image, camera, weather)
     image *= _mottle(rng, (height, width))
     return np.asarray(image.round().clip(0, 255), np.uint8)
 
 
-def plant(camera: Camera, weather: Weather, rng: np.random.Generator, keep_free: float
-          ) -> list[Occluder]:
-    """Trees, lamps and bins beside the road, none within 1.6 m of x = `keep_free`."""
+def plant(
+    camera: Camera, weather: Weather, rng: np.random.Generator, keep_free: float
+) -> list[Occluder]:
+    """Lamps and bins at the near kerb, trees too at the far one; none 1.6 m from x = `keep_free`.
+
+    Crowns hang above heads: trunks and posts hide a part of who passes, and nobody for long.
+    """
     found = []
-    for z, spacing, share in ((KERB - 0.35, 7.5, 0.65), (FAR_KERB + 0.5, 8.5, 0.75)):
+    for z, spacing, share in ((KERB - 0.35, 6.5, 0.0), (FAR_KERB + 0.5, 6.5, 0.75)):
         low, high = camera.visible_x(z)
         x = low - 2 + rng.uniform(0, spacing)
         while x < high + 2:
             if abs(x - keep_free) > 1.6:
                 canvas = _tree(camera.scale(x, z), rng) if rng.random() < share else None
-                found.append(_stand(canvas or _post(camera.scale(x, z), rng), x, z, camera, weather))
+                found.append(
+                    _stand(canvas or _post(camera.scale(x, z), rng), x, z, camera, weather)
+                )
             x += spacing * rng.uniform(0.75, 1.4)
     return sorted((one for one in found if one is not None), key=lambda one: -one.z)
 
 
 def _stand(canvas: Canvas, x: float, z: float, camera: Camera, weather: Weather) -> Occluder | None:
     """The drawing where it stands, cut to the picture."""
-    sprite = canvas.sprite(flip=False, tint=weather.tint, fog=weather.fog(z), shade=weather.shade / 2)
+    sprite = canvas.sprite(
+        flip=False, tint=weather.tint, fog=weather.fog(z), shade=weather.shade / 2
+    )
     width, height = camera.size
     foot = camera.project([(x, 0, z)])[0]
     # Painted once on grey and once on black: what differs is what shows through.
@@ -97,7 +115,9 @@ def _tree(ppm: float, rng: np.random.Generator) -> Canvas:
     tall, trunk = rng.uniform(5.2, 7.0), rng.uniform(0.11, 0.17)
     canvas = Canvas(5.2, tall + 0.8, ppm, below=0.35)
     bark: Colour = (48, 62, 78)
-    canvas.polygon([(-trunk * 1.25, 0), (trunk * 1.25, 0), (trunk * 0.7, 3.8), (-trunk * 0.7, 3.8)], bark)
+    canvas.polygon(
+        [(-trunk * 1.25, 0), (trunk * 1.25, 0), (trunk * 0.7, 3.8), (-trunk * 0.7, 3.8)], bark
+    )
     canvas.rectangle(trunk * 0.2, 0, trunk * 1.0, 3.6, (62, 78, 96))
     for x in (-0.9, 0.8):
         canvas.limb([(0, 2.9), (x, 4.2)], 0.12, bark)
@@ -108,8 +128,11 @@ def _tree(ppm: float, rng: np.random.Generator) -> Canvas:
         x, y = reach * np.cos(angle), (tall + 3.3) / 2 + 0.62 * reach * np.sin(angle)
         shade = 0.62 + 0.55 * share * (0.7 + 0.3 * np.sin(angle)) + rng.normal(0, 0.05)
         colour = (green * shade).clip(0, 255)
-        canvas.circle((float(x), float(y)), float(rng.uniform(0.24, 0.52) * (1.1 - 0.45 * share)),
-                      (float(colour[0]), float(colour[1]), float(colour[2])))
+        canvas.circle(
+            (float(x), float(y)),
+            float(rng.uniform(0.24, 0.52) * (1.1 - 0.45 * share)),
+            (float(colour[0]), float(colour[1]), float(colour[2])),
+        )
     return canvas
 
 
@@ -135,7 +158,12 @@ def _houses(image: Canvas3, camera: Camera, weather: Weather, rng: np.random.Gen
         wide, floors = rng.uniform(6.5, 12), int(rng.integers(3, 6))
         tall = 0.6 + 3.2 * floors
         front = _front(wide, tall, floors, rng, lamps=weather.name in ("dusk", "rain"))
-        corners = [(x, tall, FRONTS), (x + wide, tall, FRONTS), (x + wide, 0, FRONTS), (x, 0, FRONTS)]
+        corners = [
+            (x, tall, FRONTS),
+            (x + wide, tall, FRONTS),
+            (x + wide, 0, FRONTS),
+            (x, 0, FRONTS),
+        ]
         rows, columns = front.shape[:2]
         source = np.array([(0, 0), (columns, 0), (columns, rows), (0, rows)], np.float32)
         matrix = cv2.getPerspectiveTransform(source, camera.project(corners).astype(np.float32))
@@ -148,8 +176,9 @@ def _houses(image: Canvas3, camera: Camera, weather: Weather, rng: np.random.Gen
         x += wide
 
 
-def _front(wide: float, tall: float, floors: int, rng: np.random.Generator, *, lamps: bool
-           ) -> Canvas3:
+def _front(
+    wide: float, tall: float, floors: int, rng: np.random.Generator, *, lamps: bool
+) -> Canvas3:
     """A house front: wall, windows in rows, a shop below."""
     ppm = PIXELS_A_METRE
     rows, columns = int(tall * ppm), int(wide * ppm)
@@ -159,7 +188,9 @@ def _front(wide: float, tall: float, floors: int, rng: np.random.Generator, *, l
 
     def block(x1: float, y1: float, x2: float, y2: float, colour: npt.ArrayLike) -> None:
         """In metres, y up."""
-        front[int((tall - y2) * ppm) : int((tall - y1) * ppm), int(x1 * ppm) : int(x2 * ppm)] = colour
+        front[int((tall - y2) * ppm) : int((tall - y1) * ppm), int(x1 * ppm) : int(x2 * ppm)] = (
+            colour
+        )
 
     count = int(wide / 2.1)
     pitch = wide / count
@@ -184,8 +215,9 @@ def _front(wide: float, tall: float, floors: int, rng: np.random.Generator, *, l
     return front.clip(0, 255)
 
 
-def _strip(image: Canvas3, camera: Camera, weather: Weather, depths: tuple[float, float],
-           colour: Colour) -> None:
+def _strip(
+    image: Canvas3, camera: Camera, weather: Weather, depths: tuple[float, float], colour: Colour
+) -> None:
     """The ground between two depths, from one edge of the picture to the other."""
     edges = []
     for z in np.linspace(*depths, 5):
@@ -195,8 +227,13 @@ def _strip(image: Canvas3, camera: Camera, weather: Weather, depths: tuple[float
     _fill(image, camera, weather, outline, colour)
 
 
-def _fill(image: Canvas3, camera: Camera, weather: Weather, outline: list[tuple[float, float, float]],
-          colour: Colour) -> None:
+def _fill(
+    image: Canvas3,
+    camera: Camera,
+    weather: Weather,
+    outline: list[tuple[float, float, float]],
+    colour: Colour,
+) -> None:
     distance = float(np.mean([z for _, _, z in outline]))
     share, mist = weather.fog(distance)
     lit = light(np.array(colour, np.float32), weather.tint) * (1 - share)
@@ -220,11 +257,12 @@ def _slabs(image: Canvas3, camera: Camera, weather: Weather, stone: float) -> No
 def _markings(image: Canvas3, camera: Camera, weather: Weather) -> None:
     paint: Colour = (205, 208, 210)
     _strip(image, camera, weather, (CYCLE_EDGE - 0.06, CYCLE_EDGE + 0.06), paint)
-    low, high = camera.visible_x(MIDDLE)
-    for x in np.arange(int(low) - 4, high + 4, 4.0):
-        near, far = MIDDLE - 0.07, MIDDLE + 0.07
-        outline = [(x, 0.0, near), (x + 2, 0.0, near), (x + 2, 0.0, far), (x, 0.0, far)]
-        _fill(image, camera, weather, outline, paint)
+    for edge in (GREEN - 0.3, FAR_KERB - 0.3):
+        low, high = camera.visible_x(edge)
+        for x in np.arange(int(low) - 4, high + 4, 4.0):
+            near, far = edge - 0.05, edge + 0.05
+            outline = [(x, 0.0, near), (x + 2, 0.0, near), (x + 2, 0.0, far), (x, 0.0, far)]
+            _fill(image, camera, weather, outline, paint)
 
 
 def _mottle(rng: np.random.Generator, shape: tuple[int, int]) -> Canvas3:

@@ -72,7 +72,9 @@ class Canvas:
         cv2.polylines(self._colour, [corners], False, colour, thickness)
         cv2.polylines(self._alpha, [corners], False, (255,), thickness)
 
-    def sprite(self, *, flip: bool, tint: Colour, fog: tuple[float, Colour], shade: float) -> Sprite:
+    def sprite(
+        self, *, flip: bool, tint: Colour, fog: tuple[float, Colour], shade: float
+    ) -> Sprite:
         """Lit by `tint` (factors), mixed with (share, colour) of fog, above a shadow of `shade`."""
         rows, columns = self._alpha.shape[0], self._alpha.shape[1]
         size = (columns // SUPERSAMPLING, rows // SUPERSAMPLING)
@@ -119,8 +121,15 @@ def _lit(
     return (lit * (1 - share) + veil * share).astype(np.float32)
 
 
-def paste(image: Image, labels: Image | None, sprite: Sprite, at: Point, scale: float, slope: float,
-          label: int) -> None:
+def paste(
+    image: Image,
+    labels: Image | None,
+    sprite: Sprite,
+    at: Point,
+    scale: float,
+    slope: float,
+    label: int,
+) -> None:
     """Draw `sprite` with its foot at the pixel `at`, and mark its solid part in `labels`.
 
     `scale` is in pixels a metre, `slope` the rise of the ground in pixels a pixel.

@@ -1,8 +1,8 @@
 """A street in which everything is known: `Scene(seed).frame(i)` draws, `.truth` tells.
 
-    scene = Scene(seed=3, size=(640, 360), fps=30, seconds=20)
-    shot = scene.frame(0)        # a picture, and boxes, classes and identities in it
-    scene.truth.unique           # {"car": 6, ...}
+scene = Scene(seed=3, size=(640, 360), fps=30, seconds=20)
+shot = scene.frame(0)        # a picture, and boxes, classes and identities in it
+scene.truth.unique           # {"car": 6, ...}
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.types import FloatArray, Image, IntArray, Line, Zone
@@ -134,7 +133,9 @@ class Scene:
             before, after = x[0] < self.places.line, x[-1] < self.places.line
             if before != after:
                 directions[0 if before else 1][name] += 1
-            stay = TRUTH_STEP_S * float(((x > self.places.zone[0]) & (x < self.places.zone[1])).sum())
+            stay = TRUTH_STEP_S * float(
+                ((x > self.places.zone[0]) & (x < self.places.zone[1])).sum()
+            )
             if actor.z < KERB and stay:
                 entered[name] += 1
                 dwells.append(stay)
@@ -232,7 +233,9 @@ def _check(seed: int, size: tuple[int, int], fps: float, seconds: float) -> None
     if seed < 0:
         raise UsageError(f"the seed is {seed}", "Give 0 or more")
     if not all(64 <= side <= MAX_SIDE for side in size):
-        raise UsageError(f"a scene of {size[0]}x{size[1]} pixels", f"Give sides from 64 to {MAX_SIDE}")
+        raise UsageError(
+            f"a scene of {size[0]}x{size[1]} pixels", f"Give sides from 64 to {MAX_SIDE}"
+        )
     if not 1 <= fps <= MAX_FPS:
         raise UsageError(f"{fps:g} frames a second", f"Give 1 to {MAX_FPS:g}")
     if not LEAST_SECONDS <= seconds <= MAX_SECONDS:

@@ -44,8 +44,8 @@ class Look:
 def random_look(kind: str, rng: np.random.Generator) -> Look:
     """Proportions of a new object of class `kind`."""
     low, high, short, tall = {
-        "car": (3.7, 4.9, 1.42, 1.85),
-        "bus": (8.5, 11.5, 2.9, 3.2),
+        "car": (3.7, 4.9, 1.36, 1.6),
+        "bus": (7.8, 10.2, 2.7, 2.95),
         "bicycle": (1.7, 1.85, 1.65, 1.85),
         "person": (0.5, 0.6, 1.52, 1.92),
     }[kind]
@@ -111,8 +111,8 @@ def _car(look: Look, ppm: float, _phase: float) -> Canvas:
         (half, belt * 0.62), (half * 0.985, 0.26),
     ]  # fmt: skip
     glass = (70 + rng.uniform(0, 35), 62, 52)
-    _body(canvas, lower, 0.42, _mixed(paint, 1.12), paint)
-    _body(canvas, cabin, 0.46, _mixed(paint, 1.2), paint)
+    _body(canvas, lower, 0.5, _mixed(paint, 1.12), paint)
+    _body(canvas, cabin, 0.55, _mixed(paint, 1.2), paint)
     inner: list[Point] = [
         (-(back - 0.1) * half, belt + 0.03), (-(back - 0.22) * half, top - 0.09),
         ((front - 0.02) * half, top - 0.09), ((front + 0.2) * half, belt + 0.03),
@@ -149,7 +149,12 @@ def _bus(look: Look, ppm: float, _phase: float) -> Canvas:
         left = -half + 0.25 + number * pitch
         canvas.rectangle(left, 1.4, left + pitch - 0.12, top - 0.42, glass)
         canvas.polygon(
-            [(left + 0.1, 1.4), (left + 0.5, top - 0.42), (left + 0.7, top - 0.42), (left + 0.3, 1.4)],
+            [
+                (left + 0.1, 1.4),
+                (left + 0.5, top - 0.42),
+                (left + 0.7, top - 0.42),
+                (left + 0.3, 1.4),
+            ],
             _mixed(glass, 1.25),
         )
     for door in (half - 1.45, -0.12 * half):
@@ -170,7 +175,10 @@ def _joint(start: Point, end: Point, length: float, side: float) -> Point:
     dx, dy = end[0] - start[0], end[1] - start[1]
     span = math.hypot(dx, dy)
     out = math.sqrt(max(length * length - span * span / 4, 0.0))
-    return (middle[0] - side * dy / max(span, 1e-6) * out, middle[1] + side * dx / max(span, 1e-6) * out)
+    return (
+        middle[0] - side * dy / max(span, 1e-6) * out,
+        middle[1] + side * dx / max(span, 1e-6) * out,
+    )
 
 
 def _head(canvas: Canvas, centre: Point, radius: float, rng: np.random.Generator) -> Colour:
@@ -215,7 +223,9 @@ def _person(look: Look, ppm: float, phase: float) -> Canvas:
     if rng.random() < 0.3:
         flare = 0.16 + 0.04 * math.sin(2 * phase)
         edge = 0.33 * tall
-        canvas.polygon([(-broad / 2, hip + 0.1), (broad / 2, hip + 0.1), (flare, edge), (-flare, edge)], shirt)
+        canvas.polygon(
+            [(-broad / 2, hip + 0.1), (broad / 2, hip + 0.1), (flare, edge), (-flare, edge)], shirt
+        )
     torso: list[Point] = [
         (-broad * 0.75, hip - 0.04 + bounce), (-broad * 0.9, shoulder - 0.05 + bounce),
         (-broad * 0.4, shoulder + 0.03 + bounce), (broad * 0.5, shoulder + 0.03 + bounce),

@@ -28,7 +28,8 @@ def text_of(page: str) -> str:
 
 def commands(page: str) -> list[list[str]]:
     return [
-        shlex.split(line) for line in re.findall(r"^    tallylens (.+)$", text_of(page), re.MULTILINE)
+        shlex.split(line)
+        for line in re.findall(r"^    tallylens (.+)$", text_of(page), re.MULTILINE)
     ]
 
 
@@ -85,7 +86,9 @@ def test_the_examples_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """With the arguments of the command in the example's own opening words."""
-    (line,) = re.findall(rf"^python examples/{example.name} (.+)$", example.read_text(), re.MULTILINE)
+    (line,) = re.findall(
+        rf"^python examples/{example.name} (.+)$", example.read_text(), re.MULTILINE
+    )
     monkeypatch.setattr(sys, "argv", [str(example), *shlex.split(line)])
     runpy.run_path(str(example), run_name="__main__")
     assert capsys.readouterr().out

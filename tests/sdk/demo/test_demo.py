@@ -51,7 +51,9 @@ def test_json_is_one_document(run_demo: Run, tmp_path: Path) -> None:
     document = json.loads(out)
     assert status == 0
     assert "Traceback" not in err
-    assert document["counts"].keys() == document["truth"].keys() == {"unique", "in", "out", "entered"}
+    assert (
+        document["counts"].keys() == document["truth"].keys() == {"unique", "in", "out", "entered"}
+    )
     assert document["right"] == (document["counts"] == document["truth"])
     assert (document["seed"], document["fps"], document["frames"]) == (3, 10, 50)
     assert {Path(path).name for path in document["files"]} >= FILES - {"tallylens-demo.onnx"}
@@ -73,8 +75,9 @@ def test_everything_is_left_in_one_folder(ran: Any) -> None:
     labels = sorted((ran.folder / "labels").iterdir())
     assert [one.stem for one in images] == [one.stem for one in labels]
     assert len(images) == 50
-    assert json.loads((ran.folder / "report.json").read_text())["unique"] == (
-        ran.document["counts"]["unique"]
+    assert (
+        json.loads((ran.folder / "report.json").read_text())["unique"]
+        == (ran.document["counts"]["unique"])
     )
 
 
