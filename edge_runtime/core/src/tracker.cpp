@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "jumps.h"
 #include "state.h"
@@ -60,6 +61,7 @@ void Tracker::check_state(int64_t now_ns) const {
   require_state(frames_ns_.size() <= kFramesRemembered + 1 &&
                     std::all_of(frames_ns_.begin(), frames_ns_.end(), is_time),
                 "the tracker's clock is out of range");
+  require_state(unlinked_.count >= 0 && unlinked_.count < kFarthestNs, "a total is out of range");
   int64_t previous_id = 0;
   for (const Track& track : tracks_) {
     require_state(track.id > std::exchange(previous_id, track.id) && track.id < next_id_,
@@ -214,6 +216,7 @@ void Tracker::start_tracks() {
       return track.seen_ns == now_ns_ && iou(track.motion.box(), box) > kSameObject;
     });
     if (repeated) continue;
+    note_unlinked(box);
     Track track;
     track.id = next_id_++;
     track.first = box;
@@ -224,6 +227,20 @@ void Tracker::start_tracks() {
     absorb(track, detection);
     tracks_.push_back(std::move(track));
   }
+}
+
+/// A single sighting in the frame before, of the same size and without a successor: was it this?
+void Tracker::note_unlinked(const Box& box) {
+  if (frames_ns_.size() < 2) return;
+  const int64_t before_ns = frames_ns_[frames_ns_.size() - 2];
+  float nearest = std::numeric_limits<float>::infinity();
+  for (const Track& track : tracks_)
+    if (track.hits == 1 && track.seen_ns == before_ns && similar(track.seen.width(), box.width()) &&
+        similar(track.seen.height(), box.height()))
+      nearest = std::min(nearest, length(track.seen.centre() - box.centre()));
+  if (!std::isfinite(nearest) || box.size() <= 0) return;
+  unlinked_.count += 1;
+  unlinked_.sizes_per_s += nearest / (box.size() * seconds(now_ns_ - before_ns));
 }
 
 bool Tracker::leaving(const Track& track) const {
