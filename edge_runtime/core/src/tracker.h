@@ -95,12 +95,13 @@ class Tracker {
 
  private:
   /// In this order: known objects first, with everything that could be theirs.
-  enum class Stage { kOverlap, kReach, kOverlapYoung, kOverlapLow, kOverlapNew, kReachYoung };
+  enum class Stage { kOverlap, kReach, kOverlapYoung, kOverlapLow, kOverlapNew, kReachYoung, kLeap };
 
   void match(Stage stage);
   bool takes_part(const Track& track, Stage stage) const;
   bool takes_part(const tally_detection& detection, Stage stage) const;
   float cost(const Track& track, const tally_detection& detection, Stage stage) const;
+  int64_t frame_before_ns() const;
   void absorb(Track& track, const tally_detection& detection);
   void confirm(Track& track) const;
   void link_jumps();
