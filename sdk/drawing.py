@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def _pixel(point: Point) -> tuple[int, int]:
     return round(point[0]), round(point[1])
 
 
-def counts_label(name: str, **counts: ClassCounts) -> str:
+def counts_label(name: str, counts: Mapping[str, ClassCounts]) -> str:
     """`name  in 3  out 1`: sums over classes."""
     sums = (f"{title} {sum(numbers.values())}" for title, numbers in counts.items())
     return "  ".join((name, *sums))

@@ -9,22 +9,31 @@ from tallylens.edge_runtime.types import Line, Zone
 
 MAX_COORDINATE = 1e6
 MAX_CORNERS = 1000
+WAYS = ("in=", "out=")
 
 
 def parse_line(text: str) -> Line:
-    """`x1,y1,x2,y2[,name]` to a line.
+    """`x1,y1,x2,y2[,name][,in=NAME][,out=NAME][,extend]` to a line.
 
     Raises:
-        UsageError: not four numbers of a size that pixels have, or both ends are one point.
+        UsageError: not four numbers of a size that pixels have, both ends are one point, or the
+            two ways have one name.
     """
-    numbers, name = _numbers_and_name(text)
+    numbers, rest = _numbers_and_rest(text)
     if len(numbers) != 4:
         raise UsageError(
             f"the line {text!r} has {len(numbers)} coordinates",
             "Give four and perhaps a name: --line x1,y1,x2,y2,name",
         )
-    x1, y1, x2, y2 = numbers
-    line = Line(x1, y1, x2, y2, name)
+    ways = dict(part.split("=", 1) for part in rest if part.startswith(WAYS))
+    name = ",".join(part for part in rest if part != "extend" and not part.startswith(WAYS))
+    line = Line(
+        *numbers,
+        name=name,
+        in_name=ways.get("in", "in").strip(),
+        out_name=ways.get("out", "out").strip(),
+        extend="extend" in rest,
+    )
     check_line(line)
     return line
 
@@ -35,26 +44,26 @@ def parse_zone(text: str) -> Zone:
     Raises:
         UsageError: not pairs of numbers of a size that pixels have, or a zone without an area.
     """
-    numbers, name = _numbers_and_name(text)
+    numbers, rest = _numbers_and_rest(text)
     if len(numbers) < 6 or len(numbers) % 2:
         raise UsageError(
             f"the zone {text!r} has {len(numbers)} coordinates",
             "Give x and y of at least three corners: --zone x1,y1,x2,y2,x3,y3,name",
         )
-    zone = Zone(tuple(zip(numbers[::2], numbers[1::2], strict=True)), name)
+    zone = Zone(tuple(zip(numbers[::2], numbers[1::2], strict=True)), ",".join(rest))
     check_zone(zone)
     return zone
 
 
-def _numbers_and_name(text: str) -> tuple[list[float], str]:
+def _numbers_and_rest(text: str) -> tuple[list[float], list[str]]:
     parts = [part.strip() for part in text.split(",")]
     numbers: list[float] = []
     for index, part in enumerate(parts):
         try:
             numbers.append(float(part))
         except ValueError:
-            return numbers, ",".join(parts[index:])
-    return numbers, ""
+            return numbers, parts[index:]
+    return numbers, []
 
 
 def check_line(line: Line) -> None:
@@ -64,6 +73,11 @@ def check_line(line: Line) -> None:
         raise UsageError(
             f"the line from {line.x1:g},{line.y1:g} to itself has no length",
             "Give two different ends",
+        )
+    if not line.in_name or not line.out_name or line.in_name == line.out_name:
+        raise UsageError(
+            f"the two ways over a line are called {line.in_name!r} and {line.out_name!r}",
+            "Give two different names, as in in=southbound,out=northbound",
         )
 
 

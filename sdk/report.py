@@ -7,24 +7,37 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tallylens.text import printable
+
+if TYPE_CHECKING:
+    from tallylens.history import History
 
 ClassCounts = dict[str, int]
 
 
 @dataclass(frozen=True)
 class LineReport:
-    """Crossings of one line by class; `in` is from its left-hand to its right-hand side."""
+    """Crossings of one line by class; `in` is from its left-hand to its right-hand side.
+
+    `in_name` and `out_name` are the user's words for the two ways.
+    """
 
     name: str
     crossed_in: ClassCounts
     crossed_out: ClassCounts
+    in_name: str = "in"
+    out_name: str = "out"
 
     def as_dict(self) -> dict[str, Any]:
         """Its part of the document of `count --json`."""
-        return {"name": self.name, "in": self.crossed_in, "out": self.crossed_out}
+        return {
+            "name": self.name,
+            "in": self.crossed_in,
+            "out": self.crossed_out,
+            "directions": {"in": self.in_name, "out": self.out_name},
+        }
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,8 @@ class Report:
 
     `seconds` is the length of what was watched, by capture time. `occupancy` holds, for each
     second with objects in view, the second's start and the most objects of each class seen at
-    once. `interrupted` tells that the source was not read to its end.
+    once. `interrupted` tells that the source was not read to its end. `history` holds what only the
+    HTML report shows.
     """
 
     source: str
@@ -84,6 +98,7 @@ class Report:
     warnings: tuple[str, ...]
     speed: Speed
     interrupted: bool = field(default=False)
+    history: History | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The document of `count --json`."""
@@ -113,16 +128,25 @@ class Report:
         rows.writerow(("where", "name", "direction", "class", "count"))
         for where, name, direction, counts in self._tables():
             rows.writerows(
-                (where, _inert(name), direction, _inert(label), number)
+                (where, _inert(name), _inert(direction), _inert(label), number)
                 for label, number in counts.items()
             )
         return out.getvalue()
 
+    def to_jsonl(self) -> str:
+        """The rows of the CSV, one JSON document a line."""
+        rows = (
+            {"where": where, "name": name, "direction": direction, "class": label, "count": number}
+            for where, name, direction, counts in self._tables()
+            for label, number in counts.items()
+        )
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
     def _tables(self) -> list[tuple[str, str, str, Mapping[str, int]]]:
         tables: list[tuple[str, str, str, Mapping[str, int]]] = [("unique", "", "", self.unique)]
         for line in self.lines:
-            tables.append(("line", line.name, "in", line.crossed_in))
-            tables.append(("line", line.name, "out", line.crossed_out))
+            tables.append(("line", line.name, line.in_name, line.crossed_in))
+            tables.append(("line", line.name, line.out_name, line.crossed_out))
         for zone in self.zones:
             tables.append(("zone", zone.name, "now", zone.now))
             tables.append(("zone", zone.name, "entered", zone.entered))

@@ -10,7 +10,20 @@ from tallylens.edge_runtime.errors import InputError, UsageError
 from tallylens.edge_runtime.files import write_all
 from tallylens.report import Report
 
-WRITERS: dict[str, Callable[[Report], str]] = {".json": Report.to_json, ".csv": Report.to_csv}
+
+
+def _html(report: Report) -> str:
+    from tallylens.report_html import to_html
+
+    return to_html(report)
+
+
+WRITERS: dict[str, Callable[[Report], str]] = {
+    ".json": Report.to_json,
+    ".jsonl": Report.to_jsonl,
+    ".csv": Report.to_csv,
+    ".html": _html,
+}
 
 
 def check_report_paths(paths: Sequence[Path]) -> None:
@@ -23,7 +36,7 @@ def check_report_paths(paths: Sequence[Path]) -> None:
     for path in paths:
         if path.suffix.lower() not in WRITERS:
             raise UsageError(
-                f"{path} is no report that can be written", f"End it in {' or '.join(WRITERS)}"
+                f"{path} is no report that can be written", f"End it in {', '.join(WRITERS)}"
             )
         if path.is_dir():
             raise UsageError(f"{path} is a folder", "Give the report another name")

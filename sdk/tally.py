@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tallylens.bins import Bins
 from tallylens.edge_runtime.core import CounterOptions, TrackCounter
 from tallylens.edge_runtime.core.counting import Totals
 from tallylens.edge_runtime.errors import UsageError
@@ -51,6 +52,7 @@ class Tally:
         any_class: bool = False,
         options: CounterOptions | None = None,
     ) -> None:
+        self.lines_given = tuple(lines)
         self.class_names = (ANY_CLASS_NAME,) if any_class else tuple(class_names)
         self.frame_size = frame_size
         self.line_ends = [in_pixels([(a.x1, a.y1), (a.x2, a.y2)], frame_size) for a in lines]
@@ -69,7 +71,7 @@ class Tally:
             self._counter.add_zone(corners)
         self._first_ns: int | None = None
         self._last_ns = 0
-        self._occupancy: dict[int, ClassCounts] = {}
+        self._occupancy = Bins(max)
 
     def add(self, timestamp_ns: int, detections: Detections) -> tuple[Tracks, list[Event]]:
         """Count one frame; the tracks and events of the wanted classes.
@@ -100,11 +102,15 @@ class Tally:
     def _note_occupancy(self, tracks: Tracks) -> None:
         if not len(tracks):
             return
-        assert self._first_ns is not None
-        most = self._occupancy.setdefault((self._last_ns - self._first_ns) // 1_000_000_000, {})
+        present: ClassCounts = {}
         for class_id, number in zip(*np.unique(tracks.class_id, return_counts=True), strict=True):
             name = self.class_names[class_id]
-            most[name] = max(most.get(name, 0), int(number))
+            present[name] = max(present.get(name, 0), int(number))
+        self._occupancy.add(self.seconds, present)
+
+    def since_start(self, timestamp_ns: int) -> float:
+        """Seconds of capture time from the first frame to `timestamp_ns`."""
+        return (timestamp_ns - (self._first_ns or 0)) / 1e9
 
     def named(self, totals: Totals) -> ClassCounts:
         """Totals by class name: wanted classes above zero, in the model's order."""
@@ -128,8 +134,14 @@ class Tally:
         """Totals of every line."""
         counts = [self._counter.line(i) for i in range(len(self.line_names))]
         return tuple(
-            LineReport(name, self.named(c.crossed_in), self.named(c.crossed_out))
-            for name, c in zip(self.line_names, counts, strict=True)
+            LineReport(
+                name,
+                self.named(c.crossed_in),
+                self.named(c.crossed_out),
+                line.in_name,
+                line.out_name,
+            )
+            for name, line, c in zip(self.line_names, self.lines_given, counts, strict=True)
         )
 
     def zones(self) -> tuple[ZoneReport, ...]:
@@ -143,8 +155,11 @@ class Tally:
         )
 
     def occupancy(self) -> tuple[tuple[float, ClassCounts], ...]:
-        """For each second with objects in view, the most of each class seen at once."""
-        return tuple((float(second), counts) for second, counts in self._occupancy.items())
+        """For each second with objects in view, the most of each class seen at once.
+
+        After a day of such seconds it is for each two of them, and so on.
+        """
+        return tuple(self._occupancy)
 
     def explanations(self) -> list[str]:
         """Why totals are zero, where they are."""
