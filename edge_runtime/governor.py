@@ -9,13 +9,14 @@ that a machine near its limit does not swing.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .errors import UsageError
-from .pace import Metronome
-from .types import Detections, Frame, Image, Tracks
+from .pace import Metronome, Seen
+from .types import Detections, Frame, Image
 
 RATES = (1, 2, 4)
 DOWN_S = 2.0
@@ -61,6 +62,13 @@ def ladder(sizes: int, remote: bool) -> list[Level]:
     return levels
 
 
+def check_limits(max_fps: float | None, budget_ms: float | None) -> None:
+    """Raise UsageError for limits that make no sense."""
+    for name, value in (("budget_ms", budget_ms), ("max_fps", max_fps)):
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(f"{name} is {value:g}", "Give a number above 0")
+
+
 class Governor:
     """Chooses the level by measured latency; see `Pace`.
 
@@ -81,9 +89,7 @@ class Governor:
         remote: bool = False,
         on_change: Callable[[str], None] = lambda _: None,
     ) -> None:
-        for name, value in (("budget_ms", budget_ms), ("max_fps", max_fps)):
-            if value is not None and not 0 < value < float("inf"):
-                raise UsageError(f"{name} is {value:g}", "Give a number above 0")
+        check_limits(max_fps, budget_ms)
         self._budget_ms = budget_ms
         self._least_s = 1 / max_fps if max_fps else 0.0
         self._sizes = sizes
@@ -110,12 +116,12 @@ class Governor:
         self._metronome.interval_s = max(self._least_s, own)
         return self._metronome.strikes(frame.timestamp_ns)
 
-    def learn(self, frame: Frame, tracks: Tracks, latency_ms: float) -> None:
+    def learn(self, seen: Seen) -> None:
         """Take one measurement, at the frame's capture time."""
         if self._budget_ms is None:
             return
-        now_s = frame.timestamp_ns / 1e9
-        self._window.append((now_s, latency_ms))
+        now_s = seen.frame.timestamp_ns / 1e9
+        self._window.append((now_s, seen.latency_ms))
         length_s = max(DOWN_S, self._wait_up_s)
         self._window = [one for one in self._window if one[0] > now_s - length_s]
         if self._sustained(now_s, DOWN_S, lambda typical: typical > self._limit_ms):

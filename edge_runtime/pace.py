@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from .types import Frame, Tracks
+from .types import Detections, Frame, Tracks
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What became of a frame that was looked at.
+
+    Attributes:
+        detections: of the wanted classes.
+        tracks: the objects in it.
+        latency_ms: how long it took: from the camera for a live one, else the work itself.
+    """
+
+    frame: Frame
+    detections: Detections
+    tracks: Tracks
+    latency_ms: float
 
 
 class Pace(Protocol):
@@ -15,13 +32,8 @@ class Pace(Protocol):
         """Whether to look at this frame. Called once a frame, in order."""
         ...
 
-    def learn(self, frame: Frame, tracks: Tracks, latency_ms: float) -> None:
-        """Told after each frame that was looked at, in order.
-
-        Args:
-            tracks: the objects in it.
-            latency_ms: how long it took: from the camera for a live one, else the work itself.
-        """
+    def learn(self, seen: Seen) -> None:
+        """Told after each frame that was looked at, in order."""
         ...
 
 
@@ -47,10 +59,10 @@ class Paces:
             else:
                 self.skipped += 1
 
-    def learn(self, frame: Frame, tracks: Tracks, latency_ms: float) -> None:
+    def learn(self, seen: Seen) -> None:
         """Pass on what was found."""
         for pace in self._paces:
-            pace.learn(frame, tracks, latency_ms)
+            pace.learn(seen)
 
 
 class Metronome:

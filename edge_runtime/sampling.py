@@ -11,12 +11,13 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from .pace import Metronome
-from .types import Frame, Tracks
+from .pace import Metronome, Seen
+from .types import Frame
 
 STEP = 0.25  # sizes that the fastest object may move between two frames
 SLOWEST_FPS = 15.0
 BASE_S = 0.1  # over which a speed is measured; shorter would measure the boxes' jitter
+CLEAR = 0.25  # confidence from which a detection may be a new object
 MEMORY_S = 2.0  # how long a speed that was seen keeps the rate up
 
 Path = deque[tuple[float, float, float]]
@@ -46,11 +47,10 @@ class Sampler:
         self._used += wanted
         return wanted
 
-    def learn(self, frame: Frame, tracks: Tracks, latency_ms: float) -> None:
+    def learn(self, seen: Seen) -> None:
         """Measure the objects' speeds, and set the beat by the fastest."""
-        now_s = frame.timestamp_ns / 1e9
+        now_s, tracks = seen.frame.timestamp_ns / 1e9, seen.tracks
         known = set(tracks.track_id.tolist())
-        new = known - self._paths.keys()
         self._paths = {track: path for track, path in self._paths.items() if track in known}
         for track, box in zip(tracks.track_id.tolist(), tracks.xyxy, strict=True):
             speed = self._speed(track, box, now_s)
@@ -61,7 +61,9 @@ class Sampler:
             self._speeds.popleft()
         fastest = max((speed for _, speed in self._speeds), default=0.0)
         self._metronome.interval_s = 1 / max(SLOWEST_FPS, fastest / STEP)
-        if new or any(self._is_young(path, now_s) for path in self._paths.values()):
+        clear = int((seen.detections.confidence >= CLEAR).sum())
+        young = any(now_s - path[0][0] < BASE_S for path in self._paths.values())
+        if young or clear > len(known):
             self._metronome.interval_s = 0.0
             self._metronome.hurry()
 
@@ -78,10 +80,6 @@ class Sampler:
         size = max(((x2 - x1) * (y2 - y1)) ** 0.5, 1.0)
         moved = float(np.hypot(path[-1][1] - x, path[-1][2] - y))
         return moved / size / (now_s - then_s)
-
-    @staticmethod
-    def _is_young(path: Path, now_s: float) -> bool:
-        return now_s - path[0][0] < BASE_S
 
     def summary(self) -> str:
         """What was used and why."""

@@ -83,10 +83,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Zone:
-    """A polygon of at least three (x, y) corners, pixels or, when all are <= 1, fractions."""
+    """A polygon of at least three (x, y) corners, pixels or, when all are <= 1, fractions.
+
+    Who stays for less than `min_dwell_s` seconds is not counted as entered.
+    """
 
     points: tuple[tuple[float, float], ...]
     name: str = ""
+    min_dwell_s: float = 0.0
 
 
 @dataclass(frozen=True)

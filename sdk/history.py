@@ -73,7 +73,8 @@ class History:
         x = np.clip((boxes[:, 0] + boxes[:, 2]) / 2 * columns / width, 0, columns - 1).astype(int)
         y = np.clip(boxes[:, 3] * rows / height, 0, rows - 1).astype(int)
         before, self._cells = self._cells, {}
-        for track, cell in zip(tracks.track_id.tolist(), zip(x.tolist(), y.tolist()), strict=True):
+        cells = zip(x.tolist(), y.tolist(), strict=True)
+        for track, cell in zip(tracks.track_id.tolist(), cells, strict=True):
             self._cells[track] = cell
             last = before.get(track)
             if last != cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from tallylens.edge_runtime.errors import UsageError
@@ -9,6 +10,8 @@ from tallylens.edge_runtime.types import Line, Zone
 
 MAX_COORDINATE = 1e6
 MAX_CORNERS = 1000
+DWELL = "dwell="
+MAX_DWELL_S = 1e6
 WAYS = ("in=", "out=")
 
 
@@ -39,7 +42,7 @@ def parse_line(text: str) -> Line:
 
 
 def parse_zone(text: str) -> Zone:
-    """`x1,y1,x2,y2,x3,y3...[,name]` to a zone of at least three corners.
+    """`x1,y1,x2,y2,x3,y3...[,name][,dwell=SECONDS]` to a zone of at least three corners.
 
     Raises:
         UsageError: not pairs of numbers of a size that pixels have, or a zone without an area.
@@ -50,7 +53,12 @@ def parse_zone(text: str) -> Zone:
             f"the zone {text!r} has {len(numbers)} coordinates",
             "Give x and y of at least three corners: --zone x1,y1,x2,y2,x3,y3,name",
         )
-    zone = Zone(tuple(zip(numbers[::2], numbers[1::2], strict=True)), ",".join(rest))
+    stays = [part for part in rest if part.startswith(DWELL)]
+    zone = Zone(
+        tuple(zip(numbers[::2], numbers[1::2], strict=True)),
+        ",".join(part for part in rest if not part.startswith(DWELL)),
+        _seconds(stays[-1].removeprefix(DWELL)) if stays else 0.0,
+    )
     check_zone(zone)
     return zone
 
@@ -64,6 +72,13 @@ def _numbers_and_rest(text: str) -> tuple[list[float], list[str]]:
         except ValueError:
             return numbers, parts[index:]
     return numbers, []
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def check_line(line: Line) -> None:
@@ -86,6 +101,10 @@ def check_zone(zone: Zone) -> None:
     if not 3 <= len(zone.points) <= MAX_CORNERS:
         raise UsageError(
             f"a zone of {len(zone.points)} corners", f"Give 3 to {MAX_CORNERS} corners"
+        )
+    if not 0 <= zone.min_dwell_s <= MAX_DWELL_S:
+        raise UsageError(
+            f"the least stay in a zone is {zone.min_dwell_s:g} s", "Give seconds, as in dwell=5"
         )
     _check_coordinates([value for point in zone.points for value in point])
     (x0, y0), *others = zone.points

@@ -11,7 +11,6 @@ from tallylens.edge_runtime.files import write_all
 from tallylens.report import Report
 
 
-
 def _html(report: Report) -> str:
     from tallylens.report_html import to_html
 

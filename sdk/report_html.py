@@ -7,7 +7,6 @@ forbids scripts and requests besides.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -16,7 +15,7 @@ from tallylens.edge_runtime.version import __version__
 from tallylens.report import ClassCounts, Report
 from tallylens.report_pictures import pictures
 from tallylens.report_timeline import clock, timeline
-from tallylens.text import printable
+from tallylens.text import markup
 
 TEMPLATE = Path(__file__).with_name("report_template.html")
 MOST_EVENTS = 500
@@ -27,7 +26,7 @@ def to_html(report: Report) -> str:
     """The whole page."""
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         version=__version__,
-        title=text(_title(report)),
+        title=markup(_title(report)),
         subtitle=_subtitle(report),
         cards=_cards(report),
         notes=_notes(report),
@@ -40,11 +39,6 @@ def to_html(report: Report) -> str:
     )
 
 
-def text(value: object) -> str:
-    """Any value as text that is only ever text."""
-    return escape(printable(str(value)))
-
-
 def _title(report: Report) -> str:
     return f"Count of {report.source.replace(chr(92), '/').rpartition('/')[2] or report.source}"
 
@@ -55,7 +49,7 @@ def _subtitle(report: Report) -> str:
         parts.append(f"from {report.started}")
     if report.interrupted:
         parts.append("interrupted, this is what was counted so far")
-    return text(" · ".join(parts))
+    return markup(" · ".join(parts))
 
 
 def _cards(report: Report) -> str:
@@ -67,7 +61,7 @@ def _cards(report: Report) -> str:
         cards.append((f"{zone.name}, entered", sum(zone.entered.values())))
         cards.append((f"{zone.name}, now inside", sum(zone.now.values())))
     items = (
-        f'<div class="card"><b>{number:,}</b><span>{text(label)}</span></div>'
+        f'<div class="card"><b>{number:,}</b><span>{markup(label)}</span></div>'
         for label, number in cards
     )
     return f'<div class="cards">{"".join(items)}</div>'
@@ -76,7 +70,7 @@ def _cards(report: Report) -> str:
 def _notes(report: Report) -> str:
     if not report.warnings:
         return ""
-    items = "".join(f"<li>{text(warning)}</li>" for warning in report.warnings)
+    items = "".join(f"<li>{markup(warning)}</li>" for warning in report.warnings)
     return f'<section class="notes"><h2>Notes</h2><ul>{items}</ul></section>'
 
 
@@ -157,7 +151,7 @@ def _before(record: dict[str, Any]) -> str:
 
 def _footer(report: Report) -> str:
     speed = report.speed
-    return text(
+    return markup(
         f"{report.source} · model {report.model} · {report.engine} · {speed.fps:.1f} frames/s "
         f"(inference {speed.inference_ms:.1f} ms, the rest {speed.host_ms:.2f} ms a frame) · "
         f"tallylens {__version__}"
@@ -167,7 +161,7 @@ def _footer(report: Report) -> str:
 def section(title: str, body: str, *, long: bool = False) -> str:
     """A titled part of the page; `long` ones may break over printed pages."""
     kind = ' class="long"' if long else ""
-    return f"<section{kind}><h2>{text(title)}</h2>{body}</section>"
+    return f"<section{kind}><h2>{markup(title)}</h2>{body}</section>"
 
 
 def table(
@@ -180,7 +174,7 @@ def table(
 
     def line(cells: Sequence[object], tag: str) -> str:
         parts = (
-            f"<{tag}{' class=text' if i < texts else ''}>{text(_figure(cell))}</{tag}>"
+            f"<{tag}{' class=text' if i < texts else ''}>{markup(_figure(cell))}</{tag}>"
             for i, cell in enumerate(cells)
         )
         return f"<tr>{''.join(parts)}</tr>"

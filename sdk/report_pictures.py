@@ -5,19 +5,16 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tallylens.edge_runtime.sources.opencv import load_cv2
-from tallylens.report import Report
-from tallylens.text import printable
+from tallylens.report import Point, Report
+from tallylens.text import markup
 
 if TYPE_CHECKING:
     from tallylens.history import Heat
-
-Point = tuple[float, float]
 
 # On a photograph, whatever the page's scheme.
 IN, OUT, LINE, ZONE = "#34d399", "#fbbf24", "#ffffff", "#60a5fa"
@@ -31,8 +28,9 @@ def pictures(report: Report) -> str:
         return ""
     size = history.frame_size
     photo = _image("image/jpeg", jpeg, size, 'id="photo"')
+    zones = zip(report.scene.zone_corners, _zone_labels(report), strict=True)
     places = "".join(
-        [_zone(*zone, size) for zone in zip(report.zone_corners, _zone_labels(report), strict=True)]
+        [_zone(corners, label, size) for corners, label in zones]
         + [_line(report, index, size) for index in range(len(report.lines))]
     )
     figures = [_figure(photo + places, size, "Where was counted")]
@@ -59,8 +57,8 @@ def _figure(drawing: str, size: tuple[int, int], caption: str) -> str:
     width, height = size
     return (
         f'<figure><svg class="frame" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{_text(caption)}">{drawing}</svg>'
-        f"<figcaption>{_text(caption)}</figcaption></figure>"
+        f'aria-label="{markup(caption)}">{drawing}</svg>'
+        f"<figcaption>{markup(caption)}</figcaption></figure>"
     )
 
 
@@ -80,7 +78,7 @@ def _unit(size: tuple[int, int]) -> float:
 def _line(report: Report, index: int, size: tuple[int, int]) -> str:
     """The line, an arrow each way from its middle, and what went that way."""
     line, unit = report.lines[index], _unit(size)
-    start, end = report.line_ends[index]
+    start, end = report.scene.line_ends[index]
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     length = max(math.dist(start, end), 1e-6)
     # A quarter turn clockwise on the screen: the walker's right-hand side, where `in` leads.
@@ -137,13 +135,9 @@ def _label(at: Point, label: str, colour: str, unit: float, size: tuple[int, int
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{font:g}" font-weight="700" '
         f'text-anchor="middle" fill="{colour}" stroke="#000" stroke-width="{font / 5:g}" '
-        f'paint-order="stroke" font-family="system-ui, sans-serif">{_text(label)}</text>'
+        f'paint-order="stroke" font-family="system-ui, sans-serif">{markup(label)}</text>'
     )
 
 
 def _ends(start: Point, end: Point) -> str:
     return f'x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"'
-
-
-def _text(value: str) -> str:
-    return escape(printable(value))

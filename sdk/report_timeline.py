@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from html import escape
 
 from tallylens.report import ClassCounts, Report
-from tallylens.text import printable
+from tallylens.text import markup
 
 MOST_BARS = 120
 HEIGHT = 100.0
@@ -87,15 +86,15 @@ def _chart(title: str, series: Series, seconds: float, width: int, *, stacked: b
             hint = f"{clock(index * width)}: {value} {name}"
             shapes.append(
                 f'<rect x="{index + 0.08:g}" y="{HEIGHT - below[index]:.2f}" width="0.84" '
-                f'height="{height:.2f}" fill="{colour}"><title>{_text(hint)}</title></rect>'
+                f'height="{height:.2f}" fill="{colour}"><title>{markup(hint)}</title></rect>'
             )
     drawing = (
         f'<svg class="bars" viewBox="0 0 {bars} {HEIGHT:g}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{_text(title)}">{"".join(shapes)}</svg>'
+        f'aria-label="{markup(title)}">{"".join(shapes)}</svg>'
     )
     each = clock(width).removesuffix(".0 s") + (" s" if width < 60 else "")
     return (
-        f"<section><h2>{_text(title)}</h2>{_key(series) if stacked else ''}<figure>{drawing}"
+        f"<section><h2>{markup(title)}</h2>{_key(series) if stacked else ''}<figure>{drawing}"
         f'<div class="axis"><span>0:00</span><span>{clock(seconds / 2)}</span>'
         f"<span>{clock(seconds)}</span></div>"
         f"<figcaption>One bar is {each}; the tallest is {tallest}.</figcaption></figure></section>"
@@ -104,12 +103,8 @@ def _chart(title: str, series: Series, seconds: float, width: int, *, stacked: b
 
 def _key(series: Series) -> str:
     items = (
-        f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{_text(name)}: '
+        f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{markup(name)}: '
         f"{sum(values.values())}</span>"
         for i, (name, values) in enumerate(series.items())
     )
     return f'<p class="key">{"".join(items)}</p>'
-
-
-def _text(value: str) -> str:
-    return escape(printable(value))

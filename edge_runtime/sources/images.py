@@ -25,9 +25,7 @@ NAMED_WARNINGS = 20
 GIVE_IMAGES = "Give a folder or pattern of jpg, png, webp or bmp files"
 
 
-def open_images(
-    spec: str | os.PathLike[str], *, image_fps: float = 1.0, start: int = 0
-) -> Source:
+def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0, start: int = 0) -> Source:
     """The images of a folder (not those of its subfolders), a glob or a single file.
 
     They come in natural order (frame2 before frame10), `1 / image_fps` seconds apart, from number

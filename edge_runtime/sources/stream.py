@@ -100,9 +100,7 @@ def _live_source(
         raise silent
     warnings: list[str] = []
     own_time = _own_time(cv2, name)
-    reader = LiveReader(
-        connect, capture, name, warnings, live, first=first, stream_ms=own_time
-    )
+    reader = LiveReader(connect, capture, name, warnings, live, first=first, stream_ms=own_time)
     height, width = first.shape[:2]
     return Source(
         Prefetch(reader, warnings, depth=1, drop_oldest=True, closing=reader.health.closing),
