@@ -46,7 +46,9 @@ def heat_png(heat: Heat) -> bytes:
     """The heat map as a small PNG with transparency, in logarithmic steps."""
     cv2 = load_cv2()
     share = np.log1p(heat.astype(np.float64)) / math.log1p(float(heat.max()))
-    levels = cv2.GaussianBlur((255 * share).astype(np.uint8), (3, 3), 0)
+    # A single passage is to be seen, too.
+    visible = np.where(heat > 0, 0.35 + 0.65 * share, 0)
+    levels = cv2.GaussianBlur((255 * visible).astype(np.uint8), (3, 3), 0)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
     opacity = np.clip(levels.astype(np.uint16) * 2, 0, 230).astype(np.uint8)
     _, data = cv2.imencode(".png", np.dstack([colours, opacity]))
@@ -119,17 +121,18 @@ def _zone_labels(report: Report) -> list[str]:
 def _zone(corners: Sequence[Point], label: str, size: tuple[int, int]) -> str:
     unit = _unit(size)
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
-    centre = (sum(x for x, _ in corners) / len(corners), sum(y for _, y in corners) / len(corners))
+    left, top = min(x for x, _ in corners), min(y for _, y in corners)
+    place = (left + 6 * unit * len(label) + 6 * unit, top + 14 * unit)
     return (
         f'<polygon points="{points}" fill="{ZONE}" fill-opacity=".22" stroke="{ZONE}" '
-        f'stroke-width="{2 * unit:g}"/>{_label(centre, label, "#fff", unit, size)}'
+        f'stroke-width="{2 * unit:g}"/>{_label(place, label, "#fff", unit, size)}'
     )
 
 
 def _label(at: Point, label: str, colour: str, unit: float, size: tuple[int, int]) -> str:
     """Text with a dark outline, readable on any picture and kept inside it."""
     font = 20 * unit
-    half = 0.3 * font * len(label)
+    half = 0.34 * font * len(label)
     x = min(max(at[0], half), max(size[0] - half, half))
     y = min(max(at[1] + font / 3, font), size[1] - font / 3)
     return (
