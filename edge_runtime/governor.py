@@ -2,15 +2,16 @@
 
     full rate → half → quarter → smaller input → ... → the cloud
 
-A step down is taken when the latency of every part of a window was over the budget, a step up when
-all of it was well under. A step up that does not hold makes the next try wait twice as long, so
-that a machine near its limit does not swing.
+A step down is taken when every half second of a window was over the budget, a step up when nearly
+all of a longer one was well under. A step up that does not hold makes the next try wait twice as
+long, so that a machine near its limit does not swing.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,8 @@ DOWN_S = 2.0
 UP_S = 10.0
 LONGEST_UP_S = 640.0
 ROOM = 0.7  # of the budget, below which a step up is tried
-LEAST_FRAMES = 5
+UP_SHARE = 0.9  # of the time before a step up; single bursts do not count
+BUCKET_S = 0.5  # measurements are the medians of such spans
 
 Remote = Callable[[Image], Detections | None]
 """Detects elsewhere: objects in the picture's pixels, or None where the device goes on alone."""
@@ -97,7 +99,9 @@ class Governor:
         self._on_change = on_change
         self._metronome = Metronome()
         self._at = 0
-        self._window: list[tuple[float, float]] = []
+        self._medians: deque[tuple[float, float]] = deque()
+        self._bucket: list[float] = []
+        self._bucket_s = 0.0
         self._wait_up_s = UP_S
         self._went_up_s: float | None = None
         self.lowest = Level()
@@ -121,12 +125,22 @@ class Governor:
         if self._budget_ms is None:
             return
         now_s = seen.frame.timestamp_ns / 1e9
-        self._window.append((now_s, seen.latency_ms))
-        length_s = max(DOWN_S, self._wait_up_s)
-        self._window = [one for one in self._window if one[0] > now_s - length_s]
-        if self._sustained(now_s, DOWN_S, lambda typical: typical > self._limit_ms):
+        if self._bucket and now_s - self._bucket_s >= BUCKET_S:
+            self._medians.append((self._bucket_s, statistics.median(self._bucket)))
+            self._bucket = []
+            self._decide(now_s)
+        if not self._bucket:
+            self._bucket_s = now_s
+        self._bucket.append(seen.latency_ms)
+
+    def _decide(self, now_s: float) -> None:
+        while self._medians and self._medians[0][0] < now_s - max(DOWN_S, self._wait_up_s):
+            self._medians.popleft()
+        over = self._share(now_s, DOWN_S, lambda typical: typical > self._limit_ms)
+        under = self._share(now_s, self._wait_up_s, lambda typical: typical < self._room_ms)
+        if over == 1:
             self._down(now_s)
-        elif self._sustained(now_s, self._wait_up_s, lambda typical: typical < self._room_ms):
+        elif under >= UP_SHARE:
             self._up(now_s)
 
     @property
@@ -137,14 +151,11 @@ class Governor:
     def _room_ms(self) -> float:
         return self._limit_ms * ROOM
 
-    def _sustained(self, now_s: float, span_s: float, holds: Callable[[float], bool]) -> bool:
-        """Whether the median of both halves of the last `span_s` seconds holds, not one burst."""
-        recent = [one for one in self._window if one[0] > now_s - span_s]
-        if len(recent) < LEAST_FRAMES or now_s - recent[0][0] < 0.75 * span_s:
-            return False
-        older = [latency for at, latency in recent if at <= now_s - span_s / 2]
-        newer = [latency for at, latency in recent if at > now_s - span_s / 2]
-        return all(half and holds(statistics.median(half)) for half in (older, newer))
+    def _share(self, now_s: float, span_s: float, holds: Callable[[float], bool]) -> float:
+        """The share of the last `span_s` seconds for which it held; 0 before they were all seen."""
+        recent = [median for at, median in self._medians if at >= now_s - span_s]
+        whole = bool(recent) and now_s - self._medians[0][0] >= span_s - BUCKET_S / 2
+        return sum(map(holds, recent)) / len(recent) if whole and len(recent) > 1 else 0.0
 
     def _down(self, now_s: float) -> None:
         if self._at + 1 == len(self._levels):
@@ -161,9 +172,9 @@ class Governor:
         self._move(-1, "well under")
 
     def _move(self, step: int, why: str) -> None:
-        typical = statistics.median(latency for _, latency in self._window[-LEAST_FRAMES:])
+        typical = statistics.median(median for _, median in list(self._medians)[-4:])
         self._at += step
-        self._window.clear()
+        self._medians.clear()
         self.changes += 1
         if self._at > self._levels.index(self.lowest):
             self.lowest = self.level

@@ -82,7 +82,9 @@ class Metronome:
         """Whether a frame of this capture time is on the beat."""
         if self._previous_ns is not None:
             step_s = (timestamp_ns - self._previous_ns) / 1e9
-            self.frame_s += (step_s - self.frame_s) * (0.1 if self.frame_s else 1.0)
+            # A gap says nothing about the beat.
+            usual_s = min(step_s, 2 * self.frame_s) if self.frame_s else step_s
+            self.frame_s += (usual_s - self.frame_s) * (0.1 if self.frame_s else 1.0)
         self._previous_ns = timestamp_ns
         if self._due_ns is not None and timestamp_ns + self.frame_s * 0.5e9 < self._due_ns:
             return False

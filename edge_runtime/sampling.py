@@ -72,7 +72,7 @@ class Sampler:
         x1, y1, x2, y2 = (float(side) for side in box)
         path = self._paths.setdefault(track, deque())
         path.append((now_s, (x1 + x2) / 2, (y1 + y2) / 2))
-        while len(path) > 2 and path[1][0] <= now_s - BASE_S:
+        while len(path) > 2 and now_s - path[1][0] >= BASE_S:
             path.popleft()
         then_s, x, y = path[0]
         if now_s - then_s < BASE_S:
