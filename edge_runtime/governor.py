@@ -134,7 +134,8 @@ class Governor:
         self._bucket.append(seen.latency_ms)
 
     def _decide(self, now_s: float) -> None:
-        while self._medians and self._medians[0][0] < now_s - max(DOWN_S, self._wait_up_s):
+        longest_s = max(DOWN_S, self._wait_up_s)
+        while len(self._medians) > 1 and self._medians[1][0] <= now_s - longest_s:
             self._medians.popleft()
         over = self._share(now_s, DOWN_S, lambda typical: typical > self._limit_ms)
         under = self._share(now_s, self._wait_up_s, lambda typical: typical < self._room_ms)
