@@ -26,7 +26,7 @@ class Bins:
     def add(self, time_s: float, numbers: dict[str, int]) -> None:
         """Note `numbers` at `time_s` seconds from the start."""
         self._merge(int(time_s // self.seconds), numbers)
-        if len(self._bins) > self._most:
+        while len(self._bins) > self._most:
             self._widen()
 
     def _merge(self, index: int, numbers: dict[str, int]) -> None:
