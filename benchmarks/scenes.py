@@ -154,7 +154,9 @@ def _speed(random: Random, scene: Scene, least: float = 1, most: float = 300) ->
 def _lanes(random: Random, scene: Scene, count: int, room: float) -> list[float]:
     """Lanes at least `room` apart, so that nobody is behind anybody for good."""
     free = scene.breadth - 2 * room - (count - 1) * room
-    return list(room * 1.5 + np.sort(random.uniform(0, max(free, 1), count)) + room * np.arange(count))
+    return list(
+        room * 1.5 + np.sort(random.uniform(0, max(free, 1), count)) + room * np.arange(count)
+    )
 
 
 def _across(random: Random, scene: Scene, lane: float, speed: float, size: Point) -> Mover:
@@ -223,7 +225,11 @@ def stop(random: Random, scene: Scene) -> None:
         onward = random.random() < 0.6
         reach, wait = scene.line * 0.7, float(random.uniform(3, 20))
         arrive = reach / speed
-        stations = [(0.0, scene.line - way * reach), (arrive, scene.line), (arrive + wait, scene.line)]
+        stations = [
+            (0.0, scene.line - way * reach),
+            (arrive, scene.line),
+            (arrive + wait, scene.line),
+        ]
         stations.append((2 * arrive + wait, scene.line + (way if onward else -way) * reach))
         counts = ((1, 0) if way > 0 else (0, 1)) if onward else (0, 0)
         scene.movers.append(Mover(tuple(stations), lane, size, counts))

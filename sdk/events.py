@@ -27,7 +27,8 @@ def event_record(event: Event, tally: Tally, epoch_ns: int | None) -> dict[str, 
     """One event as the document of a line.
 
     `time_s` counts from the first frame, `time` is the wall clock in UTC where it is known,
-    `x` and `y` are the anchor point in pixels, `age_s` is how long the track has lived.
+    `x` and `y` are the anchor point in pixels, `age_s` is how long the track has lived, `dwell_s`
+    how long it stayed in the zone that it left.
     """
     return {
         "event": event.kind,
@@ -42,6 +43,7 @@ def event_record(event: Event, tally: Tally, epoch_ns: int | None) -> dict[str, 
         "y": round(event.y, 1),
         "confidence": round(event.confidence, 3),
         "age_s": round(event.age_s, 3),
+        "dwell_s": round(event.dwell_s, 3) if event.kind == "left" else None,
     }
 
 
