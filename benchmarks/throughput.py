@@ -2,11 +2,13 @@
 
     python benchmarks/throughput.py --model MODEL.tflite... --video VIDEO [--rounds 5] [--json FILE]
 
-For each model, and in each round one after the other: the latency of the engine alone on one thread,
-a whole count with tallylens, and one with the script of peer_count.py with one thread and with one
-a core (the better of the two is taken). Load of other programs moves all three alike within a
-round, so ratios are taken within rounds and their medians shown. --no-peer leaves the script away;
-with it: pip install trackers. `cpu/frame` is processor time, which load hardly moves.
+For each model, and in each round one after the other: the latency of the engine alone on one
+thread, a whole count with tallylens, and one with the script of peer_count.py with one thread and
+with one a core (the better of the two is taken). Load of other programs moves all three alike
+within a round, so ratios are taken within rounds and their medians shown. tallylens runs a .tflite
+at the rectangle that fits the video, and the latency is that of this input; the script runs the
+file as it is. --no-peer leaves the script away; with it: pip install trackers. `cpu ms/frame` is
+processor time, which load hardly moves.
 """
 
 from __future__ import annotations
@@ -26,14 +28,16 @@ from rich.table import Table
 from tallylens import Counter, Line
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.pipeline import usable_cores
+from tallylens.edge_runtime.sources import open_source
+from tallylens.team import Form, fitted
 
 LINE = Line(0, 0.6, 1, 0.6)
 Row = dict[str, Any]
 
 
-def latency_ms(model: Path, seconds: float = 3.0) -> float:
+def latency_ms(form: Form, seconds: float = 3.0) -> float:
     """Mean time of one inference on one thread, nothing else running here."""
-    with open_engine(model) as engine:
+    with form.open() as engine:
         engine.input[:] = np.random.default_rng(0).integers(0, 256, engine.input.shape)
         for _ in range(3):
             engine.run()
@@ -70,6 +74,8 @@ def peer(model: Path, video: Path, threads: int) -> tuple[float, float, Row]:
 def measure(model: Path, video: Path, rounds: int, with_peer: bool) -> Row:
     """Medians over the rounds."""
     cores = usable_cores()
+    with open_source(video) as source:
+        form = fitted(model, source.size)
     runs: dict[str, list[float]] = {}
 
     def note(name: str, value: float) -> float:
@@ -78,7 +84,8 @@ def measure(model: Path, video: Path, rounds: int, with_peer: bool) -> Row:
 
     counts: dict[str, Row] = {}
     for _ in range(rounds):
-        single = note("single-thread ms", latency_ms(model))
+        single = note("single-thread ms", latency_ms(form))
+        note("square input's ms", latency_ms(Form(model)))
         fps, cpu, counts["tallylens"] = ours(model, video)
         note("tallylens fps", fps)
         note("tallylens cpu ms/frame", cpu)
@@ -90,15 +97,16 @@ def measure(model: Path, video: Path, rounds: int, with_peer: bool) -> Row:
             note("peer fps", best[0])
             note("peer cpu ms/frame", best[1])
             note("times the peer", fps / best[0])
-    size = "{}x{}".format(*input_size(model))
+    size = "{}x{}".format(*form.size) if form.size else "as made"
     medians = {name: statistics.median(values) for name, values in runs.items()}
-    return {"input": size, "cores": cores, **medians, "counts": counts, "runs": runs}
-
-
-def input_size(model: Path) -> tuple[int, int]:
-    """(height, width) of the model's input."""
-    with open_engine(model) as engine:
-        return engine.metadata.input_size
+    return {
+        "model": str(model),
+        "input": size,
+        "cores": cores,
+        **medians,
+        "counts": counts,
+        "runs": runs,
+    }
 
 
 def show(rows: list[Row]) -> None:

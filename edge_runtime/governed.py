@@ -14,26 +14,26 @@ class GovernedDetector:
     """Detects with the size of the governor's level, and asks the cloud first where it says so.
 
     Args:
-        detectors: one an input size, largest first.
+        detectors: one an input size, largest first; also an attribute.
         remote: detects elsewhere; one that raises must not end the count, so it returns None.
     """
 
     def __init__(
         self, detectors: Sequence[Detector], governor: Governor, remote: Remote | None = None
     ) -> None:
-        self._detectors = detectors
+        self.detectors = detectors
         self._governor = governor
         self._remote = remote
 
     @property
     def engine(self) -> Engine:
         """The engine of the largest size."""
-        return self._detectors[0].engine
+        return self.detectors[0].engine
 
     @property
     def timing(self) -> Timing:
         """Of all sizes together."""
-        return sum((detector.timing for detector in self._detectors), Timing())
+        return sum((detector.timing for detector in self.detectors), Timing())
 
     def detect(self, image: Image) -> Detections:
         """Objects in `image`, (height, width, 3) uint8 BGR, in its pixels."""
@@ -42,4 +42,4 @@ class GovernedDetector:
             found = self._remote(image)
             if found is not None:
                 return found
-        return self._detectors[level.size].detect(image)
+        return self.detectors[level.size].detect(image)

@@ -1,8 +1,9 @@
 """A .tflite detector for another input size: the same weights and scales, other shapes.
 
-A convolutional detector takes any input of whole strides. The interpreter carries new shapes through
-the graph by itself; only sizes that were written down as constants have to be changed: those
-of RESHAPE and of RESIZE_NEAREST_NEIGHBOR. Field numbers are those of the TFLite schema, version 3.
+A convolutional detector takes any input of whole strides. The interpreter carries new shapes
+through the graph by itself; only sizes that were written down as constants have to be changed,
+those of RESHAPE and of RESIZE_NEAREST_NEIGHBOR. Field numbers are those of the TFLite schema,
+version 3.
 """
 
 from __future__ import annotations
