@@ -280,6 +280,12 @@ class Counter:
         return 0 if self._ledger is None else self._ledger.frames
 
     @property
+    def frames_before(self) -> int:
+        """Frames that the state file has counted already."""
+        resume = self._keeping.resume
+        return 0 if resume is None else resume.number("frames")
+
+    @property
     def tally(self) -> Tally:
         """The totals so far.
 
