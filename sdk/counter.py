@@ -196,6 +196,8 @@ class Counter:
                     yield counted
                     ledger.save(when_due=True)
             finally:
+                # Closing tells what was lost.
+                frames.close()
                 ledger.dropped += frames.dropped
                 ledger.skipped += paces.skipped
                 ledger.warnings.extend(frames.warnings)

@@ -181,7 +181,7 @@ def test_zero_says_why(count: Run) -> None:
         (["--zone", "0,0,0,0,0,0"], 2, "the corners of a zone lie on one line"),
         (["--classes", "carr"], 2, "the model knows no class 'carr'. Try car"),
         (["--classes", "car", "--any-class"], 2, "classes and any_class exclude each other"),
-        (["--report", "counts.txt"], 2, "End it in .json or .csv"),
+        (["--report", "counts.txt"], 2, "End it in .json, .jsonl, .csv, .html"),
         (["--report", "no/such/folder/counts.csv"], 2, "does not exist. Make it first"),
         (["--annotate", "out.avi"], 2, "Give an .mp4 in a folder that exists"),
         (["--imgsz", "320"], 2, "squares.onnx has a fixed input size"),
