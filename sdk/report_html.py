@@ -1,40 +1,34 @@
-"""The report as one HTML file that needs nothing else: no script, no other file, no network.
-
-Names come from models, files and users: every one is escaped, and the page's content policy
-forbids scripts and requests besides.
-"""
+"""The report as one HTML page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from string import Template
+from collections.abc import Iterator
 from typing import Any
 
 from tallylens.edge_runtime.version import __version__
+from tallylens.page import cards, notes, page, section, table
 from tallylens.report import ClassCounts, Report
 from tallylens.report_pictures import pictures
 from tallylens.report_timeline import clock, timeline
-from tallylens.text import markup
 
-TEMPLATE = Path(__file__).with_name("report_template.html")
 MOST_EVENTS = 500
-Cells = Sequence[tuple[str, bool]]
 
 
 def to_html(report: Report) -> str:
     """The whole page."""
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        version=__version__,
-        title=markup(_title(report)),
+    return page(
+        title=_title(report),
         subtitle=_subtitle(report),
-        cards=_cards(report),
-        notes=_notes(report),
-        pictures=pictures(report),
-        places=_per_class(report) + _zones(report),
-        timeline=timeline(report),
-        periods=_periods(report),
-        events=_events(report),
+        parts=[
+            cards(_figures(report)),
+            notes(report.warnings),
+            pictures(report),
+            _per_class(report),
+            _zones(report),
+            timeline(report),
+            _periods(report),
+            _events(report),
+        ],
         footer=_footer(report),
     )
 
@@ -49,29 +43,17 @@ def _subtitle(report: Report) -> str:
         parts.append(f"from {report.started}")
     if report.interrupted:
         parts.append("interrupted, this is what was counted so far")
-    return markup(" · ".join(parts))
+    return " · ".join(parts)
 
 
-def _cards(report: Report) -> str:
-    cards = [("different objects", sum(report.unique.values()))]
+def _figures(report: Report) -> Iterator[tuple[str, object]]:
+    yield "different objects", sum(report.unique.values())
     for line in report.lines:
-        cards.append((f"{line.name}, {line.in_name}", sum(line.crossed_in.values())))
-        cards.append((f"{line.name}, {line.out_name}", sum(line.crossed_out.values())))
+        yield f"{line.name}, {line.in_name}", sum(line.crossed_in.values())
+        yield f"{line.name}, {line.out_name}", sum(line.crossed_out.values())
     for zone in report.zones:
-        cards.append((f"{zone.name}, entered", sum(zone.entered.values())))
-        cards.append((f"{zone.name}, now inside", sum(zone.now.values())))
-    items = (
-        f'<div class="card"><b>{number:,}</b><span>{markup(label)}</span></div>'
-        for label, number in cards
-    )
-    return f'<div class="cards">{"".join(items)}</div>'
-
-
-def _notes(report: Report) -> str:
-    if not report.warnings:
-        return ""
-    items = "".join(f"<li>{markup(warning)}</li>" for warning in report.warnings)
-    return f'<section class="notes"><h2>Notes</h2><ul>{items}</ul></section>'
+        yield f"{zone.name}, entered", sum(zone.entered.values())
+        yield f"{zone.name}, now inside", sum(zone.now.values())
 
 
 def _per_class(report: Report) -> str:
@@ -142,7 +124,7 @@ def _events(report: Report) -> str:
     title = "Events"
     if len(shown) < history.events_seen:
         title = f"The last {len(shown):,} of {history.events_seen:,} events"
-    return section(title, f'<div class="events">{body}</div>', long=True)
+    return section(title, f'<div class="tall">{body}</div>', long=True)
 
 
 def _before(record: dict[str, Any]) -> str:
@@ -151,41 +133,8 @@ def _before(record: dict[str, Any]) -> str:
 
 def _footer(report: Report) -> str:
     speed = report.speed
-    return markup(
+    return (
         f"{report.source} · model {report.model} · {report.engine} · {speed.fps:.1f} frames/s "
         f"(inference {speed.inference_ms:.1f} ms, the rest {speed.host_ms:.2f} ms a frame) · "
         f"tallylens {__version__}"
     )
-
-
-def section(title: str, body: str, *, long: bool = False) -> str:
-    """A titled part of the page; `long` ones may break over printed pages."""
-    kind = ' class="long"' if long else ""
-    return f"<section{kind}><h2>{markup(title)}</h2>{body}</section>"
-
-
-def table(
-    head: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    total: Sequence[object] | None = None,
-    texts: int = 1,
-) -> str:
-    """An HTML table; the first `texts` columns are words, the others figures."""
-
-    def line(cells: Sequence[object], tag: str) -> str:
-        parts = (
-            f"<{tag}{' class=text' if i < texts else ''}>{markup(_figure(cell))}</{tag}>"
-            for i, cell in enumerate(cells)
-        )
-        return f"<tr>{''.join(parts)}</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    foot = f"<tfoot>{line(total, 'td')}</tfoot>" if total is not None else ""
-    return (
-        f'<div class="scroll"><table><thead>{line(head, "th")}</thead>'
-        f"<tbody>{body}</tbody>{foot}</table></div>"
-    )
-
-
-def _figure(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
