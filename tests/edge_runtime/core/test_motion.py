@@ -35,13 +35,13 @@ def test_fast_ones_side_by_side_stay_apart(scenes: Any) -> None:
 
 
 def test_sightings_here_and_there_are_no_fast_object(scenes: Any) -> None:
-    """Flashes at random places, one a frame: hardly three of them lie in even motion."""
+    """Flashes at random places, one a frame: four in a row hardly ever lie in even motion."""
     random = np.random.default_rng(5)
     counter = TrackCounter(1, scenes.FRAME)
     for frame in range(100):
         x, y = random.uniform(0, 600), random.uniform(0, 440)
         counter.update(frame * 100_000_000, scenes.detections([(x, y, x + 15, y + 15)]))
-    assert counter.unique().sum() <= 1
+    assert counter.unique().sum() <= 2
 
 
 @pytest.mark.parametrize("fps", [8.0, 25.0])
