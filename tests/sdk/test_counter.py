@@ -337,8 +337,9 @@ def test_zero_is_explained_when_all_is_too_short(
     report = make().run(squares.timed(squares.scene()[:2]))
     assert report.unique == {}
     assert report.warnings == (
-        "there were 4 detections, but nothing stayed long or clear enough to be an object: 2 "
-        "tracks were too short, where 0.25 s with a mean confidence of 0.35 are needed",
+        "there were 4 detections, but nothing stayed long or clear enough to be an object: of 2 "
+        "tracks the longest unconfirmed one lasted 0.00 s, where 0.25 s with a mean confidence of "
+        "0.35 are needed",
     )
 
 
