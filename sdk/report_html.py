@@ -10,6 +10,7 @@ from tallylens.page import cards, notes, page, section, table
 from tallylens.report import ClassCounts, Report
 from tallylens.report_pictures import pictures
 from tallylens.report_timeline import clock, timeline
+from tallylens.text import markup
 
 MOST_EVENTS = 500
 
