@@ -101,7 +101,7 @@ def _traffic(
 
     def travelled(times: Times) -> Times:
         ripple = np.cos(phase) - np.cos(2 * math.pi * times / period + phase)
-        return speed * (times + wave * period / (2 * math.pi) * ripple)
+        return np.asarray(speed * (times + wave * period / (2 * math.pi) * ripple))
 
     way = float(travelled(np.array([seconds]))[0])
     place = high + 6

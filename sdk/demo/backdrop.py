@@ -169,7 +169,7 @@ def _houses(image: Canvas3, camera: Camera, weather: Weather, rng: np.random.Gen
         matrix = cv2.getPerspectiveTransform(source, camera.project(corners).astype(np.float32))
         size = camera.size
         mask = cv2.warpPerspective(np.ones((rows, columns), np.float32), matrix, size)[..., None]
-        drawn = cv2.warpPerspective(front, matrix, size, flags=cv2.INTER_AREA)
+        drawn = np.asarray(cv2.warpPerspective(front, matrix, size), np.float32)
         share, mist = weather.fog(FRONTS + 4)
         lit = light(drawn, weather.tint) * (1 - share) + np.array(mist, np.float32) * share * mask
         image[:] = image * (1 - mask) + lit
