@@ -74,9 +74,9 @@ def _candidates(
     camera: Camera, places: Places, seconds: float, rng: np.random.Generator
 ) -> Iterator[Actor]:
     lanes = (
-        (CYCLE_EDGE + 0.8, 1, rng.uniform(6.5, 10), (14, 34), ("car",)),
+        (CYCLE_EDGE + 1.6, 1, rng.uniform(6.5, 10), (14, 34), ("car",)),
         (FAR_LANE + 0.8, -1, rng.uniform(6.5, 10), (14, 34), ("car", "car", "bus")),
-        ((KERB + CYCLE_EDGE) / 2, 1, rng.uniform(3.6, 5.2), (16, 45), ("bicycle",)),
+        (KERB + 0.55, 1, rng.uniform(3.6, 5.2), (16, 45), ("bicycle",)),
     )
     for z, direction, speed, gaps, kinds in lanes:
         yield from _traffic(camera, seconds, rng, z, direction, speed, gaps, kinds)

@@ -16,15 +16,8 @@ from .weather import Weather, light
 
 # Depths in metres where things begin: near pavement, cycle lane, near lane, green, far lane, far
 # pavement, house fronts.
-NEAR_EDGE, KERB, CYCLE_EDGE, GREEN, FAR_LANE, FAR_KERB, FRONTS = (
-    8.4,
-    11.4,
-    13.0,
-    16.1,
-    17.9,
-    21.0,
-    25.4,
-)
+NEAR_EDGE, KERB, CYCLE_EDGE = 8.4, 11.4, 12.9
+GREEN, FAR_LANE, FAR_KERB, FRONTS = 16.9, 18.3, 21.2, 25.4
 PIXELS_A_METRE = 28
 Canvas3 = npt.NDArray[np.float32]
 
