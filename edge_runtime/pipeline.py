@@ -7,12 +7,19 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import Protocol
 
-from .detector import Detector
-from .types import Detections, Frame
+from .types import Detections, Frame, Image
 
 # Frames decoded ahead of the slowest worker; more would only cost memory.
 AHEAD = 2
+
+
+class Detects(Protocol):
+    """A `Detector`, or what stands before one."""
+
+    def detect(self, image: Image) -> Detections:
+        """Objects in (height, width, 3) uint8 BGR; called by one thread at a time."""
 
 
 def usable_cores() -> int:
@@ -23,7 +30,7 @@ def usable_cores() -> int:
 
 
 def detect_in_order(
-    detectors: Sequence[Detector], frames: Iterable[Frame]
+    detectors: Sequence[Detects], frames: Iterable[Frame]
 ) -> Iterator[tuple[Frame, Detections]]:
     """Detect in several frames at once, one detector a thread, and yield in capture order.
 
@@ -34,7 +41,7 @@ def detect_in_order(
         for frame in frames:
             yield frame, detectors[0].detect(frame.image)
         return
-    idle: SimpleQueue[Detector] = SimpleQueue()
+    idle: SimpleQueue[Detects] = SimpleQueue()
     for detector in detectors:
         idle.put(detector)
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tallylens.edge_runtime.core import CounterOptions, DecoderOptions
 from tallylens.edge_runtime.detector import Detector, Timing
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import SourceError, UsageError
-from tallylens.edge_runtime.pipeline import detect_in_order, usable_cores
+from tallylens.edge_runtime.pipeline import Detects, detect_in_order, usable_cores
 from tallylens.edge_runtime.sources import Source, SourceSpec, open_source
 from tallylens.edge_runtime.sources.iterable import is_picture
 from tallylens.edge_runtime.types import Detections, Event, Frame, Image, Line, Tracks, Zone
@@ -21,6 +21,9 @@ from tallylens.models import ready_model
 from tallylens.places import check_line, check_zone
 from tallylens.report import Report, Speed
 from tallylens.tally import Tally
+
+if TYPE_CHECKING:
+    from tallylens.cloud_fallback.offload import Offloader, OffloadOptions
 
 NANOSECONDS = 1_000_000_000
 MAX_SECONDS = 9e9  # of 64 bits of nanoseconds
@@ -50,6 +53,7 @@ class Counter:
             the rectangle of 640 pixels' length that fits the source.
         workers: frames inferred at once; None takes one a core for files and one for live sources.
         options: thresholds of tracking and counting.
+        offload: a server with a bigger model, and when to ask it.
 
     A counter is bound to the first source or frame it sees. Use it as a context manager, or call
     `close`, where memory matters.
@@ -66,6 +70,7 @@ class Counter:
         imgsz: tuple[int, int] | None = None,
         workers: int | None = None,
         options: CounterOptions | None = None,
+        offload: OffloadOptions | None = None,
     ) -> None:
         if any_class and classes is not None:
             raise UsageError("classes and any_class exclude each other", "Give one of them")
@@ -89,6 +94,8 @@ class Counter:
             "options": options,
         }
         self._detectors: list[Detector] = []
+        self._offload = offload
+        self._offloader: Offloader | None = None
         self._tally: Tally | None = None
         self._stack = ExitStack()
         self._source_name = "frames"
@@ -139,7 +146,7 @@ class Counter:
             self._source_name = frames.name
             self._prepare(frames.size, 1 if frames.live else self._workers or usable_cores())
             try:
-                for frame, detections in detect_in_order(self._detectors, frames):
+                for frame, detections in detect_in_order(self._lanes(), frames):
                     yield self._count(frame, detections)
             finally:
                 self._warnings.extend(frames.warnings)
@@ -160,7 +167,7 @@ class Counter:
         height, width = image.shape[:2]
         self._prepare((width, height), 1)
         frame = Frame(image, round(timestamp * NANOSECONDS), self._frames)
-        return self._count(frame, self._detectors[0].detect(image)).tracks
+        return self._count(frame, self._lanes()[0].detect(image)).tracks
 
     def _check_frame(self, image: Image, timestamp: float) -> None:
         if not is_picture(image):
@@ -183,7 +190,22 @@ class Counter:
             self._detectors.append(Detector(engine, self._decoding))
         names = self._detectors[0].engine.metadata.class_names
         self._tally = Tally(names, frame_size, **self._counting)
+        self._begin_offloading()
         self._started_ns = time.perf_counter_ns()
+
+    def _begin_offloading(self) -> None:
+        if self._offload is None:
+            return
+        from tallylens.cloud_fallback.offload import Offloader
+
+        self._offloader = Offloader(self._detectors, self._offload)
+        self._stack.callback(self._offloader.close)
+        if not self._offloader.start():
+            self._warnings.append("the cloud cannot be reached; counting on this device alone")
+
+    def _lanes(self) -> Sequence[Detects]:
+        """What frames are given to: the detectors, or what may ask the cloud before them."""
+        return self._detectors if self._offloader is None else self._offloader.lanes()
 
     def _count(self, frame: Frame, detections: Detections) -> Counted:
         tally = self.tally
@@ -251,6 +273,7 @@ class Counter:
                 host_ms=(letterbox_ns + decode_ns + counting_ns) / frames / 1e6,
             ),
             interrupted=interrupted,
+            offload=self._offloader.report() if self._offloader is not None else None,
         )
 
     def close(self) -> None:

@@ -19,6 +19,17 @@ CONVERT_MODULES = {
 """Module to package, of the extra `convert`."""
 
 
+SERVE_MODULES = {
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "limits": "limits",
+    "prometheus_client": "prometheus-client",
+    "cryptography": "cryptography",
+    "jwt": "pyjwt",
+}
+"""The same of the extra `serve`."""
+
+
 def missing(modules: dict[str, str]) -> list[str]:
     """The packages whose modules cannot be found; nothing is imported."""
     return [
@@ -34,3 +45,9 @@ def need_converters(purpose: str, *modules: str) -> None:
     wanted = modules or ("onnx", "onnx_ir", "onnxruntime")
     for package in missing({module: CONVERT_MODULES[module] for module in wanted}):
         raise MissingExtraError(package, "convert", purpose)
+
+
+def need_server(purpose: str) -> None:
+    """Raise MissingExtraError unless everything that serving takes is there."""
+    for package in missing(SERVE_MODULES):
+        raise MissingExtraError(package, "serve", purpose)

@@ -69,7 +69,8 @@ class Report:
 
     `seconds` is the length of what was watched, by capture time. `occupancy` holds, for each
     second with objects in view, the second's start and the most objects of each class seen at
-    once. `interrupted` tells that the source was not read to its end.
+    once. `interrupted` tells that the source was not read to its end. `offload` is what was asked
+    of the cloud and why, where there was one.
     """
 
     source: str
@@ -84,6 +85,7 @@ class Report:
     warnings: tuple[str, ...]
     speed: Speed
     interrupted: bool = field(default=False)
+    offload: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The document of `count --json`."""
@@ -100,6 +102,7 @@ class Report:
             "warnings": list(self.warnings),
             "speed": self.speed.as_dict(),
             "interrupted": self.interrupted,
+            **({} if self.offload is None else {"offload": dict(self.offload)}),
         }
 
     def to_json(self) -> str:

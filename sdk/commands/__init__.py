@@ -3,6 +3,16 @@
 They import what they need when they run: `tallylens --help` loads nothing heavy.
 """
 
-from tallylens.commands import benchmark, convert, count, doctor, evaluate, inspect, models, verify
+from tallylens.commands import (
+    benchmark,
+    convert,
+    count,
+    doctor,
+    evaluate,
+    inspect,
+    models,
+    serve,
+    verify,
+)
 
-COMMANDS = (count, convert, inspect, evaluate, verify, benchmark, models, doctor)
+COMMANDS = (count, convert, inspect, evaluate, verify, benchmark, models, serve, doctor)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tallylens.commands.arguments import add_json, input_size, names, positive, print_json
 
 if TYPE_CHECKING:
+    from tallylens.cloud_fallback.offload import OffloadOptions
     from tallylens.counter import Counted, Counter
     from tallylens.edge_runtime.errors import TallyLensError
     from tallylens.report import Report
@@ -71,6 +72,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and counts"
     )
+    parser.add_argument(
+        "--cloud", metavar="wss://HOST:PORT", help="a tallylens server with a bigger model"
+    )
+    parser.add_argument(
+        "--offload",
+        choices=("auto", "never", "always"),
+        default="auto",
+        help="when to ask it (default: auto, where it is worth it)",
+    )
+    parser.add_argument(
+        "--ca", type=Path, metavar="FILE", help="authority that signed the server's certificate"
+    )
     add_json(parser)
 
 
@@ -91,6 +104,7 @@ def run(options: argparse.Namespace) -> int:
         imgsz=options.imgsz,
         workers=options.workers,
         options=CounterOptions(anchor=options.anchor),
+        offload=_offload(options),
     ) as counter:
         report, error = _count(counter, options)
     try:
@@ -101,6 +115,16 @@ def run(options: argparse.Namespace) -> int:
     if error is not None:
         raise error
     return INTERRUPTED if report.interrupted else DONE
+
+
+def _offload(options: argparse.Namespace) -> OffloadOptions | None:
+    """What --cloud and its friends ask for."""
+    if options.cloud is None:
+        return None
+    from tallylens.cloud_fallback.credentials import find_key
+    from tallylens.cloud_fallback.offload import OffloadOptions
+
+    return OffloadOptions(options.cloud, find_key(), options.offload, options.ca)
 
 
 def _show(report: Report, as_json: bool) -> None:
