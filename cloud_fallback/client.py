@@ -111,6 +111,7 @@ class CloudClient:
         self._changed = threading.Condition(self._lock)
         self._loop = asyncio.new_event_loop()
         self._wake = asyncio.Event()
+        self._hello_at = 0.0
         self._stopping = False
         self._summary: Summary | None = None
         self._thread = threading.Thread(target=self._work, name="cloud", daemon=True)
@@ -236,6 +237,7 @@ class CloudClient:
             proxy=None if self._tls is None or _is_near(self.url) else True,
             logger=_quiet_logger(),
         ) as socket:
+            self._hello_at = time.monotonic()
             await socket.send(encode(self._stream.hello()))
             sender = asyncio.create_task(self._send(socket))
             try:
@@ -280,6 +282,7 @@ class CloudClient:
             message, frame = self._stream.receive(text)
             if isinstance(message, Welcome):
                 self.totals.connections += 1
+                self._estimate.greeted(now - self._hello_at)
                 self._changed.notify_all()
             if isinstance(message, Summary):
                 self._summary = message

@@ -1,15 +1,17 @@
 """What a link is worth, measured from the frames that went over it. Pure; times are given.
 
-A frame's answer tells how many bytes were delivered while it was under way (the delivery rate of
-BBR, Cardwell et al. 2016): a sample of the bandwidth that is right also with many frames in
-flight, and too low only where the sender had nothing to send.
+Frames arrive in the order in which they were sent, so that the bytes between two arrivals, over the
+time between them, are a sample of the bandwidth: right with many frames in flight, however long the
+server keeps each. When a frame arrived follows from when its answer came and how long it was kept.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+RECENT = 64
 SMOOTHING = 0.2
+MIN_SERVICE_S = 1e-3
 # Mean plus two mean deviations is near the 95th percentile of what queues do.
 DEVIATIONS = 2.0
 
@@ -41,70 +43,63 @@ class Ewma:
 class _Sent:
     at: float
     size: int
-    delivered: int
-    delivered_at: float
-    busy: bool
 
 
 class LinkEstimate:
-    """Round trip, bandwidth and server time of one connection, in seconds and bytes."""
+    """Round trip, bandwidth and server time of one connection, in seconds and bytes a second."""
 
     def __init__(self) -> None:
         self.rtt = Ewma()
         self.server = Ewma()
         self.bandwidth = Ewma()
-        self.last_heard = 0.0
-        self._delivered = 0
-        self._delivered_at = 0.0
-        self._under_way: dict[int, _Sent] = {}
+        self._heard = 0.0
+        self._sent: dict[int, _Sent] = {}
+        self._waiting: dict[int, _Sent] = {}
+        self._last_arrival = (0, 0.0)
+
+    def greeted(self, seconds: float) -> None:
+        """A first message and its answer, both short, took so long."""
+        self.rtt.add(seconds)
 
     def sent(self, sequence: int, size: int, now: float) -> None:
         """A frame of `size` bytes leaves."""
-        if not self._under_way:
-            self._delivered_at = now
-        self._under_way[sequence] = _Sent(
-            now, size, self._delivered, self._delivered_at, bool(self._under_way)
-        )
+        self._sent[sequence] = self._waiting[sequence] = _Sent(now, size)
+        while len(self._sent) > RECENT:
+            self._sent.pop(next(iter(self._sent)))
 
     def answered(self, sequence: int, server_s: float, now: float) -> None:
-        """Its answer arrives; the server kept it for `server_s`."""
-        self.last_heard = now
-        sent = self._under_way.pop(sequence, None)
+        """Its answer comes; the server kept it for `server_s`."""
+        self._heard = now
+        sent = self._waiting.pop(sequence, None)
         if sent is None:
             return
-        self._delivered += sent.size
-        self._delivered_at = now
         self.server.add(server_s)
-        path_s = max(1e-4, now - sent.at - server_s)
-        elapsed = max(1e-4, now - sent.delivered_at - server_s)
-        self._add_rate((self._delivered - sent.delivered) / elapsed, path_s, sent)
-
-    def _add_rate(self, rate: float, path_s: float, sent: _Sent) -> None:
-        """A lone frame spends a round trip as well, so that its rate is a lower bound."""
-        if sent.busy or not self.bandwidth.samples:
-            self.bandwidth.add(rate)
-        elif rate > self.bandwidth.mean:
-            self.bandwidth.add(rate, weight=0.5)
-        else:
-            lone = sent.size / max(1e-4, path_s - self.rtt.mean)
-            self.bandwidth.add(min(lone, 2 * self.bandwidth.mean))
-        if not sent.busy:
-            self.rtt.add(max(0.0, path_s - sent.size / max(self.bandwidth.mean, 1.0)))
+        arrived = now - server_s
+        before, before_at = self._last_arrival
+        if sequence <= before:
+            return
+        self._last_arrival = (sequence, arrived)
+        between = [one for number, one in self._sent.items() if before < number <= sequence]
+        begun = max(before_at, between[0].at + self.rtt.mean)
+        size = sum(one.size for one in between)
+        self.bandwidth.add(size / max(MIN_SERVICE_S, arrived - begun))
+        if len(between) == 1 and sent.at > before_at:
+            path_s = arrived - sent.at
+            self.rtt.add(max(0.0, path_s - size / self.bandwidth.mean))
 
     def lost(self) -> None:
         """The connection is gone, and with it what was under way."""
-        self._under_way.clear()
+        self._waiting.clear()
 
     def silent_s(self, now: float) -> float:
         """How long frames have been under way without any answer; 0 without frames."""
-        if not self._under_way:
+        if not self._waiting:
             return 0.0
-        first = next(iter(self._under_way.values())).at
-        return max(0.0, now - max(first, self.last_heard))
+        first = next(iter(self._waiting.values())).at
+        return max(0.0, now - max(first, self._heard))
 
     def expected_s(self, size: int) -> float:
         """About how long a frame of `size` bytes takes to its answer, 19 times of 20."""
-        waiting = sum(one.size for one in self._under_way.values())
         if not self.bandwidth.samples:
             return 0.0
-        return self.rtt.p95 + (size + waiting) / max(self.bandwidth.mean, 1.0) + self.server.p95
+        return self.rtt.p95 + size / self.bandwidth.mean + self.server.p95

@@ -28,19 +28,26 @@ from .packing import Packer
 from .policy import Decision, Offload, Policy, Situation
 from .reward import predicted_reward
 
-DEADLINE_S = 1.0
+# A camera goes on; a file waits, but not for ever.
+LIVE_DEADLINE_S = 0.5
+FILE_DEADLINE_S = 10.0
+# Of the time until the deadline, what the way up may take.
+TRANSFER_SHARE = 0.5
 UNKNOWN_QUOTA = 1 << 62
 
 
 @dataclass(frozen=True)
 class OffloadOptions:
-    """Where the cloud is, when to ask it, and how long a frame may take in all (seconds)."""
+    """Where the cloud is, when to ask it, and how long a frame may take in all, in seconds.
+
+    Without a deadline it is half a second for live sources, and ten for files.
+    """
 
     address: str
     key: Secret
     mode: Offload = "auto"
     ca: Path | None = None
-    deadline_s: float = DEADLINE_S
+    deadline_s: float | None = None
 
 
 class Offloader:
@@ -49,6 +56,7 @@ class Offloader:
     Args:
         local: the device's own detectors, all of one model; taken in turn.
         options: where and when.
+        live: frames come whether or not the last one is done.
         connect: makes the client; for tests.
     """
 
@@ -57,7 +65,11 @@ class Offloader:
         local: Sequence[Detector],
         options: OffloadOptions,
         connect: Callable[..., CloudClient] = CloudClient,
+        *,
+        live: bool = True,
     ) -> None:
+        default_s = LIVE_DEADLINE_S if live else FILE_DEADLINE_S
+        self._deadline_s = options.deadline_s or default_s
         self._idle: SimpleQueue[Detector] = SimpleQueue()
         for detector in local:
             self._idle.put(detector)
@@ -120,7 +132,7 @@ class Offloader:
                     quota=UNKNOWN_QUOTA,
                     silent_s=link.silent_s,
                     expected_s=self._client.expected_s(packer.expected_bytes()) if packer else 0.0,
-                    deadline_s=self._options.deadline_s - (time.monotonic() - begun),
+                    deadline_s=self._deadline_s - (time.monotonic() - begun),
                     local_s=self._local_s.p95 if before is None else 0.0,
                 )
             )
@@ -152,11 +164,15 @@ class Offloader:
         """The cloud's answer, if it leaves time to go on without it."""
         packer = self._packer
         assert packer is not None, "there is a connection"
-        reserve = 0.0 if have_local else self._local_s.p95
-        last = begun + self._options.deadline_s - reserve
+        # Without an answer every lane goes on with a detector of its own, or waits for one.
+        turns = -(-len(self.lanes()) // self._workers)
+        reserve = 0.0 if have_local else turns * self._local_s.p95
+        last = begun + self._deadline_s - reserve
         with self._lock:
             link = self._client.state()
-            packer.adapt(link.bandwidth, (last - begun) / 2 - link.rtt_s - link.server_p95_s)
+            # Frames under way share the link, and the answer needs time as well.
+            transfer_s = (last - begun - link.rtt_s) * TRANSFER_SHARE / len(self.lanes())
+            packer.adapt(link.bandwidth, transfer_s)
             picture = packer.pack(image)
         left = last - time.monotonic()
         submission = self._client.submit(picture, time.monotonic_ns() // 1000, max(left, 0.001))
@@ -233,5 +249,5 @@ class Offloader:
             "rtt_ms": round(link.rtt_s * 1000, 1),
             "bytes_per_second": round(link.bandwidth),
             "longest_frame_ms": round(longest_s * 1000, 1),
-            "deadline_ms": round(self._options.deadline_s * 1000),
+            "deadline_ms": round(self._deadline_s * 1000),
         }

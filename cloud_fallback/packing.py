@@ -61,7 +61,7 @@ class Packer:
         return Picture(data.tobytes(), image.shape[1], image.shape[0])
 
     def adapt(self, bandwidth: float, seconds: float) -> None:
-        """Fit the next picture to `seconds` on a link of `bandwidth` bytes a second."""
+        """Fit the next pictures, each to `seconds` of a link of `bandwidth` bytes a second."""
         if not bandwidth or not self._sizes:
             return
         share = self.expected_bytes() / (bandwidth * max(seconds, 1e-3))

@@ -144,7 +144,8 @@ class Counter:
             )
         with source if isinstance(source, Source) else open_source(source) as frames:
             self._source_name = frames.name
-            self._prepare(frames.size, 1 if frames.live else self._workers or usable_cores())
+            workers = 1 if frames.live else self._workers or usable_cores()
+            self._prepare(frames.size, workers, live=frames.live)
             try:
                 for frame, detections in detect_in_order(self._lanes(), frames):
                     yield self._count(frame, detections)
@@ -179,7 +180,7 @@ class Counter:
         if not abs(timestamp) <= MAX_SECONDS:
             raise UsageError(f"the timestamp is {timestamp}", "Give seconds from any origin")
 
-    def _prepare(self, frame_size: tuple[int, int], workers: int) -> None:
+    def _prepare(self, frame_size: tuple[int, int], workers: int, *, live: bool = True) -> None:
         if self._closed:
             raise UsageError("the counter is closed", "Make a new Counter")
         if self._tally is not None:
@@ -190,15 +191,15 @@ class Counter:
             self._detectors.append(Detector(engine, self._decoding))
         names = self._detectors[0].engine.metadata.class_names
         self._tally = Tally(names, frame_size, **self._counting)
-        self._begin_offloading()
+        self._begin_offloading(live)
         self._started_ns = time.perf_counter_ns()
 
-    def _begin_offloading(self) -> None:
+    def _begin_offloading(self, live: bool) -> None:
         if self._offload is None:
             return
         from tallylens.cloud_fallback.offload import Offloader
 
-        self._offloader = Offloader(self._detectors, self._offload)
+        self._offloader = Offloader(self._detectors, self._offload, live=live)
         self._stack.callback(self._offloader.close)
         if not self._offloader.start():
             self._warnings.append("the cloud cannot be reached; counting on this device alone")
