@@ -136,7 +136,7 @@ def decode_frame(message: bytes) -> tuple[FrameHeader, memoryview]:
         raise ProtocolError(f"a binary message of version {version} and type {kind}")
     if codec not in set(Codec):
         raise ProtocolError(f"the codec is {codec}")
-    if flags & ~Flag.REPEATED:
+    if flags > Flag.REPEATED:
         raise ProtocolError(f"the flags are {flags:#x}")
     if not (sequence and width and height):
         raise ProtocolError("a sequence number, width or height of 0")
