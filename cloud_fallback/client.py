@@ -116,7 +116,7 @@ class CloudClient:
         self._summary: Summary | None = None
         self._thread = threading.Thread(target=self._work, name="cloud", daemon=True)
 
-    def start(self, wait_s: float = 10.0) -> Welcome | None:
+    def start(self, wait_s: float = 5.0) -> Welcome | None:
         """Connect; the welcome, or None where the server cannot be reached now.
 
         Raises:

@@ -31,6 +31,8 @@ from .reward import predicted_reward
 # A camera goes on; a file waits, but not for ever.
 LIVE_DEADLINE_S = 0.5
 FILE_DEADLINE_S = 10.0
+# What the first connection may take before the device begins alone.
+CONNECT_S = 5.0
 # Of the time until the deadline, what the way up may take.
 TRANSFER_SHARE = 0.5
 UNKNOWN_QUOTA = 1 << 62
@@ -94,7 +96,7 @@ class Offloader:
         Raises:
             CloudError: the server refuses.
         """
-        return self._options.mode != "never" and self._client.start() is not None
+        return self._options.mode != "never" and self._client.start(CONNECT_S) is not None
 
     def lanes(self) -> list[Offloader]:
         """This once for each frame that may be under way at a time."""

@@ -29,8 +29,11 @@ class ServerStream:
     `forgotten`; no frame arrives twice.
     """
 
-    def __init__(self, credits: int) -> None:
+    def __init__(self, credits: int, *, ordered: bool = False) -> None:
+        """Give `ordered` where the server counts: capture times must then rise."""
         self.credits = credits
+        self._ordered = ordered
+        self._capture_us = -(1 << 63)
         self.highest = 0
         self.frames = 0
         self.answered = 0
@@ -54,7 +57,7 @@ class ServerStream:
         Nothing is to be done about a repeated frame that is being worked on.
 
         Raises:
-            ProtocolError: no frame, or a sequence number that jumps too far.
+            ProtocolError: no frame, a sequence that jumps too far, or time standing still.
         """
         header, picture = decode_frame(message)
         sequence = header.sequence
@@ -65,6 +68,9 @@ class ServerStream:
             return self._fresh(known) if known else self._refusal(sequence, "forgotten")
         if self.highest and sequence - self.highest > MAX_JUMP:
             raise ProtocolError(f"frame {sequence} follows frame {self.highest}")
+        if self._ordered and self.frames and header.capture_us <= self._capture_us:
+            raise ProtocolError("capture times that do not rise")
+        self._capture_us = header.capture_us
         self.highest = sequence
         self.frames += 1
         self._pending.add(sequence)

@@ -187,9 +187,6 @@ class Connection:
             self.send(arrival)
             return
         header = arrival.header
-        if session.count is not None and header.capture_us <= session.last_capture_us:
-            raise ProtocolError("capture times that do not rise")
-        session.last_capture_us = header.capture_us
         settings, pixels = self._service.settings, header.width * header.height
         if len(arrival.picture) > settings.frame_bytes or pixels > settings.pixels:
             self._refuse(session, header, "too_big")

@@ -6,7 +6,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..messages import Hello, Mode
@@ -41,7 +41,6 @@ class Session:
     count: SessionCount | None = None
     outlet: Outlet | None = None
     left: float = 0.0
-    last_capture_us: int = field(default=-(1 << 63))
 
     def send(self, answer: Answer) -> None:
         """To the client if it is there; what it misses it gets when it comes back."""
@@ -74,7 +73,7 @@ class Sessions:
             resume_hash=hash_of(token),
             key_hash=caller.key.sha256,
             mode=hello.mode,
-            stream=ServerStream(self._credits),
+            stream=ServerStream(self._credits, ordered=count is not None),
             count=count,
         )
         self._sessions[session.id] = session
