@@ -103,6 +103,7 @@ def convert(
     compression: Compression | None = None,
     progress: Progress | None = None,
     coreml: CoreMLOptions | None = None,
+    server: bool = False,
 ) -> ConversionReport:
     """Write `source` (.pt or .onnx) for each target, and what was done as NAME.conversion.json.
 
@@ -122,6 +123,8 @@ def convert(
         compression: how much to prune, and how long to recover from it.
         progress: told the stage and how much of it is done (0 to 1, None when unknown).
         coreml: what only Core ML packages can be.
+        server: ONNX as NAME-server.onnx for `tallylens serve`: batches of camera bytes in, the
+            best boxes out.
 
     Raises:
         UsageError: an unknown target or quantization, int8 without images, or the source itself
@@ -135,7 +138,9 @@ def convert(
     wanted = _check(targets, quantize, calibration, coreml)
     compression = compression or Compression()
     check_compression(compression, calibration)
-    name = source.stem + compression.suffix + _SUFFIX_OF[quantize]
+    if server and wanted != ("onnx",):
+        raise UsageError("the form for servers is ONNX", "Use --to onnx with --server")
+    name = source.stem + compression.suffix + _SUFFIX_OF[quantize] + ("-server" if server else "")
     paths = {target: out_dir / f"{name}.{_EXTENSION_OF[target]}" for target in wanted}
     _refuse_overwriting(source, paths)
 
@@ -151,7 +156,7 @@ def convert(
     artefacts: list[Artefact] = []
     for target in wanted:
         tell(f"write {target}", None)
-        content, written = _emit(graph, target, quantize, ranges, coreml)
+        content, written = _emit(graph, target, quantize, ranges, coreml, server)
         contents[paths[target]] = content
         artefacts.append(_artefact(paths[target], target, written, content))
     report = ConversionReport(
@@ -258,6 +263,7 @@ def _emit(
     quantize: Quantization,
     calibration: Calibration | None,
     coreml: CoreMLOptions,
+    server: bool,
 ) -> tuple[Content, Quantization]:
     """What to write and the quantization that is in it."""
     if target == "coreml":
@@ -276,9 +282,13 @@ def _emit(
 
         content = emit_tflite(graph, quantization=quantize, calibration=calibration)
         return content, quantize
+    half = quantize == "fp16"
+    if server:
+        from .emit.onnx_server import emit_onnx_server
+
+        return emit_onnx_server(graph, half=half), "fp16" if half else "none"
     from .emit.onnx import emit_onnx
 
-    half = quantize == "fp16"
     return emit_onnx(graph, half=half), "fp16" if half else "none"
 
 

@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   tallylens convert yolov5n.pt --to onnx,tflite --imgsz 384x640
   tallylens convert yolov5n.pt --quantize int8 --calibration my-images/
   tallylens convert yolov5n.pt --to coreml --quantize fp16 --nms
+  tallylens convert yolov5m.pt --to onnx --server
   tallylens convert yolov5n.pt --prune 0.2 --recover 10 --calibration my-images/"""
 
 
@@ -56,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MINUTES",
         help="then train for so long to give what the original gives; no labels are needed",
     )
+    parser.add_argument(
+        "--server",
+        action="store_true",
+        help="ONNX for tallylens serve: batches of camera bytes in, the best boxes out",
+    )
     add_json(parser)
 
 
@@ -77,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
             input_size=options.imgsz,
             compression=Compression(options.prune, options.recover),
             coreml=CoreMLOptions(nms=options.nms, weights_only=options.weights_only),
+            server=options.server,
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )
     if options.json:
