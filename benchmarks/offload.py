@@ -36,7 +36,7 @@ from tallylens import Counter, Line
 from tallylens.cloud_fallback.corrections import iou
 from tallylens.cloud_fallback.credentials import Secret
 from tallylens.cloud_fallback.messages import Bye, Hello, Reject, Result, Summary, encode
-from tallylens.cloud_fallback.offload import OffloadOptions
+from tallylens.cloud_fallback.offload import Offloader, OffloadOptions
 from tallylens.cloud_fallback.protocol import (
     PATH,
     SUBPROTOCOL,
@@ -47,7 +47,11 @@ from tallylens.cloud_fallback.protocol import (
 from tallylens.cloud_fallback.server.keys import entry, new_key
 from tallylens.cloud_fallback.server.models import open_session
 from tallylens.counter import Counted
-from tallylens.edge_runtime.types import Detections
+from tallylens.edge_runtime.detector import Detector
+from tallylens.edge_runtime.engines import open_engine
+from tallylens.edge_runtime.pipeline import detect_in_order
+from tallylens.edge_runtime.sources import open_source
+from tallylens.edge_runtime.types import Detections, Frame
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 STREET = DATA / "videos" / "street.mp4"
@@ -60,8 +64,11 @@ Row = dict[str, Any]
 class Work:
     """Models converted once, and a server process."""
 
-    def __init__(self, folder: Path, seconds: float, seeds: int) -> None:
+    def __init__(
+        self, folder: Path, seconds: float = 60.0, seeds: int = 20, deadline_s: float = 1.0
+    ) -> None:
         self.folder, self.seconds, self.seeds = folder, seconds, seeds
+        self.deadline_s = deadline_s
         self.key = new_key()
         self.keys = folder / "keys.toml"
         self.keys.write_text(PLAN + entry("benchmark", self.key) + 'plan = "p"\n')
@@ -408,11 +415,14 @@ def auto(work: Work) -> Iterator[Row]:
     with work.server(big, port):
         for mode in ("never", "always", "auto"):
             link = SlowLink(port, 2e6 / 8, 0.08)
-            offload = work.options(link.port, mode=mode, deadline_s=0.5)
-            with Counter(small, offload=offload, **PLACES) as counter:
-                found = [one.detections for one in counter.watch(paced(STREET))]
-                report = counter.report().offload or {}
-                counted = totals(counter)
+            offload = work.options(link.port, mode=mode, deadline_s=work.deadline_s)
+            with contextlib.ExitStack() as stack:
+                local = [Detector(stack.enter_context(open_engine(small))) for _ in range(2)]
+                offloader = Offloader(local, offload, live=True)
+                stack.callback(offloader.close)
+                offloader.start()
+                found = [one for _, one in detect_in_order(offloader.lanes(), paced(STREET))]
+                report = offloader.report()
             agreed, seen, true = np.sum(list(map(agreement, found, truth)), axis=0)
             f1 = 2 * agreed / (seen + true)
             always_bytes = report["sent_bytes"] if mode == "always" else always_bytes
@@ -424,20 +434,17 @@ def auto(work: Work) -> Iterator[Row]:
                 "cloud": report["frames"]["cloud"],
                 "late": report["late"],
                 "longest ms": report["longest_frame_ms"],
-                "counts": counted,
             }
 
 
-def paced(video: Path) -> Iterator[tuple[int, Any]]:
+def paced(video: Path) -> Iterator[Frame]:
     """The frames of a video when a camera would have taken them."""
-    from tallylens.edge_runtime.sources import open_source
-
     with open_source(video) as frames:
         begun = None
         for frame in frames:
             begun = begun if begun is not None else time.monotonic() - frame.timestamp_ns / 1e9
             time.sleep(max(0.0, begun + frame.timestamp_ns / 1e9 - time.monotonic()))
-            yield frame.timestamp_ns, frame.image
+            yield frame
 
 
 PARTS: dict[str, Callable[[Work], Iterator[Row]]] = {
@@ -466,6 +473,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--seconds", type=float, default=60.0, help="of the part sessions")
+    parser.add_argument("--deadline", type=float, default=1.0, help="seconds, of the part auto")
     parser.add_argument("--seeds", type=int, default=20, help="of the part faults")
     parser.add_argument("--work", type=Path, help="keep what is converted here")
     options = parser.parse_args()
@@ -473,7 +481,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        work = Work(folder, options.seconds, options.seeds)
+        work = Work(folder, options.seconds, options.seeds, options.deadline)
         for name in options.only.split(","):
             results[name] = list(PARTS[name](work))
             show(f"{name}: {(PARTS[name].__doc__ or '').splitlines()[0]}", results[name])

@@ -33,6 +33,8 @@ LIVE_DEADLINE_S = 0.5
 FILE_DEADLINE_S = 10.0
 # What the first connection may take before the device begins alone.
 CONNECT_S = 5.0
+# Frames that may wait for the cloud beside those that the local detectors work on.
+WAITING = 4
 # Of the time until the deadline, what the way up may take.
 TRANSFER_SHARE = 0.5
 UNKNOWN_QUOTA = 1 << 62
@@ -99,10 +101,14 @@ class Offloader:
         return self._options.mode != "never" and self._client.start(CONNECT_S) is not None
 
     def lanes(self) -> list[Offloader]:
-        """This once for each frame that may be under way at a time."""
+        """This once for each frame that may be under way at a time.
+
+        Those that wait for an answer do not keep the others from the local detectors.
+        """
         welcome = self._client.welcome
-        waiting = welcome is not None and self._options.mode == "always"
-        return [self] * (welcome.credits if welcome and waiting else self._workers)
+        if welcome is None or self._options.mode == "never":
+            return [self] * self._workers
+        return [self] * max(self._workers, min(welcome.credits, WAITING + self._workers))
 
     def detect(self, image: Image) -> Detections:
         """Objects in `image`, from whichever model the policy chose; any thread."""
