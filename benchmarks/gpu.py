@@ -3,8 +3,8 @@
     python benchmarks/gpu.py [--model NAME-server.onnx] [--batches 1,2,4,8,16,32] [--json FILE]
 
 Runs on the best device that ONNX Runtime finds and says which; without a model it converts
-yolov5n.pt at 640 with --server. Columns: the network alone on ready batches; with letterbox and NMS;
-with JPEG decoding before them. Needs TALLYLENS_DATA and tallylens[convert,serve].
+yolov5n.pt at 640 with --server. Columns: the network alone on ready batches; with letterbox and
+NMS; with JPEG decoding before them. Needs TALLYLENS_DATA and tallylens[convert,serve].
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class CloudClient:
         self._replies: dict[int, Future[Reply]] = {}
         self._given_up: dict[int, Outgoing] = {}
         self._changed = threading.Condition(self._lock)
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._hello_at = 0.0
         self._stopping = False
@@ -161,7 +161,7 @@ class CloudClient:
                 return None
             reply: Future[Reply] = Future()
             self._replies[frame.sequence] = reply
-        self._call(self._wake.set)
+        self._nudge()
         return Submission(frame, reply)
 
     def give_up(self, submission: Submission) -> None:
@@ -173,21 +173,21 @@ class CloudClient:
     def close(self) -> Summary | None:
         """Say goodbye; the server's summary, or None where it did not come."""
         self._stopping = True
-        self._call(self._wake.set)
+        self._nudge()
         if self._thread.ident is not None:
             self._thread.join(CLOSE_S + 1)
         return self._summary
 
-    def _call(self, function: Callable[[], Any]) -> None:
-        with contextlib.suppress(RuntimeError):  # the thread has ended
-            self._loop.call_soon_threadsafe(function)
+    def _nudge(self) -> None:
+        """There is something to do in the client's thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the thread has ended
+                self._loop.call_soon_threadsafe(self._wake.set)
 
     def _work(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._keep_connected())
+            asyncio.run(self._keep_connected())
         finally:
-            self._loop.close()
             with self._lock:
                 self._stream.disconnected()
                 for reply in self._replies.values():
@@ -195,6 +195,7 @@ class CloudClient:
                 self._replies.clear()
 
     async def _keep_connected(self) -> None:
+        self._loop = asyncio.get_running_loop()
         expirer = asyncio.create_task(self._expire())
         backoff = FIRST_BACKOFF_S
         while not self._stopping and self.problem is None:

@@ -176,7 +176,8 @@ def decode_server(text: str) -> Welcome | Result | Reject | Drain | Summary:
     reader = _SERVER_MESSAGES.get(kind)
     if reader is None:
         raise ProtocolError(f"a server does not say {kind!r:.40}")
-    return reader(of)
+    message: Welcome | Result | Reject | Drain | Summary = reader(of)
+    return message
 
 
 def _bad_item(what: str) -> Callable[[], ProtocolError]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 log = logging.getLogger("tallylens.server")
+_NAMESPACE = "tallylens"
+_SIZES = (1, 2, 4, 8, 16, 32, 64)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -17,24 +19,30 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        make = {"registry": self.registry, "namespace": "tallylens"}
-        self._queue_age = Histogram(
-            "queue_age_seconds", "Arrival to lane", buckets=_SECONDS, **make
-        )
-        self._batch = Histogram(
-            "batch_size", "Frames in a batch", buckets=(1, 2, 4, 8, 16, 32, 64), **make
-        )
-        self._stage = Histogram(
-            "stage_seconds", "A batch's time by stage", ("stage",), buckets=_SECONDS, **make
-        )
-        self._frames = Counter("frames", "Frames by outcome", ("outcome",), **make)
-        self._faults = Counter("faults", "Faults of ours, by where", ("where",), **make)
-        self._refused = Counter("refused", "Connections refused or closed", ("why",), **make)
-        self.connections = Gauge("connections", "Open sockets", **make)
-        self.sessions = Gauge("sessions", "Sessions, also those waiting for a client", **make)
-        self._queued = Gauge("queued_frames", "Frames that wait for a lane", **make)
-        self._gpu = Gauge("gpu_utilisation_ratio", "Of the first GPU, where readable", **make)
+        self._queue_age = self._histogram("queue_age_seconds", "Arrival to lane")
+        self._batch = self._histogram("batch_size", "Frames in a batch", buckets=_SIZES)
+        self._stage = self._histogram("stage_seconds", "A batch's time by stage", "stage")
+        self._frames = self._counter("frames", "Frames by outcome", "outcome")
+        self._faults = self._counter("faults", "Faults of ours, by where", "where")
+        self._refused = self._counter("refused", "Connections refused or closed", "why")
+        self.connections = self._gauge("connections", "Open sockets")
+        self.sessions = self._gauge("sessions", "Sessions, also those waiting for a client")
+        self._queued = self._gauge("queued_frames", "Frames that wait for a lane")
+        self._gpu = self._gauge("gpu_utilisation_ratio", "Of the first GPU, where readable")
         self._watch_gpu()
+
+    def _histogram(
+        self, name: str, what: str, *labels: str, buckets: Sequence[float] = _SECONDS
+    ) -> Histogram:
+        return Histogram(
+            name, what, labels, namespace=_NAMESPACE, registry=self.registry, buckets=buckets
+        )
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(name, what, labels, namespace=_NAMESPACE, registry=self.registry)
+
+    def _gauge(self, name: str, what: str) -> Gauge:
+        return Gauge(name, what, namespace=_NAMESPACE, registry=self.registry)
 
     def watch_queue(self, read: Callable[[], float]) -> None:
         """Read the queue's length when asked for it."""
