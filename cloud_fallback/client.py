@@ -287,8 +287,7 @@ class CloudClient:
                 self._changed.notify_all()
             if isinstance(message, Summary):
                 self._summary = message
-            answers = isinstance(message, (Result, Reject))
-            late = self._answer(message, now) if answers else None
+            late = self._answer(message, now) if isinstance(message, Result | Reject) else None
         self._wake.set()
         if late is not None and isinstance(message, Result) and self._on_late is not None:
             self._on_late(late, message)

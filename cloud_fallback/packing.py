@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
+
 from ..edge_runtime.types import Image
 from .client_stream import Picture
 
@@ -55,7 +57,7 @@ class Packer:
         fit = min(self._input[0] / height, self._input[1] / width, 1.0) * self.step.scale
         if fit < 1.0:
             size = (max(1, round(width * fit)), max(1, round(height * fit)))
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, self.step.quality])
         self._sizes.append(len(data))
         return Picture(data.tobytes(), image.shape[1], image.shape[0])

@@ -40,6 +40,7 @@ def _decode(content: bytes) -> Image | None:
 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:
         return None
+    return None if image is None else np.asarray(image, np.uint8)
