@@ -44,8 +44,8 @@ def fit(rows: np.ndarray, rewards: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Measure, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--small", type=Path, help="default: yolov5n, 320, int8")
-    parser.add_argument("--big", type=Path, help="default: yolov5n, 640, float")
+    parser.add_argument("--small", type=Path, help="default: yolov5n, 192x320, int8")
+    parser.add_argument("--big", type=Path, help="default: yolov5n, 384x640, float")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--work", type=Path, help="keep what is converted here")
     options = parser.parse_args()
@@ -54,8 +54,8 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         work = Work(folder)
         int8 = ("--quantize", "int8", "--calibration", str(CALIBRATION))
-        small = options.small or work.model("320", *int8, target="tflite")
-        big = options.big or work.model("640")
+        small = options.small or work.model("192x320", *int8, target="tflite")
+        big = options.big or work.model("384x640")
         with open_engine(small) as one, open_engine(big) as other:
             detectors = Detector(one), Detector(other)
             images = [cv2.imread(str(path)) for path in sorted(CALIBRATION.iterdir())]
