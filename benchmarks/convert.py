@@ -1,10 +1,11 @@
 """What converting keeps and costs, beside the official exporter's int8 file.
 
-    python benchmarks/convert.py [--json FILE] [--runs N] [--work FOLDER]
+    python benchmarks/convert.py [--only tflite,coreml,tiny,prune] [--json FILE]
+                                 [--runs N] [--work FOLDER] [--recover MINUTES]
 
 Needs the folder of real models and images (TALLYLENS_DATA) and tallylens[convert]. Calibrates on
-coco/images/calib, measures on coco/images/val, prints a table and, with --json, writes all of it.
-It measures and never fails on a figure.
+coco/images/calib without its labels, measures on coco/images/val, prints a table a part and, with
+--json, writes all of it. It measures and never fails on a figure.
 """
 
 from __future__ import annotations
@@ -22,20 +23,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import prune as pruning
 from rich.console import Console
 from rich.table import Table
 
+from tallylens.converters.calibration import DEFAULT_IMAGES, calibration_images
+from tallylens.converters.conversion import Artefact
 from tallylens.converters.convert import convert
+from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.evaluate import evaluate
+from tallylens.converters.graph import DetectorGraph
+from tallylens.converters.options import TARGETS, Check, CoreMLOptions
+from tallylens.converters.prune.cost import multiply_adds
+from tallylens.converters.quantize.calibrate import calibrate
 from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.engines.litert import find_interpreter
+from tallylens.edge_runtime.files import write_all
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 YOLOV5N = DATA / "models" / "yolov5n.pt"
 PEER = DATA / "peers" / "yolov5-export-int8.tflite"
-COCO = DATA / "coco"
+CALIBRATION = DATA / "coco" / "images" / "calib"
+IMAGES, LABELS = DATA / "coco" / "images" / "val", DATA / "coco" / "labels" / "val"
 AS_COCO_DOES = DecoderOptions(confidence=0.001, iou=0.6, cross_class_iou=1, multi_label=True)
 Row = dict[str, Any]
 
@@ -53,8 +64,9 @@ def timed_conversion(out: Path, quantize: str) -> tuple[Path, Row]:
         out_dir=out,
         targets=("tflite",),
         quantize=quantize,  # type: ignore[arg-type]
-        calibration=COCO / "images" / "calib" if quantize == "int8" else None,
+        calibration=CALIBRATION if quantize == "int8" else None,
         progress=mark,
+        check=None,
     )
     seconds = {stage: end - start for (stage, start), (_, end) in itertools.pairwise(marks)}
     return report.path_of("tflite"), seconds | {"all": marks[-1][1] - marks[0][1]}
@@ -64,7 +76,7 @@ def precision(model: Path) -> Row:
     """mAP on the validation images."""
     with open_engine(model, num_threads=2) as engine:
         detect = Detector(engine, AS_COCO_DOES).detect
-        result = evaluate(detect, COCO / "images" / "val", COCO / "labels" / "val")
+        result = evaluate(detect, IMAGES, LABELS)
     return {"mAP@0.5:0.95": result.map50_95, "mAP@0.5": result.map50}
 
 
@@ -92,14 +104,14 @@ def latencies(models: dict[str, Path], runs: int) -> dict[str, Row]:
     }
 
 
-def measure(work: Path, runs: int) -> list[Row]:
-    """One row a model."""
+def tflite(options: argparse.Namespace, work: Path) -> list[Row]:
+    """int8 and float beside the official int8 file: time, size, speed, mAP."""
     models = {"official int8": PEER}
     seconds: dict[str, Row] = {}
     for quantize in ("int8", "none"):
         name = f"tallylens {'float' if quantize == 'none' else quantize}"
         models[name], seconds[name] = timed_conversion(work / quantize, quantize)
-    speed = latencies(models, runs)
+    speed = latencies(models, options.runs)
     reference = precision(models["tallylens float"])["mAP@0.5:0.95"]
     rows = []
     for name, path in models.items():
@@ -114,15 +126,94 @@ def measure(work: Path, runs: int) -> list[Row]:
     return rows
 
 
-def show(rows: list[Row]) -> None:
-    """The measures as rows, the models as columns."""
-    table = Table(title="yolov5n at 640, one thread", title_justify="left")
-    table.add_column("")
+def coreml(_options: argparse.Namespace, work: Path) -> list[Row]:
+    """float16, 8-bit weights and W8A8 against float32, off a Mac by the evaluator."""
+    forms: dict[str, Row] = {
+        "float16": {"quantize": "fp16"},
+        "W8": {"quantize": "int8", "coreml": CoreMLOptions(weights_only=True)},
+        "W8A8": {"quantize": "int8"},
+    }
+    rows = []
+    for name, form in forms.items():
+        report = convert(
+            YOLOV5N,
+            out_dir=work / name,
+            targets=("coreml",),
+            calibration=CALIBRATION if form["quantize"] == "int8" else None,
+            check=Check(IMAGES, LABELS),
+            **form,
+        )
+        rows.append({"model": name, **_verified(report.artefacts[0])})
+    return rows
+
+
+def tiny(_options: argparse.Namespace, work: Path) -> list[Row]:
+    """Every small checkpoint through every target."""
+    rows = []
+    for source in sorted((DATA / "checkpoints").glob("*.pt")):
+        for quantize in ("none", "fp16", "int8"):
+            report = convert(
+                source,
+                out_dir=work / source.stem / quantize,
+                targets=TARGETS,
+                quantize=quantize,  # type: ignore[arg-type]
+                calibration=CALIBRATION,
+            )
+            for artefact in report.artefacts:
+                name = f"{source.stem} {quantize} {artefact.target}"
+                rows.append({"model": name, **_verified(artefact)})
+    return rows
+
+
+def prune(options: argparse.Namespace, work: Path) -> list[Row]:
+    """A fifth of the multiply-adds less, in float and in int8."""
+    rows = []
+    graphs: dict[str, DetectorGraph] = {}
+    for row, graph in pruning.rows(0.2, options.recover):
+        rows.append(row)
+        graphs[row["model"]] = graph
+    files = {}
+    for name in ("float", "pruned"):
+        files[name] = work / f"{name}.tflite"
+        images = calibration_images(CALIBRATION, graphs[name].metadata.input_size)
+        ranges = calibrate(graphs[name], images, DEFAULT_IMAGES)
+        write_all({files[name]: emit_tflite(graphs[name], quantization="int8", calibration=ranges)})
+    speed = latencies(files, options.runs)
+    faster = 1 - speed["pruned"]["least ms"] / speed["float"]["least ms"]
+    cheaper = 1 - multiply_adds(graphs["pruned"]) / multiply_adds(graphs["float"])
+    for name, path in files.items():
+        rows.append({"model": f"{name}, int8", **precision(path), **speed[name]})
+    rows[-1] |= {"time saved / multiply-adds saved": faster / cheaper}
+    return rows
+
+
+def _verified(artefact: Artefact) -> Row:
+    check = artefact.check
+    assert check is not None
+    row: Row = {"MB": artefact.size_bytes / 1e6, "agreement": check.detections.agreement}
+    row["detections"] = check.detections.reference
+    row["largest logit error"] = max((head.max_abs for head in check.heads), default=None)
+    row["mean logit error"] = max((head.mean_abs for head in check.heads), default=None)
+    if check.model_precision and check.reference_precision:
+        row["mAP@0.5:0.95"] = check.model_precision.map50_95
+        row["share of float mAP"] = check.model_precision.map50_95 / (
+            check.reference_precision.map50_95
+        )
+    return row
+
+
+PARTS = {"tflite": tflite, "coreml": coreml, "tiny": tiny, "prune": prune}
+
+
+def show(part: str, rows: list[Row]) -> None:
+    """The measures as columns, the models as rows."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    table = Table(title=part, title_justify="left")
+    for key in keys:
+        table.add_column(key)
     for row in rows:
-        table.add_column(row["model"])
-    for key in dict.fromkeys(key for row in rows for key in row if key != "model"):
-        table.add_row(key, *(_shown(row.get(key, "")) for row in rows))
-    Console(width=140).print(table)
+        table.add_row(*(_shown(row.get(key, "")) for key in keys))
+    Console(width=180).print(table)
 
 
 def _shown(value: Any) -> str:
@@ -134,16 +225,20 @@ def _shown(value: Any) -> str:
 def main() -> None:
     """Measure, print, and write where asked to."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas between")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--runs", type=int, default=60, help="inferences a model")
     parser.add_argument("--work", type=Path, help="keep what is converted here")
+    parser.add_argument("--recover", type=float, default=0.0, metavar="MINUTES")
     options = parser.parse_args()
     warnings.simplefilter("default")
+    found: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        rows = measure(options.work or Path(temporary), options.runs)
-    show(rows)
+        for part in options.only.split(","):
+            found[part] = PARTS[part](options, (options.work or Path(temporary)) / part)
+            show(part, found[part])
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=2))
+        options.json.write_text(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

@@ -418,7 +418,9 @@ def auto(work: Work) -> Iterator[Row]:
             offload = work.options(link.port, mode=mode, deadline_s=work.deadline_s)
             with contextlib.ExitStack() as stack:
                 local = [Detector(stack.enter_context(open_engine(small))) for _ in range(2)]
-                offloader = Offloader(local, offload, live=True)
+                offloader = Offloader(
+                    local, local[0].engine.metadata.class_names, offload, live=True
+                )
                 stack.callback(offloader.close)
                 offloader.start()
                 found = [one for _, one in detect_in_order(offloader.lanes(), paced(STREET))]

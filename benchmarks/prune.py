@@ -75,20 +75,21 @@ def mean_precision(graph: DetectorGraph) -> float:
             return evaluate(Detector(engine, options).detect, images, labels).map50_95
 
 
-def rows(fraction: float, minutes: float) -> Iterator[Row]:
-    """One row for each form of the model."""
+def rows(fraction: float, minutes: float) -> Iterator[tuple[Row, DetectorGraph]]:
+    """A row for each form of the model, and the form."""
     graph = load(DATA / "models" / "yolov5n.pt")
     whole = mean_precision(graph)
 
-    def row(name: str, made: DetectorGraph, seconds: float) -> Row:
+    def row(name: str, made: DetectorGraph, seconds: float) -> tuple[Row, DetectorGraph]:
         found = mean_precision(made)
-        return {
+        measured = {
             "model": name,
             "multiply-adds": multiply_adds(made) / multiply_adds(graph),
             "mAP@0.5:0.95": found,
             "kept": found / whole,
             "seconds": seconds,
         }
+        return measured, made
 
     yield row("float", graph, 0.0)
     start = time.perf_counter()
@@ -110,7 +111,7 @@ def main() -> None:
     parser.add_argument("--recover", type=float, default=0.0, metavar="MINUTES")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    results = list(rows(options.fraction, options.recover))
+    results = [row for row, _ in rows(options.fraction, options.recover)]
     table = Table(title=f"Pruning {options.fraction:.0%}", title_justify="left")
     for column in results[0]:
         table.add_column(column)

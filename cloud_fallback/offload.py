@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..edge_runtime.detector import Detector
+from ..edge_runtime.pipeline import Detects
 from ..edge_runtime.types import Detections, Image
 from .change import changed_by, thumbnail
 from .client import CloudClient, Submission
@@ -59,6 +59,7 @@ class Offloader:
 
     Args:
         local: the device's own detectors, all of one model; taken in turn.
+        class_names: of that model.
         options: where and when.
         live: frames come whether or not the last one is done.
         connect: makes the client; for tests.
@@ -66,7 +67,8 @@ class Offloader:
 
     def __init__(
         self,
-        local: Sequence[Detector],
+        local: Sequence[Detects],
+        class_names: Sequence[str],
         options: OffloadOptions,
         connect: Callable[..., CloudClient] = CloudClient,
         *,
@@ -74,13 +76,13 @@ class Offloader:
     ) -> None:
         default_s = LIVE_DEADLINE_S if live else FILE_DEADLINE_S
         self._deadline_s = options.deadline_s or default_s
-        self._idle: SimpleQueue[Detector] = SimpleQueue()
+        self._idle: SimpleQueue[Detects] = SimpleQueue()
         for detector in local:
             self._idle.put(detector)
         self._options = options
         self._workers = len(local)
         self._policy = Policy(options.mode)
-        self._names = local[0].engine.metadata.class_names
+        self._names = class_names
         self._lock = threading.Lock()
         self._local_s = Ewma()
         self._decisions: Counter[tuple[str, str]] = Counter()
@@ -98,7 +100,9 @@ class Offloader:
         Raises:
             CloudError: the server refuses.
         """
-        return self._options.mode != "never" and self._client.start(CONNECT_S) is not None
+        if self._options.mode == "never":
+            return True
+        return self._client.start(CONNECT_S) is not None
 
     def lanes(self) -> list[Offloader]:
         """This once for each frame that may be under way at a time.

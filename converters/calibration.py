@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from ..edge_runtime.core import Preprocessor
-from ..edge_runtime.errors import InputError
+from ..edge_runtime.errors import InputError, TallyLensWarning
 from ..edge_runtime.sources.images import find_images, read_image
 from ..edge_runtime.types import Image
 
 DEFAULT_IMAGES = 128
 
 
-class CalibrationWarning(UserWarning):
+class CalibrationWarning(TallyLensWarning):
     """An image was left out of the calibration."""
 
 

@@ -1,94 +1,35 @@
-"""From a checkpoint to the files that devices run: load, pass, calibrate, emit, write."""
+"""From a checkpoint to the files that devices run: load, pass, calibrate, emit, check, write."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING
 
-from ..edge_runtime.errors import InputError, UsageError
+from ..edge_runtime.errors import RejectedError, UsageError
 from ..edge_runtime.files import Folder, write_all
-from ..edge_runtime.metadata import ModelMetadata, Quantization
+from ..edge_runtime.metadata import Quantization
 from ..edge_runtime.types import Image
 from .calibration import DEFAULT_IMAGES, calibration_images, evenly_spaced, list_images
 from .compress import Compression, check_compression, compress
+from .conversion import Artefact, ConversionReport
 from .load import load
+from .options import DEFAULT_CHECK, Check, CoreMLOptions, Target, check_request, refuse_overwriting
+from .prune.cost import multiply_adds
 
 if TYPE_CHECKING:
     from .graph import DetectorGraph
     from .quantize.scheme import Calibration
-
-Target = Literal["onnx", "tflite", "coreml"]
-Pass = Callable[["DetectorGraph"], "DetectorGraph"]
-Progress = Callable[[str, float | None], None]
-
-TARGETS: tuple[Target, ...] = get_args(Target)
-_SUFFIX_OF = {"none": "", "fp16": "-fp16", "int8": "-int8"}
-_EXTENSION_OF: Mapping[Target, str] = {"onnx": "onnx", "tflite": "tflite", "coreml": "mlpackage"}
+    from .verify import Verification
 
 Content = bytes | Folder
+Progress = Callable[[str, float | None], None]
+Pass = Callable[["DetectorGraph"], "DetectorGraph"]
 
-
-@dataclass(frozen=True)
-class CoreMLOptions:
-    """`nms`: end in boxes for Vision. `weights_only`: int8 weights, float16 arithmetic (iOS 16)."""
-
-    nms: bool = False
-    weights_only: bool = False
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """One file written: `quantization` is what is really in it, `sha256` of its bytes.
-
-    A Core ML package is a folder: the hash is of its files one after the other, sorted by path.
-    """
-
-    path: Path
-    target: Target
-    quantization: Quantization
-    size_bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class ConversionReport:
-    """What a conversion made of `source`; `metadata` is what all artefacts have in common."""
-
-    source: Path
-    name: str
-    report: Path
-    artefacts: tuple[Artefact, ...]
-    metadata: ModelMetadata
-    warnings: tuple[str, ...] = ()
-
-    def path_of(self, target: Target) -> Path:
-        """The file written for `target`."""
-        return next(artefact.path for artefact in self.artefacts if artefact.target == target)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as a JSON document, with the paths as they are on this machine."""
-        return {
-            "source": str(self.source),
-            "name": self.name,
-            "report": str(self.report),
-            "artefacts": [
-                asdict(artefact) | {"path": str(artefact.path)} for artefact in self.artefacts
-            ],
-            "metadata": json.loads(self.metadata.to_json()),
-            "warnings": list(self.warnings),
-        }
-
-    def to_json(self) -> str:
-        """The text of NAME.conversion.json: no paths, so that it repeats on any machine."""
-        document = self.as_dict()
-        document.update(source=self.source.name, report=self.report.name)
-        for entry in document["artefacts"]:
-            entry["path"] = Path(entry["path"]).name
-        return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+_SUFFIX_OF = {"none": "", "fp16": "-fp16", "int8": "-int8"}
+_EXTENSION_OF: Mapping[Target, str] = {"onnx": "onnx", "tflite": "tflite", "coreml": "mlpackage"}
 
 
 def convert(
@@ -103,6 +44,7 @@ def convert(
     compression: Compression | None = None,
     progress: Progress | None = None,
     coreml: CoreMLOptions | None = None,
+    check: Check | None = DEFAULT_CHECK,
     server: bool = False,
 ) -> ConversionReport:
     """Write `source` (.pt or .onnx) for each target, and what was done as NAME.conversion.json.
@@ -123,51 +65,59 @@ def convert(
         compression: how much to prune, and how long to recover from it.
         progress: told the stage and how much of it is done (0 to 1, None when unknown).
         coreml: what only Core ML packages can be.
+        check: how the artefacts are compared with the source; None leaves it out.
         server: ONNX as NAME-server.onnx for `tallylens serve`: batches of camera bytes in, the
-            best boxes out.
+            best boxes out. It has no raw heads to compare.
 
     Raises:
         UsageError: an unknown target or quantization, int8 without images, or the source itself
             would be overwritten.
         InputError: the source, the images or the output folder cannot be used.
+        RejectedError: an artefact is too far from the source; all have .rejected after their names.
         UnavailableError: a package is not installed, or the disk is full.
     """
     tell = progress or (lambda _stage, _fraction: None)
     source, out_dir = Path(source), Path(out_dir)
     coreml = coreml or CoreMLOptions()
-    wanted = _check(targets, quantize, calibration, coreml)
-    compression = compression or Compression()
-    check_compression(compression, calibration)
+    check = None if server else check
+    wanted = check_request(targets, quantize, calibration, coreml, check)
     if server and wanted != ("onnx",):
         raise UsageError("the form for servers is ONNX", "Use --to onnx with --server")
+    compression = compression or Compression()
+    check_compression(compression, calibration)
     name = source.stem + compression.suffix + _SUFFIX_OF[quantize] + ("-server" if server else "")
     paths = {target: out_dir / f"{name}.{_EXTENSION_OF[target]}" for target in wanted}
-    _refuse_overwriting(source, paths)
+    refuse_overwriting(source, paths)
 
     tell("load", None)
-    graph = load(source, input_size=input_size)
-    graph = _apply(passes, graph, tell)
+    loaded = load(source, input_size=input_size)
+    graph = _apply(passes, loaded, tell)
     state = out_dir / f".{source.stem}{compression.suffix}.recovery"
     if compression.prune and calibration is not None:
         graph = compress(graph, compression, Path(calibration), state, tell)
-    needed = _needs_ranges(wanted, quantize, coreml)
-    ranges = _calibrate(graph, calibration, tell) if needed else None
-    contents: dict[Path, Content] = {}
-    artefacts: list[Artefact] = []
-    for target in wanted:
-        tell(f"write {target}", None)
-        content, written = _emit(graph, target, quantize, ranges, coreml, server)
-        contents[paths[target]] = content
-        artefacts.append(_artefact(paths[target], target, written, content))
+    ranges = None
+    if quantize == "int8" and calibration and wanted != ("onnx",):
+        details = check is not None and check.details
+        ranges = _calibrate(graph, calibration, tell, sensitivities=details)
+    made = [
+        _emit(graph, target, paths[target], quantize, ranges, coreml, server, tell)
+        for target in wanted
+    ]
+    checks = _check(made, loaded, source, check, calibration, tell)
+    # Nothing is to be seen in drawn patterns: there only the logits say something.
+    seen = checks if calibration or (check and check.images) else {}
     report = ConversionReport(
         source=source,
         name=name,
         report=out_dir / f"{name}.conversion.json",
-        artefacts=tuple(artefacts),
+        artefacts=tuple(one.artefact(checks.get(one.path)) for one in made),
         metadata=graph.metadata,
-        warnings=(*(ranges.warnings if ranges else ()), *_warnings(artefacts, quantize)),
+        multiply_adds=multiply_adds(graph),
+        source_multiply_adds=multiply_adds(loaded),
+        sensitivity=ranges.sensitivity if ranges else {},
+        warnings=(*(ranges.warnings if ranges else ()), *_warnings(made, seen, quantize)),
     )
-    write_all(contents | {report.report: report.to_json().encode()})
+    _write(report, made, check)
     state.unlink(missing_ok=True)
     tell("done", 1.0)
     return report
@@ -180,72 +130,9 @@ def _apply(passes: Sequence[Pass], graph: DetectorGraph, tell: Progress) -> Dete
     return graph
 
 
-def _check(
-    targets: Sequence[str], quantize: str, calibration: Path | None, coreml: CoreMLOptions
-) -> tuple[Target, ...]:
-    """The targets in the order of `TARGETS`, each once."""
-    unknown = [target for target in targets if target not in TARGETS]
-    if unknown or not targets:
-        raise UsageError(
-            f"{', '.join(unknown) or 'nothing'} is no target",
-            f"Use --to {','.join(TARGETS)}",
-        )
-    if quantize not in get_args(Quantization):
-        raise UsageError(
-            f"{quantize} is no quantization",
-            f"Use --quantize {'|'.join(get_args(Quantization))}",
-        )
-    wanted = tuple(target for target in TARGETS if target in targets)
-    if coreml != CoreMLOptions() and "coreml" not in wanted:
-        raise UsageError(
-            "NMS and weights alone in 8 bits are for Core ML", "Add --to coreml, or leave them away"
-        )
-    if coreml.weights_only and quantize != "int8":
-        raise UsageError("weights alone in 8 bits are a kind of int8", "Add --quantize int8")
-    # ONNX stays float32, and is no reason to go without images either.
-    if calibration is None and quantize == "int8" and not _only_weights(wanted, coreml):
-        raise UsageError(
-            "int8 needs images to find the range of every tensor",
-            f"Give a folder of about {DEFAULT_IMAGES} images from the camera's view "
-            "with --calibration",
-        )
-    return wanted
-
-
-def _only_weights(targets: Sequence[Target], coreml: CoreMLOptions) -> bool:
-    """Whether int8 can be written without the range of any tensor."""
-    return coreml.weights_only and tuple(targets) == ("coreml",)
-
-
-def _refuse_overwriting(source: Path, paths: Mapping[Target, Path]) -> None:
-    for path in paths.values():
-        if path.exists() and source.exists() and path.samefile(source):
-            raise UsageError(
-                f"{path} is the source itself and would be overwritten",
-                "Choose another output folder with -o",
-            )
-    if "coreml" in paths and paths["coreml"].exists():
-        _refuse_other_package(paths["coreml"])
-
-
-def _refuse_other_package(path: Path) -> None:
-    """Only a package that tallylens wrote is replaced."""
-    from .coreml_program.package import read_package
-
-    try:
-        read_package(path)
-    except InputError as error:
-        raise InputError(
-            path, "something else is in this place", "Move it away or choose another folder with -o"
-        ) from error
-
-
-def _needs_ranges(targets: Sequence[Target], quantize: Quantization, coreml: CoreMLOptions) -> bool:
-    whole_integer = "tflite" in targets or ("coreml" in targets and not coreml.weights_only)
-    return quantize == "int8" and whole_integer
-
-
-def _calibrate(graph: DetectorGraph, folder: Path | None, tell: Progress) -> Calibration:
+def _calibrate(
+    graph: DetectorGraph, folder: Path | None, tell: Progress, *, sensitivities: bool
+) -> Calibration:
     """The scheme that the folder's images give."""
     from .quantize.calibrate import calibrate
 
@@ -254,18 +141,37 @@ def _calibrate(graph: DetectorGraph, folder: Path | None, tell: Progress) -> Cal
     expected = len(evenly_spaced(list_images(folder), DEFAULT_IMAGES))
     images: Iterator[Image] = calibration_images(folder, graph.metadata.input_size)
     tell("calibrate", 0.0)
-    return calibrate(graph, images, expected, tell)
+    return calibrate(graph, images, expected, tell, sensitivities=sensitivities)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An artefact that has no place yet."""
+
+    path: Path
+    target: Target
+    quantization: Quantization
+    content: Content
+
+    def artefact(self, check: Verification | None) -> Artefact:
+        files = self.content
+        whole = files if isinstance(files, bytes) else b"".join(files[n] for n in sorted(files))
+        digest = hashlib.sha256(whole).hexdigest()
+        return Artefact(self.path, self.target, self.quantization, len(whole), digest, check)
 
 
 def _emit(
     graph: DetectorGraph,
     target: Target,
+    path: Path,
     quantize: Quantization,
     calibration: Calibration | None,
     coreml: CoreMLOptions,
     server: bool,
-) -> tuple[Content, Quantization]:
-    """What to write and the quantization that is in it."""
+    tell: Progress,
+) -> _Made:
+    """The file's content and the quantization that is in it."""
+    tell(f"write {target}", None)
     if target == "coreml":
         from .emit.coreml.emitter import emit_coreml
 
@@ -276,32 +182,70 @@ def _emit(
             weights_only=coreml.weights_only,
             nms=coreml.nms,
         )
-        return package, quantize
+        return _Made(path, target, quantize, package)
     if target == "tflite":
         from .emit.tflite import emit_tflite
 
         content = emit_tflite(graph, quantization=quantize, calibration=calibration)
-        return content, quantize
+        return _Made(path, target, quantize, content)
     half = quantize == "fp16"
     if server:
-        from .emit.onnx_server import emit_onnx_server
+        from .emit.onnx_server import emit_onnx_server as emit
+    else:
+        from .emit.onnx import emit_onnx as emit
+    return _Made(path, target, "fp16" if half else "none", emit(graph, half=half))
 
-        return emit_onnx_server(graph, half=half), "fp16" if half else "none"
+
+def _check(
+    made: Sequence[_Made],
+    source_graph: DetectorGraph,
+    source: Path,
+    check: Check | None,
+    calibration: Path | None,
+    tell: Progress,
+) -> dict[Path, Verification]:
+    if check is None:
+        return {}
+    from .check import Reference, check_artefacts
     from .emit.onnx import emit_onnx
 
-    return emit_onnx(graph, half=half), "fp16" if half else "none"
+    reference = Reference(source.name, emit_onnx(source_graph))
+    contents = {one.path: one.content for one in made}
+    return check_artefacts(contents, reference, check, calibration, tell)
 
 
-def _artefact(path: Path, target: Target, written: Quantization, content: Content) -> Artefact:
-    if not isinstance(content, bytes):
-        content = b"".join(content[name] for name in sorted(content))
-    return Artefact(path, target, written, len(content), hashlib.sha256(content).hexdigest())
+def _write(report: ConversionReport, made: Sequence[_Made], check: Check | None) -> None:
+    """Everything at once, under names that say so where an artefact falls short."""
+    contents = {one.path: one.content for one in made}
+    contents[report.report] = report.to_json().encode()
+    wanted = check.min_agreement if check else None
+    if wanted is not None and (rejected := _furthest_off(report, wanted)):
+        write_all({path.with_name(f"{path.name}.rejected"): it for path, it in contents.items()})
+        raise RejectedError(*rejected, wanted)
+    write_all(contents)
 
 
-def _warnings(artefacts: Sequence[Artefact], quantize: Quantization) -> Iterator[str]:
-    for artefact in artefacts:
-        if artefact.quantization != quantize:
+def _furthest_off(report: ConversionReport, wanted: float) -> tuple[Path, float] | None:
+    """The artefact that agrees least, if it agrees too little."""
+    from .check import falls_short
+
+    short = [
+        (one.path, one.check.detections.agreement)
+        for one in report.artefacts
+        if one.check and falls_short(one.check, wanted)
+    ]
+    return min(short, key=lambda entry: entry[1], default=None)
+
+
+def _warnings(
+    made: Sequence[_Made], checks: Mapping[Path, Verification], quantize: Quantization
+) -> Iterator[str]:
+    from .check import concerns
+
+    for one in made:
+        if one.quantization != quantize:
             yield (
-                f"{artefact.path.name} is plain float32: there is no {quantize} form of "
-                f"{artefact.target} yet"
+                f"{one.path.name} is plain float32: there is no {quantize} form of {one.target} yet"
             )
+    for check in checks.values():
+        yield from concerns(check)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,17 +34,20 @@ class Sight:
 
     `logits`: a head each, (channels, h, w) float32; none where the model ends in boxes.
     `detections`: one entry a threshold that was asked for.
+    `inference_ms`: how long the model itself took.
     """
 
     logits: tuple[FloatArray, ...]
     detections: tuple[Detections, ...]
+    inference_ms: float
 
 
 class Subject(Protocol):
-    """A model under test."""
+    """A model under test; `timed` where its speed here says something about it."""
 
     name: str
     metadata: ModelMetadata
+    timed: bool
 
     def see(self, image: Image) -> Sight:
         """One (height, width, 3) uint8 BGR picture."""
@@ -53,8 +57,11 @@ class Subject(Protocol):
 class EngineSubject:
     """An engine, decoded by the runtime's core."""
 
-    def __init__(self, engine: Engine, thresholds: Sequence[Threshold]) -> None:
+    def __init__(
+        self, engine: Engine, thresholds: Sequence[Threshold], *, timed: bool = True
+    ) -> None:
         self.name = engine.name
+        self.timed = timed
         self.metadata = engine.metadata
         self._engine = engine
         self._preprocessor = Preprocessor()
@@ -66,17 +73,21 @@ class EngineSubject:
     def see(self, image: Image) -> Sight:
         """See `Subject`."""
         letterbox = self._preprocessor.run(image, self._engine.input, layout=self.metadata.layout)
+        start = time.perf_counter()
         raw = self._engine.run()
+        inference_ms = 1e3 * (time.perf_counter() - start)
         logits = []
         for head, array in zip(self._engine.heads, raw, strict=True):
             values = (array.astype(np.float32) - head.zero_point) * np.float32(head.scale)
             logits.append(values[0].transpose(2, 0, 1) if head.layout == "NHWC" else values[0])
         found = tuple(decoder.run(raw, letterbox) for decoder in self._decoders)
-        return Sight(tuple(logits), found)
+        return Sight(tuple(logits), found, inference_ms)
 
 
 class BoxSubject:
     """A Core ML package that ends in boxes."""
+
+    timed = False
 
     def __init__(self, path: Path, thresholds: Sequence[Threshold]) -> None:
         from .coreml_program.suppression import SuppressedPackage
@@ -89,9 +100,11 @@ class BoxSubject:
         """See `Subject`."""
         from .coreml_program.suppression import suppress
 
+        start = time.perf_counter()
         confidence, xyxy = self._package.boxes(image)
+        inference_ms = 1e3 * (time.perf_counter() - start)
         found = (suppress(confidence, xyxy, one.confidence, one.iou) for one in self._thresholds)
-        return Sight((), tuple(found))
+        return Sight((), tuple(found), inference_ms)
 
 
 def open_subject(
@@ -132,8 +145,9 @@ def _open_package(path: Path, thresholds: Sequence[Threshold]) -> Subject:
         detect(path)  # says what the folder is instead
     if read_package(path).is_pipeline:
         return BoxSubject(path, thresholds)
-    engine = CoreMLDeviceEngine if sys.platform == "darwin" else CoreMLEngine
-    return EngineSubject(engine(path), thresholds)
+    on_device = sys.platform == "darwin"
+    engine = CoreMLDeviceEngine if on_device else CoreMLEngine
+    return EngineSubject(engine(path), thresholds, timed=on_device)
 
 
 def _options(threshold: Threshold) -> DecoderOptions:

@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
-
-import numpy as np
 
 from ..edge_runtime.errors import InputError
 from ..edge_runtime.sources.images import read_image
-from ..edge_runtime.types import Detections
+from ..edge_runtime.types import Detections, Image
+from .agreement import Agreement, Difference, HeadError, HeadErrors, agree, in_all, worst
 from .calibration import list_images
-from .subject import Sight, Subject, Threshold, open_subject
+from .subject import Subject, Threshold, open_subject
 
-MATCH_IOU = 0.9
 DETECTED = Threshold(confidence=0.25, iou=0.45, multi_label=False)
 # The settings under which mAP of YOLOv5 is reported everywhere.
 SCORED = Threshold(confidence=0.001, iou=0.6, multi_label=True)
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class HeadError:
-    """Difference of the logits of one head over all pictures."""
-
-    name: str
-    max_abs: float
-    mean_abs: float
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Detections at confidence 0.25; `matched` pairs are of one class and overlap by IoU 0.9."""
-
-    model: int
-    reference: int
-    matched: int
-
-    @property
-    def of_reference(self) -> float:
-        """The part of the reference's detections that the model gives, 1 where there are none."""
-        return self.matched / self.reference if self.reference else 1.0
-
-    @property
-    def of_model(self) -> float:
-        """The part of the model's detections that the reference gives, 1 where there are none."""
-        return self.matched / self.model if self.model else 1.0
-
-    @property
-    def agreement(self) -> float:
-        """The lesser of the two."""
-        return min(self.of_reference, self.of_model)
+Picture = tuple[str, Image]
 
 
 @dataclass(frozen=True)
@@ -66,7 +33,11 @@ class Precision:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found. `heads` is empty where the logits cannot be compared."""
+    """What was found. `heads` is empty where the logits cannot be compared.
+
+    `worst`: the pictures with the most detections that only one of the two gives.
+    `inference_ms`: the median of one inference here, None off the device it is meant for.
+    """
 
     model: str
     reference: str
@@ -75,6 +46,9 @@ class Verification:
     images: int
     heads: tuple[HeadError, ...]
     detections: Agreement
+    worst: tuple[Difference, ...] = ()
+    inference_ms: float | None = None
+    reference_inference_ms: float | None = None
     model_precision: Precision | None = None
     reference_precision: Precision | None = None
 
@@ -87,9 +61,23 @@ class Verification:
 
     def as_dict(self) -> dict[str, Any]:
         """As a JSON document; fractions of 1."""
-        shares = ("agreement", "of_reference", "of_model")
-        document = asdict(self) | {"warnings": list(self.warnings)}
-        document["detections"] |= {name: getattr(self.detections, name) for name in shares}
+        found = self.detections
+        document: dict[str, Any] = {
+            name: getattr(self, name) for name in ("model", "reference", "engine")
+        }
+        document |= {
+            "reference_engine": self.reference_engine,
+            "images": self.images,
+            "heads": [asdict(head) for head in self.heads],
+            "detections": asdict(found)
+            | {key: getattr(found, key) for key in ("agreement", "of_reference", "of_model")},
+            "worst": [{"image": one.picture, **asdict(one.agreement)} for one in self.worst],
+            "inference_ms": self.inference_ms,
+            "reference_inference_ms": self.reference_inference_ms,
+            "model_precision": self.model_precision and asdict(self.model_precision),
+            "reference_precision": self.reference_precision and asdict(self.reference_precision),
+            "warnings": list(self.warnings),
+        }
         if self.model_precision and self.reference_precision:
             reference = self.reference_precision.map50_95
             kept = self.model_precision.map50_95 / reference if reference else None
@@ -121,90 +109,91 @@ def verify(
         MissingExtraError: a package for one of the models is not installed.
     """
     paths = list_images(images)
-    thresholds = (DETECTED, SCORED) if labels else (DETECTED,)
+    thresholds = thresholds_for(labels)
     subject = open_subject(model, thresholds, num_threads=num_threads)
     size = subject.metadata.input_size
     other = open_subject(reference, thresholds, input_size=size, num_threads=num_threads)
-    _refuse_other_classes(subject, other, model)
-    heads = _Heads(subject, other)
-    counts = Agreement(0, 0, 0)
-    seen: tuple[list[Detections], list[Detections]] = ([], [])
-    for number, path in enumerate(paths, 1):
-        image = read_image(path)
-        sights = subject.see(image), other.see(image)
-        heads.add(*sights)
-        counts = _sum(counts, agree(sights[0].detections[0], sights[1].detections[0]))
-        for found, sight in zip(seen, sights, strict=True):
-            found.append(sight.detections[-1])
+    return compare(
+        (str(model), subject),
+        (str(reference), other),
+        read_all(paths),
+        truth=(images, labels) if labels else None,
+        progress=lambda done: progress(done, len(paths)) if progress else None,
+    )
+
+
+def thresholds_for(labels: Path | None) -> tuple[Threshold, ...]:
+    """What a subject has to decode: one threshold, and a second one for mAP."""
+    return (DETECTED, SCORED) if labels else (DETECTED,)
+
+
+def read_all(paths: Sequence[Path]) -> Iterator[Picture]:
+    """Names and pictures (h, w, 3) uint8 BGR; raises InputError at one that cannot be read."""
+    for path in paths:
+        yield path.name, read_image(path)
+
+
+def compare(
+    model: tuple[str, Subject],
+    reference: tuple[str, Subject],
+    pictures: Iterable[Picture],
+    *,
+    truth: tuple[Path, Path] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Verification:
+    """Show the pictures to both, which have names.
+
+    `truth`: folders of images and labels, for mAP; then `pictures` are all of the first in its
+    order, and both decode with `SCORED`, too.
+
+    Raises:
+        InputError: the models tell other classes apart.
+    """
+    (name, ours), (other_name, theirs) = model, reference
+    _refuse_other_classes(name, ours, theirs)
+    heads = HeadErrors(_common_heads(ours, theirs))
+    differences: list[Difference] = []
+    scored: tuple[list[Detections], list[Detections]] = ([], [])
+    times: tuple[list[float], list[float]] = ([], [])
+    for number, (picture, image) in enumerate(pictures, 1):
+        first, second = sights = ours.see(image), theirs.see(image)
+        heads.add(first.logits, second.logits)
+        found = first.detections[0], second.detections[0]
+        differences.append(Difference(picture, *found, agree(*found)))
+        for sight, kept, taken in zip(sights, scored, times, strict=True):
+            kept.append(sight.detections[-1])
+            taken.append(sight.inference_ms)
         if progress:
-            progress(number, len(paths))
-    precisions = [_precision(found, images, labels) for found in seen] if labels else [None, None]
+            progress(number)
+    precisions = [_precision(kept, *truth) for kept in scored] if truth else [None, None]
     return Verification(
-        model=str(model),
-        reference=str(reference),
-        engine=subject.name,
-        reference_engine=other.name,
-        images=len(paths),
+        model=name,
+        reference=other_name,
+        engine=ours.name,
+        reference_engine=theirs.name,
+        images=len(differences),
         heads=heads.errors(),
-        detections=counts,
+        detections=in_all(differences),
+        worst=worst(differences),
+        inference_ms=median(times[0]) if ours.timed and times[0] else None,
+        reference_inference_ms=median(times[1]) if theirs.timed and times[1] else None,
         model_precision=precisions[0],
         reference_precision=precisions[1],
     )
 
 
-def agree(model: Detections, reference: Detections) -> Agreement:
-    """Pair detections of one class, the most confident first, each with its best overlap."""
-    from .coreml_program.suppression import box_iou
-
-    free = np.ones(len(reference), bool)
-    matched = 0
-    for index in np.argsort(-model.confidence, kind="stable"):
-        candidates = free & (reference.class_id == model.class_id[index])
-        overlap = np.where(candidates, box_iou(model.xyxy[index], reference.xyxy), -1.0)
-        best = int(overlap.argmax()) if len(overlap) else -1
-        if best >= 0 and overlap[best] >= MATCH_IOU:
-            free[best] = False
-            matched += 1
-    return Agreement(len(model), len(reference), matched)
+def _common_heads(model: Subject, reference: Subject) -> tuple[str, ...]:
+    """The heads whose logits stand for the same places."""
+    ours, theirs = model.metadata, reference.metadata
+    same = (ours.input_size, ours.strides) == (theirs.input_size, theirs.strides)
+    return ours.head_names if same else ()
 
 
-class _Heads:
-    """Sums of the logits' differences, where both models have the same heads."""
-
-    def __init__(self, model: Subject, reference: Subject) -> None:
-        ours, theirs = model.metadata, reference.metadata
-        same = (ours.input_size, ours.strides) == (theirs.input_size, theirs.strides)
-        self._names = ours.head_names if same else ()
-        self._largest: dict[str, float] = dict.fromkeys(self._names, 0.0)
-        self._means: Mapping[str, list[float]] = {name: [] for name in self._names}
-
-    def add(self, model: Sight, reference: Sight) -> None:
-        for name, ours, theirs in zip(self._names, model.logits, reference.logits, strict=False):
-            difference = np.abs(ours - theirs)
-            self._largest[name] = max(self._largest[name], float(difference.max()))
-            self._means[name].append(float(difference.mean()))
-
-    def errors(self) -> tuple[HeadError, ...]:
-        return tuple(
-            HeadError(name, self._largest[name], float(np.mean(means)))
-            for name, means in self._means.items()
-            if means
-        )
-
-
-def _sum(first: Agreement, second: Agreement) -> Agreement:
-    return Agreement(
-        first.model + second.model,
-        first.reference + second.reference,
-        first.matched + second.matched,
-    )
-
-
-def _refuse_other_classes(model: Subject, reference: Subject, path: Path) -> None:
+def _refuse_other_classes(name: str, model: Subject, reference: Subject) -> None:
     ours, theirs = model.metadata.class_names, reference.metadata.class_names
     if ours != theirs:
         raise InputError(
-            path,
+            name,
             f"tells {len(ours)} classes apart, the reference {len(theirs)}, or others",
             "Give the checkpoint that the model was converted from",
         )

@@ -24,6 +24,11 @@ class Timing:
     inference_ns: int = 0
     decode_ns: int = 0
 
+    @property
+    def work_ns(self) -> int:
+        """All of it."""
+        return self.letterbox_ns + self.inference_ns + self.decode_ns
+
     def __add__(self, other: Timing) -> Timing:
         return Timing(
             self.frames + other.frames,

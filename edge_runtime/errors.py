@@ -6,13 +6,15 @@
     │   ├── ModelError                 not a model that tallylens can run
     │   │   ├── UnsafeModelError       the file asks for more than data
     │   │   └── UnsupportedModelError  a sound file of another kind
+    │   ├── ProtocolError              the other end of a connection said what it may not
+    │   ├── RejectedError              what was made of the source is too far from it
     │   ├── SourceError                no frames can be read
-    │   ├── TimestampError             time did not move forward
-    │   └── ProtocolError              the other end of a connection said what it may not
+    │   ├── StateError                 a saved count cannot be gone on with
+    │   └── TimestampError             time did not move forward
     ├── UnavailableError           4   this machine lacks something
+    │   ├── CloudError                 the server cannot be reached, or refuses
     │   ├── MissingExtraError          an optional package
-    │   ├── NetworkError               a download did not go through
-    │   └── CloudError                 the server cannot be reached, or refuses
+    │   └── NetworkError               a download did not go through
     └── CoreError                  1   the native core reported a fault of ours
 
 Every error carries its data as attributes and says what was wrong and what to do.
@@ -32,6 +34,10 @@ class TallyLensError(Exception):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{problem}. {remedy}.")
+
+
+class TallyLensWarning(UserWarning):
+    """Something was left out or may go wrong; the work goes on."""
 
 
 class UsageError(TallyLensError):
@@ -62,8 +68,38 @@ class UnsupportedModelError(ModelError):
     """The file is sound, but of an architecture or format that tallylens does not handle."""
 
 
+class RejectedError(InputError):
+    """`path` was made, but only `agreement` of its detections agree with the source's."""
+
+    def __init__(self, path: str | os.PathLike[str], agreement: float, wanted: float) -> None:
+        self.agreement = agreement
+        self.wanted = wanted
+        super().__init__(
+            path,
+            f"agrees with its source on {agreement:.3f} of the detections, less than {wanted:g}; "
+            "it is kept under the name .rejected",
+            "Give images from the camera's view, prune less or recover longer, or accept it with "
+            f"--min-agreement {_just_below(agreement):g}",
+        )
+
+
+def _just_below(share: float) -> float:
+    return int(100 * share) / 100
+
+
 class SourceError(InputError):
     """No frames can be read from the source, or no longer."""
+
+
+class StateError(InputError):
+    """What was saved of a count is damaged, or of another count."""
+
+    def __init__(self, problem: str, path: str | os.PathLike[str] = "saved state") -> None:
+        super().__init__(
+            path,
+            f"the count cannot go on from it: {problem}",
+            "Count from the beginning, or use the state of the same source, options and places",
+        )
 
 
 class TimestampError(InputError):
@@ -125,6 +161,7 @@ class CoreError(TallyLensError):
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
+        self.message = message
         super().__init__(
             f"the counting core failed ({message}, status {status})",
             "Please report it with the command that led here",

@@ -16,10 +16,11 @@ AHEAD = 2
 
 
 class Detects(Protocol):
-    """A `Detector`, or what stands before one."""
+    """What finds objects in a picture; one a thread."""
 
-    def detect(self, image: Image) -> Detections:
-        """Objects in (height, width, 3) uint8 BGR; called by one thread at a time."""
+    def detect(self, image: Image, /) -> Detections:
+        """Objects in `image`, (height, width, 3) uint8 BGR, in its pixels."""
+        ...
 
 
 def usable_cores() -> int:

@@ -24,11 +24,15 @@ EventKind = Literal["confirmed", "crossed_in", "crossed_out", "entered", "left",
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture, (height, width, 3) uint8 BGR, and when it was taken."""
+    """One picture, (height, width, 3) uint8 BGR, and when it was taken.
+
+    `arrived_ns` is when a live picture came in, by this machine's monotonic clock; else 0.
+    """
 
     image: Image
     timestamp_ns: int
     index: int = 0
+    arrived_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Line:
     """A counting line from (x1, y1) to (x2, y2), pixels or, when all are <= 1, fractions.
 
     `in` is from the walker's left to the walker's right, y down: a line drawn from left to right
-    counts downward movement as `in`.
+    counts downward movement as `in`. `in_name` and `out_name` are what reports and events call the
+    two ways. `extend` counts beyond the ends too.
     """
 
     x1: float
@@ -71,21 +76,29 @@ class Line:
     x2: float
     y2: float
     name: str = ""
+    in_name: str = "in"
+    out_name: str = "out"
+    extend: bool = False
 
 
 @dataclass(frozen=True)
 class Zone:
-    """A polygon of at least three (x, y) corners, pixels or, when all are <= 1, fractions."""
+    """A polygon of at least three (x, y) corners, pixels or, when all are <= 1, fractions.
+
+    Who stays for less than `min_dwell_s` seconds is not counted as entered.
+    """
 
     points: tuple[tuple[float, float], ...]
     name: str = ""
+    min_dwell_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Event:
     """Something that changed a total: what, who, when and where (anchor point in pixels).
 
-    `place` is the line's or zone's index, -1 where the event belongs to none.
+    `place` is the line's or zone's index, -1 where the event belongs to none. `dwell_s` of `left`
+    is how long the object stayed.
     """
 
     kind: EventKind
@@ -98,6 +111,7 @@ class Event:
     y: float
     confidence: float
     age_s: float
+    dwell_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,11 @@ def draw(image: Image, counted: Counted, tally: Tally) -> None:
     pen.tracks(counted.tracks, tally.class_names)
     lines = zip(tally.line_ends, tally.lines(), strict=True)
     for (start, end), line in lines:
-        label = counts_label(line.name, **{"in": line.crossed_in, "out": line.crossed_out})
+        ways = {line.in_name: line.crossed_in, line.out_name: line.crossed_out}
+        label = counts_label(line.name, ways)
         pen.line(start, end, label)
     for corners, zone in zip(tally.zone_corners, tally.zones(), strict=True):
-        pen.zone(corners, counts_label(zone.name, now=zone.now, entered=zone.entered))
+        pen.zone(corners, counts_label(zone.name, {"now": zone.now, "entered": zone.entered}))
     seen = ", ".join(f"{number} {name}" for name, number in tally.unique().items())
     pen.text(f"seen: {seen or 'nothing yet'}", (0, image.shape[0]), (60, 60, 60))
 

@@ -6,11 +6,12 @@ import argparse
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
 from tallylens.commands import COMMANDS
-from tallylens.edge_runtime.errors import InputError, TallyLensError
+from tallylens.edge_runtime.errors import InputError, TallyLensError, TallyLensWarning
 from tallylens.edge_runtime.version import __version__
 from tallylens.exit_status import DONE, INTERRUPTED, USAGE
 from tallylens.text import printable
@@ -23,7 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _make_streams_usable()
     options = _parser().parse_args(arguments)
     try:
-        status = options.run(options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", TallyLensWarning)
+            warnings.showwarning = _note
+            status = options.run(options)
         sys.stdout.flush()
         return int(status)
     except BrokenPipeError:
@@ -36,6 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status, message = _explain(error)
         print(f"tallylens: {_one_line(message)}", file=sys.stderr)
         return status
+
+
+def _note(message: Warning | str, category: type[Warning], *place: object, **_: object) -> None:
+    """Ours in a line without the place in the code, which says nothing to a user."""
+    if issubclass(category, TallyLensWarning):
+        print(f"tallylens: {_one_line(str(message))}", file=sys.stderr)
+    else:
+        file, line = place[:2]
+        sys.stderr.write(warnings.formatwarning(message, category, str(file), int(str(line))))
 
 
 def _explain(error: BaseException) -> tuple[int, str]:

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from tallylens.edge_runtime.core import CounterOptions, DecoderOptions
-from tallylens.edge_runtime.detector import Detector, Timing
-from tallylens.edge_runtime.engines import open_engine
+from tallylens.edge_runtime.detector import Timing
 from tallylens.edge_runtime.errors import SourceError, UsageError
+from tallylens.edge_runtime.governor import Remote, check_limits
+from tallylens.edge_runtime.pace import Paces, Seen
 from tallylens.edge_runtime.pipeline import Detects, detect_in_order, usable_cores
-from tallylens.edge_runtime.sources import Source, SourceSpec, open_source
+from tallylens.edge_runtime.sampling import Sampler
+from tallylens.edge_runtime.sources import LiveOptions, Source, SourceSpec, open_source
 from tallylens.edge_runtime.sources.iterable import is_picture
-from tallylens.edge_runtime.types import Detections, Event, Frame, Image, Line, Tracks, Zone
-from tallylens.models import ready_model
+from tallylens.edge_runtime.sources.live import PATIENCE_S, quiet
+from tallylens.edge_runtime.types import Detections, Frame, Image, Line, Tracks, Zone
+from tallylens.ledger import Counted, Keeping, Ledger
 from tallylens.places import check_line, check_zone
-from tallylens.report import Report, Speed
+from tallylens.report import Report, Scene, Speed
+from tallylens.resume import Resume
+from tallylens.schedule import parse_schedule
+from tallylens.state import EVERY_S
 from tallylens.tally import Tally
+from tallylens.team import Limits, Team
+
+__all__ = ["Counted", "Counter"]
 
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.offload import Offloader, OffloadOptions
 
 NANOSECONDS = 1_000_000_000
 MAX_SECONDS = 9e9  # of 64 bits of nanoseconds
-
-
-@dataclass(frozen=True)
-class Counted:
-    """What one frame brought: the confirmed tracks in it, and the events since the frame before."""
-
-    frame: Frame
-    detections: Detections
-    tracks: Tracks
-    events: list[Event]
 
 
 class Counter:
@@ -53,7 +53,21 @@ class Counter:
             the rectangle of 640 pixels' length that fits the source.
         workers: frames inferred at once; None takes one a core for files and one for live sources.
         options: thresholds of tracking and counting.
+        sample: `all` frames, or `auto`: those that the speed of the objects needs.
+        max_fps: look at no more frames than so many in a second of capture time.
+        budget_ms: keep a frame's latency below this for hours: by a lower rate, then by smaller
+            inputs where the model is converted here, then by asking `remote` first.
+        remote: detects elsewhere; see `edge_runtime.governor.Remote`.
+        reset: when totals begin anew, `daily@HH:MM` or `hourly@MM`.
+        starts_at: wall clock of the first frame in nanoseconds since 1970, where the source has
+            none of its own.
+        state: a file that keeps the count; where it holds one, that count goes on.
+        state_every_s: least seconds between two saves.
+        events: a file for the stream of events, `-` for standard output.
+        crops: a folder for a picture of each event's object.
+        patience_s: seconds without a picture after which a live source counts as gone.
         offload: a server with a bigger model, and when to ask it.
+        on_notice: told in a sentence what live sources and the governor do.
 
     A counter is bound to the first source or frame it sees. Use it as a context manager, or call
     `close`, where memory matters.
@@ -70,6 +84,18 @@ class Counter:
         imgsz: tuple[int, int] | None = None,
         workers: int | None = None,
         options: CounterOptions | None = None,
+        sample: Literal["all", "auto"] = "all",
+        max_fps: float | None = None,
+        budget_ms: float | None = None,
+        remote: Remote | None = None,
+        reset: str | None = None,
+        starts_at: int | None = None,
+        state: str | os.PathLike[str] | None = None,
+        state_every_s: float = EVERY_S,
+        events: str | os.PathLike[str] | None = None,
+        crops: str | os.PathLike[str] | None = None,
+        patience_s: float = PATIENCE_S,
+        on_notice: Callable[[str], None] = quiet,
         offload: OffloadOptions | None = None,
     ) -> None:
         if any_class and classes is not None:
@@ -78,6 +104,8 @@ class Counter:
             raise UsageError(f"classes is the text {classes!r}", f"Give a list: [{classes!r}]")
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}", "Give 1 or more")
+        if sample not in ("all", "auto"):
+            raise UsageError(f"sample is {sample!r}", "Give 'all' or 'auto'")
         for line in lines:
             check_line(line)
         for zone in zones:
@@ -93,16 +121,25 @@ class Counter:
             "any_class": any_class,
             "options": options,
         }
-        self._detectors: list[Detector] = []
         self._offload = offload
         self._offloader: Offloader | None = None
-        self._tally: Tally | None = None
-        self._stack = ExitStack()
-        self._source_name = "frames"
-        self._warnings: list[str] = []
+        check_limits(max_fps, budget_ms)
+        self._limits = Limits(max_fps, budget_ms, remote, on_notice)
+        self._sampler = Sampler() if sample == "auto" else None
+        self._keeping = Keeping(
+            schedule=None if reset is None else parse_schedule(reset),
+            starts_at=starts_at,
+            resume=None if state is None else Resume(Path(state), state_every_s),
+            events=None if events is None else Path(events),
+            crops=None if crops is None else Path(crops),
+        )
+        self._live = LiveOptions(patience_s, on_notice)
+        self._team: Team | None = None
+        self._ledger: Ledger | None = None
+        self._timing = Timing()
         self._started_ns = 0
         self._elapsed_ns = 0
-        self._frames = 0
+        self._frames_here = 0
         self._closed = False
 
     def run(
@@ -121,36 +158,58 @@ class Counter:
         Raises:
             SourceError: nothing can be read.
             ModelError: the model cannot be used.
+            StateError: the state file is damaged, or of another count.
             UsageError: this counter has counted before.
             KeyboardInterrupt: Ctrl-C before the first frame, when there is nothing to report.
         """
         interrupted = False
         try:
-            for counted in self.watch(source):
-                if on_frame is not None:
-                    on_frame(counted)
+            with closing(self.watch(source)) as frames:
+                for counted in frames:
+                    if on_frame is not None:
+                        on_frame(counted)
         except KeyboardInterrupt:
-            if self._tally is None:
+            if self._ledger is None:
                 raise
             interrupted = True
         return self.report(interrupted=interrupted)
 
-    def watch(self, source: SourceSpec | Source) -> Iterator[Counted]:
+    def open(self, source: SourceSpec) -> Source:
+        """`source` from where the count goes on; give it to `run` or `watch`, or close it."""
+        resume = self._keeping.resume
+        if resume is None:
+            return open_source(source, live=self._live)
+        live = replace(self._live, epoch_ns=resume.epoch_ns, after_ns=resume.last_ns)
+        return open_source(source, start=resume.next_index, live=live)
+
+    def watch(self, source: SourceSpec | Source) -> Generator[Counted]:
         """The same frame by frame, in capture order."""
-        if self._tally is not None:
+        if self._ledger is not None:
             raise UsageError(
-                f"this counter has counted {self._source_name} already",
+                f"this counter has counted {self._ledger.source} already",
                 "Make a new Counter for each source",
             )
-        with source if isinstance(source, Source) else open_source(source) as frames:
-            self._source_name = frames.name
+        with source if isinstance(source, Source) else self.open(source) as frames:
             workers = 1 if frames.live else self._workers or usable_cores()
-            self._prepare(frames.size, workers, live=frames.live)
+            team, ledger = self._prepare(
+                frames.name, frames.size, workers, frames.epoch_ns, frames.live
+            )
+            paces = Paces([team.governor, *filter(None, [self._sampler])])
+            chosen = paces.choose(_later_than(ledger.tally.last_ns, frames))
             try:
-                for frame, detections in detect_in_order(self._lanes(), frames):
-                    yield self._count(frame, detections)
+                for frame, detections in detect_in_order(self._lanes(team), chosen):
+                    counted = self._count(ledger, frame, detections)
+                    wanted = ledger.tally.only_wanted(detections)
+                    latency_ms = self._latency_ms(team, frame)
+                    paces.learn(Seen(frame, wanted, counted.tracks, latency_ms))
+                    yield counted
+                    ledger.save(when_due=True)
             finally:
-                self._warnings.extend(frames.warnings)
+                ledger.dropped += frames.dropped
+                ledger.skipped += paces.skipped
+                ledger.warnings.extend(frames.warnings)
+                ledger.warnings.extend(self._said())
+                ledger.save()
 
     def update(self, image: Image, timestamp: float) -> Tracks:
         """Count one frame and return the objects in it.
@@ -166,67 +225,88 @@ class Counter:
         """
         self._check_frame(image, timestamp)
         height, width = image.shape[:2]
-        self._prepare((width, height), 1)
-        frame = Frame(image, round(timestamp * NANOSECONDS), self._frames)
-        return self._count(frame, self._lanes()[0].detect(image)).tracks
+        team, ledger = self._prepare("frames", (width, height), 1, None, True)
+        frame = Frame(image, round(timestamp * NANOSECONDS), ledger.next_index)
+        tracks = self._count(ledger, frame, self._lanes(team)[0].detect(image)).tracks
+        ledger.save(when_due=True)
+        return tracks
 
     def _check_frame(self, image: Image, timestamp: float) -> None:
         if not is_picture(image):
             raise SourceError(
-                f"frame {self._frames}",
+                f"frame {self.frames}",
                 "not a picture",
                 "Give a (height, width, 3) uint8 BGR array, as OpenCV reads it",
             )
         if not abs(timestamp) <= MAX_SECONDS:
             raise UsageError(f"the timestamp is {timestamp}", "Give seconds from any origin")
 
-    def _prepare(self, frame_size: tuple[int, int], workers: int, *, live: bool = True) -> None:
+    def _prepare(
+        self,
+        source: str,
+        frame_size: tuple[int, int],
+        workers: int,
+        epoch_ns: int | None,
+        live: bool,
+    ) -> tuple[Team, Ledger]:
         if self._closed:
             raise UsageError("the counter is closed", "Make a new Counter")
-        if self._tally is not None:
-            return
-        path = ready_model(self._model, frame_size=frame_size, imgsz=self._imgsz)
-        for _ in range(workers):
-            engine = self._stack.enter_context(open_engine(path))
-            self._detectors.append(Detector(engine, self._decoding))
-        names = self._detectors[0].engine.metadata.class_names
-        self._tally = Tally(names, frame_size, **self._counting)
-        self._begin_offloading(live)
-        self._started_ns = time.perf_counter_ns()
+        if self._team is None:
+            self._team = Team(
+                self._model,
+                frame_size,
+                imgsz=self._imgsz,
+                workers=workers,
+                decoding=self._decoding,
+                limits=self._limits,
+            )
+        if self._ledger is None:
+            names = self._team.metadata.class_names
+            self._ledger = Ledger(
+                source, names, frame_size, self._keeping, epoch_ns=epoch_ns, **self._counting
+            )
+            self._begin_offloading(self._team, self._ledger, live)
+            self._started_ns = time.perf_counter_ns()
+        return self._team, self._ledger
 
-    def _begin_offloading(self, live: bool) -> None:
+    def _begin_offloading(self, team: Team, ledger: Ledger, live: bool) -> None:
         if self._offload is None:
             return
         from tallylens.cloud_fallback.offload import Offloader
 
-        self._offloader = Offloader(self._detectors, self._offload, live=live)
-        self._stack.callback(self._offloader.close)
+        names = team.metadata.class_names
+        self._offloader = Offloader(team.workers, names, self._offload, live=live)
         if not self._offloader.start():
-            self._warnings.append("the cloud cannot be reached; counting on this device alone")
+            ledger.warnings.append("the cloud cannot be reached; counting on this device alone")
 
-    def _lanes(self) -> Sequence[Detects]:
+    def _lanes(self, team: Team) -> Sequence[Detects]:
         """What frames are given to: the detectors, or what may ask the cloud before them."""
-        return self._detectors if self._offloader is None else self._offloader.lanes()
+        return team.workers if self._offloader is None else self._offloader.lanes()
 
-    def _count(self, frame: Frame, detections: Detections) -> Counted:
-        tally = self.tally
-        height, width = frame.image.shape[:2]
-        if (width, height) != tally.frame_size:
-            raise SourceError(
-                self._source_name,
-                f"frame {frame.index} is {width}x{height}, the ones before were "
-                f"{tally.frame_size[0]}x{tally.frame_size[1]}",
-                "Count pictures of different sizes one size at a time",
-            )
-        tracks, events = tally.add(frame.timestamp_ns, detections)
-        self._frames += 1
+    def _count(self, ledger: Ledger, frame: Frame, detections: Detections) -> Counted:
+        counted = ledger.add(frame, detections)
+        self._frames_here += 1
         self._elapsed_ns = time.perf_counter_ns() - self._started_ns
-        return Counted(frame, detections, tracks, events)
+        return counted
+
+    def _latency_ms(self, team: Team, frame: Frame) -> float:
+        """From the camera where it is live, else the work on a frame."""
+        if frame.arrived_ns:
+            return (time.monotonic_ns() - frame.arrived_ns) / 1e6
+        before, self._timing = self._timing, team.timing
+        frames = max(self._timing.frames - before.frames, 1)
+        return (self._timing.work_ns - before.work_ns) / frames / 1e6
+
+    def _said(self) -> list[str]:
+        """What the governor and the sampler did."""
+        parts = [self._team.governor.summary() if self._team is not None else None]
+        parts.append(self._sampler.summary() if self._sampler is not None else None)
+        return [part for part in parts if part]
 
     @property
     def frames(self) -> int:
-        """Frames counted so far."""
-        return self._frames
+        """Frames counted so far, those of a resumed count included."""
+        return 0 if self._ledger is None else self._ledger.frames
 
     @property
     def tally(self) -> Tally:
@@ -235,16 +315,16 @@ class Counter:
         Raises:
             UsageError: no frame has been seen.
         """
-        if self._tally is None:
+        if self._ledger is None:
             raise UsageError("nothing has been counted yet", "Call run or update first")
-        return self._tally
+        return self._ledger.tally
 
     def stage_totals_ns(self) -> tuple[int, int, int, int]:
         """Nanoseconds so far of letterbox, inference, decode and NMS, tracking and counting.
 
         With several workers the first three run at the same time, so their sum exceeds the clock.
         """
-        timing = sum((detector.timing for detector in self._detectors), Timing())
+        timing = Timing() if self._team is None else self._team.timing
         return (
             timing.letterbox_ns,
             timing.inference_ns,
@@ -255,35 +335,54 @@ class Counter:
     def report(self, *, interrupted: bool = False) -> Report:
         """The totals so far as a report."""
         tally = self.tally
+        assert self._ledger is not None
+        assert self._team is not None
         letterbox_ns, inference_ns, decode_ns, counting_ns = self.stage_totals_ns()
-        frames = max(self._frames, 1)
+        frames = max(self._frames_here, 1)
         return Report(
-            source=self._source_name,
+            source=self._ledger.source,
             model=os.fspath(self._model),
-            engine=self._detectors[0].engine.name,
-            frames=self._frames,
+            engine=self._team.engine_name,
+            frames=self._ledger.frames,
             seconds=tally.seconds,
             unique=tally.unique(),
             lines=tally.lines(),
             zones=tally.zones(),
             occupancy=tally.occupancy(),
-            warnings=(*self._warnings, *tally.explanations()),
+            warnings=(*self._ledger.warnings, *tally.explanations()),
             speed=Speed(
-                fps=self._frames / max(self._elapsed_ns / NANOSECONDS, 1e-9),
+                fps=self._frames_here / max(self._elapsed_ns / NANOSECONDS, 1e-9),
                 inference_ms=inference_ns / frames / 1e6,
                 host_ms=(letterbox_ns + decode_ns + counting_ns) / frames / 1e6,
             ),
             interrupted=interrupted,
-            offload=self._offloader.report() if self._offloader is not None else None,
+            started=self._ledger.started,
+            dropped=self._ledger.dropped,
+            skipped=self._ledger.skipped,
+            periods=tuple(self._ledger.periods),
+            uncounted=tally.uncounted(),
+            scene=Scene.of(tally.line_ends, tally.zone_corners),
+            history=self._ledger.history,
+            offload=None if self._offloader is None else self._offloader.report(),
         )
 
     def close(self) -> None:
         """Free the engines; what was counted can still be reported."""
         self._closed = True
-        self._stack.close()
+        if self._offloader is not None:
+            self._offloader.close()
+        if self._team is not None:
+            self._team.close()
+        if self._ledger is not None:
+            self._ledger.close()
 
     def __enter__(self) -> Counter:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _later_than(last_ns: int | None, frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The frames that a resumed count has not seen."""
+    return (one for one in frames if last_ns is None or one.timestamp_ns > last_ns)

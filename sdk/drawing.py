@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tallylens.edge_runtime.sources.opencv import load_cv2
-from tallylens.edge_runtime.types import Image, Tracks
+from tallylens.edge_runtime.types import Detections, Image, Tracks
 from tallylens.report import ClassCounts
 
 Colour = tuple[int, int, int]
@@ -69,6 +69,15 @@ class Pen:
             cv2.rectangle(self.image, *corners, colour, self.stroke, cv2.LINE_AA)
             self.text(f"{class_names[class_id]} {track_id}", (x1, y1), colour)
 
+    def detections(self, found: Detections, class_names: Sequence[str]) -> None:
+        """A box, a name and a confidence for each detection."""
+        rows = zip(found.xyxy, found.class_id, found.confidence, strict=True)
+        for (x1, y1, x2, y2), class_id, confidence in rows:
+            colour = class_colour(int(class_id))
+            corners = (int(x1), int(y1)), (int(x2), int(y2))
+            cv2.rectangle(self.image, *corners, colour, self.stroke, cv2.LINE_AA)
+            self.text(f"{class_names[class_id]} {confidence:.2f}", (x1, y1), colour)
+
     def line(self, start: Point, end: Point, label: str) -> None:
         """A counting line, and in its middle an arrow that shows which way is `in`."""
         first, last = _pixel(start), _pixel(end)
@@ -100,7 +109,7 @@ def _pixel(point: Point) -> tuple[int, int]:
     return round(point[0]), round(point[1])
 
 
-def counts_label(name: str, **counts: ClassCounts) -> str:
+def counts_label(name: str, counts: Mapping[str, ClassCounts]) -> str:
     """`name  in 3  out 1`: sums over classes."""
     sums = (f"{title} {sum(numbers.values())}" for title, numbers in counts.items())
     return "  ".join((name, *sums))

@@ -18,6 +18,9 @@ CONVERT_MODULES = {
 }
 """Module to package, of the extra `convert`."""
 
+EXTRAS = {"convert": CONVERT_MODULES}
+"""What `doctor` looks for: the extras that bring abilities, not those of developers."""
+
 
 SERVE_MODULES = {
     "fastapi": "fastapi",

@@ -127,7 +127,8 @@ def _converted(source: Path, frame_size: tuple[int, int], imgsz: tuple[int, int]
     if imgsz is None:
         imgsz = fitting_input(frame_size, max(load(source).metadata.strides))
     with tempfile.TemporaryDirectory(prefix="tallylens-") as folder:
-        report = convert(source, out_dir=Path(folder), targets=["onnx"], input_size=imgsz)
+        out = Path(folder)
+        report = convert(source, out_dir=out, targets=["onnx"], input_size=imgsz, check=None)
         with store.replacing(target) as temporary:
             shutil.copyfile(report.path_of("onnx"), temporary)
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from tallylens.edge_runtime.errors import UsageError
@@ -9,52 +10,75 @@ from tallylens.edge_runtime.types import Line, Zone
 
 MAX_COORDINATE = 1e6
 MAX_CORNERS = 1000
+DWELL = "dwell="
+MAX_DWELL_S = 1e6
+WAYS = ("in=", "out=")
 
 
 def parse_line(text: str) -> Line:
-    """`x1,y1,x2,y2[,name]` to a line.
+    """`x1,y1,x2,y2[,name][,in=NAME][,out=NAME][,extend]` to a line.
 
     Raises:
-        UsageError: not four numbers of a size that pixels have, or both ends are one point.
+        UsageError: not four numbers of a size that pixels have, both ends are one point, or the
+            two ways have one name.
     """
-    numbers, name = _numbers_and_name(text)
+    numbers, rest = _numbers_and_rest(text)
     if len(numbers) != 4:
         raise UsageError(
             f"the line {text!r} has {len(numbers)} coordinates",
             "Give four and perhaps a name: --line x1,y1,x2,y2,name",
         )
-    x1, y1, x2, y2 = numbers
-    line = Line(x1, y1, x2, y2, name)
+    ways = dict(part.split("=", 1) for part in rest if part.startswith(WAYS))
+    name = ",".join(part for part in rest if part != "extend" and not part.startswith(WAYS))
+    line = Line(
+        *numbers,
+        name=name,
+        in_name=ways.get("in", "in").strip(),
+        out_name=ways.get("out", "out").strip(),
+        extend="extend" in rest,
+    )
     check_line(line)
     return line
 
 
 def parse_zone(text: str) -> Zone:
-    """`x1,y1,x2,y2,x3,y3...[,name]` to a zone of at least three corners.
+    """`x1,y1,x2,y2,x3,y3...[,name][,dwell=SECONDS]` to a zone of at least three corners.
 
     Raises:
         UsageError: not pairs of numbers of a size that pixels have, or a zone without an area.
     """
-    numbers, name = _numbers_and_name(text)
+    numbers, rest = _numbers_and_rest(text)
     if len(numbers) < 6 or len(numbers) % 2:
         raise UsageError(
             f"the zone {text!r} has {len(numbers)} coordinates",
             "Give x and y of at least three corners: --zone x1,y1,x2,y2,x3,y3,name",
         )
-    zone = Zone(tuple(zip(numbers[::2], numbers[1::2], strict=True)), name)
+    stays = [part for part in rest if part.startswith(DWELL)]
+    zone = Zone(
+        tuple(zip(numbers[::2], numbers[1::2], strict=True)),
+        ",".join(part for part in rest if not part.startswith(DWELL)),
+        _seconds(stays[-1].removeprefix(DWELL)) if stays else 0.0,
+    )
     check_zone(zone)
     return zone
 
 
-def _numbers_and_name(text: str) -> tuple[list[float], str]:
+def _numbers_and_rest(text: str) -> tuple[list[float], list[str]]:
     parts = [part.strip() for part in text.split(",")]
     numbers: list[float] = []
     for index, part in enumerate(parts):
         try:
             numbers.append(float(part))
         except ValueError:
-            return numbers, ",".join(parts[index:])
-    return numbers, ""
+            return numbers, parts[index:]
+    return numbers, []
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def check_line(line: Line) -> None:
@@ -65,6 +89,11 @@ def check_line(line: Line) -> None:
             f"the line from {line.x1:g},{line.y1:g} to itself has no length",
             "Give two different ends",
         )
+    if not line.in_name or not line.out_name or line.in_name == line.out_name:
+        raise UsageError(
+            f"the two ways over a line are called {line.in_name!r} and {line.out_name!r}",
+            "Give two different names, as in in=southbound,out=northbound",
+        )
 
 
 def check_zone(zone: Zone) -> None:
@@ -72,6 +101,10 @@ def check_zone(zone: Zone) -> None:
     if not 3 <= len(zone.points) <= MAX_CORNERS:
         raise UsageError(
             f"a zone of {len(zone.points)} corners", f"Give 3 to {MAX_CORNERS} corners"
+        )
+    if not 0 <= zone.min_dwell_s <= MAX_DWELL_S:
+        raise UsageError(
+            f"the least stay in a zone is {zone.min_dwell_s:g} s", "Give seconds, as in dwell=5"
         )
     _check_coordinates([value for point in zone.points for value in point])
     (x0, y0), *others = zone.points

@@ -5,26 +5,46 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tallylens.text import printable
 
+if TYPE_CHECKING:
+    from tallylens.history import History
+
 ClassCounts = dict[str, int]
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class LineReport:
-    """Crossings of one line by class; `in` is from its left-hand to its right-hand side."""
+    """Crossings of one line by class; `in` is from its left-hand to its right-hand side.
+
+    `in_name` and `out_name` are the user's words for the two ways.
+    """
 
     name: str
     crossed_in: ClassCounts
     crossed_out: ClassCounts
+    in_name: str = "in"
+    out_name: str = "out"
 
     def as_dict(self) -> dict[str, Any]:
         """Its part of the document of `count --json`."""
-        return {"name": self.name, "in": self.crossed_in, "out": self.crossed_out}
+        return {
+            "name": self.name,
+            "in": self.crossed_in,
+            "out": self.crossed_out,
+            "directions": {"in": self.in_name, "out": self.out_name},
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> LineReport:
+        """What `as_dict` gave."""
+        ways = document["directions"]
+        return cls(document["name"], document["in"], document["out"], ways["in"], ways["out"])
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,14 @@ class ZoneReport:
             "dwell_s": {"mean": round(self.mean_dwell_s, 3), "max": round(self.max_dwell_s, 3)},
         }
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> ZoneReport:
+        """What `as_dict` gave."""
+        stays = document["dwell_s"]
+        return cls(
+            document["name"], document["now"], document["entered"], stays["mean"], stays["max"]
+        )
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -64,13 +92,78 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class Totalled:
+    """The totals of one stretch of time."""
+
+    unique: ClassCounts
+    lines: tuple[LineReport, ...]
+    zones: tuple[ZoneReport, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its part of the document of `count --json`."""
+        return {
+            "unique": self.unique,
+            "lines": [line.as_dict() for line in self.lines],
+            "zones": [zone.as_dict() for zone in self.zones],
+        }
+
+
+@dataclass(frozen=True)
+class Period(Totalled):
+    """A period that a scheduled reset has closed; `start` and `end` are ISO 8601 in UTC."""
+
+    start: str
+    end: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its part of the document of `count --json`."""
+        return {"start": self.start, "end": self.end, **super().as_dict()}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Period:
+        """What `as_dict` gave.
+
+        Raises:
+            KeyError, TypeError: something else.
+        """
+        return cls(
+            unique=dict(document["unique"]),
+            lines=tuple(LineReport.from_dict(line) for line in document["lines"]),
+            zones=tuple(ZoneReport.from_dict(zone) for zone in document["zones"]),
+            start=str(document["start"]),
+            end=str(document["end"]),
+        )
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where was counted, for pictures: ends of lines and corners of zones in pixels."""
+
+    line_ends: tuple[tuple[Point, Point], ...] = ()
+    zone_corners: tuple[tuple[Point, ...], ...] = ()
+
+    @classmethod
+    def of(cls, lines: Iterable[Sequence[Point]], zones: Iterable[Sequence[Point]]) -> Scene:
+        """The same from lists."""
+        return cls(
+            tuple((start, end) for start, end in lines), tuple(tuple(zone) for zone in zones)
+        )
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of a count.
 
     `seconds` is the length of what was watched, by capture time. `occupancy` holds, for each
     second with objects in view, the second's start and the most objects of each class seen at
-    once. `interrupted` tells that the source was not read to its end. `offload` is what was asked
-    of the cloud and why, where there was one.
+    once. `interrupted` tells that the source was not read to its end.
+
+    `started` is the wall clock of the first frame (ISO 8601 in UTC, None where unknown). `dropped`
+    live frames came while an earlier one was worked on, `skipped` ones were left out to keep a rate
+    or budget. `periods` are those that scheduled resets have closed: all totals then begin with the
+    last reset. `uncounted` tells what was detected and never counted. `scene` and `history` hold
+    what only the HTML report shows. `offload` is what was asked of the cloud and why, where there
+    was one.
     """
 
     source: str
@@ -85,7 +178,14 @@ class Report:
     warnings: tuple[str, ...]
     speed: Speed
     interrupted: bool = field(default=False)
+    started: str | None = field(default=None)
+    dropped: int = field(default=0)
+    skipped: int = field(default=0)
+    periods: tuple[Period, ...] = field(default=())
+    uncounted: Mapping[str, Any] = field(default_factory=dict)
     offload: Mapping[str, Any] | None = None
+    scene: Scene = field(default=Scene(), repr=False, compare=False)
+    history: History | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The document of `count --json`."""
@@ -102,6 +202,11 @@ class Report:
             "warnings": list(self.warnings),
             "speed": self.speed.as_dict(),
             "interrupted": self.interrupted,
+            "started": self.started,
+            "dropped": self.dropped,
+            "skipped": self.skipped,
+            "uncounted": dict(self.uncounted),
+            "periods": [period.as_dict() for period in self.periods],
             **({} if self.offload is None else {"offload": dict(self.offload)}),
         }
 
@@ -116,16 +221,25 @@ class Report:
         rows.writerow(("where", "name", "direction", "class", "count"))
         for where, name, direction, counts in self._tables():
             rows.writerows(
-                (where, _inert(name), direction, _inert(label), number)
+                (where, _inert(name), _inert(direction), _inert(label), number)
                 for label, number in counts.items()
             )
         return out.getvalue()
 
+    def to_jsonl(self) -> str:
+        """The rows of the CSV, one JSON document a line."""
+        rows = (
+            {"where": where, "name": name, "direction": direction, "class": label, "count": number}
+            for where, name, direction, counts in self._tables()
+            for label, number in counts.items()
+        )
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
     def _tables(self) -> list[tuple[str, str, str, Mapping[str, int]]]:
         tables: list[tuple[str, str, str, Mapping[str, int]]] = [("unique", "", "", self.unique)]
         for line in self.lines:
-            tables.append(("line", line.name, "in", line.crossed_in))
-            tables.append(("line", line.name, "out", line.crossed_out))
+            tables.append(("line", line.name, line.in_name, line.crossed_in))
+            tables.append(("line", line.name, line.out_name, line.crossed_out))
         for zone in self.zones:
             tables.append(("zone", zone.name, "now", zone.now))
             tables.append(("zone", zone.name, "entered", zone.entered))

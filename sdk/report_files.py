@@ -10,7 +10,19 @@ from tallylens.edge_runtime.errors import InputError, UsageError
 from tallylens.edge_runtime.files import write_all
 from tallylens.report import Report
 
-WRITERS: dict[str, Callable[[Report], str]] = {".json": Report.to_json, ".csv": Report.to_csv}
+
+def _html(report: Report) -> str:
+    from tallylens.report_html import to_html
+
+    return to_html(report)
+
+
+WRITERS: dict[str, Callable[[Report], str]] = {
+    ".json": Report.to_json,
+    ".jsonl": Report.to_jsonl,
+    ".csv": Report.to_csv,
+    ".html": _html,
+}
 
 
 def check_report_paths(paths: Sequence[Path]) -> None:
@@ -21,19 +33,24 @@ def check_report_paths(paths: Sequence[Path]) -> None:
         InputError: a folder that may not be written to.
     """
     for path in paths:
-        if path.suffix.lower() not in WRITERS:
-            raise UsageError(
-                f"{path} is no report that can be written", f"End it in {' or '.join(WRITERS)}"
-            )
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder", "Give the report another name")
-        folder = path.resolve().parent
-        if not folder.is_dir():
-            raise UsageError(f"the folder of {path} does not exist", "Make it first")
-        if not os.access(folder, os.W_OK):
-            raise InputError(
-                path, "its folder cannot be written to", "Choose a folder that you can write to"
-            )
+        check_output(path, tuple(WRITERS))
+
+
+def check_output(path: Path, endings: tuple[str, ...]) -> None:
+    """Raise as `check_report_paths` does, for one file of any kind that ends in one of these."""
+    if path.suffix.lower() not in endings:
+        raise UsageError(
+            f"{path} is no report that can be written", f"End it in {', '.join(endings)}"
+        )
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", "Give the report another name")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise UsageError(f"the folder of {path} does not exist", "Make it first")
+    if not os.access(folder, os.W_OK):
+        raise InputError(
+            path, "its folder cannot be written to", "Choose a folder that you can write to"
+        )
 
 
 def write_reports(report: Report, paths: Sequence[Path]) -> None:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import platformdirs
 
+from tallylens.demo.model import NAME as DEMO
+from tallylens.demo.model import demo_model
 from tallylens.download import Progress, download
 from tallylens.edge_runtime.errors import InputError, UnavailableError
 from tallylens.edge_runtime.version import __version__
@@ -120,11 +122,13 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Path:
     if path.is_file() or (path.is_dir() and path.suffix == ".mlpackage"):
         return path
     name = os.fspath(name_or_path)
+    if name == DEMO:
+        return demo_model()
     if name not in RELEASES:
         raise InputError(
             path,
             "no such file, nor a model of that name",
-            f"Give a model file, or one of: {', '.join(RELEASES)}",
+            f"Give a model file, or one of: {', '.join(RELEASES)}, {DEMO}",
         )
     stored = model_path(name)
     if not stored.is_file():

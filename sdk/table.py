@@ -69,7 +69,8 @@ class _Console(Console):
 def _columns(report: Report) -> list[tuple[str, ClassCounts]]:
     columns: list[tuple[str, ClassCounts]] = []
     for line in report.lines:
-        columns += [(f"{line.name} in", line.crossed_in), (f"{line.name} out", line.crossed_out)]
+        columns.append((f"{line.name} {line.in_name}", line.crossed_in))
+        columns.append((f"{line.name} {line.out_name}", line.crossed_out))
     for zone in report.zones:
         columns += [(f"{zone.name} now", zone.now), (f"{zone.name} entered", zone.entered)]
     return [*columns, ("seen in all", report.unique)]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+from tallylens.bins import Bins
 from tallylens.edge_runtime.core import CounterOptions, TrackCounter
-from tallylens.edge_runtime.core.counting import Totals
+from tallylens.edge_runtime.core.counting import Diagnostics, Totals
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.types import Detections, Event, Line, Tracks, Zone
 from tallylens.places import in_pixels
-from tallylens.report import ClassCounts, LineReport, ZoneReport
+from tallylens.report import ClassCounts, LineReport, Totalled, ZoneReport
+from tallylens.why import explanations, uncounted
 
 ANY_CLASS_NAME = "object"
 
@@ -51,25 +55,27 @@ class Tally:
         any_class: bool = False,
         options: CounterOptions | None = None,
     ) -> None:
+        self.lines_given = tuple(lines)
         self.class_names = (ANY_CLASS_NAME,) if any_class else tuple(class_names)
         self.frame_size = frame_size
         self.line_ends = [in_pixels([(a.x1, a.y1), (a.x2, a.y2)], frame_size) for a in lines]
         self.zone_corners = [in_pixels(zone.points, frame_size) for zone in zones]
         self.line_names = [line.name or f"line {i + 1}" for i, line in enumerate(lines)]
         self.zone_names = [zone.name or f"zone {i + 1}" for i, zone in enumerate(zones)]
+        self.options = options or CounterOptions()
         self.counting_ns = 0
         self._wanted = wanted_classes(self.class_names, None if any_class else classes)
         self._is_wanted = np.array([i in self._wanted for i in range(len(self.class_names))])
         self._counter = TrackCounter(
-            len(self.class_names), frame_size, any_class=any_class, options=options
+            len(self.class_names), frame_size, any_class=any_class, options=self.options
         )
-        for start, end in self.line_ends:
-            self._counter.add_line(start, end)
-        for corners in self.zone_corners:
-            self._counter.add_zone(corners)
+        for (start, end), line in zip(self.line_ends, lines, strict=True):
+            self._counter.add_line(start, end, extend=line.extend)
+        for corners, zone in zip(self.zone_corners, zones, strict=True):
+            self._counter.add_zone(corners, min_dwell_s=zone.min_dwell_s)
         self._first_ns: int | None = None
         self._last_ns = 0
-        self._occupancy: dict[int, ClassCounts] = {}
+        self._occupancy = Bins(max)
 
     def add(self, timestamp_ns: int, detections: Detections) -> tuple[Tracks, list[Event]]:
         """Count one frame; the tracks and events of the wanted classes.
@@ -100,11 +106,15 @@ class Tally:
     def _note_occupancy(self, tracks: Tracks) -> None:
         if not len(tracks):
             return
-        assert self._first_ns is not None
-        most = self._occupancy.setdefault((self._last_ns - self._first_ns) // 1_000_000_000, {})
+        present: ClassCounts = {}
         for class_id, number in zip(*np.unique(tracks.class_id, return_counts=True), strict=True):
             name = self.class_names[class_id]
-            most[name] = max(most.get(name, 0), int(number))
+            present[name] = max(present.get(name, 0), int(number))
+        self._occupancy.add(self.seconds, present)
+
+    def since_start(self, timestamp_ns: int) -> float:
+        """Seconds of capture time from the first frame to `timestamp_ns`."""
+        return (timestamp_ns - (self._first_ns or 0)) / 1e9
 
     def named(self, totals: Totals) -> ClassCounts:
         """Totals by class name: wanted classes above zero, in the model's order."""
@@ -114,6 +124,16 @@ class Tally:
                 name = self.class_names[i]
                 counts[name] = counts.get(name, 0) + int(totals[i])
         return counts
+
+    @property
+    def last_ns(self) -> int | None:
+        """Capture time of the last frame counted."""
+        return self._counter.last_ns
+
+    @property
+    def first_ns(self) -> int | None:
+        """Capture time of the first frame counted."""
+        return self._first_ns
 
     @property
     def seconds(self) -> float:
@@ -128,8 +148,14 @@ class Tally:
         """Totals of every line."""
         counts = [self._counter.line(i) for i in range(len(self.line_names))]
         return tuple(
-            LineReport(name, self.named(c.crossed_in), self.named(c.crossed_out))
-            for name, c in zip(self.line_names, counts, strict=True)
+            LineReport(
+                name,
+                self.named(c.crossed_in),
+                self.named(c.crossed_out),
+                line.in_name,
+                line.out_name,
+            )
+            for name, line, c in zip(self.line_names, self.lines_given, counts, strict=True)
         )
 
     def zones(self) -> tuple[ZoneReport, ...]:
@@ -143,53 +169,86 @@ class Tally:
         )
 
     def occupancy(self) -> tuple[tuple[float, ClassCounts], ...]:
-        """For each second with objects in view, the most of each class seen at once."""
-        return tuple((float(second), counts) for second, counts in self._occupancy.items())
+        """For each second with objects in view, the most of each class seen at once.
+
+        After a day of such seconds it is for each two of them, and so on.
+        """
+        return tuple(self._occupancy)
 
     def explanations(self) -> list[str]:
         """Why totals are zero, where they are."""
-        facts = self._counter.diagnostics()
-        if not facts.frames:
-            return ["no frame was read"]
-        everything = self._counter.unique()
-        if not everything.any():
-            return [_why_nothing(facts.detections, facts.unconfirmed_tracks + facts.live_tracks)]
-        if not self.unique():
-            return [f"nothing of the chosen classes was seen, but {self._most(everything)}"]
-        uncrossed = (
-            f"{line.name}: nothing crossed it; {self._why_uncrossed(index)}"
-            for index, line in enumerate(self.lines())
-            if not line.crossed_in and not line.crossed_out
-        )
-        unentered = (
-            f"{zone.name}: nothing entered it; {self._why_unentered(index)}"
-            for index, zone in enumerate(self.zones())
-            if not zone.entered
-        )
-        return [*uncrossed, *unentered]
+        return explanations(self)
 
-    def _most(self, totals: Totals) -> str:
-        """The classes with the highest totals: `3 car, 1 truck`."""
-        most = np.argsort(-totals, kind="stable")[:5]
-        return ", ".join(f"{totals[i]} {self.class_names[i]}" for i in most if totals[i])
+    def uncounted(self) -> dict[str, Any]:
+        """What was detected and never counted."""
+        return uncounted(self)
 
-    def _why_uncrossed(self, line: int) -> str:
+    def diagnostics(self) -> Diagnostics:
+        """What went in, and what was left out."""
+        return self._counter.diagnostics()
+
+    def detected(self) -> Totals:
+        """Detections by class, whatever became of them."""
+        return self._counter.detected()
+
+    def everything(self) -> Totals:
+        """Different objects by class, of all classes."""
+        return self._counter.unique()
+
+    def unwanted(self, totals: Totals) -> ClassCounts:
+        """Totals by class name of the classes that were not asked for."""
+        return {
+            self.class_names[i]: int(totals[i])
+            for i in np.flatnonzero(totals)
+            if int(i) not in self._wanted
+        }
+
+    def line_totals(self, line: int) -> Totals:
+        """Crossings of a line by class, both ways, of all classes."""
         counts = self._counter.line(line)
-        others = self._most(counts.crossed_in + counts.crossed_out)
-        if others:
-            return f"of other classes {others} did"
-        nearest = self._counter.nearest(line)
-        return "no object came near" if nearest is None else f"the nearest came to {nearest:.0f} px"
+        return counts.crossed_in + counts.crossed_out
 
-    def _why_unentered(self, zone: int) -> str:
-        others = self._most(self._counter.zone(zone).entered)
-        return f"of other classes {others} did" if others else "no object came into it"
+    def zone_totals(self, zone: int) -> Totals:
+        """Entries into a zone by class, of all classes."""
+        return self._counter.zone(zone).entered
 
+    def nearest(self, line: int) -> float | None:
+        """Least distance in pixels between an object and the line; None without any."""
+        return self._counter.nearest(line)
 
-def _why_nothing(detections: int, short_tracks: int) -> str:
-    if not detections:
-        return "nothing was detected in any frame; is it a model for what is in the picture?"
-    return (
-        f"there were {detections} detections, but nothing stayed long or clear enough to be an "
-        f"object ({short_tracks} tracks were too short)"
-    )
+    def only_wanted(self, detections: Detections) -> Detections:
+        """Those of the wanted classes."""
+        if len(self._wanted) == len(self.class_names):
+            return detections
+        keep = self._is_wanted[detections.class_id]
+        return Detections(
+            detections.xyxy[keep], detections.confidence[keep], detections.class_id[keep]
+        )
+
+    def close_period(self) -> Totalled:
+        """End a period: its totals, and all of them begin again from zero."""
+        closed = Totalled(self.unique(), self.lines(), self.zones())
+        self._counter.reset()
+        return closed
+
+    def save(self) -> dict[str, Any]:
+        """Everything as plain JSON values."""
+        return {
+            "core": base64.b64encode(self._counter.save()).decode(),
+            "first_ns": self._first_ns,
+            "last_ns": self._last_ns,
+            "occupancy": self._occupancy.save(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go on from what `save` gave.
+
+        Raises:
+            StateError: it is of other places, classes or options, or damaged.
+            ValueError, KeyError, TypeError: it is none of `save`'s.
+        """
+        first_ns, last_ns = saved["first_ns"], int(saved["last_ns"])
+        self._occupancy.restore(saved["occupancy"])
+        self._counter.restore(base64.b64decode(saved["core"]))
+        self._first_ns = None if first_ns is None else int(first_ns)
+        self._last_ns = last_ns

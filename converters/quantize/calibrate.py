@@ -11,9 +11,9 @@ from ..graph import INPUT_NAME, DetectorGraph
 from .choice import choose_ranges, cut_flat_tails, derived_ranges
 from .layers import fit_layers
 from .quality import warnings_about
-from .scheme import Calibration
+from .scheme import Calibration, Ranges
 from .sensitivity import measure_sensitivity
-from .statistics import observe, to_input
+from .statistics import Statistics, observe, to_input
 
 METHOD = "output_error"
 _FITTED_IMAGES = 4
@@ -61,6 +61,7 @@ def calibrate(
     )
     return Calibration(
         ranges,
+        _widest(graph, statistics),
         images=statistics.images,
         method=METHOD,
         weights=weights,
@@ -82,10 +83,13 @@ def observe_ranges(
         MissingExtraError: ONNX Runtime is not installed.
     """
     statistics = observe(graph, images, on_image)
+    widest = _widest(graph, statistics)
+    return Calibration(widest, widest, images=statistics.images)
+
+
+def _widest(graph: DetectorGraph, statistics: Statistics) -> Ranges:
     limits = cut_flat_tails(graph, statistics.limits)
-    return Calibration(
-        derived_ranges(graph, {INPUT_NAME: (0.0, 1.0), **limits}), images=statistics.images
-    )
+    return derived_ranges(graph, {INPUT_NAME: (0.0, 1.0), **limits})
 
 
 def _keeping(images: Iterable[Image], kept: list[Image], spread: int) -> Iterator[Image]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...edge_runtime.types import Image
+from ...edge_runtime.types import FloatArray, Image
 
 ENOUGH_IMAGES = 32
 # Spread of the grey values (0 to 255) below which an image shows nothing.
 _PLAIN = 6.0
+# What the letterbox puts around an image.
+_BORDER = 114
 # Share of differing pixels below which two images are the same one.
 _ALIKE = 2.0
 
@@ -26,7 +28,7 @@ def warnings_about(count: int, some: Sequence[Image]) -> Iterator[str]:
             f"show, and objects be missed; give {ENOUGH_IMAGES} or more from the camera's view"
         )
     small = [image[::8, ::8].astype(np.float32) for image in some]
-    plain = sum(float(image.std()) < _PLAIN for image in small)
+    plain = sum(_spread(image) < _PLAIN for image in small)
     if plain * 2 > len(small):
         yield (
             "most calibration images show one plain colour: the ranges fit nothing else, and "
@@ -37,3 +39,9 @@ def warnings_about(count: int, some: Sequence[Image]) -> Iterator[str]:
             "the calibration images are all alike: the ranges fit this one scene, and objects in "
             "others may be missed; give images from different times and places"
         )
+
+
+def _spread(image: FloatArray) -> float:
+    """Standard deviation of the grey values inside the letterbox's border."""
+    inside = image[(image != _BORDER).any(axis=-1)]
+    return float(inside.std()) if len(inside) else 0.0

@@ -23,6 +23,8 @@ class Calibration:
     """The quantisation scheme of one graph.
 
     `ranges`: by value name, (low, high) with low <= 0 <= high, for 256 steps.
+    `widest`: the same without what was cut at the top. A cut pays where a value is rounded before
+    its activation and behind it, as in TFLite; rounded once, as in Core ML, values keep all.
     `images`: how many the ranges come from. `method`: how they were chosen.
     `weights`: by initializer name, what takes the place of the graph's own weights and biases.
     `weight_scales`: by initializer name, the step of every output channel, (out,) float32; the
@@ -33,6 +35,7 @@ class Calibration:
     """
 
     ranges: Ranges
+    widest: Ranges
     images: int
     method: str = "minmax"
     weights: Mapping[str, FloatArray] = field(default_factory=dict)

@@ -44,7 +44,7 @@ Progress = Callable[[RecoveryProgress], None]
 class Schedule:
     """Learning rate and pictures over the time given."""
 
-    rate: float = 2e-4
+    rate: float = 1e-4
     warm_up: int = 50
     batch: int = 8
     side: int = 320

@@ -1,6 +1,14 @@
 """The counting core, written once in C++ (`include/tally.h`) and shared with Android and iOS."""
 
-from .counting import CounterOptions, Diagnostics, LineCounts, TrackCounter, ZoneCounts
+from .counting import (
+    CounterOptions,
+    Diagnostics,
+    LineCounts,
+    Period,
+    Stay,
+    TrackCounter,
+    ZoneCounts,
+)
 from .decode import Decoder, DecoderOptions
 from .preprocess import Letterbox, Preprocessor
 
@@ -11,7 +19,9 @@ __all__ = [
     "Diagnostics",
     "Letterbox",
     "LineCounts",
+    "Period",
     "Preprocessor",
+    "Stay",
     "TrackCounter",
     "ZoneCounts",
 ]

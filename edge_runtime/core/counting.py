@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import TimestampError, UsageError
+from ..errors import CoreError, StateError, TimestampError, UsageError
 from ..types import Detections, Event, EventKind, Tracks
 from .native import DETECTION, TRACK, Handle, ffi, lib
 
@@ -28,6 +28,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     "reclassified",
 )
 FARTHEST_NS = 1 << 62
+NEVER_NS = -(1 << 63)
 _TRACKS = 1024
 _EVENTS = 256
 
@@ -76,6 +77,15 @@ class ZoneCounts:
 
 
 @dataclass(frozen=True)
+class Stay:
+    """An object that is in a zone now, and for how long so far."""
+
+    track_id: int
+    class_id: int
+    dwell_s: float
+
+
+@dataclass(frozen=True)
 class Diagnostics:
     """Why a total may be smaller than expected; see `tally_diagnostics` in tally.h."""
 
@@ -85,6 +95,16 @@ class Diagnostics:
     unconfirmed_tracks: int
     live_tracks: int
     longest_gap_ns: int
+
+
+@dataclass(frozen=True)
+class Period:
+    """All totals of a period that has ended."""
+
+    unique: Totals
+    lines: tuple[LineCounts, ...]
+    zones: tuple[ZoneCounts, ...]
+    diagnostics: Diagnostics
 
 
 class TrackCounter:
@@ -121,23 +141,37 @@ class TrackCounter:
                 },
             ),
         )
-        self._previous_ns: int | None = None
+        self._places = {"line": 0, "zone": 0}
         self._tracks = np.empty(_TRACKS, TRACK)
         self._events = ffi.new("tally_event[]", _EVENTS)
         self._count = ffi.new("int32_t *")
 
-    def add_line(self, start: tuple[float, float], end: tuple[float, float]) -> int:
-        """A line in pixels, before the first frame; returns its index."""
+    def add_line(
+        self, start: tuple[float, float], end: tuple[float, float], *, extend: bool = False
+    ) -> int:
+        """A line in pixels, before the first frame; returns its index. Endless with `extend`."""
         index = ffi.new("int32_t *")
-        self._handle.call(lib.tally_counter_add_line, start, end, 0, index)
+        self._handle.call(lib.tally_counter_add_line, start, end, extend, index)
+        self._places["line"] += 1
         return int(index[0])
 
-    def add_zone(self, corners: Sequence[tuple[float, float]]) -> int:
-        """A polygon in pixels, before the first frame; returns its index."""
+    def add_zone(self, corners: Sequence[tuple[float, float]], *, min_dwell_s: float = 0.0) -> int:
+        """A polygon in pixels, before the first frame; returns its index.
+
+        Who stays for less than `min_dwell_s` neither enters nor leaves.
+        """
         index = ffi.new("int32_t *")
         points = ffi.new("tally_point[]", list(corners))
         self._handle.call(lib.tally_counter_add_zone, points, len(points), index)
+        self._handle.call(lib.tally_counter_set_least_dwell, index[0], min_dwell_s)
+        self._places["zone"] += 1
         return int(index[0])
+
+    @property
+    def last_ns(self) -> int | None:
+        """Capture time of the last frame counted, None before the first."""
+        last = self._facts().last_timestamp_ns
+        return None if last == NEVER_NS else int(last)
 
     def update(self, timestamp_ns: int, detections: Detections) -> Tracks:
         """Count one frame and return the confirmed tracks seen in it.
@@ -150,14 +184,17 @@ class TrackCounter:
             raise UsageError(
                 f"the timestamp is {timestamp_ns} ns", "Give nanoseconds since an epoch"
             )
-        if self._previous_ns is not None and timestamp_ns <= self._previous_ns:
-            raise TimestampError(timestamp_ns, self._previous_ns)
         rows = np.empty(len(detections), DETECTION)
         rows["xyxy"], rows["confidence"] = detections.xyxy, detections.confidence
         rows["class_id"] = detections.class_id
         pointer = ffi.cast("tally_detection *", rows.ctypes.data)
-        self._handle.call(lib.tally_counter_update, timestamp_ns, pointer, len(rows))
-        self._previous_ns = timestamp_ns
+        try:
+            self._handle.call(lib.tally_counter_update, timestamp_ns, pointer, len(rows))
+        except CoreError as error:
+            previous = self.last_ns
+            if error.status != lib.TALLY_OUT_OF_ORDER or previous is None:
+                raise
+            raise TimestampError(timestamp_ns, previous) from None
         return self._visible()
 
     def _visible(self) -> Tracks:
@@ -189,6 +226,7 @@ class TrackCounter:
                     e.y,
                     e.confidence,
                     e.age_s,
+                    e.dwell_s,
                 )
                 for e in self._events[0:taken]
             )
@@ -227,8 +265,65 @@ class TrackCounter:
         self._handle.call(lib.tally_counter_nearest, line, distance)
         return float(distance[0]) if distance[0] >= 0 else None
 
+    def present(self, zone: int) -> list[Stay]:
+        """The objects in the zone now."""
+        call, capacity = lib.tally_counter_present, _EVENTS
+        while True:
+            stays = ffi.new("tally_stay[]", capacity)
+            status = call(self._handle.pointer, zone, stays, capacity, self._count)
+            if status != lib.TALLY_BUFFER_TOO_SMALL:
+                break
+            capacity = self._count[0]
+        self._handle.check(status)
+        return [Stay(s.track_id, s.class_id, s.dwell_s) for s in stays[0 : self._count[0]]]
+
+    def detected(self) -> Totals:
+        """Detections so far by class, counted or not, (num_classes,) int64."""
+        (totals,), pointers = self._totals(1)
+        self._handle.call(lib.tally_counter_detected, *pointers, self.num_classes)
+        return totals
+
     def diagnostics(self) -> Diagnostics:
         """What went in, and what was left out."""
+        out = self._facts()
+        return Diagnostics(*(getattr(out, name) for name in Diagnostics.__dataclass_fields__))
+
+    def _facts(self) -> Any:
         out = ffi.new("tally_diagnostics *")
         self._handle.call(lib.tally_counter_diagnostics, out)
-        return Diagnostics(*(getattr(out, name) for name in Diagnostics.__dataclass_fields__))
+        return out
+
+    def reset(self) -> Period:
+        """End a period: its totals are returned, and all totals begin again from zero.
+
+        Objects go on and are not counted again; who is in a zone stays in it.
+        """
+        period = Period(
+            self.unique(),
+            tuple(self.line(index) for index in range(self._places["line"])),
+            tuple(self.zone(index) for index in range(self._places["zone"])),
+            self.diagnostics(),
+        )
+        self._handle.call(lib.tally_counter_reset)
+        return period
+
+    def save(self) -> bytes:
+        """Everything that the counter knows; `restore` goes on from there with the same counts."""
+        size = ffi.new("size_t *")
+        lib.tally_counter_save(self._handle.pointer, ffi.NULL, 0, size)
+        state = ffi.new("uint8_t[]", size[0])
+        self._handle.call(lib.tally_counter_save, state, size[0], size)
+        return bytes(ffi.buffer(state, size[0]))
+
+    def restore(self, state: bytes) -> None:
+        """Go on from what a counter of the same classes, frames, options and places saved.
+
+        Raises:
+            StateError: anything else; the counter is as it was.
+        """
+        try:
+            self._handle.call(lib.tally_counter_restore, ffi.from_buffer(state), len(state))
+        except CoreError as error:
+            if error.status != lib.TALLY_BAD_STATE:
+                raise
+            raise StateError(error.message) from None

@@ -65,6 +65,13 @@ class Handle:
         Raises:
             CoreError: any status but TALLY_OK, with the core's own words.
         """
-        status = function(self.pointer, *arguments)
+        self.check(function(self.pointer, *arguments))
+
+    def check(self, status: int) -> None:
+        """Raise what a function of this handle returned.
+
+        Raises:
+            CoreError: any status but TALLY_OK, with the core's own words.
+        """
         if status != lib.TALLY_OK:
             raise CoreError(status, ffi.string(self._error(self.pointer)).decode())

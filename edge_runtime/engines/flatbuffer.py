@@ -68,6 +68,10 @@ class Node:
         """The number of bytes in a vector of bytes."""
         return self._vector(field, len(self._table.Bytes))[1]
 
+    def start(self, field: int) -> int:
+        """Where in the file the first item of a vector is."""
+        return self._vector(field, len(self._table.Bytes))[0]
+
     def _vector(self, field: int, limit: int) -> tuple[int, int]:
         """Where the first item is, and the number of items; 0 items where it is left out."""
         offset = self._table.Offset(4 + 2 * field)

@@ -14,19 +14,21 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MissingExtraError, ModelError
+from ..errors import MissingExtraError, ModelError, UsageError
 from ..metadata import ModelMetadata
 from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads
 from .protocol import TensorView
 from .tflite_check import check_tflite
 from .tflite_metadata import read_tflite_metadata
+from .tflite_resize import resized
 
 # The maintained package first.
 MODULES = (
@@ -42,17 +44,32 @@ class LiteRTEngine:
 
     name = "litert-xnnpack"
 
-    def __init__(self, data: bytes, path: Path, *, num_threads: int = 1) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        path: Path,
+        *,
+        num_threads: int = 1,
+        input_size: tuple[int, int] | None = None,
+    ) -> None:
         """Load the model held in `data`, which was read from `path`.
+
+        `input_size` is another (height, width) of whole strides than the file's own.
 
         Raises:
             ModelError: the file is damaged, custom, or contradicts its metadata.
+            UsageError: the model cannot take that size.
             MissingExtraError: no TFLite interpreter is installed.
         """
         shown = self._path = str(path)
         self.metadata: ModelMetadata = read_tflite_metadata(data, shown)
         check_tflite(data, shown)
-        self._interpreter = _load(data, shown, num_threads)
+        if input_size == self.metadata.input_size:
+            input_size = None
+        if input_size is not None:
+            data = _for_size(data, self.metadata, input_size)
+            self.metadata = replace(self.metadata, input_size=input_size)
+        self._interpreter = _load(data, shown, num_threads, input_size)
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         if len(inputs) != 1:
@@ -110,7 +127,19 @@ def find_interpreter() -> Any:
     return None
 
 
-def _load(data: bytes, path: str, num_threads: int) -> Any:
+def _for_size(data: bytes, metadata: ModelMetadata, size: tuple[int, int]) -> bytes:
+    whole = all(side > 0 and side % max(metadata.strides) == 0 for side in size)
+    changed = resized(data, metadata.input_size, size) if whole else None
+    if changed is None:
+        raise UsageError(
+            f"the model's input of {metadata.input_size[0]}x{metadata.input_size[1]} cannot be "
+            f"{size[0]}x{size[1]}",
+            f"Give multiples of {max(metadata.strides)}, or convert the checkpoint to that size",
+        )
+    return changed
+
+
+def _load(data: bytes, path: str, num_threads: int, size: tuple[int, int] | None) -> Any:
     module = find_interpreter()
     if module is None:
         raise MissingExtraError("ai-edge-litert", "all", "running a .tflite model")
@@ -119,6 +148,9 @@ def _load(data: bytes, path: str, num_threads: int) -> Any:
             # TensorFlow's copy announces its own end to whoever has nothing else installed.
             warnings.simplefilter("ignore")
             interpreter = module.Interpreter(model_content=data, num_threads=num_threads)
+            if size is not None:
+                (taken,) = interpreter.get_input_details()
+                interpreter.resize_tensor_input(taken["index"], [1, *size, 3])
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
         raise runtime_failure(path, "the interpreter cannot load it", error) from error

@@ -31,6 +31,7 @@ def open_engine(
     *,
     num_threads: int = 1,
     providers: Sequence[str] | None = None,
+    input_size: tuple[int, int] | None = None,
 ) -> Engine:
     """Load a .tflite or .onnx file that tallylens wrote, whatever its name.
 
@@ -38,12 +39,14 @@ def open_engine(
         path: the model.
         num_threads: threads of one inference. Two engines with one thread each give more frames
             a second than one engine with two.
+        input_size: another (height, width) than the file's own, of whole strides, .tflite only.
         providers: ONNX Runtime execution providers, best first; None takes what is there.
 
     Raises:
         ModelError: missing, damaged, too large, or not a model that an engine can run.
         MissingExtraError: the engine's package is not installed.
-        UsageError: a number of threads below 1, or an unknown provider.
+        UsageError: a number of threads below 1, an unknown provider, or a size that the model
+            cannot take.
     """
     if num_threads < 1:
         raise UsageError(f"num_threads is {num_threads}", "Give 1 or more")
@@ -52,9 +55,13 @@ def open_engine(
     if data[4:8] == b"TFL3":
         from .litert import LiteRTEngine
 
-        return LiteRTEngine(data, model, num_threads=num_threads)
+        return LiteRTEngine(data, model, num_threads=num_threads, input_size=input_size)
     if data[:2] == b"PK":
         raise UnsupportedModelError(model, "a PyTorch checkpoint, not a model to run", CONVERT)
+    if input_size is not None:
+        raise UsageError(
+            f"{model.name} has a fixed input size", "Convert the checkpoint to another"
+        )
     from .onnx import OnnxEngine
 
     return OnnxEngine(data, model, num_threads=num_threads, providers=providers)

@@ -25,10 +25,11 @@ NAMED_WARNINGS = 20
 GIVE_IMAGES = "Give a folder or pattern of jpg, png, webp or bmp files"
 
 
-def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0) -> Source:
+def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0, start: int = 0) -> Source:
     """The images of a folder (not those of its subfolders), a glob or a single file.
 
-    They come in natural order (frame2 before frame10), `1 / image_fps` seconds apart. One that
+    They come in natural order (frame2 before frame10), `1 / image_fps` seconds apart, from number
+    `start` on. One that
     cannot be read keeps its place in time and becomes a warning.
 
     Raises:
@@ -41,6 +42,8 @@ def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0) -> Sour
     if first is None:
         raise SourceError(spec, f"none of its {len(paths)} images can be read", GIVE_IMAGES)
     height, width = first.image.shape[:2]
+    if start:
+        reader = ImageReader(paths, image_fps, warnings, start)
     return Source(
         Prefetch(reader, warnings),
         name=os.fspath(spec),
@@ -113,8 +116,10 @@ def _unreadable(path: Path, problem: str) -> InputError:
 class ImageReader:
     """One image after the other; see `Reader`."""
 
-    def __init__(self, paths: Sequence[Path], fps: float, warnings: list[str]) -> None:
-        self._places = enumerate(paths)
+    def __init__(
+        self, paths: Sequence[Path], fps: float, warnings: list[str], start: int = 0
+    ) -> None:
+        self._places = enumerate(paths[start:], start)
         self._fps = fps
         self._warnings = warnings
         self._unreadable = 0

@@ -16,17 +16,18 @@ NAME = "frames"
 GIVE_PAIRS = "Give pairs of (timestamp in ns as int, (height, width, 3) uint8 BGR image)"
 
 
-def open_iterable(pairs: Iterable[tuple[int, Image]]) -> Source:
+def open_iterable(pairs: Iterable[tuple[int, Image]], start: int = 0) -> Source:
     """The frames of `pairs`, taken in the caller's thread, one at a time.
 
     Args:
         pairs: (capture time in nanoseconds, later than the one before; BGR image).
+        start: how many pairs are left out.
 
     Raises:
         SourceError: no pair at all, or something else in place of one.
         TimestampError: time does not move forward; this and the former also while iterating.
     """
-    reader = IterableReader(pairs)
+    reader = IterableReader(pairs, start)
     total = len(pairs) if isinstance(pairs, list | tuple) else None
     return Source(reader, name=NAME, size=reader.size, frames_total=total)
 
@@ -34,7 +35,7 @@ def open_iterable(pairs: Iterable[tuple[int, Image]]) -> Source:
 class IterableReader:
     """Checks each pair on its way; see `Reader`."""
 
-    def __init__(self, pairs: Iterable[tuple[int, Image]]) -> None:
+    def __init__(self, pairs: Iterable[tuple[int, Image]], start: int = 0) -> None:
         self._pairs: Iterator[Any] = iter(pairs)
         self._previous_ns: int | None = None
         self._index = 0
@@ -43,12 +44,15 @@ class IterableReader:
             raise SourceError(NAME, "there is none", GIVE_PAIRS)
         height, width = self._first.image.shape[:2]
         self.size = (width, height)
+        self._start = start
 
     def read(self) -> Frame | None:
         """The next checked frame, None at the end."""
-        frame = self._first or self._next()
-        self._first = None
-        return frame
+        while True:
+            frame = self._first or self._next()
+            self._first = None
+            if frame is None or frame.index >= self._start:
+                return frame
 
     def close(self) -> None:
         """End the caller's generator, so that its own clean-up runs."""

@@ -12,6 +12,7 @@ from ..errors import SourceError, UsageError
 from ..types import Image
 from .images import SUFFIXES, open_images
 from .iterable import open_iterable
+from .live import LiveOptions
 from .source import Source
 from .stream import open_camera, open_url
 from .video import open_video
@@ -21,13 +22,17 @@ REMEDY = "Give a video, a folder or pattern of images, a camera number, or an rt
 SourceSpec = str | int | os.PathLike[str] | Iterable[tuple[int, Image]]
 
 
-def open_source(spec: SourceSpec, *, image_fps: float = 1.0) -> Source:
+def open_source(
+    spec: SourceSpec, *, image_fps: float = 1.0, start: int = 0, live: LiveOptions | None = None
+) -> Source:
     """Open what `spec` names.
 
     Args:
         spec: a video file; a folder, glob or file of images; a camera's number (0 or "0"); an
             rtsp, rtsps, http or https address; or any iterable of (timestamp in ns, BGR image).
         image_fps: images a second, for images only; without it they are a second apart.
+        start: how many frames are left out, except of a live source.
+        live: how a live source is read.
 
     Raises:
         SourceError: nothing there, or nothing that can be read as pictures.
@@ -38,15 +43,15 @@ def open_source(spec: SourceSpec, *, image_fps: float = 1.0) -> Source:
     if not (math.isfinite(image_fps) and image_fps > 0):
         raise UsageError(f"image_fps is {image_fps}", "Give a number above 0")
     if isinstance(spec, int):
-        return _camera(spec)
+        return _camera(spec, live)
     if isinstance(spec, str | os.PathLike):
-        return _open_named(os.fspath(spec), image_fps)
-    return open_iterable(spec)
+        return _open_named(os.fspath(spec), image_fps, start, live)
+    return open_iterable(spec, start)
 
 
-def _open_named(spec: str, image_fps: float) -> Source:
+def _open_named(spec: str, image_fps: float, start: int, live: LiveOptions | None) -> Source:
     if "://" in spec:
-        return open_url(spec)
+        return open_url(spec, live, start)
     path = Path(spec)
     try:
         found, images = path.exists(), path.is_dir() or path.suffix.lower() in SUFFIXES
@@ -54,15 +59,17 @@ def _open_named(spec: str, image_fps: float) -> Source:
         reason = error.strerror or "cannot be read"
         raise SourceError(spec, reason, "Check the path and its permissions") from error
     if found:
-        return open_images(spec, image_fps=image_fps) if images else open_video(path)
+        if images:
+            return open_images(spec, image_fps=image_fps, start=start)
+        return open_video(path, start)
     if spec.isascii() and spec.isdigit():
-        return _camera(int(spec))
+        return _camera(int(spec), live)
     if glob.has_magic(spec):
-        return open_images(spec, image_fps=image_fps)
+        return open_images(spec, image_fps=image_fps, start=start)
     raise SourceError(spec, "no such file or folder", REMEDY)
 
 
-def _camera(index: int) -> Source:
+def _camera(index: int, live: LiveOptions | None) -> Source:
     if not 0 <= index < 1000:
         raise UsageError(f"the camera number is {index}", "Give 0 for the first camera")
-    return open_camera(index)
+    return open_camera(index, live)

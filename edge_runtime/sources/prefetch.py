@@ -18,7 +18,10 @@ class Prefetch:
 
     A file's thread waits while `depth` frames are ready, so that none is lost. With
     `drop_oldest` it never waits: a live picture that nobody took in time makes room for the next
-    one, and a warning says how many did.
+    one, and a warning says how many did. `closing` is set by `close`, for a reader that waits.
+
+    Attributes:
+        dropped: pictures that made room so far.
     """
 
     def __init__(
@@ -28,12 +31,14 @@ class Prefetch:
         *,
         depth: int = DEPTH,
         drop_oldest: bool = False,
+        closing: threading.Event | None = None,
     ) -> None:
         self._reader = reader
         self._warnings = warnings
         self._depth = depth
         self._drop_oldest = drop_oldest
-        self._dropped = 0
+        self.dropped = 0
+        self._closing = closing
         self._ready: deque[Frame] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -58,6 +63,8 @@ class Prefetch:
 
     def close(self) -> None:
         """Stop the thread, which closes the other reader, and wait for it."""
+        if self._closing is not None:
+            self._closing.set()
         with self._changed:
             self._closed = True
             self._ready.clear()
@@ -83,7 +90,7 @@ class Prefetch:
         with self._changed:
             if self._drop_oldest and len(self._ready) >= self._depth:
                 self._ready.popleft()
-                self._dropped += 1
+                self.dropped += 1
             while len(self._ready) >= self._depth and not self._closed:
                 self._changed.wait()
             if not self._closed:
@@ -92,7 +99,7 @@ class Prefetch:
             return not self._closed
 
     def _report(self) -> None:
-        if self._dropped:
+        if self.dropped:
             self._warnings.append(
-                f"{self._dropped} frames were skipped because counting was slower than the camera"
+                f"{self.dropped} frames were skipped because counting was slower than the camera"
             )

@@ -31,7 +31,8 @@ class Source(Iterator[Frame]):
         size: (width, height) in pixels of the first frame, after rotation.
         frames_total: what the file announces, None where nobody knows.
         fps: nominal frames a second, None where unknown; timestamps do not depend on it.
-        live: frames come in real time, so a slow consumer loses some (see `warnings`).
+        live: frames come in real time, so a slow consumer loses some (see `dropped`).
+        epoch_ns: wall clock, in nanoseconds since 1970, of timestamp 0; None where unknown.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Source(Iterator[Frame]):
         fps: float | None = None,
         live: bool = False,
         warnings: list[str] | None = None,
+        epoch_ns: int | None = None,
     ) -> None:
         self.name = name
         self.size = size
         self.frames_total = frames_total
         self.fps = fps
         self.live = live
+        self.epoch_ns = epoch_ns
         self._warnings = [] if warnings is None else warnings
         self._reader = reader
         # Also runs when the program ends, so that no thread is left inside a decoder.
@@ -59,6 +62,11 @@ class Source(Iterator[Frame]):
     def warnings(self) -> list[str]:
         """What went wrong so far without ending the pass, such as a damaged image."""
         return list(self._warnings)
+
+    @property
+    def dropped(self) -> int:
+        """Live pictures so far that nobody took before the next one came."""
+        return int(getattr(self._reader, "dropped", 0))
 
     def __iter__(self) -> Source:
         return self

@@ -1,14 +1,14 @@
-"""Cameras and network streams: pictures of now, timed by this machine's clock."""
+"""Cameras and network streams, opened."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import NetworkError, SourceError, UnavailableError
-from ..types import Frame
+from .live import LiveOptions as Live
+from .live import LiveReader
 from .opencv import ffmpeg_or_any, load_cv2
 from .prefetch import Prefetch
 from .source import Source
@@ -18,21 +18,24 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 TIMEOUT_MS = 10_000
 
 
-def open_camera(index: int) -> Source:
+def open_camera(index: int, live: Live | None = None) -> Source:
     """The pictures of camera number `index` of this machine, 0 for the first.
 
     Raises:
         UnavailableError: there is no such camera, or another program has it.
     """
     cv2 = load_cv2()
-    capture = cv2.VideoCapture(index)
-    name = f"camera {index}"
+
+    def connect() -> Any:
+        return cv2.VideoCapture(index)
+
+    capture, name = connect(), f"camera {index}"
     if not capture.isOpened():
         raise _no_camera(name)
-    return _live_source(cv2, capture, name, _no_camera(name))
+    return _live_source(cv2, connect, capture, name, _no_camera(name), live or Live())
 
 
-def open_url(url: str) -> Source:
+def open_url(url: str, live: Live | None = None, start: int = 0) -> Source:
     """The pictures of an RTSP or HTTP stream, or all frames of a video behind an HTTP address.
 
     Raises:
@@ -54,15 +57,19 @@ def open_url(url: str) -> Source:
     cv2 = load_cv2()
     timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
     limits = [setting for timeout in timeouts for setting in (timeout, TIMEOUT_MS)]
-    capture = cv2.VideoCapture(url, ffmpeg_or_any(cv2), limits)
+
+    def connect() -> Any:
+        return cv2.VideoCapture(url, ffmpeg_or_any(cv2), limits)
+
+    capture = connect()
     silent = NetworkError(
         name, "no video comes from there", "Check the address, the user name and the network"
     )
     if not capture.isOpened():
         raise silent
     if frame_count(cv2, capture):
-        return video_source(capture, name)
-    return _live_source(cv2, capture, name, silent)
+        return video_source(capture, name, start)
+    return _live_source(cv2, connect, capture, name, silent, live or Live())
 
 
 def redact(url: str) -> str:
@@ -84,58 +91,30 @@ def _no_camera(name: str) -> UnavailableError:
     )
 
 
-def _live_source(cv2: Any, capture: Any, name: str, silent: Exception) -> Source:
-    warnings: list[str] = []
-    reader = LiveReader(cv2, capture, warnings)
-    first = reader.read()
+def _live_source(
+    cv2: Any, connect: Callable[[], Any], capture: Any, name: str, silent: Exception, live: Live
+) -> Source:
+    first = decode_next(cv2, capture)
     if first is None:
-        reader.close()
+        capture.release()
         raise silent
-    height, width = first.image.shape[:2]
+    warnings: list[str] = []
+    own_time = _own_time(cv2, name)
+    reader = LiveReader(connect, capture, name, warnings, live, first=first, stream_ms=own_time)
+    height, width = first.shape[:2]
     return Source(
-        Prefetch(reader, warnings, drop_oldest=True),
+        Prefetch(reader, warnings, depth=1, drop_oldest=True, closing=reader.health.closing),
         name=name,
         size=(width, height),
         fps=frame_rate(cv2, capture),
         live=True,
         warnings=warnings,
+        epoch_ns=reader.epoch_ns,
     )
 
 
-class LiveReader:
-    """Pictures as they come; timestamps are nanoseconds since the first one. See `Reader`."""
-
-    def __init__(
-        self,
-        cv2: Any,
-        capture: Any,
-        warnings: list[str],
-        clock_ns: Callable[[], int] = time.monotonic_ns,
-    ) -> None:
-        self._cv2 = cv2
-        self._capture = capture
-        self._warnings = warnings
-        self._clock_ns = clock_ns
-        self._start_ns: int | None = None
-        self._previous_ns = -1
-        self._index = 0
-
-    def read(self) -> Frame | None:
-        """Wait for the next picture; None once the stream ends."""
-        image = decode_next(self._cv2, self._capture)
-        now_ns = self._clock_ns()
-        if image is None:
-            self._warnings.append(f"the stream ended after {self._index} pictures")
-            return None
-        if self._start_ns is None:
-            self._start_ns = now_ns
-        # Coarse clocks can give two pictures the same time.
-        timestamp_ns = max(now_ns - self._start_ns, self._previous_ns + 1)
-        self._previous_ns = timestamp_ns
-        frame = Frame(image, timestamp_ns, self._index)
-        self._index += 1
-        return frame
-
-    def close(self) -> None:
-        """Let go of the camera or connection."""
-        self._capture.release()
+def _own_time(cv2: Any, name: str) -> Callable[[Any], float] | None:
+    """RTSP carries the sender's clock; for pictures over HTTP, FFmpeg makes a time up."""
+    if not name.lower().startswith("rtsp"):
+        return None
+    return lambda capture: float(capture.get(cv2.CAP_PROP_POS_MSEC))

@@ -23,8 +23,8 @@ PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"v=0")
 GIVE_VIDEO = "Give a video that plays, such as an .mp4 with H.264"
 
 
-def open_video(path: Path) -> Source:
-    """The frames of a video file, upright as its rotation metadata says.
+def open_video(path: Path, start: int = 0) -> Source:
+    """The frames of a video file from number `start` on, upright as its rotation metadata says.
 
     Raises:
         SourceError: missing, not a video, without a frame, or above 100 megapixels.
@@ -38,10 +38,10 @@ def open_video(path: Path) -> Source:
     capture = cv2.VideoCapture(str(path.resolve()), ffmpeg_or_any(cv2))
     if not capture.isOpened():
         raise SourceError(name, "not a video that can be read", GIVE_VIDEO)
-    return video_source(capture, name)
+    return video_source(capture, name, start)
 
 
-def video_source(capture: Any, name: str) -> Source:
+def video_source(capture: Any, name: str, start: int = 0) -> Source:
     """The frames of an opened capture that has an end. Takes the capture over."""
     cv2 = load_cv2()
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
@@ -51,7 +51,7 @@ def video_source(capture: Any, name: str) -> Source:
     fps = frame_rate(cv2, capture)
     total = frame_count(cv2, capture)
     warnings: list[str] = []
-    reader = VideoReader(capture, name, fps, total, warnings)
+    reader = VideoReader(capture, name, fps, total, warnings, start)
     return Source(
         Prefetch(reader, warnings),
         name=name,
@@ -95,10 +95,20 @@ def _refuse_text(path: Path) -> None:
 
 
 class VideoReader:
-    """Frame by frame, the first already decoded; see `Reader`."""
+    """Frame by frame, the first already decoded; see `Reader`.
+
+    Frames before number `start` are stepped over one by one: jumping in a file lands on another
+    frame than the one asked for, and times that are made up depend on all before them.
+    """
 
     def __init__(
-        self, capture: Any, name: str, fps: float | None, total: int | None, warnings: list[str]
+        self,
+        capture: Any,
+        name: str,
+        fps: float | None,
+        total: int | None,
+        warnings: list[str],
+        start: int = 0,
     ) -> None:
         self._cv2 = load_cv2()
         self._capture = capture
@@ -114,14 +124,24 @@ class VideoReader:
             raise SourceError(name, "no frame can be decoded", GIVE_VIDEO)
         height, width = self._first.image.shape[:2]
         self.size = (width, height)
+        self._start = start
+        if start:
+            self._first = None
 
     def read(self) -> Frame | None:
         """The next frame, None after the last, which also notes what is missing."""
+        self._skip()
         frame = self._first or self._decode()
         self._first = None
         if frame is None:
             self._report()
         return frame
+
+    def _skip(self) -> None:
+        while self._index < self._start and self._capture.grab():
+            self._timestamp_ns()
+            self._index += 1
+        self._start = 0
 
     def close(self) -> None:
         """Let go of the file."""

@@ -7,6 +7,7 @@ from tallylens.commands import (
     benchmark,
     convert,
     count,
+    demo,
     doctor,
     evaluate,
     inspect,
@@ -15,4 +16,4 @@ from tallylens.commands import (
     verify,
 )
 
-COMMANDS = (count, convert, inspect, evaluate, verify, benchmark, models, serve, doctor)
+COMMANDS = (demo, count, convert, inspect, evaluate, verify, benchmark, models, serve, doctor)

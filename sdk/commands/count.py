@@ -9,7 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tallylens.commands.arguments import add_json, input_size, names, positive, print_json
+from tallylens.commands.arguments import (
+    above_zero,
+    add_json,
+    input_size,
+    names,
+    positive,
+    print_json,
+    seconds,
+)
+from tallylens.text import printable
 
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.offload import OffloadOptions
@@ -23,6 +32,8 @@ EXAMPLES = """examples:
   tallylens count street.mp4 --model yolov5n.pt --line 0,0.6,1,0.6 --classes car,truck,bus
   tallylens count shop.mp4 --zone 0.1,0.5,0.6,0.5,0.6,1,0.1,1,queue --report shop.csv
   tallylens count 0 --annotate camera.mp4
+  tallylens count rtsp://camera/1 --line 0,0.6,1,0.6,road,in=southbound,out=northbound \\
+      --events road.jsonl --state road.state --reset daily@00:00 --report road.html
 
 Coordinates are fractions of width and height when all are <= 1, else pixels. A line drawn from
 left to right counts downward movement as `in`."""
@@ -36,14 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", default="yolov5n", help=".tflite, .onnx or .pt file, or a name in the store"
     )
     parser.add_argument(
-        "--line", action="append", default=[], metavar="x1,y1,x2,y2[,name]", help="count crossings"
+        "--line",
+        action="append",
+        default=[],
+        metavar="x1,y1,x2,y2[,name][,in=NAME][,out=NAME][,extend]",
+        help="count crossings; extend counts beyond its ends too",
     )
     parser.add_argument(
         "--zone",
         action="append",
         default=[],
-        metavar="x1,y1,x2,y2,x3,y3...[,name]",
-        help="count presence and stays",
+        metavar="x1,y1,x2,y2,x3,y3...[,name][,dwell=S]",
+        help="count presence and stays, with dwell= of at least S seconds",
     )
     parser.add_argument("--classes", type=names, metavar="car,bus", help="count only these")
     parser.add_argument(
@@ -66,11 +81,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=Path,
-        metavar="FILE.json|.csv",
+        metavar="FILE.html|.json|.jsonl|.csv",
         help="write the totals to a file",
     )
     parser.add_argument(
         "--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and counts"
+    )
+    parser.add_argument(
+        "--events",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="write events as JSON lines (-: stdout)",
+    )
+    parser.add_argument(
+        "--crops", type=Path, metavar="DIR", help="write a picture of each event's object"
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="keep the count here, and go on with it",
+    )
+    parser.add_argument(
+        "--state-every", type=above_zero, default=5.0, metavar="S", help="seconds between two saves"
+    )
+    parser.add_argument(
+        "--reset", metavar="daily@HH:MM", help="begin anew then (or hourly@MM) and report what was"
+    )
+    parser.add_argument(
+        "--starts-at",
+        metavar="TIME",
+        help="wall clock of the first frame: 2026-05-01T08:00",
+    )
+    parser.add_argument(
+        "--sample", choices=("all", "auto"), default="all", help="auto: the frames that speeds need"
+    )
+    parser.add_argument(
+        "--max-fps", type=above_zero, metavar="N", help="look at no more frames a second"
+    )
+    parser.add_argument(
+        "--budget-ms",
+        type=above_zero,
+        metavar="MS",
+        help="keep a frame's latency below this: by a lower rate, then a smaller input",
+    )
+    parser.add_argument(
+        "--reconnect",
+        type=seconds,
+        default=300.0,
+        metavar="S",
+        help="seconds to try a lost stream again, or forever",
     )
     parser.add_argument(
         "--cloud", metavar="wss://HOST:PORT", help="a tallylens server with a bigger model"
@@ -90,11 +150,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from tallylens.counter import Counter
     from tallylens.edge_runtime.core import CounterOptions
+    from tallylens.edge_runtime.errors import UsageError
     from tallylens.exit_status import DONE, INTERRUPTED
     from tallylens.places import parse_line, parse_zone
     from tallylens.report_files import check_report_paths, write_reports
+    from tallylens.schedule import parse_moment
 
     check_report_paths(options.report)
+    if options.json and options.events == Path("-"):
+        raise UsageError("--json and --events - both want standard output", "Give a file to one")
     with Counter(
         options.model,
         lines=[parse_line(text) for text in options.line],
@@ -104,6 +168,17 @@ def run(options: argparse.Namespace) -> int:
         imgsz=options.imgsz,
         workers=options.workers,
         options=CounterOptions(anchor=options.anchor),
+        sample=options.sample,
+        max_fps=options.max_fps,
+        budget_ms=options.budget_ms,
+        reset=options.reset,
+        starts_at=None if options.starts_at is None else parse_moment(options.starts_at),
+        state=options.state,
+        state_every_s=options.state_every,
+        events=options.events,
+        crops=options.crops,
+        patience_s=options.reconnect,
+        on_notice=_tell,
         offload=_offload(options),
     ) as counter:
         report, error = _count(counter, options)
@@ -111,7 +186,7 @@ def run(options: argparse.Namespace) -> int:
         write_reports(report, options.report)
     finally:
         # What was counted is shown also where it could not be written.
-        _show(report, options.json)
+        _show(report, options)
     if error is not None:
         raise error
     return INTERRUPTED if report.interrupted else DONE
@@ -127,24 +202,27 @@ def _offload(options: argparse.Namespace) -> OffloadOptions | None:
     return OffloadOptions(options.cloud, find_key(), options.offload, options.ca)
 
 
-def _show(report: Report, as_json: bool) -> None:
-    if as_json:
-        print_json(report.as_dict())
-        return
-    from tallylens.table import print_report
+def _tell(notice: str) -> None:
+    print(f"tallylens: {printable(notice)}", file=sys.stderr)
 
-    print_report(report)
+
+def _show(report: Report, options: argparse.Namespace) -> None:
+    if options.json:
+        print_json(report.as_dict())
+    elif options.events != Path("-"):
+        from tallylens.table import print_report
+
+        print_report(report)
 
 
 def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, TallyLensError | None]:
     """The report, and what ended the count before the source did: hours are not lost to it."""
     from tallylens.annotate import AnnotatedVideo
     from tallylens.edge_runtime.errors import TallyLensError
-    from tallylens.edge_runtime.sources import open_source
     from tallylens.progress import Progress
 
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(options.source))
+        source = stack.enter_context(counter.open(options.source))
         video = None
         if options.annotate is not None:
             video = stack.enter_context(AnnotatedVideo(options.annotate, source, counter))

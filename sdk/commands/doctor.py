@@ -12,55 +12,85 @@ from typing import Any
 from tallylens.commands.arguments import add_json, print_json
 
 NAME = "doctor"
-HELP = "Show what is installed, what is missing and how to get it."
+HELP = "Show what is installed, what is missing, how to get it, and how fast this machine is."
 EXAMPLES = """examples:
-  tallylens doctor"""
+  tallylens doctor
+  tallylens doctor --no-speed --json"""
 
-BASE = ("numpy", "opencv-python", "ai-edge-litert")
+BASE = ("numpy", "opencv-python", "ai-edge-litert", "onnxruntime", "websockets")
+SPEED_S = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-speed", action="store_true", help=f"leave out the speed reading of {SPEED_S:g} s"
+    )
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    document = _examine()
+    document = examine(speed=not options.no_speed)
     if options.json:
         print_json(document)
         return 0
     print(f"tallylens {document['tallylens']}, Python {document['python']}, {document['system']}")
-    print(f"cores     {document['cores']}")
+    print(
+        f"cores     {document['cores']}, of which this process may use {document['usable_cores']}"
+    )
     for engine in document["engines"]:
         state = engine["version"] or "not installed"
         shown = f"engine    {engine['package']} {state} {' '.join(engine['providers'])}"
         print(shown.rstrip())
     for name, found in document["packages"].items():
         print(f"package   {name} {found or 'not installed'}")
-    cache = document["cache"]
-    print(f"cache     {cache['path']} ({'can' if cache['writable'] else 'cannot'} be written)")
+    for name, extra in document["extras"].items():
+        state = "is complete" if not extra["missing"] else f"lacks {', '.join(extra['missing'])}"
+        print(f"extra     {name} {state}")
+    for name in ("cache", "here"):
+        folder = document[name]
+        print(
+            f"{name:<9} {folder['path']} ({'can' if folder['writable'] else 'cannot'} be written)"
+        )
+    if document["speed"]:
+        print(f"speed     {_shown(document['speed'])}")
     for remedy in document["remedies"]:
         print(f"fix       {remedy}")
+    if not document["remedies"]:
+        print("all is well")
     return 0
 
 
-def _examine() -> dict[str, Any]:
+def _shown(speed: dict[str, Any]) -> str:
+    height, width = speed["input"]
+    return (
+        f"{speed['frames_per_s']:.0f} frames/s on one core: {speed['engine']} on the model "
+        f"{speed['model']} ({height}x{width}, int8), {speed['inference_ms']:.2f} ms a frame and "
+        f"{speed['host_ms']:.2f} ms around it"
+    )
+
+
+def examine(*, speed: bool) -> dict[str, Any]:
+    """Everything that `doctor --json` prints; without `speed` that part is None."""
     from tallylens import store
     from tallylens.edge_runtime.engines import available_engines
+    from tallylens.edge_runtime.pipeline import usable_cores
     from tallylens.edge_runtime.version import __version__
-    from tallylens.extras import CONVERT_MODULES, missing
+    from tallylens.extras import EXTRAS, missing
 
-    home = store.home()
-    writable = _writable(home)
-    remedies = []
-    if missing(CONVERT_MODULES):
-        remedies.append("pip install 'tallylens[convert]' brings the converters")
-    if not writable:
+    cache = _folder(store.home())
+    extras = {name: missing(dict(modules)) for name, modules in EXTRAS.items()}
+    engines = available_engines()
+    remedies = [f"pip install 'tallylens[{name}]'" for name, lacks in extras.items() if lacks]
+    if not any(engine.version for engine in engines):
+        remedies.append("pip install ai-edge-litert (no engine is installed)")
+    if not cache["writable"]:
         remedies.append(f"set {store.HOME_VARIABLE} to a folder that can be written")
     return {
         "tallylens": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
+        "usable_cores": usable_cores(),
         "engines": [
             {
                 "name": one.name,
@@ -68,25 +98,54 @@ def _examine() -> dict[str, Any]:
                 "version": one.version,
                 "providers": list(one.providers),
             }
-            for one in available_engines()
+            for one in engines
         ],
-        "packages": {name: _installed(name) for name in (*BASE, *CONVERT_MODULES.values())},
-        "cache": {"path": str(home), "writable": writable},
+        "packages": {name: _installed(name) for name in BASE},
+        "extras": {name: {"missing": lacks} for name, lacks in extras.items()},
+        "cache": cache,
+        "here": _folder(Path.cwd()),
+        "speed": _speed() if speed else None,
         "remedies": remedies,
     }
 
 
 def _installed(package: str) -> str | None:
-    # TensorFlow's CPU build installs the same module under another name.
-    for name in (package, f"{package}-cpu"):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return None
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
-def _writable(folder: Path) -> bool:
+def _folder(path: Path) -> dict[str, Any]:
     """Whether the folder, or the first parent that exists, can be written to."""
-    existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
-    return os.access(existing, os.W_OK)
+    existing = next(one for one in (path, *path.resolve().parents) if one.exists())
+    return {"path": str(path), "writable": os.access(existing, os.W_OK)}
+
+
+def _speed() -> dict[str, Any]:
+    """A reading of SPEED_S with the model that comes along, on one core."""
+    import time
+
+    from tallylens.demo.model import NAME as DEMO
+    from tallylens.demo.model import demo_model
+    from tallylens.demo.scene import Scene
+    from tallylens.edge_runtime.detector import Detector
+    from tallylens.edge_runtime.engines import open_engine
+
+    scene = Scene(0)
+    images = [scene.frame(index).image for index in range(0, scene.frames, scene.frames // 8)]
+    with open_engine(demo_model()) as engine:
+        detector = Detector(engine)
+        started, frames = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - started) < SPEED_S:
+            detector.detect(images[frames % len(images)])
+            frames += 1
+        timing = detector.timing
+        return {
+            "model": DEMO,
+            "engine": engine.name,
+            "input": list(engine.metadata.input_size),
+            "frames_per_s": round(frames / elapsed, 1),
+            "inference_ms": round(timing.inference_ns / frames / 1e6, 3),
+            "host_ms": round((timing.letterbox_ns + timing.decode_ns) / frames / 1e6, 3),
+        }

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tallylens.commands.arguments import add_json, print_json
+from tallylens.commands.arguments import add_json, fraction, print_json
 from tallylens.edge_runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, metavar="DIR", help="YOLO label files, for mAP")
     parser.add_argument(
         "--min-agreement",
-        type=_fraction,
+        type=fraction,
         metavar="FRACTION",
         help="exit with status 3 where fewer detections agree, such as 0.95",
     )
@@ -89,13 +89,3 @@ def _show(result: Verification) -> None:
         print(f"mAP@0.5      {ours.map50:.4f} against {theirs.map50:.4f}")
     for warning in result.warnings:
         print(f"note: {warning}")
-
-
-def _fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a fraction from 0 to 1")
-    return value

@@ -14,11 +14,14 @@ import pytest
 
 import tallylens.converters.convert as pipeline
 from tallylens.converters.builder import GraphBuilder
-from tallylens.converters.convert import CoreMLOptions, convert
+from tallylens.converters.calibration import DEFAULT_IMAGES, evenly_spaced
+from tallylens.converters.check import CHECKED_IMAGES, choose_pictures
+from tallylens.converters.convert import convert
 from tallylens.converters.coreml_program.evaluator import evaluate_program
 from tallylens.converters.coreml_program.package import read_package
 from tallylens.converters.graph import DetectorGraph
-from tallylens.edge_runtime.errors import InputError, UnavailableError, UsageError
+from tallylens.converters.options import Check, CoreMLOptions
+from tallylens.edge_runtime.errors import InputError, RejectedError, UnavailableError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata
 
 
@@ -68,7 +71,14 @@ def test_writes_the_files_of_the_contract(source: Path, tmp_path: Path) -> None:
         progress=lambda stage, fraction: stages.append(stage),
     )
     assert names(out) == ["net.conversion.json", "net.onnx", "net.tflite"]
-    assert stages == ["load", "write onnx", "write tflite", "done"]
+    assert list(dict.fromkeys(stages)) == [
+        "load",
+        "write onnx",
+        "write tflite",
+        "verify onnx",
+        "verify tflite",
+        "done",
+    ]
     assert report.path_of("onnx") == out / "net.onnx"
     assert report.warnings == ()
     document = json.loads((out / "net.conversion.json").read_text(encoding="utf-8"))
@@ -100,7 +110,7 @@ def test_int8_is_calibrated_and_onnx_stays_float(
         "net-int8.tflite",
     ]
     assert [a.quantization for a in report.artefacts] == ["none", "int8"]
-    few, plain = report.warnings
+    few, plain, *_checked = report.warnings
     assert few.startswith("calibrated on 3 images only")
     assert plain == "net-int8.onnx is plain float32: there is no int8 form of onnx yet"
     fractions = [fraction for stage, fraction in stages if stage == "calibrate"]
@@ -192,6 +202,14 @@ def test_same_input_same_bytes(source: Path, tmp_path: Path) -> None:
             "weights alone in 8 bits are a kind of int8. Add --quantize int8.",
         ),
         (
+            {"check": Check(min_agreement=1.5)},
+            "1.5 is no part of the detections. Give --min-agreement from 0 to 1.",
+        ),
+        (
+            {"check": Check(labels=Path("labels"))},
+            "labels need the images that they belong to. Add --images DIR.",
+        ),
+        (
             {"quantize": "int4"},
             "int4 is no quantization. Use --quantize none|fp16|int8.",
         ),
@@ -250,3 +268,114 @@ def test_a_folder_without_images_is_refused_and_writes_nothing(
             calibration=tmp_path / "empty",
         )
     assert names(tmp_path / "out") == []
+
+
+# ---- verification --------------------------------------------------------------------------------
+
+
+def scene(folder: Path, count: int = 12) -> Path:
+    """Pictures with one red square each, and a damaged one."""
+    folder.mkdir()
+    for number in range(count):
+        picture = np.zeros((32, 32, 3), np.uint8)
+        x, y = 8 * (number % 4), 8 * (number // 4 % 4)
+        picture[y : y + 8, x : x + 8, 2] = 255
+        (folder / f"{number}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    (folder / "damaged.png").write_bytes(b"no picture")
+    return folder
+
+
+def squares_graph(gain: float = 1.0) -> DetectorGraph:
+    """Finds a red 8x8 square in a cell; a `gain` below a half makes it blind."""
+    builder = GraphBuilder((32, 32), batch=1)
+    weight = np.zeros((6, 3, 8, 8), np.float32)
+    weight[4, 0], weight[4, 1] = gain * 16 / 64, -16 / 64
+    bias = np.array([0, 0, 0, 0, -8, 4], np.float32)
+    head = builder.conv("head", builder.input, weight, bias, strides=(8, 8))
+    metadata = ModelMetadata(("car",), (32, 32), (8,), (((8.0, 8.0),),), ("head8",))
+    return builder.finish([head], metadata)
+
+
+@pytest.fixture
+def detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "squares.pt"
+    path.write_bytes(b"a checkpoint")
+    monkeypatch.setattr(pipeline, "load", lambda path, input_size: squares_graph())
+    return path
+
+
+def test_what_was_written_is_compared_with_the_source(detector: Path, tmp_path: Path) -> None:
+    pictures = scene(tmp_path / "pictures")
+    report = convert(
+        detector, out_dir=tmp_path / "out", targets=("onnx",), check=Check(images=pictures)
+    )
+    found = report.artefacts[0].check
+    assert found is not None
+    assert found.images == 12
+    assert (found.detections.reference, found.detections.agreement) == (12, 1.0)
+    assert report.warnings == ()
+    document = json.loads(report.report.read_text(encoding="utf-8"))
+    assert document["artefacts"][0]["check"]["detections"]["agreement"] == 1.0
+    assert "inference_ms" not in document["artefacts"][0]["check"]
+    assert report.as_dict()["artefacts"][0]["check"]["inference_ms"] > 0
+
+
+def test_what_sees_less_is_refused_and_kept_aside(detector: Path, tmp_path: Path) -> None:
+    def blind(graph: DetectorGraph) -> DetectorGraph:
+        return squares_graph(gain=0.1)
+
+    pictures, out = scene(tmp_path / "pictures"), tmp_path / "out"
+    arguments = {"out_dir": out, "targets": ("onnx",), "passes": [blind]}
+    with pytest.raises(RejectedError) as refusal:
+        convert(detector, **arguments, check=Check(pictures, min_agreement=0.5))
+    assert names(out) == ["squares.conversion.json.rejected", "squares.onnx.rejected"]
+    assert (refusal.value.agreement, refusal.value.exit_status) == (0.0, 3)
+    assert "squares.onnx: agrees with its source on 0.000" in str(refusal.value)
+    # Without a limit the reader is told, and may use it.
+    report = convert(detector, **arguments, check=Check(pictures))
+    assert report.path_of("onnx").exists()
+    assert len(report.warnings) == 1
+    assert "on only 0.00 of the detections" in report.warnings[0]
+    # Without verification nobody knows.
+    assert convert(detector, **arguments, check=None).artefacts[0].check is None
+
+
+def test_few_detections_are_no_reason_to_refuse(detector: Path, tmp_path: Path) -> None:
+    pictures = scene(tmp_path / "pictures", count=9)
+    report = convert(
+        detector,
+        out_dir=tmp_path / "out",
+        targets=("onnx",),
+        passes=[lambda graph: squares_graph(gain=0.1)],
+        check=Check(pictures, min_agreement=1.0),
+    )
+    assert report.artefacts[0].check is not None
+    assert report.artefacts[0].check.detections.agreement == 0
+
+
+def test_pictures_that_cannot_be_read_verify_nothing(detector: Path, tmp_path: Path) -> None:
+    pictures = scene(tmp_path / "pictures", count=0)
+    with pytest.raises(InputError, match="none of its images can be read"):
+        convert(detector, out_dir=tmp_path / "out", targets=("onnx",), check=Check(pictures))
+    assert names(tmp_path / "out") == []
+
+
+def test_without_pictures_the_logits_are_compared_on_patterns(
+    detector: Path, tmp_path: Path
+) -> None:
+    report = convert(detector, out_dir=tmp_path / "out", targets=("onnx", "tflite"))
+    for artefact in report.artefacts:
+        assert artefact.check is not None
+        assert artefact.check.images == 4
+        assert artefact.check.heads[0].max_abs < 1e-4
+    assert report.warnings == ()
+
+
+def test_pictures_beyond_the_calibration_are_preferred(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number:03}.png" for number in range(DEFAULT_IMAGES + CHECKED_IMAGES)]
+    for path in paths:
+        path.touch()
+    calibrated = set(evenly_spaced(paths, DEFAULT_IMAGES))
+    assert set(choose_pictures(tmp_path)) == set(paths) - calibrated
+    paths[0].unlink()
+    assert len(choose_pictures(tmp_path)) == CHECKED_IMAGES

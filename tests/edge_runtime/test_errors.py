@@ -17,6 +17,7 @@ TallyLensError 1
             UnsafeModelError 3
             UnsupportedModelError 3
         SourceError 3
+        StateError 3
         TimestampError 3
     UnavailableError 4
         MissingExtraError 4
@@ -46,6 +47,11 @@ CASES = [
     (
         errors.SourceError("rtsp://camera", "the stream ended", "Check the camera"),
         "rtsp://camera: the stream ended. Check the camera.",
+    ),
+    (
+        errors.StateError("it is cut short", "a.state"),
+        "a.state: the count cannot go on from it: it is cut short. Count from the beginning, "
+        "or use the state of the same source, options and places.",
     ),
     (
         errors.TimestampError(5, 7),

@@ -189,8 +189,11 @@ class Outcome:
 
 
 @pytest.fixture
-def tallylens(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Run a command in this process."""
+def tallylens(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
+    """Run a command in this process, without the progress that a slow machine would show."""
+    monkeypatch.setattr("tallylens.progress.QUIET_S", float("inf"))
 
     def run(*arguments: object) -> Outcome:
         capsys.readouterr()

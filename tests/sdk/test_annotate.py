@@ -121,7 +121,7 @@ def test_labels_stay_in_the_frame() -> None:
 
 
 def test_counts_label_sums_over_classes() -> None:
-    assert counts_label("gate", **{"in": {"car": 2, "bus": 1}, "out": {}}) == "gate  in 3  out 0"
+    assert counts_label("gate", {"in": {"car": 2, "bus": 1}, "out": {}}) == "gate  in 3  out 0"
 
 
 def test_neighbouring_classes_have_other_colours() -> None:

@@ -202,7 +202,7 @@ def test_ctrl_c_before_the_first_frame_is_no_report(
     def interrupted(*_: object, **__: object) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tallylens.counter.ready_model", interrupted)
+    monkeypatch.setattr("tallylens.team.ready_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make().run(crossing)
 
@@ -337,8 +337,8 @@ def test_zero_is_explained_when_all_is_too_short(
     report = make().run(squares.timed(squares.scene()[:2]))
     assert report.unique == {}
     assert report.warnings == (
-        "there were 4 detections, but nothing stayed long or clear enough to be an object "
-        "(2 tracks were too short)",
+        "there were 4 detections, but nothing stayed long or clear enough to be an object: 2 "
+        "tracks were too short, where 0.25 s with a mean confidence of 0.35 are needed",
     )
 
 

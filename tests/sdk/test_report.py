@@ -22,11 +22,17 @@ REPORT = Report(
     frames=265,
     seconds=10.98231,
     unique={"car": 4, "person": 1},
-    lines=(LineReport("gate", {"car": 3}, {}), LineReport("line 2", {}, {"car": 1})),
+    lines=(
+        LineReport("gate", {"car": 3}, {}, "southbound", "northbound"),
+        LineReport("line 2", {}, {"car": 1}),
+    ),
     zones=(ZoneReport("queue", {"person": 1}, {"person": 2}, 3.14159, 5.0),),
     occupancy=((0.0, {"car": 2}), (7.0, {"person": 1})),
     warnings=("line 2: a note",),
     speed=Speed(fps=23.45678, inference_ms=9.0001, host_ms=0.71239),
+    dropped=7,
+    skipped=2,
+    uncounted={"short_tracks": 3},
 )
 
 
@@ -39,8 +45,18 @@ def test_the_json_document_is_the_contract() -> None:
         "seconds": 10.982,
         "unique": {"car": 4, "person": 1},
         "lines": [
-            {"name": "gate", "in": {"car": 3}, "out": {}},
-            {"name": "line 2", "in": {}, "out": {"car": 1}},
+            {
+                "name": "gate",
+                "in": {"car": 3},
+                "out": {},
+                "directions": {"in": "southbound", "out": "northbound"},
+            },
+            {
+                "name": "line 2",
+                "in": {},
+                "out": {"car": 1},
+                "directions": {"in": "in", "out": "out"},
+            },
         ],
         "zones": [
             {
@@ -54,12 +70,27 @@ def test_the_json_document_is_the_contract() -> None:
         "warnings": ["line 2: a note"],
         "speed": {"fps": 23.457, "inference_ms": 9.0, "host_ms": 0.712},
         "interrupted": False,
+        "started": None,
+        "dropped": 7,
+        "skipped": 2,
+        "uncounted": {"short_tracks": 3},
+        "periods": [],
     }
+
+
+ADDED = ("started", "dropped", "skipped", "uncounted", "periods")
 
 
 def test_the_order_of_keys_is_the_contract_too() -> None:
     first = ["source", "model", "engine", "frames", "seconds", "unique", "lines", "zones"]
-    assert list(REPORT.as_dict()) == [*first, "occupancy", "warnings", "speed", "interrupted"]
+    assert list(REPORT.as_dict()) == [
+        *first,
+        "occupancy",
+        "warnings",
+        "speed",
+        "interrupted",
+        *ADDED,
+    ]
 
 
 def test_the_csv_has_one_row_a_number() -> None:
@@ -67,11 +98,17 @@ def test_the_csv_has_one_row_a_number() -> None:
         "where,name,direction,class,count\n"
         "unique,,,car,4\n"
         "unique,,,person,1\n"
-        "line,gate,in,car,3\n"
+        "line,gate,southbound,car,3\n"
         "line,line 2,out,car,1\n"
         "zone,queue,now,person,1\n"
         "zone,queue,entered,person,2\n"
     )
+
+
+def test_json_lines_are_the_rows_of_the_csv() -> None:
+    rows = [json.loads(line) for line in REPORT.to_jsonl().splitlines()]
+    table = list(csv.DictReader(io.StringIO(REPORT.to_csv())))
+    assert [{**row, "count": str(row["count"])} for row in rows] == table
 
 
 @pytest.mark.parametrize(
@@ -116,7 +153,10 @@ def test_a_source_whose_name_is_no_text(tmp_path: Path) -> None:
 def test_report_paths_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     for path, message in (
-        (tmp_path / "a.txt", "a.txt is no report that can be written. End it in .json or .csv."),
+        (
+            tmp_path / "a.txt",
+            "a.txt is no report that can be written. End it in .json, .jsonl, .csv, .html.",
+        ),
         (tmp_path / "no" / "a.csv", "a.csv does not exist. Make it first."),
         (tmp_path / "folder.csv", "folder.csv is a folder. Give the report another name."),
     ):
@@ -143,8 +183,8 @@ def test_the_table_holds_every_number() -> None:
     assert "street.mp4: 265 frames, 11.0 s" in text
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
     assert [row for row in rows if row] == [
-        ["gate in", "3", "3 car"],
-        ["gate out", "0", ""],
+        ["gate southbound", "3", "3 car"],
+        ["gate northbound", "0", ""],
         ["line 2 in", "0", ""],
         ["line 2 out", "1", "1 car"],
         ["queue now", "1", "1 person"],

@@ -57,9 +57,9 @@ def test_text_says_the_same(tallylens: Any, tiny_model: Path, images: Path) -> N
 def test_too_little_agreement_is_status_3(
     tallylens: Any, tiny_model: Path, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tallylens.converters.verify as verification
+    import tallylens.converters.agreement as agreement
 
-    monkeypatch.setattr(verification, "MATCH_IOU", 1.1)
+    monkeypatch.setattr(agreement, "MATCH_IOU", 1.1)
     arguments = ("verify", tiny_model, "--against", tiny_model, "--images", images)
     result = tallylens(*arguments, "--min-agreement", 0.5, "--json")
     assert result.status == 3

@@ -29,10 +29,10 @@ Var = Any
 
 @dataclass(frozen=True)
 class Writer:
-    """coremltools' builder, what happens to a kernel, and how a float array is stored."""
+    """coremltools' builder, what happens to a named kernel, and how a float array is stored."""
 
     mb: Any
-    weights: Callable[[FloatArray], Var]
+    weights: Callable[[str, FloatArray], Var]
     floats: Callable[[Any], Any]
 
 
@@ -74,7 +74,7 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Va
     assert bias is not None
     return writer.mb.conv(
         x=inputs[0],
-        weight=writer.weights(kernel),
+        weight=writer.weights(str(node.inputs[1].name), kernel),  # type: ignore[union-attr]
         bias=writer.floats(bias),
         strides=list(integers(node, "strides", (1, 1))),
         pad_type="custom",

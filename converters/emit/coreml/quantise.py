@@ -30,12 +30,21 @@ class Affine:
     zero_point: np.uint8
 
 
-def quantise_weights(kernel: FloatArray) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float16]]:
-    """(out, ...) weights as symmetric int8 and one float16 scale an output channel."""
+def quantise_weights(
+    kernel: FloatArray, steps: FloatArray | None = None
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float16]]:
+    """(out, ...) weights as symmetric int8 and one float16 scale an output channel.
+
+    `steps`: (out,) sizes of which the weights are whole multiples already.
+    """
+    shape = (-1, *[1] * (kernel.ndim - 1))
+    if steps is not None:
+        whole = np.rint(kernel / steps.reshape(shape)).astype(np.int8)
+        return whole, np.maximum(steps, SMALLEST_SCALE).astype(np.float16)
     largest = np.abs(kernel).reshape(len(kernel), -1).max(1) / _LARGEST_WEIGHT
     scale = np.maximum(largest, SMALLEST_SCALE).astype(np.float16)
     # By the scale that is stored, not by the one that was wanted.
-    return _rounded(kernel / scale.astype(np.float32).reshape(-1, *[1] * (kernel.ndim - 1))), scale
+    return _rounded(kernel / scale.astype(np.float32).reshape(shape)), scale
 
 
 def _rounded(steps: FloatArray) -> npt.NDArray[np.int8]:

@@ -37,7 +37,8 @@ typedef enum tally_status {
   TALLY_BUFFER_TOO_SMALL = 2, /* the caller's array cannot hold the result; the count is set */
   TALLY_OUT_OF_ORDER = 3,     /* a timestamp is not later than the one before */
   TALLY_OUT_OF_MEMORY = 4,
-  TALLY_INTERNAL = 5
+  TALLY_INTERNAL = 5,
+  TALLY_BAD_STATE = 6 /* a saved state is damaged, or of another counter */
 } tally_status;
 
 /* "major.minor.patch" of this interface; static storage. */
@@ -214,7 +215,15 @@ typedef struct tally_event {
   float y;
   float confidence;
   float age_s;
+  float dwell_s; /* of `left`: how long the object stayed, else 0 */
 } tally_event;
+
+/* An object in a zone now. */
+typedef struct tally_stay {
+  int64_t track_id;
+  int32_t class_id;
+  float dwell_s; /* so far */
+} tally_stay;
 
 /* Why a total may be smaller than expected. */
 typedef struct tally_diagnostics {
@@ -224,6 +233,7 @@ typedef struct tally_diagnostics {
   int64_t unconfirmed_tracks;   /* ended before they counted as objects */
   int64_t live_tracks;
   int64_t longest_gap_ns; /* between two frames */
+  int64_t last_timestamp_ns; /* INT64_MIN before the first frame */
 } tally_diagnostics;
 
 typedef struct tally_counter tally_counter;
@@ -241,6 +251,9 @@ TALLY_API tally_status tally_counter_add_line(tally_counter* counter, tally_poin
                                               int32_t extend, int32_t* index);
 TALLY_API tally_status tally_counter_add_zone(tally_counter* counter, const tally_point* corners,
                                               int32_t num_corners, int32_t* index);
+/* Who stays in the zone for less than this is not counted there; 0 unless set. */
+TALLY_API tally_status tally_counter_set_least_dwell(tally_counter* counter, int32_t zone,
+                                                     float seconds);
 
 /* Track and count one frame. Every frame is given, also one without detections. */
 TALLY_API tally_status tally_counter_update(tally_counter* counter, int64_t timestamp_ns,
@@ -264,9 +277,28 @@ TALLY_API tally_status tally_counter_zone(tally_counter* counter, int32_t zone, 
 /* Mean and longest stay so far in seconds, stays that go on included; 0 without any. */
 TALLY_API tally_status tally_counter_dwell(tally_counter* counter, int32_t zone, double* mean_s,
                                            double* max_s);
+/* Objects in the zone now, with their stays. `count` is set also when `capacity` is too small. */
+TALLY_API tally_status tally_counter_present(tally_counter* counter, int32_t zone, tally_stay* out,
+                                             int32_t capacity, int32_t* count);
 /* Least distance in pixels that a confirmed track's anchor has come to the line; -1 without any. */
 TALLY_API tally_status tally_counter_nearest(tally_counter* counter, int32_t line, float* distance);
 TALLY_API tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics* out);
+/* Detections given to update, by class; `out` holds num_classes entries. */
+TALLY_API tally_status tally_counter_detected(tally_counter* counter, int64_t* out,
+                                              int32_t capacity);
+
+/* A period ends: totals and diagnostics begin again from zero. Objects go on under their numbers
+ * and are not counted again, and who is in a zone stays in it. */
+TALLY_API tally_status tally_counter_reset(tally_counter* counter);
+
+/* Everything a counter knows, to go on later or elsewhere with the same counts. `size` is set also
+ * when `capacity` is too small. */
+TALLY_API tally_status tally_counter_save(tally_counter* counter, uint8_t* out, size_t capacity,
+                                          size_t* size);
+/* Take over what a counter of the same options and places saved. Anything else is refused with
+ * TALLY_BAD_STATE, and the counter is as it was. */
+TALLY_API tally_status tally_counter_restore(tally_counter* counter, const uint8_t* state,
+                                             size_t size);
 
 #ifdef __cplusplus
 }

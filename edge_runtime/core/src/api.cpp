@@ -86,7 +86,7 @@ tally_status tally_decoder_run(tally_decoder* decoder, const tally_head* heads, 
 
 void tally_counter_defaults(tally_counter_options* options) {
   if (options != nullptr)
-    *options = {80, 1, 1, 0, TALLY_BOTTOM_CENTRE, 0.1f, 0.3f, 0.4f, 0.25f, 0.35f, 2.0f, 0.5f, 0.1f};
+    *options = {80, 1, 1, 0, TALLY_BOTTOM_CENTRE, 0.1f, 0.3f, 0.4f, 0.25f, 0.35f, 3.0f, 0.5f, 0.1f};
 }
 
 tally_status tally_counter_create(const tally_counter_options* options, tally_counter** out) {
@@ -169,8 +169,50 @@ tally_status tally_counter_zone(tally_counter* counter, int32_t zone, int64_t* n
     const tally::ZoneTotals& totals = counter->zone(zone);
     copy_totals(totals.entered, entered, capacity);
     copy_totals(totals.left, left, capacity);
-    copy_totals(totals.entered, now, capacity);
-    for (size_t i = 0; i < totals.left.size(); ++i) now[i] -= totals.left[i];
+    copy_totals(std::vector<int64_t>(totals.left.size()), now, capacity);
+    for (const tally_stay& stay : counter->present(zone)) now[stay.class_id] += 1;
+  });
+}
+
+tally_status tally_counter_set_least_dwell(tally_counter* counter, int32_t zone, float seconds) {
+  if (counter == nullptr) return TALLY_INVALID_ARGUMENT;
+  return guarded(counter->error, [&] { counter->set_least_dwell(zone, seconds); });
+}
+
+tally_status tally_counter_present(tally_counter* counter, int32_t zone, tally_stay* out,
+                                   int32_t capacity, int32_t* count) {
+  if (counter == nullptr) return TALLY_INVALID_ARGUMENT;
+  return guarded(counter->error, [&] { copy_out(counter->present(zone), out, capacity, count); });
+}
+
+tally_status tally_counter_detected(tally_counter* counter, int64_t* out, int32_t capacity) {
+  if (counter == nullptr) return TALLY_INVALID_ARGUMENT;
+  return guarded(counter->error, [&] { copy_totals(counter->detected(), out, capacity); });
+}
+
+tally_status tally_counter_reset(tally_counter* counter) {
+  if (counter == nullptr) return TALLY_INVALID_ARGUMENT;
+  return guarded(counter->error, [&] { counter->reset(); });
+}
+
+tally_status tally_counter_save(tally_counter* counter, uint8_t* out, size_t capacity,
+                                size_t* size) {
+  if (counter == nullptr) return TALLY_INVALID_ARGUMENT;
+  return guarded(counter->error, [&] {
+    require(size != nullptr && (out != nullptr || capacity == 0), "result pointers are NULL");
+    const tally::Bytes state = counter->save();
+    *size = state.size();
+    if (state.size() > capacity)
+      throw tally::Rejected(TALLY_BUFFER_TOO_SMALL, "the state does not fit the array");
+    std::copy(state.begin(), state.end(), out);
+  });
+}
+
+tally_status tally_counter_restore(tally_counter* counter, const uint8_t* state, size_t size) {
+  if (counter == nullptr) return TALLY_INVALID_ARGUMENT;
+  return guarded(counter->error, [&] {
+    require(state != nullptr, "state is NULL");
+    counter->restore(state, size);
   });
 }
 

@@ -63,7 +63,7 @@ std::vector<int> assign(const CostMatrix& costs) {
     if (row_of[j] == 0) continue;
     const int row = transposed ? j - 1 : row_of[j] - 1;
     const int column = transposed ? row_of[j] - 1 : j - 1;
-    if (costs.at(row, column) < CostMatrix::kForbidden) column_of[row] = column;
+    if (costs.at(row, column) < costs.alone()) column_of[row] = column;
   }
   return column_of;
 }

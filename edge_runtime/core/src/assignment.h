@@ -6,13 +6,14 @@
 
 namespace tally {
 
-/// Costs of matching row r with column c; kForbidden where they may not match.
+/// Costs of matching row r with column c, below what leaving a row alone costs; pairs that cost as
+/// much may not match.
 class CostMatrix {
  public:
-  static constexpr float kForbidden = 1e6f;
-
-  CostMatrix(int rows, int columns)
-      : rows_(rows), columns_(columns), values_(static_cast<size_t>(rows) * columns, kForbidden) {}
+  CostMatrix(int rows, int columns, float alone)
+      : rows_(rows), columns_(columns), alone_(alone),
+        values_(static_cast<size_t>(rows) * columns, alone) {}
+  float alone() const { return alone_; }
   int rows() const { return rows_; }
   int columns() const { return columns_; }
   float& at(int row, int column) { return values_[static_cast<size_t>(row) * columns_ + column]; }
@@ -23,10 +24,11 @@ class CostMatrix {
  private:
   int rows_;
   int columns_;
+  float alone_;
   std::vector<float> values_;
 };
 
-/// Column of each row, -1 for none. As many allowed pairs as possible, of least total cost
+/// Column of each row, -1 for none, of least total cost: two poor pairs do not beat a good one
 /// (Jonker and Volgenant 1987, shortest augmenting paths; O(n^3)).
 std::vector<int> assign(const CostMatrix& costs);
 

@@ -12,11 +12,15 @@ constexpr size_t kMaxPlaces = 256;
 constexpr size_t kMaxDetections = 10'000;
 constexpr size_t kMaxEvents = 65'536;
 constexpr size_t kMaxPending = 1'000;
-// A century and more to either side; differences of such times cannot overflow.
-constexpr int64_t kFarthestNs = int64_t{1} << 62;
-
 bool is_score(float value) { return value >= 0 && value <= 1; }
 bool is_duration(float value) { return value >= 0 && value <= 86'400; }
+
+/// What is a thousand kilometres of pixels away is no object, and its squares are no numbers.
+bool is_near(const tally_detection& d) {
+  constexpr float farthest = 1e9f;
+  return std::max(std::abs(d.x1), std::abs(d.x2)) < farthest &&
+         std::max(std::abs(d.y1), std::abs(d.y2)) < farthest;
+}
 
 void check(const tally_counter_options& options) {
   require(options.num_classes >= 1 && options.num_classes <= 10'000, "1 to 10000 classes");
@@ -39,10 +43,11 @@ Counter::Counter(const tally_counter_options& options)
     : options_(options), tracker_(options) {
   check(options);
   unique_.assign(options.num_classes, 0);
+  detected_.assign(options.num_classes, 0);
 }
 
 int Counter::add_line(Point a, Point b, bool extend) {
-  require(diagnostics_.frames == 0, "lines are added before the first frame");
+  require(!started_, "lines are added before the first frame");
   require(lines_.size() < kMaxPlaces, "at most 256 lines");
   lines_.emplace_back(a, b, extend);
   const std::vector<int64_t> zeros(options_.num_classes);
@@ -52,12 +57,19 @@ int Counter::add_line(Point a, Point b, bool extend) {
 }
 
 int Counter::add_zone(std::vector<Point> corners) {
-  require(diagnostics_.frames == 0, "zones are added before the first frame");
+  require(!started_, "zones are added before the first frame");
   require(zones_.size() < kMaxPlaces, "at most 256 zones");
   zones_.emplace_back(std::move(corners));
   const std::vector<int64_t> zeros(options_.num_classes);
   zone_totals_.push_back({zeros, zeros});
   return static_cast<int>(zones_.size()) - 1;
+}
+
+void Counter::set_least_dwell(int index, float seconds) {
+  zone(index);
+  require(!started_, "the least dwell is set before the first frame");
+  require(is_duration(seconds), "the least dwell must be 0 to 86400 seconds");
+  zones_[index].set_least_dwell(static_cast<int64_t>(seconds * 1e9));
 }
 
 std::vector<tally_detection> Counter::usable(const tally_detection* detections, int count) {
@@ -71,7 +83,7 @@ std::vector<tally_detection> Counter::usable(const tally_detection* detections, 
     require(is_score(d.confidence), "detection confidence must be 0 to 1");
     if (options_.any_class) d.class_id = 0;
     require(d.class_id >= 0 && d.class_id < options_.num_classes, "class_id is out of range");
-    if (d.confidence >= options_.low_confidence) usable.push_back(d);
+    if (d.confidence >= options_.low_confidence && is_near(d)) usable.push_back(d);
   }
   return usable;
 }
@@ -79,16 +91,19 @@ std::vector<tally_detection> Counter::usable(const tally_detection* detections, 
 void Counter::update(int64_t now_ns, const tally_detection* detections, int count) {
   require(count >= 0 && static_cast<size_t>(count) <= kMaxDetections, "0 to 10000 detections");
   require(detections != nullptr || count == 0, "detections are NULL");
-  require(now_ns > -kFarthestNs && now_ns < kFarthestNs, "timestamp is out of range");
-  if (diagnostics_.frames > 0 && now_ns <= now_ns_)
+  require(is_time(now_ns), "timestamp is out of range");
+  if (started_ && now_ns <= now_ns_)
     throw Rejected(TALLY_OUT_OF_ORDER, "timestamp is not later than the previous one");
   const auto seen = usable(detections, count);
-  if (diagnostics_.frames > 0)
+  if (started_)
     diagnostics_.longest_gap_ns = std::max(diagnostics_.longest_gap_ns, now_ns - now_ns_);
   diagnostics_.frames += 1;
   diagnostics_.detections += count;
   diagnostics_.below_low_confidence += count - static_cast<int64_t>(seen.size());
+  for (int i = 0; i < count; ++i)
+    detected_[options_.any_class ? 0 : detections[i].class_id] += 1;
   now_ns_ = now_ns;
+  started_ = true;
   tracker_.update(now_ns, seen);
   for (const Track& track : tracker_.tracks())
     if (track.seen_ns == now_ns) observe(track);
@@ -126,22 +141,54 @@ void Counter::begin(Subject& subject, const Track& track, Point anchor) {
 void Counter::advance(Subject& subject, const Track& track, Point anchor) {
   const float margin = options_.hysteresis * track.motion.box().size();
   const Step step{subject.anchor, anchor, subject.seen_ns, now_ns_, margin};
-  for (size_t i = 0; i < lines_.size(); ++i)
-    if (const auto crossing = lines_[i].advance(subject.lines[i], step))
-      happened(subject, track, crossing->in ? TALLY_CROSSED_IN : TALLY_CROSSED_OUT,
-               static_cast<int>(i), crossing->at, crossing->timestamp_ns);
+  cross(subject, track, subject.lines, step);
   for (size_t i = 0; i < zones_.size(); ++i) {
     const Zone::Change change = zones_[i].advance(subject.zones[i], step);
     if (change == Zone::Change::kNone) continue;
-    const bool entered = change == Zone::Change::kEntered;
-    happened(subject, track, entered ? TALLY_ENTERED : TALLY_LEFT, static_cast<int>(i), anchor,
-             now_ns_);
-    if (!entered) stayed(subject, i, now_ns_);
+    const int place = static_cast<int>(i);
+    if (change == Zone::Change::kEntered)
+      happened(subject, track, TALLY_ENTERED, place, anchor, subject.zones[i].entered_ns);
+    else
+      leave(subject, track, place, anchor, subject.zones[i].left_ns);
   }
 }
 
+void Counter::cross(Subject& subject, const Track& track, std::vector<Line::State>& states,
+                    const Step& step) {
+  for (size_t i = 0; i < lines_.size(); ++i)
+    if (const auto crossing = lines_[i].advance(states[i], step))
+      happened(subject, track, crossing->in ? TALLY_CROSSED_IN : TALLY_CROSSED_OUT,
+               static_cast<int>(i), crossing->at, crossing->timestamp_ns);
+}
+
+Frame Counter::frame() const {
+  return {static_cast<float>(options_.frame_width), static_cast<float>(options_.frame_height)};
+}
+
+/// Who came in over the edge has crossed what lies between it and the first place seen.
+void Counter::came_in(Subject& subject, const Track& track) {
+  const float age = seconds(track.seen_ns - track.first_ns);
+  if (track.before_ns == kNever || age <= 0) return;
+  const Point back = (track.first.centre() - track.seen.centre()) * (1 / age);
+  const auto way = way_out(track.first, back, seconds(track.first_ns - track.before_ns), frame());
+  if (!way) return;
+  const Point first = anchor_point(track.first, options_.anchor), outside = first + *way;
+  std::vector<Line::State> states(lines_.size());
+  for (size_t i = 0; i < lines_.size(); ++i) lines_[i].begin(states[i], outside);
+  cross(subject, track, states, {outside, first, track.before_ns, track.first_ns, 0});
+}
+
+/// Who went out over the edge has crossed what lies between the last place seen and it.
+void Counter::went_out(Subject& subject, const Track& track) {
+  const float unseen = std::min(seconds(now_ns_ - track.seen_ns), options_.edge_lost_s);
+  const auto way = way_out(track.seen, track.motion.velocity(), unseen, frame());
+  if (!way) return;
+  const Point last = subject.anchor;
+  cross(subject, track, subject.lines, {last, last + *way, track.seen_ns, now_ns_, 0});
+}
+
 void Counter::happened(Subject& subject, const Track& track, tally_event_kind kind, int place,
-                       Point at, int64_t timestamp_ns) {
+                       Point at, int64_t timestamp_ns, float dwell_s) {
   const tally_event event{timestamp_ns,
                           track.id,
                           kind,
@@ -151,7 +198,8 @@ void Counter::happened(Subject& subject, const Track& track, tally_event_kind ki
                           at.x,
                           at.y,
                           track.confidence,
-                          seconds(timestamp_ns - track.first_ns)};
+                          seconds(timestamp_ns - track.first_ns),
+                          dwell_s};
   if (!subject.counted) {
     if (subject.pending.size() < kMaxPending) subject.pending.push_back(event);
     return;
@@ -159,17 +207,22 @@ void Counter::happened(Subject& subject, const Track& track, tally_event_kind ki
   book(subject, event);
 }
 
+void Counter::leave(Subject& subject, const Track& track, int zone, Point at,
+                    int64_t timestamp_ns) {
+  happened(subject, track, TALLY_LEFT, zone, at, timestamp_ns,
+           seconds(timestamp_ns - subject.zones[zone].entered_ns));
+}
+
 void Counter::confirm(Subject& subject, const Track& track) {
   subject.counted = true;
   subject.class_id = track.vote.leader();
   happened(subject, track, TALLY_CONFIRMED, -1, subject.anchor, now_ns_);
+  came_in(subject, track);
   for (tally_event& event : subject.pending) {
     event.class_id = subject.class_id;
     book(subject, event);
   }
-  for (const Stay& stay : subject.pending_stays) book(stay);
   subject.pending.clear();
-  subject.pending_stays.clear();
 }
 
 void Counter::reclassify(Subject& subject, const Track& track) {
@@ -180,18 +233,18 @@ void Counter::reclassify(Subject& subject, const Track& track) {
     add(booking, subject.class_id, 1);
   }
   publish({now_ns_, track.id, TALLY_RECLASSIFIED, subject.class_id, previous, -1, subject.anchor.x,
-           subject.anchor.y, track.confidence, seconds(now_ns_ - track.first_ns)});
+           subject.anchor.y, track.confidence, seconds(now_ns_ - track.first_ns), 0});
 }
 
 void Counter::end(const Track& track) {
   const auto entry = subjects_.find(track.id);
   if (entry == subjects_.end()) return;
   Subject& subject = entry->second;
-  if (!subject.counted) diagnostics_.unconfirmed_tracks += 1;
+  if (!subject.counted && !track.merged) diagnostics_.unconfirmed_tracks += 1;
+  if (subject.counted) went_out(subject, track);
   for (size_t i = 0; subject.counted && i < zones_.size(); ++i) {
-    if (!subject.zones[i].inside) continue;
-    happened(subject, track, TALLY_LEFT, static_cast<int>(i), subject.anchor, subject.seen_ns);
-    stayed(subject, i, subject.seen_ns);
+    if (subject.zones[i].reported)
+      leave(subject, track, static_cast<int>(i), subject.anchor, subject.seen_ns);
   }
   subjects_.erase(entry);
 }
@@ -205,6 +258,12 @@ void Counter::book(Subject& subject, const tally_event& event) {
     booking = subject.booked.insert(booking, {event.kind, event.place, 0});
   booking->amount += 1;
   add({event.kind, event.place, 1}, subject.class_id, 1);
+  if (event.kind == TALLY_LEFT) {
+    ZoneTotals& totals = zone_totals_[event.place];
+    totals.stays += 1;
+    totals.stays_s += event.dwell_s;
+    totals.longest_s = std::max(totals.longest_s, double{event.dwell_s});
+  }
   publish(event);
 }
 
@@ -218,21 +277,6 @@ void Counter::add(const Booking& booking, int32_t class_id, int64_t sign) {
     case TALLY_LEFT: zone_totals_[booking.place].left[class_id] += amount; break;
     default: break;
   }
-}
-
-void Counter::stayed(Subject& subject, size_t zone, int64_t left_ns) {
-  const Stay stay{zone, static_cast<double>(left_ns - subject.zones[zone].entered_ns) * 1e-9};
-  if (subject.counted)
-    book(stay);
-  else if (subject.pending_stays.size() < kMaxPending)
-    subject.pending_stays.push_back(stay);
-}
-
-void Counter::book(const Stay& stay) {
-  ZoneTotals& totals = zone_totals_[stay.zone];
-  totals.stays += 1;
-  totals.stays_s += stay.seconds;
-  totals.longest_s = std::max(totals.longest_s, stay.seconds);
 }
 
 void Counter::publish(const tally_event& event) {
@@ -261,17 +305,36 @@ const ZoneTotals& Counter::zone(int index) const {
   return zone_totals_[index];
 }
 
+std::vector<tally_stay> Counter::present(int index) const {
+  zone(index);
+  std::vector<tally_stay> present;
+  for (const Track& track : tracker_.tracks()) {
+    const Subject& subject = subjects_.at(track.id);
+    const Zone::State& state = subject.zones[index];
+    if (subject.counted && state.reported)
+      present.push_back({track.id, subject.class_id, seconds(subject.seen_ns - state.entered_ns)});
+  }
+  return present;
+}
+
+void Counter::reset() {
+  const std::vector<int64_t> zeros(options_.num_classes);
+  unique_ = detected_ = zeros;
+  line_totals_.assign(lines_.size(), {zeros, zeros});
+  zone_totals_.assign(zones_.size(), {zeros, zeros});
+  nearest_.assign(lines_.size(), -1);
+  diagnostics_ = {};
+  for (auto& [id, subject] : subjects_) subject.booked.clear();  // of the period that has ended
+}
+
 void Counter::dwell(int index, double* mean_s, double* max_s) const {
   const ZoneTotals& totals = zone(index);
   int64_t stays = totals.stays;
   double sum = totals.stays_s, longest = totals.longest_s;
-  for (const auto& [id, subject] : subjects_) {
-    if (!subject.counted || !subject.zones[index].inside) continue;
-    const double stay =
-        static_cast<double>(subject.seen_ns - subject.zones[index].entered_ns) * 1e-9;
+  for (const tally_stay& stay : present(index)) {
     stays += 1;
-    sum += stay;
-    longest = std::max(longest, stay);
+    sum += stay.dwell_s;
+    longest = std::max(longest, double{stay.dwell_s});
   }
   *mean_s = stays > 0 ? sum / static_cast<double>(stays) : 0;
   *max_s = longest;
@@ -285,6 +348,7 @@ float Counter::nearest(int index) const {
 tally_diagnostics Counter::diagnostics() const {
   tally_diagnostics diagnostics = diagnostics_;
   diagnostics.live_tracks = static_cast<int64_t>(subjects_.size());
+  diagnostics.last_timestamp_ns = started_ ? now_ns_ : kNever;
   return diagnostics;
 }
 

@@ -15,6 +15,8 @@ struct Point {
 };
 
 inline Point operator-(Point a, Point b) { return {a.x - b.x, a.y - b.y}; }
+inline Point operator+(Point a, Point b) { return {a.x + b.x, a.y + b.y}; }
+inline Point operator*(Point a, float k) { return {a.x * k, a.y * k}; }
 inline float cross(Point a, Point b) { return a.x * b.y - a.y * b.x; }
 inline float dot(Point a, Point b) { return a.x * b.x + a.y * b.y; }
 inline float length(Point a) { return std::sqrt(dot(a, a)); }
@@ -32,6 +34,15 @@ struct Box {
   /// Side of the square of the same area: the object's "size" in every rule.
   float size() const { return std::sqrt(area()); }
 };
+
+template <typename Archive>
+void persist(Archive& archive, Point& p) {
+  archive(p.x, p.y);
+}
+template <typename Archive>
+void persist(Archive& archive, Box& box) {
+  archive(box.x1, box.y1, box.x2, box.y2);
+}
 
 inline float intersection(const Box& a, const Box& b) {
   const float width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);

@@ -8,8 +8,10 @@ constexpr float kMeasurement = 0.05f;
 // Nothing is known of a new object's speed; people walk about 1 size/s, near cars pass 10.
 constexpr float kStartVelocity = 6.0f;
 constexpr float kAcceleration = 3.0f;
-constexpr float kStartGrowth = 0.5f;
-constexpr float kGrowthAcceleration = 0.5f;
+constexpr float kSideMeasurement = 0.1f;  // of the size
+constexpr float kSideDrift = 0.5f;        // sizes in a second
+// How far three sightings in a row may be from even motion, in sizes.
+constexpr float kUneven = 0.5f;
 constexpr float kLeastSide = 1.0f;
 
 }  // namespace
@@ -19,15 +21,22 @@ void Motion::start(const Box& box) {
   const Point centre = box.centre();
   x_.start(centre.x, kMeasurement * size_, kStartVelocity * size_);
   y_.start(centre.y, kMeasurement * size_, kStartVelocity * size_);
-  width_.start(box.width(), kMeasurement * size_, kStartGrowth * size_);
-  height_.start(box.height(), kMeasurement * size_, kStartGrowth * size_);
+  width_.start(box.width(), kSideMeasurement * size_);
+  height_.start(box.height(), kSideMeasurement * size_);
+}
+
+void Motion::start_moving(const Box& box, Point velocity, float seconds) {
+  start(box);
+  const float noise = kMeasurement * size_, uneven = kUneven * size_ / seconds;
+  x_.start(box.centre().x, noise, uneven, velocity.x);
+  y_.start(box.centre().y, noise, uneven, velocity.y);
 }
 
 void Motion::predict(float dt) {
   x_.predict(dt, kAcceleration * size_);
   y_.predict(dt, kAcceleration * size_);
-  width_.predict(dt, kGrowthAcceleration * size_);
-  height_.predict(dt, kGrowthAcceleration * size_);
+  width_.predict(dt, kSideDrift * size_);
+  height_.predict(dt, kSideDrift * size_);
 }
 
 void Motion::correct(const Box& box) {
@@ -35,13 +44,13 @@ void Motion::correct(const Box& box) {
   const Point centre = box.centre();
   x_.update(centre.x, noise);
   y_.update(centre.y, noise);
-  width_.update(box.width(), noise);
-  height_.update(box.height(), noise);
+  width_.update(box.width(), kSideMeasurement * size_);
+  height_.update(box.height(), kSideMeasurement * size_);
   size_ = std::max(this->box().size(), kLeastSide);
 }
 
 Box Motion::box() const {
-  const float w = std::max(width_.position, kLeastSide), h = std::max(height_.position, kLeastSide);
+  const float w = std::max(width_.value, kLeastSide), h = std::max(height_.value, kLeastSide);
   return {x_.position - w / 2, y_.position - h / 2, x_.position + w / 2, y_.position + h / 2};
 }
 

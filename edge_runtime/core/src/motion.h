@@ -14,9 +14,9 @@ struct Axis {
   float pv = 0;
   float vv = 0;
 
-  void start(float z, float position_std, float velocity_std) {
+  void start(float z, float position_std, float velocity_std, float v = 0) {
     position = z;
-    velocity = 0;
+    velocity = v;
     pp = position_std * position_std;
     pv = 0;
     vv = velocity_std * velocity_std;
@@ -38,6 +38,32 @@ struct Axis {
     pv -= kp * pv;
     pp -= kp * pp;
   }
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(position, velocity, pp, pv, vv);
+  }
+};
+
+/// A quantity that wanders: the sides of a box, which swing as people stride and cars turn. Their
+/// rate of change says nothing about what comes next, so none is kept.
+struct Level {
+  float value = 0;
+  float variance = 0;
+
+  void start(float z, float std) {
+    value = z;
+    variance = std * std;
+  }
+  void predict(float dt, float drift_std) { variance += drift_std * drift_std * dt; }
+  void update(float z, float measurement_std) {
+    const float gain = variance / (variance + measurement_std * measurement_std);
+    value += gain * (z - value);
+    variance -= gain * variance;
+  }
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(value, variance);
+  }
 };
 
 /// A box in motion. All noise is in units of the object's own size, so that near and far objects
@@ -48,14 +74,22 @@ class Motion {
   /// Move the belief `dt` seconds on.
   void predict(float dt);
   void correct(const Box& box);
+  /// Begin again at `box` with a velocity known from `seconds` of even motion.
+  void start_moving(const Box& box, Point velocity, float seconds);
 
   Box box() const;
   Point velocity() const { return {x_.velocity, y_.velocity}; }
   /// Standard deviation of the centre in pixels.
   float uncertainty() const { return std::sqrt(std::max(x_.pp, y_.pp)); }
 
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(x_, y_, width_, height_, size_);
+  }
+
  private:
-  Axis x_, y_, width_, height_;
+  Axis x_, y_;
+  Level width_, height_;
   float size_ = 1;
 };
 

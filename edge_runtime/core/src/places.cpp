@@ -1,5 +1,7 @@
 #include "places.h"
 
+#include <utility>
+
 #include "handle.h"
 
 namespace tally {
@@ -29,6 +31,7 @@ bool Line::on_segment(Point p) const {
 
 std::optional<Crossing> Line::advance(State& state, const Step& step) const {
   const float before = signed_distance(step.from), after = signed_distance(step.to);
+  if (!std::isfinite(before - after)) return std::nullopt;
   if (side_of(before) != side_of(after)) {
     const float t = before / (before - after);
     const Point at = {step.from.x + t * (step.to.x - step.from.x),
@@ -50,23 +53,31 @@ float Line::distance(Point p) const {
 
 Zone::Change Zone::begin(State& state, Point p, int64_t now_ns) const {
   state.inside = contains(corners_, p);
-  if (!state.inside) return Change::kNone;
   state.entered_ns = now_ns;
+  return stay_on(state, now_ns);
+}
+
+/// Report the entry once the stay is long enough.
+Zone::Change Zone::stay_on(State& state, int64_t now_ns) const {
+  if (!state.inside || state.reported || now_ns - state.entered_ns < least_dwell_ns_)
+    return Change::kNone;
+  state.reported = true;
   return Change::kEntered;
 }
 
 Zone::Change Zone::advance(State& state, const Step& step) const {
   if (contains(corners_, step.to) == state.inside) {
-    state.other_since_ns = -1;
-    return Change::kNone;
+    state.other_since_ns = kNever;
+    return stay_on(state, step.to_ns);
   }
-  if (state.other_since_ns < 0) state.other_since_ns = step.to_ns;
+  if (state.other_since_ns == kNever) state.other_since_ns = step.to_ns;
   const bool settled = step.to_ns - state.other_since_ns >= kSettledNs;
   if (!settled && distance_to_outline(corners_, step.to) < step.margin) return Change::kNone;
+  const int64_t since = std::exchange(state.other_since_ns, kNever);
   state.inside = !state.inside;
-  if (state.inside) state.entered_ns = state.other_since_ns;
-  state.other_since_ns = -1;
-  return state.inside ? Change::kEntered : Change::kLeft;
+  (state.inside ? state.entered_ns : state.left_ns) = since;
+  if (state.inside) return stay_on(state, step.to_ns);
+  return std::exchange(state.reported, false) ? Change::kLeft : Change::kNone;
 }
 
 }  // namespace tally

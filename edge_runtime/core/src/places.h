@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "geometry.h"
+#include "times.h"
 
 namespace tally {
 
@@ -22,6 +23,11 @@ struct Crossing {
   bool in;
   Point at;
   int64_t timestamp_ns;
+
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(in, at, timestamp_ns);
+  }
 };
 
 /// A directed line from a to b. The right-hand side of a walker from a to b is `in`:
@@ -37,6 +43,11 @@ class Line {
     int8_t side = 0;  // -1 left, 1 right, 0 not yet seen
     bool through = false;  // the last step over the endless line went through the segment
     Crossing last{};
+
+    template <typename Archive>
+    void persist(Archive& archive) {
+      archive(side, through, last);
+    }
   };
 
   /// Begin at the first point seen: the side is known at once, however near.
@@ -45,6 +56,11 @@ class Line {
   /// the step that went through it. Jitter about the line therefore counts nothing.
   std::optional<Crossing> advance(State& state, const Step& step) const;
   float distance(Point p) const;
+
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(a_, b_, extend_);
+  }
 
  private:
   float signed_distance(Point p) const { return cross(along_, p - a_) / length_; }
@@ -61,19 +77,36 @@ class Zone {
 
   struct State {
     bool inside = false;
-    int64_t other_since_ns = -1;  // since when the point has been on the other side, -1: it is not
+    int64_t other_since_ns = kNever;  // since when the point has been on the other side
     int64_t entered_ns = 0;
+    int64_t left_ns = 0;
+    bool reported = false;  // inside for the least dwell, and so counted
+
+    template <typename Archive>
+    void persist(Archive& archive) {
+      archive(inside, other_since_ns, entered_ns, left_ns, reported);
+    }
   };
 
   enum class Change { kNone, kEntered, kLeft };
 
   Change begin(State& state, Point p, int64_t now_ns) const;
   /// The object has changed sides once it is `margin` behind the outline, or has stayed there for
-  /// a moment (small zones have no room for the margin).
+  /// a moment (small zones have no room for the margin). Who is inside for less than the least
+  /// dwell has neither entered nor left.
   Change advance(State& state, const Step& step) const;
+  void set_least_dwell(int64_t nanoseconds) { least_dwell_ns_ = nanoseconds; }
+
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(corners_, least_dwell_ns_);
+  }
 
  private:
+  Change stay_on(State& state, int64_t now_ns) const;
+
   std::vector<Point> corners_;
+  int64_t least_dwell_ns_ = 0;
 };
 
 }  // namespace tally

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "jumps.h"
+#include "state.h"
+
 namespace tally {
 namespace {
 
@@ -10,14 +13,20 @@ constexpr float kLeastOverlap = 0.2f;      // established track, good detection
 constexpr float kLeastOverlapLow = 0.5f;   // weak detections must fit well
 constexpr float kLeastOverlapNew = 0.3f;   // one-hit tracks are easily wrong
 constexpr float kLowWindow = 0.3f;         // seconds unseen after which weak boxes are not trusted
-constexpr float kUnconfirmedLost = 0.4f;   // seconds
+constexpr float kUnconfirmedLost = 0.4f;   // seconds, and not before ...
+constexpr size_t kFramesRemembered = 3;    // ... so many frames without it
 constexpr float kReachSigmas = 2.0f;
 constexpr float kReachBase = 0.3f;         // sizes
 constexpr float kReachMost = 3.0f;         // sizes
+constexpr float kReachMostNew = 1.5f;      // of a one-hit track, whose motion is unknown
+constexpr float kAlone = 1.0f;             // costs of pairs are below
 constexpr float kSizeRatio = 2.0f;         // an object does not double its side while unseen
 constexpr float kClearLead = 1.2f;
 constexpr float kSameObject = 0.7f;        // a new track is not started on top of another
 constexpr float kEdge = 0.02f;             // of the frame's side
+constexpr float kLeastSeen = 0.4f;         // of the frames, or it is flicker and no object
+constexpr int64_t kFastHits = 4;           // sightings that confirm what has gone ...
+constexpr float kFastWay = 2.0f;           // ... so many sizes
 
 Box box_of(const tally_detection& d) { return {d.x1, d.y1, d.x2, d.y2}; }
 
@@ -39,16 +48,49 @@ float ClassVote::weight_of(int32_t class_id) const {
   return 0;
 }
 
+bool ClassVote::only_of(int32_t num_classes) const {
+  const auto known = [&](int32_t id) { return id >= 0 && id < num_classes; };
+  return known(leader_) && std::all_of(weights_.begin(), weights_.end(),
+                                       [&](const auto& pair) { return known(pair.first); });
+}
+
+void Tracker::check_state(int64_t now_ns) const {
+  require_state(previous_ns_ == now_ns && next_id_ > 0 && next_id_ < kFarthestNs,
+                "the tracker's clock is out of range");
+  require_state(frames_ns_.size() <= kFramesRemembered + 1 &&
+                    std::all_of(frames_ns_.begin(), frames_ns_.end(), is_time),
+                "the tracker's clock is out of range");
+  int64_t previous_id = 0;
+  for (const Track& track : tracks_) {
+    require_state(track.id > std::exchange(previous_id, track.id) && track.id < next_id_,
+                  "tracks are not in order");
+    require_state(is_time(track.first_ns) && track.first_ns <= track.seen_ns &&
+                      track.seen_ns <= now_ns && track.frames > 0 &&
+                      track.frames < kFarthestNs &&
+                      (track.before_ns == kNever ||
+                       (is_time(track.before_ns) && track.before_ns < track.first_ns)) &&
+                      track.hits > 0 && track.hits < kFarthestNs,
+                  "a track is out of range");
+  }
+}
+
 void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detections) {
   const float dt = seconds(now_ns - previous_ns_);
   now_ns_ = now_ns;
   previous_ns_ = now_ns;
+  ended_.clear();
+  forget_old();
   detections_ = detections;
   used_.assign(detections_.size(), false);
-  for (Track& track : tracks_) track.motion.predict(dt);
-  for (const Stage stage :
-       {Stage::kOverlapHigh, Stage::kOverlapLow, Stage::kOverlapNew, Stage::kReach})
+  for (Track& track : tracks_) {
+    track.motion.predict(dt);
+    track.frames += 1;
+  }
+  for (const Stage stage : {Stage::kOverlap, Stage::kReach, Stage::kOverlapYoung,
+                            Stage::kOverlapLow, Stage::kOverlapNew})
     match(stage);
+  link_jumps();
+  match(Stage::kReachYoung);
   start_tracks();
   drop_tracks();
 }
@@ -56,10 +98,12 @@ void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detecti
 bool Tracker::takes_part(const Track& track, Stage stage) const {
   if (track.seen_ns == now_ns_) return false;  // matched by an earlier stage
   switch (stage) {
-    case Stage::kOverlapHigh: return track.hits > 1;
+    case Stage::kOverlap:
+    case Stage::kReach: return track.confirmed;
+    case Stage::kOverlapYoung: return track.hits > 1;
     case Stage::kOverlapLow: return track.hits > 1 && seconds(now_ns_ - track.seen_ns) < kLowWindow;
     case Stage::kOverlapNew: return track.hits == 1;
-    case Stage::kReach: return true;
+    case Stage::kReachYoung: return true;
   }
   return false;
 }
@@ -71,20 +115,21 @@ bool Tracker::takes_part(const tally_detection& detection, Stage stage) const {
 
 float Tracker::cost(const Track& track, const tally_detection& detection, Stage stage) const {
   const Box expected = track.motion.box(), seen = box_of(detection);
-  if (stage == Stage::kReach) {
+  if (stage == Stage::kReach || stage == Stage::kReachYoung) {
     if (!similar(expected.width(), seen.width()) || !similar(expected.height(), seen.height()))
-      return CostMatrix::kForbidden;
+      return kAlone;
     const float size = expected.size();
-    const float reach = std::min(
-        kReachBase * size + kReachSigmas * track.motion.uncertainty(), kReachMost * size);
+    const float most = track.hits > 1 ? kReachMost : kReachMostNew;
+    const float reach =
+        std::min(kReachBase * size + kReachSigmas * track.motion.uncertainty(), most * size);
     const float distance = length(seen.centre() - expected.centre());
-    return distance < reach ? distance / size : CostMatrix::kForbidden;
+    return distance < reach ? distance / (kReachMost * size) : kAlone;
   }
-  const float least = stage == Stage::kOverlapHigh  ? kLeastOverlap
-                      : stage == Stage::kOverlapLow ? kLeastOverlapLow
-                                                    : kLeastOverlapNew;
+  const float least = stage == Stage::kOverlapLow   ? kLeastOverlapLow
+                      : stage == Stage::kOverlapNew ? kLeastOverlapNew
+                                                    : kLeastOverlap;
   const float overlap = iou(expected, seen);
-  return overlap > least ? 1 - overlap : CostMatrix::kForbidden;
+  return overlap > least ? 1 - overlap : kAlone;
 }
 
 void Tracker::match(Stage stage) {
@@ -94,7 +139,7 @@ void Tracker::match(Stage stage) {
   for (size_t j = 0; j < detections_.size(); ++j)
     if (!used_[j] && takes_part(detections_[j], stage)) columns.push_back(j);
   if (rows.empty() || columns.empty()) return;
-  CostMatrix costs(static_cast<int>(rows.size()), static_cast<int>(columns.size()));
+  CostMatrix costs(static_cast<int>(rows.size()), static_cast<int>(columns.size()), kAlone);
   for (int r = 0; r < costs.rows(); ++r)
     for (int c = 0; c < costs.columns(); ++c)
       costs.at(r, c) = cost(tracks_[rows[r]], detections_[columns[c]], stage);
@@ -110,13 +155,54 @@ void Tracker::match(Stage stage) {
 void Tracker::absorb(Track& track, const tally_detection& detection) {
   track.motion.correct(box_of(detection));
   track.vote.add(detection.class_id, detection.confidence);
+  track.seen = box_of(detection);
   track.seen_ns = now_ns_;
   track.hits += 1;
   track.confidence = detection.confidence;
   track.confidence_sum += detection.confidence;
-  track.confirmed = track.confirmed ||
-                    (seconds(now_ns_ - track.first_ns) >= options_.confirm_s &&
-                     track.mean_confidence() >= options_.confirm_confidence);
+  confirm(track);
+}
+
+/// By age; what crosses the picture faster than that, by the way it has gone.
+void Tracker::confirm(Track& track) const {
+  if (track.mean_confidence() < options_.confirm_confidence) return;
+  if (static_cast<float>(track.hits) < kLeastSeen * static_cast<float>(track.frames)) return;
+  const float way = length(track.seen.centre() - track.first.centre());
+  track.confirmed |= seconds(now_ns_ - track.first_ns) >= options_.confirm_s ||
+                     (track.hits >= kFastHits && way > kFastWay * track.seen.size());
+}
+
+void Tracker::link_jumps() {
+  std::vector<Sighting> sightings;
+  std::vector<size_t> tracks, columns;
+  for (size_t i = 0; i < tracks_.size(); ++i)
+    if (tracks_[i].hits == 1) {
+      sightings.push_back({tracks_[i].seen, tracks_[i].seen_ns});
+      tracks.push_back(i);
+    }
+  std::vector<Box> boxes;
+  for (size_t j = 0; j < detections_.size(); ++j)
+    if (!used_[j] && detections_[j].confidence >= options_.new_confidence) {
+      boxes.push_back(box_of(detections_[j]));
+      columns.push_back(j);
+    }
+  for (const Jump& jump : find_jumps(sightings, boxes, now_ns_)) {
+    join(tracks_[tracks[jump.first]], tracks_[tracks[jump.second]],
+         detections_[columns[jump.detection]]);
+    used_[columns[jump.detection]] = true;
+  }
+  end_where([](const Track& track) { return track.merged; });
+}
+
+void Tracker::join(Track& first, Track& second, const tally_detection& detection) {
+  const float elapsed = seconds(now_ns_ - first.seen_ns);
+  const Point way = box_of(detection).centre() - first.seen.centre();
+  first.vote.add(second.vote.leader(), second.confidence);
+  first.hits += 1;
+  first.confidence_sum += second.confidence;
+  second.merged = true;
+  absorb(first, detection);
+  first.motion.start_moving(first.seen, {way.x / elapsed, way.y / elapsed}, elapsed);
 }
 
 void Tracker::start_tracks() {
@@ -130,6 +216,9 @@ void Tracker::start_tracks() {
     if (repeated) continue;
     Track track;
     track.id = next_id_++;
+    track.first = box;
+    track.frames = 1;
+    if (frames_ns_.size() > 1) track.before_ns = frames_ns_[frames_ns_.size() - 2];
     track.first_ns = now_ns_;
     track.motion.start(box);
     absorb(track, detection);
@@ -138,26 +227,37 @@ void Tracker::start_tracks() {
 }
 
 bool Tracker::leaving(const Track& track) const {
-  const Box box = track.motion.box();
+  const Box box = track.seen, now = track.motion.box();
   const float width = static_cast<float>(options_.frame_width);
   const float height = static_cast<float>(options_.frame_height);
   const Point v = track.motion.velocity();
+  if (now.x2 < 0 || now.y2 < 0 || now.x1 > width || now.y1 > height) return true;
   return (box.x1 < kEdge * width && v.x < 0) || (box.x2 > (1 - kEdge) * width && v.x > 0) ||
          (box.y1 < kEdge * height && v.y < 0) || (box.y2 > (1 - kEdge) * height && v.y > 0);
 }
 
-void Tracker::drop_tracks() {
-  ended_.clear();
-  const auto over = [&](const Track& track) {
-    const float unseen = seconds(now_ns_ - track.seen_ns);
-    if (unseen == 0) return false;
-    if (!track.confirmed) return unseen > kUnconfirmedLost;
-    return unseen > (leaving(track) ? options_.edge_lost_s : options_.lost_s);
-  };
+template <typename Predicate>
+void Tracker::end_where(const Predicate& over) {
   const auto first = std::stable_partition(tracks_.begin(), tracks_.end(),
                                            [&](const Track& track) { return !over(track); });
   std::move(first, tracks_.end(), std::back_inserter(ended_));
   tracks_.erase(first, tracks_.end());
+}
+
+/// Before matching: a gap between two frames ages tracks as well.
+void Tracker::forget_old() {
+  frames_ns_.push_back(now_ns_);
+  if (frames_ns_.size() > kFramesRemembered + 1) frames_ns_.pop_front();
+  end_where([&](const Track& track) { return seconds(now_ns_ - track.seen_ns) > options_.lost_s; });
+}
+
+void Tracker::drop_tracks() {
+  end_where([&](const Track& track) {
+    const float unseen = seconds(now_ns_ - track.seen_ns);
+    if (unseen == 0) return false;
+    if (track.confirmed) return leaving(track) && unseen > options_.edge_lost_s;
+    return unseen > kUnconfirmedLost && track.seen_ns < frames_ns_.front();
+  });
 }
 
 }  // namespace tally

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <utility>
 #include <vector>
 
 #include "assignment.h"
 #include "motion.h"
 #include "tally.h"
+#include "times.h"
 
 namespace tally {
 
@@ -18,6 +20,12 @@ class ClassVote {
   void add(int32_t class_id, float weight);
   /// The leader; a rival takes over only with a clear lead, so that labels do not flutter.
   int32_t leader() const { return leader_; }
+  bool only_of(int32_t num_classes) const;
+
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(weights_, leader_);
+  }
 
  private:
   float weight_of(int32_t class_id) const;
@@ -29,14 +37,26 @@ struct Track {
   int64_t id = 0;
   Motion motion;
   ClassVote vote;
+  Box first;  // as first detected
+  Box seen;   // as last detected
+  int64_t before_ns = kNever;  // the frame before the first, in which it was not seen
   int64_t first_ns = 0;
   int64_t seen_ns = 0;  // last matched
-  int hits = 0;
+  int64_t hits = 0;
+  int64_t frames = 0;  // since it was first seen
   float confidence = 0;  // of the last match
   float confidence_sum = 0;
   bool confirmed = false;
+  bool merged = false;  // ended because it was an earlier track's
 
   float mean_confidence() const { return confidence_sum / static_cast<float>(hits); }
+
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(id, motion, vote, first, seen, before_ns, first_ns, seen_ns, hits,
+            frames, confidence, confidence_sum,
+            confirmed);
+  }
 };
 
 class Tracker {
@@ -51,16 +71,31 @@ class Tracker {
   /// Tracks dropped by the last update.
   const std::vector<Track>& ended() const { return ended_; }
 
+  /// What outlives an update.
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(tracks_, frames_ns_, previous_ns_, next_id_);
+  }
+  /// Refuse a state that no sequence of updates up to `now_ns` leads to.
+  void check_state(int64_t now_ns) const;
+
  private:
-  enum class Stage { kOverlapHigh, kOverlapLow, kOverlapNew, kReach };
+  /// In this order: known objects first, with everything that could be theirs.
+  enum class Stage { kOverlap, kReach, kOverlapYoung, kOverlapLow, kOverlapNew, kReachYoung };
 
   void match(Stage stage);
   bool takes_part(const Track& track, Stage stage) const;
   bool takes_part(const tally_detection& detection, Stage stage) const;
   float cost(const Track& track, const tally_detection& detection, Stage stage) const;
   void absorb(Track& track, const tally_detection& detection);
+  void confirm(Track& track) const;
+  void link_jumps();
+  void join(Track& first, Track& second, const tally_detection& detection);
   void start_tracks();
+  void forget_old();
   void drop_tracks();
+  template <typename Predicate>
+  void end_where(const Predicate& over);
   bool leaving(const Track& track) const;
 
   tally_counter_options options_;
@@ -68,11 +103,10 @@ class Tracker {
   std::vector<Track> ended_;
   std::vector<tally_detection> detections_;
   std::vector<bool> used_;
+  std::deque<int64_t> frames_ns_;  // of the last few frames
   int64_t now_ns_ = 0;
   int64_t previous_ns_ = 0;
   int64_t next_id_ = 1;
 };
-
-inline float seconds(int64_t nanoseconds) { return static_cast<float>(nanoseconds) * 1e-9f; }
 
 }  // namespace tally

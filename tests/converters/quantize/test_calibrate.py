@@ -78,6 +78,16 @@ def test_few_images_are_named(graph: DetectorGraph) -> None:
     ("some", "words"),
     [
         ([np.full((64, 64, 3), 128, np.uint8)] * 4, "one plain colour"),
+        (
+            [
+                np.pad(
+                    np.full((40, 64, 3), 128, np.uint8),
+                    ((12, 12), (0, 0), (0, 0)),
+                    constant_values=114,
+                )
+            ],
+            "one plain colour",
+        ),
         ([np.tile(np.arange(64, dtype=np.uint8)[:, None, None] * 4, (1, 64, 3))] * 4, "all alike"),
     ],
 )

@@ -44,7 +44,7 @@ void test_assignment_is_cheapest() {
   std::uniform_real_distribution<float> uniform(0, 1);
   for (int round = 0; round < 300; ++round) {
     const int rows = 1 + round % 5, columns = rows + round % 2;
-    tally::CostMatrix costs(rows, columns);
+    tally::CostMatrix costs(rows, columns, 1e6f);
     for (int r = 0; r < rows; ++r)
       for (int c = 0; c < columns; ++c) costs.at(r, c) = uniform(random);
     float sum = 0;
@@ -60,12 +60,20 @@ void test_assignment_is_cheapest() {
 }
 
 void test_assignment_leaves_forbidden_pairs() {
-  tally::CostMatrix costs(3, 2);
+  tally::CostMatrix costs(3, 2, 1);
   costs.at(0, 0) = 0.5f;
   costs.at(2, 0) = 0.1f;
   const auto column_of = tally::assign(costs);
   CHECK(column_of == (std::vector<int>{-1, -1, 0}));
-  CHECK(tally::assign(tally::CostMatrix(0, 4)).empty());
+  CHECK(tally::assign(tally::CostMatrix(0, 4, 1)).empty());
+}
+
+void test_assignment_prefers_one_good_pair_to_two_poor_ones() {
+  tally::CostMatrix costs(2, 2, 1);
+  costs.at(0, 0) = 0.1f;
+  costs.at(0, 1) = 0.8f;
+  costs.at(1, 0) = 0.7f;
+  CHECK(tally::assign(costs) == (std::vector<int>{0, -1}));
 }
 
 void test_line_reports_the_point_of_crossing() {
@@ -258,6 +266,7 @@ void test_counter_soak_of_random_boxes() {
 int main() {
   test_assignment_is_cheapest();
   test_assignment_leaves_forbidden_pairs();
+  test_assignment_prefers_one_good_pair_to_two_poor_ones();
   test_line_reports_the_point_of_crossing();
   test_preprocessor_refuses_bad_arguments();
   test_preprocessor_stays_in_its_buffers();

@@ -15,7 +15,7 @@ from tallylens.edge_runtime.errors import (
     UsageError,
 )
 from tallylens.edge_runtime.sources import open_source
-from tallylens.edge_runtime.sources.stream import LiveReader, redact
+from tallylens.edge_runtime.sources.stream import redact
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 
@@ -153,30 +153,3 @@ def test_time_that_does_not_move_forward(second: int) -> None:
     next(source)
     with pytest.raises(TimestampError):
         next(source)
-
-
-def test_live_pictures_are_timed_by_the_clock() -> None:
-    cv2 = pytest.importorskip("cv2")
-
-    class Camera:
-        pictures = 4
-        released = False
-
-        def read(self) -> tuple[bool, np.ndarray | None]:
-            self.pictures -= 1
-            return (True, IMAGE) if self.pictures >= 0 else (False, None)
-
-        def release(self) -> None:
-            self.released = True
-
-    clock = iter([700, 800, 800, 950, 999])
-    warnings: list[str] = []
-    camera = Camera()
-    reader = LiveReader(cv2, camera, warnings, clock_ns=lambda: next(clock))
-    frames = []
-    while (frame := reader.read()) is not None:
-        frames.append((frame.timestamp_ns, frame.index))
-    reader.close()
-    assert frames == [(0, 0), (100, 1), (101, 2), (250, 3)]
-    assert warnings == ["the stream ended after 4 pictures"]
-    assert camera.released

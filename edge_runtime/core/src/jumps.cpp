@@ -1,0 +1,62 @@
+#include "jumps.h"
+
+#include <algorithm>
+
+namespace tally {
+namespace {
+
+constexpr size_t kMostSightings = 48;
+constexpr float kSizeRatio = 1.5f;
+constexpr float kTolerance = 0.4f;       // sizes from where even motion leads
+constexpr float kTurn = 0.15f;           // of the way between two sightings
+
+struct Fit {
+  float error;
+  Jump jump;
+};
+
+bool similar(const Box& a, const Box& b) {
+  return a.size() < kSizeRatio * b.size() && b.size() < kSizeRatio * a.size();
+}
+
+/// How far `box` is from where the motion from `a` to `b` leads, in units of what is allowed.
+float misfit(const Sighting& a, const Sighting& b, const Box& box, int64_t now_ns) {
+  const Point step = b.box.centre() - a.box.centre();
+  const float ratio = static_cast<float>(now_ns - b.timestamp_ns) /
+                      static_cast<float>(b.timestamp_ns - a.timestamp_ns);
+  const Point centre = b.box.centre();
+  const Point expected = {centre.x + ratio * step.x, centre.y + ratio * step.y};
+  return length(box.centre() - expected) /
+         (kTolerance * box.size() + kTurn * ratio * length(step));
+}
+
+}  // namespace
+
+std::vector<Jump> find_jumps(const std::vector<Sighting>& sightings,
+                             const std::vector<Box>& detections, int64_t now_ns) {
+  std::vector<Fit> fits;
+  const size_t oldest = sightings.size() - std::min(sightings.size(), kMostSightings);
+  for (size_t second = oldest; second < sightings.size(); ++second)
+    for (size_t first = oldest; first < second; ++first) {
+      const Sighting &a = sightings[first], &b = sightings[second];
+      if (a.timestamp_ns == b.timestamp_ns || !similar(a.box, b.box)) continue;
+      for (size_t j = 0; j < detections.size(); ++j) {
+        if (!similar(b.box, detections[j])) continue;
+        const float error = misfit(a, b, detections[j], now_ns);
+        if (error < 1) fits.push_back({error, {first, second, j}});
+      }
+    }
+  std::stable_sort(fits.begin(), fits.end(),
+                   [](const Fit& a, const Fit& b) { return a.error < b.error; });
+  std::vector<Jump> jumps;
+  std::vector<bool> linked(sightings.size()), taken(detections.size());
+  for (const Fit& fit : fits) {
+    const auto [first, second, detection] = fit.jump;
+    if (linked[first] || linked[second] || taken[detection]) continue;
+    linked[first] = linked[second] = taken[detection] = true;
+    jumps.push_back(fit.jump);
+  }
+  return jumps;
+}
+
+}  // namespace tally

@@ -1,0 +1,43 @@
+#include "state.h"
+
+namespace tally {
+namespace {
+
+constexpr uint32_t kMagic = 0x53594c54;  // "TLYS"
+constexpr uint32_t kVersion = 1;
+constexpr size_t kHead = 24;
+constexpr size_t kMostBytes = size_t{1} << 30;
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv): against damage, not against forgery.
+uint64_t checksum(const uint8_t* data, size_t size) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (size_t i = 0; i < size; ++i) hash = (hash ^ data[i]) * 0x100000001b3;
+  return hash;
+}
+
+}  // namespace
+
+Bytes seal(const Bytes& payload) {
+  uint32_t magic = kMagic, version = kVersion;
+  uint64_t size = payload.size(), sum = checksum(payload.data(), payload.size());
+  Writer head;
+  head(magic, version, size, sum);
+  Bytes state = head.take();
+  state.insert(state.end(), payload.begin(), payload.end());
+  return state;
+}
+
+Reader unseal(const uint8_t* state, size_t size) {
+  require_state(size >= kHead && size <= kMostBytes, "it is not a saved counter");
+  uint32_t magic = 0, version = 0;
+  uint64_t bytes = 0, sum = 0;
+  Reader head(state, kHead);
+  head(magic, version, bytes, sum);
+  require_state(magic == kMagic, "it is not a saved counter");
+  require_state(version == kVersion, "it was saved by another version");
+  require_state(bytes == size - kHead, "it is cut short");
+  require_state(sum == checksum(state + kHead, size - kHead), "its checksum is wrong");
+  return {state + kHead, size - kHead};
+}
+
+}  // namespace tally

@@ -1,0 +1,152 @@
+// A counter's memory as bytes: little-endian, the same on every machine, checked when read.
+//
+//   "TLYS" | version u32 | payload bytes u64 | FNV-1a of the payload u64 | payload
+//
+// Each class lists its members once, in persist(archive); a Writer and a Reader both walk the list.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "geometry.h"
+#include "handle.h"
+#include "tally.h"
+
+namespace tally {
+
+using Bytes = std::vector<uint8_t>;
+
+/// Refuse a state; the counter that reads it stays as it was.
+inline void require_state(bool holds, const char* message) {
+  if (!holds) throw Rejected(TALLY_BAD_STATE, message);
+}
+
+namespace detail {
+
+/// The unsigned integer that holds a value's bits.
+template <size_t Size>
+using Bits = std::conditional_t<Size == 8, uint64_t,
+                                std::conditional_t<Size == 4, uint32_t, uint8_t>>;
+
+}  // namespace detail
+
+class Writer {
+ public:
+  template <typename... Values>
+  void operator()(Values&... values) {
+    (put(values), ...);
+  }
+  Bytes take() { return std::move(bytes_); }
+
+ private:
+  template <typename Value>
+  void put(Value& value) {
+    if constexpr (std::is_arithmetic_v<Value>) {
+      detail::Bits<sizeof(Value)> bits;
+      std::memcpy(&bits, &value, sizeof bits);
+      for (size_t i = 0; i < sizeof bits; ++i)
+        bytes_.push_back(static_cast<uint8_t>(uint64_t{bits} >> (8 * i)));
+    } else {
+      persist(*this, value);
+    }
+  }
+  template <typename Sequence>
+  void put_all(Sequence& items) {
+    uint64_t count = items.size();
+    put(count);
+    for (auto& item : items) put(item);
+  }
+  template <typename Item>
+  void put(std::vector<Item>& items) {
+    put_all(items);
+  }
+  template <typename Item>
+  void put(std::deque<Item>& items) {
+    put_all(items);
+  }
+
+  Bytes bytes_;
+};
+
+/// Reads what a Writer wrote. Numbers must be finite; a sequence grows only by what is really
+/// there, so that a false length costs nothing.
+class Reader {
+ public:
+  Reader(const uint8_t* data, size_t size) : next_(data), end_(data + size) {}
+
+  template <typename... Values>
+  void operator()(Values&... values) {
+    (get(values), ...);
+  }
+  bool at_end() const { return next_ == end_; }
+
+ private:
+  template <typename Value>
+  void get(Value& value) {
+    if constexpr (std::is_arithmetic_v<Value>) {
+      detail::Bits<sizeof(Value)> bits = 0;
+      require_state(static_cast<size_t>(end_ - next_) >= sizeof bits, "it is cut short");
+      for (size_t i = 0; i < sizeof bits; ++i)
+        bits |= static_cast<decltype(bits)>(uint64_t{*next_++} << (8 * i));
+      if constexpr (std::is_same_v<Value, bool>) {
+        require_state(bits <= 1, "a flag is neither 0 nor 1");
+        value = bits != 0;
+      } else {
+        std::memcpy(&value, &bits, sizeof bits);
+      }
+      if constexpr (std::is_floating_point_v<Value>)
+        require_state(std::isfinite(value), "a number is not finite");
+    } else {
+      persist(*this, value);
+    }
+  }
+  template <typename Sequence>
+  void get_all(Sequence& items) {
+    uint64_t count = 0;
+    get(count);
+    require_state(count <= static_cast<uint64_t>(end_ - next_), "it is cut short");
+    items.clear();
+    for (uint64_t i = 0; i < count; ++i) {
+      items.emplace_back();
+      get(items.back());
+    }
+  }
+  template <typename Item>
+  void get(std::vector<Item>& items) {
+    get_all(items);
+  }
+  template <typename Item>
+  void get(std::deque<Item>& items) {
+    get_all(items);
+  }
+
+  const uint8_t* next_;
+  const uint8_t* end_;
+};
+
+/// A class of the core lists its own members.
+template <typename Archive, typename Value>
+auto persist(Archive& archive, Value& value) -> decltype(value.persist(archive)) {
+  value.persist(archive);
+}
+template <typename Archive, typename First, typename Second>
+void persist(Archive& archive, std::pair<First, Second>& pair) {
+  archive(pair.first, pair.second);
+}
+template <typename Archive>
+void persist(Archive& archive, tally_event& e) {
+  archive(e.timestamp_ns, e.track_id, e.kind, e.class_id, e.previous_class_id, e.place, e.x, e.y,
+          e.confidence, e.age_s, e.dwell_s);
+}
+
+/// Head and checksum around a payload.
+Bytes seal(const Bytes& payload);
+/// The payload's place inside `state`, once head, length and checksum are right.
+Reader unseal(const uint8_t* state, size_t size);
+
+}  // namespace tally

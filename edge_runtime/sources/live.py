@@ -1,0 +1,207 @@
+"""Pictures of now: timed by the clock, and fetched again when the connection is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import NetworkError
+from ..types import Frame, Image
+from .opencv import load_cv2
+from .video import decode_next
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+PATIENCE_S = 300.0
+# A stream's own clock is believed while it stays this close to ours.
+CLOCK_TOLERANCE_NS = 2_000_000_000
+
+Notice = Callable[[str], None]
+
+
+def quiet(notice: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass
+class LiveOptions:
+    """How a camera or stream is read.
+
+    Attributes:
+        patience_s: seconds without a picture after which a lost connection counts as gone for
+            good; 0 does not try again, infinity never gives up.
+        on_notice: told in a sentence when the connection is lost, tried again and back. It is
+            called from the reading thread.
+        epoch_ns: wall clock (nanoseconds since 1970) of timestamp 0; None takes the first picture.
+        after_ns: timestamps start above this one.
+    """
+
+    patience_s: float = PATIENCE_S
+    on_notice: Notice = quiet
+    epoch_ns: int | None = None
+    after_ns: int = -1
+
+
+@dataclass
+class Health:
+    """How a live source is doing; `state` is `connected` or `reconnecting`."""
+
+    state: str = "connected"
+    pictures: int = 0
+    losses: int = 0
+    lost_s: float = 0.0
+    closing: threading.Event = field(default_factory=threading.Event)
+
+
+def waits() -> Iterator[float]:
+    """Seconds before each new attempt: doubling, and no more than LONGEST_WAIT_S."""
+    wait = FIRST_WAIT_S
+    while True:
+        yield wait
+        wait = min(2 * wait, LONGEST_WAIT_S)
+
+
+class StreamClock:
+    """Capture times in nanoseconds since the first picture, never falling.
+
+    The time of arrival jitters with the network. Where the stream tells its own time and that runs
+    as fast as ours, differences are the stream's; where it jumps or drifts, it is anchored anew.
+    """
+
+    def __init__(self, after_ns: int = -1, offset_ns: int = 0) -> None:
+        self._previous_ns = after_ns
+        self._offset_ns = max(offset_ns, after_ns + 1)
+        self._start_ns: int | None = None
+        self._anchor_ns: int | None = None
+
+    def timestamp(self, arrival_ns: int, stream_ns: int | None = None) -> int:
+        """The time of a picture that came at `arrival_ns` of our monotonic clock."""
+        if self._start_ns is None:
+            self._start_ns = arrival_ns
+        shown = arrival_ns - self._start_ns + self._offset_ns
+        if stream_ns is not None:
+            if self._anchor_ns is None or not self._agrees(stream_ns, shown):
+                self._anchor_ns = shown - stream_ns
+            shown = stream_ns + self._anchor_ns
+        # Coarse clocks can give two pictures the same time.
+        self._previous_ns = max(shown, self._previous_ns + 1)
+        return self._previous_ns
+
+    def _agrees(self, stream_ns: int, shown: int) -> bool:
+        assert self._anchor_ns is not None
+        return abs(stream_ns + self._anchor_ns - shown) <= CLOCK_TOLERANCE_NS
+
+
+class LiveReader:
+    """Pictures as they come; see `Reader`.
+
+    Args:
+        connect: a new capture, opened or not.
+        capture: the one that is open already.
+        name: of the source, for messages.
+        first: the picture that `capture` gave already.
+        stream_ms: reads the stream's own time of the last picture from a capture.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        capture: Any,
+        name: str,
+        warnings: list[str],
+        options: LiveOptions | None = None,
+        *,
+        first: Image | None = None,
+        stream_ms: Callable[[Any], float] | None = None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.health = Health()
+        self._cv2 = load_cv2()
+        self._connect = connect
+        self._capture = capture
+        self._name = name
+        self._warnings = warnings
+        self._options = options or LiveOptions()
+        self._first = first
+        self._stream_ms = stream_ms
+        self._clock_ns = clock_ns
+        now = wall_ns()
+        self.epoch_ns = now if self._options.epoch_ns is None else self._options.epoch_ns
+        self._clock = StreamClock(self._options.after_ns, now - self.epoch_ns)
+
+    def read(self) -> Frame | None:
+        """Wait for the next picture; None once it is closed.
+
+        Raises:
+            NetworkError: nothing came for as long as the options are patient.
+        """
+        image, self._first = self._first, None
+        if image is None:
+            image = decode_next(self._cv2, self._capture)
+        if image is None and not self.health.closing.is_set():
+            image = self._come_back()
+        if image is None:
+            return None
+        return self._frame(image)
+
+    def _frame(self, image: Image) -> Frame:
+        arrived_ns = self._clock_ns()
+        stream_ns = None
+        if self._stream_ms is not None:
+            stream_ns = round(self._stream_ms(self._capture) * 1e6)
+        index = self.health.pictures
+        self.health.pictures += 1
+        timestamp_ns = self._clock.timestamp(arrived_ns, stream_ns)
+        return Frame(image, timestamp_ns, index, arrived_ns)
+
+    def _come_back(self) -> Image | None:
+        """Connect again and again until a picture comes; None when closed meanwhile."""
+        lost_ns, health = self._clock_ns(), self.health
+        health.state = "reconnecting"
+        health.losses += 1
+        self._capture.release()
+        for attempt, wait in enumerate(waits(), 1):
+            away_s = (self._clock_ns() - lost_ns) / 1e9
+            if away_s >= self._options.patience_s:
+                raise self._gone(away_s)
+            wait = min(wait, self._options.patience_s - away_s)
+            self._notice(f"no picture for {away_s:.0f} s; attempt {attempt} in {wait:.1f} s")
+            if health.closing.wait(wait):
+                return None
+            self._capture = self._connect()
+            image = decode_next(self._cv2, self._capture)
+            if image is not None:
+                self._back((self._clock_ns() - lost_ns) / 1e9)
+                return image
+        raise AssertionError("waits never end")
+
+    def _back(self, away_s: float) -> None:
+        self.health.state = "connected"
+        self.health.lost_s += away_s
+        self._notice(f"back after {away_s:.1f} s")
+
+    def _gone(self, away_s: float) -> NetworkError:
+        self.health.lost_s += away_s
+        return NetworkError(
+            self._name,
+            f"no picture came for {away_s:.0f} s, after {self.health.pictures} pictures",
+            "Check the camera and the network; what was counted until then is reported",
+        )
+
+    def _notice(self, text: str) -> None:
+        self._options.on_notice(f"{self._name}: {text}")
+
+    def close(self) -> None:
+        """Let go of the camera or connection, and note what was missed."""
+        self.health.closing.set()
+        self._capture.release()
+        if self.health.losses:
+            times = "once" if self.health.losses == 1 else f"{self.health.losses} times"
+            self._warnings.append(
+                f"the connection was lost {times}; {self.health.lost_s:.1f} s were not seen"
+            )
+            self.health.losses = 0

@@ -1,0 +1,49 @@
+"""Single frames as pictures with YOLO label files, to calibrate and to measure with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+
+from tallylens.edge_runtime.files import write_all
+
+from .scene import Shot
+
+QUALITY = 95
+
+
+class Stills:
+    """Saves frames into `folder`/images and `folder`/labels.
+
+    A label file has one line an object: `class cx cy w h`, sizes as fractions of the picture's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.images, self.labels = folder / "images", folder / "labels"
+
+    def save(self, stem: str, shot: Shot) -> None:
+        """Write STEM.jpg and STEM.txt.
+
+        Raises:
+            InputError: the folder cannot be made or written to.
+            UnavailableError: the disk is full.
+        """
+        _, picture = cv2.imencode(".jpg", shot.image, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
+        write_all(
+            {
+                self.images / f"{stem}.jpg": picture.tobytes(),
+                self.labels / f"{stem}.txt": yolo_labels(shot).encode(),
+            }
+        )
+
+
+def yolo_labels(shot: Shot) -> str:
+    """The label file of a frame."""
+    height, width = shot.image.shape[:2]
+    lines = []
+    for class_id, (x1, y1, x2, y2) in zip(shot.class_id, shot.xyxy.tolist(), strict=True):
+        centre, sides = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height), (x2 - x1, y2 - y1)
+        numbers = (*centre, sides[0] / width, sides[1] / height)
+        lines.append(" ".join([str(class_id), *(f"{number:.6f}" for number in numbers)]) + "\n")
+    return "".join(lines)

@@ -1,0 +1,110 @@
+"""What the pages of docs/ tell readers to type works as it stands, after `tallylens demo`."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallylens import TallyLensError
+from tallylens.cli import main
+from tallylens.edge_runtime import errors
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("count", "convert", "evaluate", "troubleshoot")
+# Of the whole demo only so much is drawn: pages need its files, not its length.
+SHORT = ["--seconds", "5", "--fps", "10"]
+
+
+def text_of(page: str) -> str:
+    return (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+
+
+def commands(page: str) -> list[list[str]]:
+    return [
+        shlex.split(line)
+        for line in re.findall(r"^    tallylens (.+)$", text_of(page), re.MULTILINE)
+    ]
+
+
+def snippets(page: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `tallylens demo` leaves behind."""
+    folder = tmp_path_factory.mktemp("demo") / "tallylens-demo"
+    assert main(["demo", *SHORT, "-o", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def workplace(demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(demo_folder, tmp_path / "tallylens-demo")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TALLYLENS_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_run_in_their_order(
+    page: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands(page)
+    for command in commands(page):
+        if command == ["demo"]:
+            continue
+        arguments = [*command, *SHORT] if command[0] == "demo" else command
+        assert main(arguments) == 0, command
+        captured = capsys.readouterr()
+        assert captured.out, command
+        assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if snippets(page)])
+def test_the_python_runs(page: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for snippet in snippets(page):
+        names: dict[str, Any] = {}
+        exec(snippet, names)
+        assert capsys.readouterr().out, snippet
+
+
+@pytest.mark.parametrize(
+    "example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem
+)
+def test_the_examples_run(
+    example: Path,
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With the arguments of the command in the example's own opening words."""
+    (line,) = re.findall(
+        rf"^python examples/{example.name} (.+)$", example.read_text(), re.MULTILINE
+    )
+    monkeypatch.setattr(sys, "argv", [str(example), *shlex.split(line)])
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out
+
+
+def test_every_error_has_its_row() -> None:
+    tree = [
+        one
+        for one in vars(errors).values()
+        if isinstance(one, type) and issubclass(one, TallyLensError)
+    ]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\d+) \| .+ \| .+ \|$", text_of("troubleshoot"), re.M))
+    assert rows == {error.__name__: str(error.exit_status) for error in tree}
+
+
+@pytest.mark.parametrize("page", [*PAGES, "architecture"])
+def test_links_lead_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", text_of(page)):
+        assert (ROOT / "docs" / link).exists(), link

@@ -1,0 +1,277 @@
+"""Saving, restoring and closing a period: the counts must not notice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tallylens.edge_runtime.core import CounterOptions, TrackCounter
+from tallylens.edge_runtime.errors import CoreError, InputError, StateError, TimestampError
+
+LINE = ((0.0, 240.0), (640.0, 240.0))
+SQUARE = ((200.0, 150.0), (440.0, 150.0), (440.0, 350.0), (200.0, 350.0))
+HEAD = 24  # bytes before the payload
+
+
+def busy(scenes: Any, seed: int) -> list[Any]:
+    """Objects that cross, turn, stop and change their label."""
+    random = np.random.default_rng(seed)
+    movers = []
+    for lane in range(6):
+        x = 60.0 + 100 * lane
+        stops = np.sort(random.uniform(0, 5, 4))
+        way = scenes.along(
+            *[(t, x, y) for t, y in zip(stops, random.uniform(80, 440, 4), strict=True)]
+        )
+        movers.append(scenes.Mover(way, labels=random.integers(0, 4, 3).tolist()))
+    return movers
+
+
+def new_counter(scenes: Any, **how: Any) -> TrackCounter:
+    counter = TrackCounter(4, scenes.FRAME, **how)
+    counter.add_line(*LINE)
+    counter.add_zone(SQUARE, min_dwell_s=0.2)
+    return counter
+
+
+def everything(counter: TrackCounter) -> str:
+    facts = (counter.unique(), counter.detected(), counter.line(0), counter.zone(0))
+    return repr((*facts, counter.present(0), counter.nearest(0), counter.diagnostics()))
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10_000), at=st.integers(0, 110), take=st.booleans())
+def test_a_restored_counter_goes_on_as_if_nothing_had_been(
+    scenes: Any, seed: int, at: int, take: bool
+) -> None:
+    whole, first = new_counter(scenes), new_counter(scenes)
+    events: dict[int, list[Any]] = {0: [], 1: []}
+    frames = list(scenes.filmed(busy(scenes, seed), np.arange(0, 5.5, 0.05), noise=0.03, seed=seed))
+    resumed = first
+    for index, (timestamp_ns, found) in enumerate(frames):
+        if index == at:
+            resumed = new_counter(scenes)
+            resumed.restore(first.save())
+            assert everything(resumed) == everything(first)
+            assert resumed.last_ns == first.last_ns == (frames[at - 1][0] if at else None)
+        tracks = [whole.update(timestamp_ns, found), resumed.update(timestamp_ns, found)]
+        assert repr(tracks[0]) == repr(tracks[1])
+        if take:
+            events[0] += whole.take_events()
+            events[1] += resumed.take_events()
+    assert everything(resumed) == everything(whole)
+    assert resumed.save() == whole.save()
+    assert events[1] + resumed.take_events() == events[0] + whole.take_events()
+
+
+def saved(scenes: Any) -> bytes:
+    counter = new_counter(scenes)
+    for timestamp_ns, found in scenes.filmed(busy(scenes, 3), np.arange(0, 3, 0.05), noise=0.02):
+        counter.update(timestamp_ns, found)
+    return counter.save()
+
+
+def test_time_goes_on_after_a_restore(scenes: Any) -> None:
+    state = saved(scenes)
+    counter = new_counter(scenes)
+    counter.restore(state)
+    with pytest.raises(TimestampError) as late:
+        counter.update(2_950_000_000, scenes.detections([]))
+    assert late.value.previous_ns == 2_950_000_000
+    with pytest.raises(CoreError, match="lines are added before the first frame"):
+        counter.add_line((0, 0), (9, 9))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda state: b"", "it is not a saved counter"),
+        (lambda state: b"PK\3\4" + state[4:], "it is not a saved counter"),
+        (lambda state: state[:4] + b"\2" + state[5:], "it was saved by another version"),
+        (lambda state: state[:-1], "it is cut short"),
+        (lambda state: state + b"\0", "it is cut short"),
+        (lambda state: state[:-1] + bytes([state[-1] ^ 1]), "its checksum is wrong"),
+    ],
+)
+def test_a_damaged_state_is_refused(scenes: Any, damage: Any, message: str) -> None:
+    counter = new_counter(scenes)
+    with pytest.raises(StateError, match=f"saved state: the count cannot go on from it: {message}"):
+        counter.restore(damage(saved(scenes)))
+    assert counter.last_ns is None
+    assert issubclass(StateError, InputError)
+
+
+def test_a_state_of_another_counter_is_refused(scenes: Any) -> None:
+    state = saved(scenes)
+    others = [TrackCounter(4, scenes.FRAME), TrackCounter(5, scenes.FRAME)]
+    options = new_counter(scenes, options=CounterOptions(lost_s=1.5))
+    dwell = TrackCounter(4, scenes.FRAME)
+    dwell.add_line(*LINE)
+    dwell.add_zone(SQUARE)
+    endless = TrackCounter(4, scenes.FRAME)
+    endless.add_line(*LINE, extend=True)
+    endless.add_zone(SQUARE, min_dwell_s=0.2)
+    for counter in (*others, options, dwell, endless):
+        with pytest.raises(StateError, match="it is of other options, lines or zones"):
+            counter.restore(state)
+
+
+def checksum(payload: bytes) -> int:
+    """FNV-1a as in draft-eastlake-fnv."""
+    value = 0xCBF29CE484222325
+    for byte in payload:
+        value = (value ^ byte) * 0x100000001B3 % (1 << 64)
+    return value
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_a_forged_state_is_refused_or_harmless(scenes: Any, data: st.DataObject) -> None:
+    """Bytes are changed and the checksum is made right again."""
+    state = STATES.setdefault("one", saved(scenes))
+    payload = bytearray(state[HEAD:])
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(payload) - 1))
+        forged = data.draw(st.sampled_from([b"\xff", b"\x00", b"\xff" * 8, b"\x7f\x80\0\0", b"\1"]))
+        payload[start : start + len(forged)] = forged
+    head = state[:8] + len(payload).to_bytes(8, "little")
+    head += checksum(bytes(payload)).to_bytes(8, "little")
+    counter = new_counter(scenes)
+    try:
+        counter.restore(head + bytes(payload))
+    except StateError:
+        assert counter.last_ns is None
+    last = counter.last_ns or 0
+    for frame in range(1, 4):
+        counter.update(last + frame * 40_000_000, scenes.detections([(300, 200, 340, 260)]))
+    counter.save()
+    counter.take_events()
+    everything(counter)
+
+
+STATES: dict[str, bytes] = {}
+
+
+def test_the_checksum_is_the_published_one() -> None:
+    assert checksum(b"") == 0xCBF29CE484222325
+    assert checksum(b"foobar") == 0x85944171F73967E8
+
+
+# ---- periods ---------------------------------------------------------------------------------
+
+
+def test_a_reset_closes_the_period_and_recounts_nobody(scenes: Any) -> None:
+    movers = [
+        scenes.Mover(scenes.along((0, 320, 200), (8, 320, 200)), labels=[1]),  # in the zone
+        scenes.Mover(scenes.along((0, 100, 120), (4, 100, 400)), labels=[2]),  # crosses before
+        scenes.Mover(scenes.along((3, 560, 400), (7, 560, 120)), labels=[3]),  # and after
+    ]
+    counter = new_counter(scenes)
+    period = None
+    for timestamp_ns, found in scenes.filmed(movers, np.arange(0, 9, 0.04)):
+        if period is None and timestamp_ns >= 4e9:
+            period = counter.reset()
+        counter.update(timestamp_ns, found)
+    assert period is not None
+    assert period.unique.tolist() == [0, 1, 1, 1]
+    assert period.lines[0].crossed_in.tolist() == [0, 0, 1, 0]
+    assert period.lines[0].crossed_out.tolist() == [0, 0, 0, 0]
+    assert period.zones[0].entered.tolist() == period.zones[0].now.tolist() == [0, 1, 0, 0]
+    assert period.diagnostics.frames == 100
+    assert counter.unique().tolist() == [0, 0, 0, 0]
+    assert counter.line(0).crossed_in.sum() == 0
+    assert counter.line(0).crossed_out.tolist() == [0, 0, 0, 1]
+    assert counter.diagnostics().frames == 125
+    zone = counter.zone(0)
+    assert (zone.entered.sum(), zone.left.sum(), zone.now.sum()) == (0, 0, 1)
+    assert zone.max_dwell_s == pytest.approx(8, abs=0.05), "the stay goes on from where it began"
+
+
+def test_what_was_reported_in_a_closed_period_does_not_move_in_the_next(scenes: Any) -> None:
+    counter = new_counter(scenes)
+    mover = scenes.Mover(scenes.along((0, 320, 180), (5, 320, 430)), labels=[1] * 36 + [2] * 100)
+    events = []
+    for timestamp_ns, found in scenes.filmed([mover], np.arange(0, 5, 0.04)):
+        if timestamp_ns == 2_000_000_000:
+            assert counter.reset().unique.tolist() == [0, 1, 0, 0]
+        counter.update(timestamp_ns, found)
+        events += counter.take_events()
+    assert "reclassified" in [event.kind for event in events]
+    assert counter.unique().tolist() == [0, 0, 0, 0]
+    assert counter.line(0).crossed_in.min() == 0
+
+
+# ---- stays -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("least", "counted"), [(0.0, 1), (1.0, 1), (3.0, 0)])
+def test_who_stays_too_short_is_not_counted(scenes: Any, least: float, counted: int) -> None:
+    """In the square from x 200 (0.5 s) to x 440 (2.5 s) of a walk at 120 px/s."""
+    counter = TrackCounter(1, scenes.FRAME)
+    counter.add_zone(SQUARE, min_dwell_s=least)
+    walker = scenes.Mover(scenes.along((0, 140, 250), (3.5, 560, 250)))
+    events = []
+    for timestamp_ns, found in scenes.filmed([walker], np.arange(0, 4, 0.04)):
+        counter.update(timestamp_ns, found)
+        events += [e for e in counter.take_events() if e.place == 0]
+    zone = counter.zone(0)
+    assert (zone.entered.sum(), zone.left.sum(), zone.now.sum()) == (counted, counted, 0)
+    assert [event.kind for event in events] == ["entered", "left"][: 2 * counted]
+    for event in events:
+        when = 0.5 if event.kind == "entered" else 2.5
+        assert event.timestamp_ns / 1e9 == pytest.approx(when, abs=0.08)
+        assert event.dwell_s == pytest.approx(0 if when == 0.5 else 2.0, abs=0.1)
+
+
+def test_each_objects_stay_is_told(scenes: Any) -> None:
+    movers = [
+        scenes.Mover(scenes.along((0, 260, 250), (6, 260, 250)), labels=[1]),
+        scenes.Mover(scenes.along((2, 380, 250), (6, 380, 250)), labels=[2]),
+    ]
+    counter = new_counter(scenes)
+    for timestamp_ns, found in scenes.filmed(movers, np.arange(0, 5.01, 0.04)):
+        counter.update(timestamp_ns, found)
+    stays = counter.present(0)
+    assert [(stay.track_id, stay.class_id) for stay in stays] == [(1, 1), (2, 2)]
+    assert [stay.dwell_s for stay in stays] == pytest.approx([5, 3], abs=0.05)
+    with pytest.raises(CoreError, match="no zone of that index"):
+        counter.present(1)
+
+
+def test_more_stays_than_any_buffer(scenes: Any) -> None:
+    counter = TrackCounter(1, (1100, 1300))
+    counter.add_zone(((0, 0), (1100, 0), (1100, 1300), (0, 1300)))
+    rows = [
+        (10 + 30 * c, 10 + 30 * r, 30 + 30 * c, 30 + 30 * r) for c in range(30) for r in range(9)
+    ]
+    for frame in range(3):
+        counter.update(frame * 150_000_000, scenes.detections(rows))
+    assert len(counter.present(0)) == 270
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), 1e6])
+def test_a_least_dwell_out_of_bounds(scenes: Any, seconds: float) -> None:
+    with pytest.raises(CoreError, match="the least dwell must be 0 to 86400 seconds"):
+        TrackCounter(1, scenes.FRAME).add_zone(SQUARE, min_dwell_s=seconds)
+
+
+def test_an_endless_line(scenes: Any) -> None:
+    mover = scenes.Mover(scenes.along((0, 560, 120), (3, 560, 400)))
+    for extend, crossings in ((False, 0), (True, 1)):
+        counter = TrackCounter(1, scenes.FRAME)
+        counter.add_line((200, 240), (440, 240), extend=extend)
+        for timestamp_ns, found in scenes.filmed([mover], np.arange(0, 3, 0.04)):
+            counter.update(timestamp_ns, found)
+        assert counter.line(0).crossed_in.sum() == crossings
+
+
+def test_detections_by_class(scenes: Any) -> None:
+    counter = TrackCounter(3, scenes.FRAME)
+    rows = [(10, 10, 50, 50), (100, 100, 150, 150)]
+    for frame in range(5):
+        counter.update(frame * 40_000_000, scenes.detections(rows, [0.9, 0.05], [0, 2]))
+    assert counter.detected().tolist() == [5, 0, 5]
