@@ -132,8 +132,8 @@ class Connection:
         event = await self._socket.receive()
         if event["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(event.get("code") or 1005)
-        content = event.get("bytes")
-        return event["text"] if content is None else content
+        content: bytes | None = event.get("bytes")
+        return str(event["text"]) if content is None else content
 
     async def _begin(self) -> Session:
         try:
@@ -260,7 +260,7 @@ def _rows(found: Detections) -> tuple[tuple[float, float, float, float, float, i
     return tuple(
         (*map(_short, box), _short(score), kind)
         for box, score, kind in zip(boxes, scores, found.class_id.tolist(), strict=True)
-    )  # type: ignore[return-value]
+    )
 
 
 def _short(value: float) -> float:
