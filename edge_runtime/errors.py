@@ -6,15 +6,15 @@
     │   ├── ModelError                 not a model that tallylens can run
     │   │   ├── UnsafeModelError       the file asks for more than data
     │   │   └── UnsupportedModelError  a sound file of another kind
-    │   ├── ProtocolError              the other end of a connection said what it may not
     │   ├── RejectedError              what was made of the source is too far from it
     │   ├── SourceError                no frames can be read
     │   ├── StateError                 a saved count cannot be gone on with
-    │   └── TimestampError             time did not move forward
+    │   ├── TimestampError             time did not move forward
+    │   └── ProtocolError              the other end of a connection said what it may not
     ├── UnavailableError           4   this machine lacks something
-    │   ├── CloudError                 the server cannot be reached, or refuses
     │   ├── MissingExtraError          an optional package
-    │   └── NetworkError               a download did not go through
+    │   ├── NetworkError               a download did not go through
+    │   └── CloudError                 the server cannot be reached, or refuses
     └── CoreError                  1   the native core reported a fault of ours
 
 Every error carries its data as attributes and says what was wrong and what to do.
