@@ -84,6 +84,7 @@ class Offloader:
         self._policy = Policy(options.mode)
         self._names = class_names
         self._lock = threading.Lock()
+        self._packing = threading.Lock()
         self._local_s = Ewma()
         self._decisions: Counter[tuple[str, str]] = Counter()
         self._longest_s = 0.0
@@ -180,8 +181,8 @@ class Offloader:
         turns = -(-len(self.lanes()) // self._workers)
         reserve = 0.0 if have_local else turns * self._local_s.p95
         last = begun + self._deadline_s - reserve
-        with self._lock:
-            link = self._client.state()
+        link = self._client.state()
+        with self._packing:
             # Frames under way share the link, and the answer needs time as well.
             transfer_s = (last - begun - link.rtt_s) * TRANSFER_SHARE / len(self.lanes())
             packer.adapt(link.bandwidth, transfer_s)

@@ -6,6 +6,7 @@ What is new gets every frame until its speed is known.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -77,8 +78,8 @@ class Sampler:
         then_s, x, y = path[0]
         if now_s - then_s < BASE_S:
             return None
-        size = max(((x2 - x1) * (y2 - y1)) ** 0.5, 1.0)
-        moved = float(np.hypot(path[-1][1] - x, path[-1][2] - y))
+        size = max(math.sqrt(max((x2 - x1) * (y2 - y1), 0.0)), 1.0)
+        moved = math.hypot(path[-1][1] - x, path[-1][2] - y)
         return moved / size / (now_s - then_s)
 
     def summary(self) -> str:

@@ -205,6 +205,8 @@ class Counter:
                     yield counted
                     ledger.save(when_due=True)
             finally:
+                # Closing tells what was lost.
+                frames.close()
                 ledger.dropped += frames.dropped
                 ledger.skipped += paces.skipped
                 ledger.warnings.extend(frames.warnings)
@@ -307,6 +309,12 @@ class Counter:
     def frames(self) -> int:
         """Frames counted so far, those of a resumed count included."""
         return 0 if self._ledger is None else self._ledger.frames
+
+    @property
+    def frames_before(self) -> int:
+        """Frames that the state file has counted already."""
+        resume = self._keeping.resume
+        return 0 if resume is None else resume.number("frames")
 
     @property
     def tally(self) -> Tally:

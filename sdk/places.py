@@ -30,13 +30,9 @@ def parse_line(text: str) -> Line:
         )
     ways = dict(part.split("=", 1) for part in rest if part.startswith(WAYS))
     name = ",".join(part for part in rest if part != "extend" and not part.startswith(WAYS))
-    line = Line(
-        *numbers,
-        name=name,
-        in_name=ways.get("in", "in").strip(),
-        out_name=ways.get("out", "out").strip(),
-        extend="extend" in rest,
-    )
+    x1, y1, x2, y2 = numbers
+    in_name, out_name = (ways.get(way, way).strip() for way in ("in", "out"))
+    line = Line(x1, y1, x2, y2, name, in_name, out_name, extend="extend" in rest)
     check_line(line)
     return line
 

@@ -95,6 +95,10 @@ class Diagnostics:
     unconfirmed_tracks: int
     live_tracks: int
     longest_gap_ns: int
+    unlinked: int
+    needed_fps: float
+    fastest: float
+    longest_unconfirmed_s: float
 
 
 @dataclass(frozen=True)

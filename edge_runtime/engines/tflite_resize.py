@@ -9,6 +9,7 @@ version 3.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from .flatbuffer import BROKEN, INT8, INT32, UINT32, Node
 
@@ -79,9 +80,9 @@ def _rewrite(data: bytes, old: Size, new: Size) -> bytes | None:
 
 def _other_sizes(
     content: bytes, builtin: int, old: Size, new: Size
-) -> np.ndarray[tuple[int], np.dtype[np.int32]] | None:
+) -> npt.NDArray[np.int32] | None:
     """The constant (1, height, width, channels) of RESHAPE, (height, width) of RESIZE, scaled."""
-    sizes = np.frombuffer(content, "<i4").copy()
+    sizes: npt.NDArray[np.int32] = np.frombuffer(content, "<i4").copy()
     first = 1 if builtin == RESHAPE else 0
     if len(sizes) != (4 if builtin == RESHAPE else 2):
         return None

@@ -226,6 +226,10 @@ def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, Tally
         video = None
         if options.annotate is not None:
             video = stack.enter_context(AnnotatedVideo(options.annotate, source, counter))
+        if counter.frames_before:
+            print(f"tallylens: going on after {counter.frames_before} frames", file=sys.stderr)
+            if video is not None:
+                _tell("the annotated video holds only what is counted from here on")
         progress = stack.enter_context(Progress("counting", source.frames_total, "frames"))
 
         def show(counted: Counted) -> None:

@@ -188,9 +188,8 @@ def _show(scene: Scene, report: Report, outcome: Outcome, options: argparse.Name
     )
     for warning in report.warnings:
         console.print(f"note: {warning}", soft_wrap=True, markup=False)
-    print(
-        f"Look at {options.out / 'annotated.mp4'}; the figures are in {options.out / 'report.json'}."
-    )
+    annotated, figures = options.out / "annotated.mp4", options.out / "report.json"
+    print(f"Look at {annotated}; the figures are in {figures}.")
     print("Next, try:")
     for command in _next_commands(scene, options.out):
         print(f"  {command}")

@@ -160,7 +160,7 @@ def _is_seen_well(actor: Actor, camera: Camera, times: Times) -> bool:
 
 
 def _is_on_an_edge(actor: Actor, places: Places, times: Times) -> bool:
-    """So near the line (or, on the near pavement, the zone's edge) at either end that nobody can say."""
+    """So near the line or the zone's edge at either end of the scene that nobody can say."""
     reach = actor.look.length / 2 + 0.6
     edges = [places.line] + (list(places.zone) if actor.z < KERB else [])
     ends = actor.path(times[[0, -1]])

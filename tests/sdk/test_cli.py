@@ -26,6 +26,7 @@ Run = Callable[..., Any]
 LINE = "0,0.5,1,0.5"
 KEYS = ["source", "model", "engine", "frames", "seconds", "unique", "lines", "zones"]
 KEYS += ["occupancy", "warnings", "speed", "interrupted"]
+KEYS += ["started", "dropped", "skipped", "uncounted", "periods"]
 
 
 def assert_one_error(outcome: Any, status: int, text: str) -> None:
@@ -100,7 +101,10 @@ def test_json_is_one_document_and_nothing_else(count: Run) -> None:
     assert list(document) == KEYS
     assert document["frames"] == 30
     assert document["unique"] == {"car": 1, "person": 1}
-    assert document["lines"] == [{"name": "line 1", "in": {"car": 1}, "out": {"person": 1}}]
+    ways = {"in": "in", "out": "out"}
+    assert document["lines"] == [
+        {"name": "line 1", "in": {"car": 1}, "out": {"person": 1}, "directions": ways}
+    ]
     (zone,) = document["zones"]
     assert list(zone) == ["name", "now", "entered", "dwell_s"]
     assert (zone["name"], zone["now"]) == ("floor", {"car": 1})
@@ -177,7 +181,7 @@ def test_zero_says_why(count: Run) -> None:
         (["--zone", "0,0,0,0,0,0"], 2, "the corners of a zone lie on one line"),
         (["--classes", "carr"], 2, "the model knows no class 'carr'. Try car"),
         (["--classes", "car", "--any-class"], 2, "classes and any_class exclude each other"),
-        (["--report", "counts.txt"], 2, "End it in .json or .csv"),
+        (["--report", "counts.txt"], 2, "End it in .json, .jsonl, .csv, .html"),
         (["--report", "no/such/folder/counts.csv"], 2, "does not exist. Make it first"),
         (["--annotate", "out.avi"], 2, "Give an .mp4 in a folder that exists"),
         (["--imgsz", "320"], 2, "squares.onnx has a fixed input size"),
@@ -476,7 +480,10 @@ def test_ctrl_c_writes_what_was_counted_so_far(
     document = json.loads(out)
     assert document["interrupted"] is True
     assert 30 < document["frames"] < 20_000
-    assert document["lines"] == [{"name": "line 1", "in": {"car": 1}, "out": {"person": 1}}]
+    ways = {"in": "in", "out": "out"}
+    assert document["lines"] == [
+        {"name": "line 1", "in": {"car": 1}, "out": {"person": 1}, "directions": ways}
+    ]
     assert json.loads(report.read_text()) == document
     frames = cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT)
     # The signal may come between counting a frame and drawing it.

@@ -233,6 +233,10 @@ typedef struct tally_diagnostics {
   int64_t unconfirmed_tracks;   /* ended before they counted as objects */
   int64_t live_tracks;
   int64_t longest_gap_ns; /* between two frames */
+  int64_t unlinked;       /* sightings too far from the one before to be of the same object */
+  float needed_fps;       /* frame rate at which those would be near enough; 0 without any */
+  float fastest;          /* of the objects that were followed, in own sizes a second */
+  float longest_unconfirmed_s; /* of the tracks that ended before they counted */
   int64_t last_timestamp_ns; /* INT64_MIN before the first frame */
 } tally_diagnostics;
 

@@ -123,6 +123,8 @@ void Counter::observe(const Track& track) {
   if (track.confirmed && !subject.counted) confirm(subject, track);
   if (subject.counted && subject.class_id != track.vote.leader()) reclassify(subject, track);
   if (!subject.counted) return;
+  const float speed = length(track.motion.velocity()) / track.motion.box().size();
+  diagnostics_.fastest = std::max(diagnostics_.fastest, speed);
   for (size_t i = 0; i < lines_.size(); ++i) {
     const float distance = lines_[i].distance(anchor);
     if (nearest_[i] < 0 || distance < nearest_[i]) nearest_[i] = distance;
@@ -240,7 +242,11 @@ void Counter::end(const Track& track) {
   const auto entry = subjects_.find(track.id);
   if (entry == subjects_.end()) return;
   Subject& subject = entry->second;
-  if (!subject.counted && !track.merged) diagnostics_.unconfirmed_tracks += 1;
+  if (!subject.counted && !track.merged) {
+    diagnostics_.unconfirmed_tracks += 1;
+    diagnostics_.longest_unconfirmed_s = std::max(
+        diagnostics_.longest_unconfirmed_s, seconds(track.seen_ns - track.first_ns));
+  }
   if (subject.counted) went_out(subject, track);
   for (size_t i = 0; subject.counted && i < zones_.size(); ++i) {
     if (subject.zones[i].reported)
@@ -324,6 +330,7 @@ void Counter::reset() {
   zone_totals_.assign(zones_.size(), {zeros, zeros});
   nearest_.assign(lines_.size(), -1);
   diagnostics_ = {};
+  tracker_.forget_unlinked();
   for (auto& [id, subject] : subjects_) subject.booked.clear();  // of the period that has ended
 }
 
@@ -348,6 +355,11 @@ float Counter::nearest(int index) const {
 tally_diagnostics Counter::diagnostics() const {
   tally_diagnostics diagnostics = diagnostics_;
   diagnostics.live_tracks = static_cast<int64_t>(subjects_.size());
+  const Unlinked& unlinked = tracker_.unlinked();
+  diagnostics.unlinked = unlinked.count;
+  if (unlinked.count > 0)
+    diagnostics.needed_fps =
+        static_cast<float>(std::ceil(unlinked.sizes_per_s / static_cast<double>(unlinked.count)));
   diagnostics.last_timestamp_ns = started_ ? now_ns_ : kNever;
   return diagnostics;
 }

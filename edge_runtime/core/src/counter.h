@@ -127,7 +127,8 @@ class Counter {
     archive(line_totals_, zone_totals_, nearest_, unique_, detected_, events_, started_, now_ns_,
             tracker_);
     auto& d = diagnostics_;
-    archive(d.frames, d.detections, d.below_low_confidence, d.unconfirmed_tracks, d.longest_gap_ns);
+    archive(d.frames, d.detections, d.below_low_confidence, d.unconfirmed_tracks, d.longest_gap_ns,
+            d.fastest, d.longest_unconfirmed_s);
   }
 
   tally_counter_options options_;

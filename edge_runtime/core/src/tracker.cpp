@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "jumps.h"
 #include "state.h"
@@ -60,6 +61,7 @@ void Tracker::check_state(int64_t now_ns) const {
   require_state(frames_ns_.size() <= kFramesRemembered + 1 &&
                     std::all_of(frames_ns_.begin(), frames_ns_.end(), is_time),
                 "the tracker's clock is out of range");
+  require_state(unlinked_.count >= 0 && unlinked_.count < kFarthestNs, "a total is out of range");
   int64_t previous_id = 0;
   for (const Track& track : tracks_) {
     require_state(track.id > std::exchange(previous_id, track.id) && track.id < next_id_,
@@ -91,6 +93,7 @@ void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detecti
     match(stage);
   link_jumps();
   match(Stage::kReachYoung);
+  match(Stage::kLeap);
   start_tracks();
   drop_tracks();
 }
@@ -104,6 +107,7 @@ bool Tracker::takes_part(const Track& track, Stage stage) const {
     case Stage::kOverlapLow: return track.hits > 1 && seconds(now_ns_ - track.seen_ns) < kLowWindow;
     case Stage::kOverlapNew: return track.hits == 1;
     case Stage::kReachYoung: return true;
+    case Stage::kLeap: return track.confirmed && track.seen_ns == frame_before_ns();
   }
   return false;
 }
@@ -115,6 +119,12 @@ bool Tracker::takes_part(const tally_detection& detection, Stage stage) const {
 
 float Tracker::cost(const Track& track, const tally_detection& detection, Stage stage) const {
   const Box expected = track.motion.box(), seen = box_of(detection);
+  if (stage == Stage::kLeap) {
+    const float leap = length(seen.centre() - track.seen.centre()) / (kReachMost * expected.size());
+    const bool alike = similar(expected.width(), seen.width()) &&
+                       similar(expected.height(), seen.height());
+    return alike && leap < 1 ? leap : kAlone;
+  }
   if (stage == Stage::kReach || stage == Stage::kReachYoung) {
     if (!similar(expected.width(), seen.width()) || !similar(expected.height(), seen.height()))
       return kAlone;
@@ -132,6 +142,10 @@ float Tracker::cost(const Track& track, const tally_detection& detection, Stage 
   return overlap > least ? 1 - overlap : kAlone;
 }
 
+int64_t Tracker::frame_before_ns() const {
+  return frames_ns_.size() > 1 ? frames_ns_[frames_ns_.size() - 2] : kNever;
+}
+
 void Tracker::match(Stage stage) {
   std::vector<size_t> rows, columns;
   for (size_t i = 0; i < tracks_.size(); ++i)
@@ -143,12 +157,14 @@ void Tracker::match(Stage stage) {
   for (int r = 0; r < costs.rows(); ++r)
     for (int c = 0; c < costs.columns(); ++c)
       costs.at(r, c) = cost(tracks_[rows[r]], detections_[columns[c]], stage);
+  if (stage == Stage::kLeap) costs.keep_unambiguous();
   const std::vector<int> column_of = assign(costs);
   for (size_t r = 0; r < rows.size(); ++r) {
     if (column_of[r] < 0) continue;
     const size_t j = columns[column_of[r]];
     used_[j] = true;
     absorb(tracks_[rows[r]], detections_[j]);
+    if (stage == Stage::kLeap) tracks_[rows[r]].motion.start(box_of(detections_[j]));
   }
 }
 
@@ -214,16 +230,30 @@ void Tracker::start_tracks() {
       return track.seen_ns == now_ns_ && iou(track.motion.box(), box) > kSameObject;
     });
     if (repeated) continue;
+    note_unlinked(box);
     Track track;
     track.id = next_id_++;
     track.first = box;
     track.frames = 1;
-    if (frames_ns_.size() > 1) track.before_ns = frames_ns_[frames_ns_.size() - 2];
+    track.before_ns = frame_before_ns();
     track.first_ns = now_ns_;
     track.motion.start(box);
     absorb(track, detection);
     tracks_.push_back(std::move(track));
   }
+}
+
+/// A single sighting in the frame before, of the same size and without a successor: was it this?
+void Tracker::note_unlinked(const Box& box) {
+  const int64_t before_ns = frame_before_ns();
+  float nearest = std::numeric_limits<float>::infinity();
+  for (const Track& track : tracks_)
+    if (track.hits == 1 && track.seen_ns == before_ns && similar(track.seen.width(), box.width()) &&
+        similar(track.seen.height(), box.height()))
+      nearest = std::min(nearest, length(track.seen.centre() - box.centre()));
+  if (!std::isfinite(nearest) || box.size() <= 0) return;
+  unlinked_.count += 1;
+  unlinked_.sizes_per_s += nearest / (box.size() * seconds(now_ns_ - before_ns));
 }
 
 bool Tracker::leaving(const Track& track) const {

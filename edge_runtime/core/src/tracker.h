@@ -59,6 +59,17 @@ struct Track {
   }
 };
 
+/// Sightings that followed one another too far apart to be linked.
+struct Unlinked {
+  int64_t count = 0;
+  double sizes_per_s = 0;  // of all together
+
+  template <typename Archive>
+  void persist(Archive& archive) {
+    archive(count, sizes_per_s);
+  }
+};
+
 class Tracker {
  public:
   explicit Tracker(const tally_counter_options& options) : options_(options) {}
@@ -71,27 +82,32 @@ class Tracker {
   /// Tracks dropped by the last update.
   const std::vector<Track>& ended() const { return ended_; }
 
+  const Unlinked& unlinked() const { return unlinked_; }
+  void forget_unlinked() { unlinked_ = {}; }
+
   /// What outlives an update.
   template <typename Archive>
   void persist(Archive& archive) {
-    archive(tracks_, frames_ns_, previous_ns_, next_id_);
+    archive(tracks_, frames_ns_, previous_ns_, next_id_, unlinked_);
   }
   /// Refuse a state that no sequence of updates up to `now_ns` leads to.
   void check_state(int64_t now_ns) const;
 
  private:
   /// In this order: known objects first, with everything that could be theirs.
-  enum class Stage { kOverlap, kReach, kOverlapYoung, kOverlapLow, kOverlapNew, kReachYoung };
+  enum class Stage { kOverlap, kReach, kOverlapYoung, kOverlapLow, kOverlapNew, kReachYoung, kLeap };
 
   void match(Stage stage);
   bool takes_part(const Track& track, Stage stage) const;
   bool takes_part(const tally_detection& detection, Stage stage) const;
   float cost(const Track& track, const tally_detection& detection, Stage stage) const;
+  int64_t frame_before_ns() const;
   void absorb(Track& track, const tally_detection& detection);
   void confirm(Track& track) const;
   void link_jumps();
   void join(Track& first, Track& second, const tally_detection& detection);
   void start_tracks();
+  void note_unlinked(const Box& box);
   void forget_old();
   void drop_tracks();
   template <typename Predicate>
@@ -107,6 +123,7 @@ class Tracker {
   int64_t now_ns_ = 0;
   int64_t previous_ns_ = 0;
   int64_t next_id_ = 1;
+  Unlinked unlinked_;
 };
 
 }  // namespace tally

@@ -66,7 +66,7 @@ def test_json_is_one_document(run_demo: Run, tmp_path: Path) -> None:
 
 def test_everything_is_left_in_one_folder(ran: Any) -> None:
     assert {path.name for path in ran.folder.iterdir()} >= FILES | {"images", "labels"}
-    assert not [path for path in ran.folder.rglob(".*")]
+    assert not list(ran.folder.rglob(".*"))
     for name in ("street.mp4", "annotated.mp4"):
         video = cv2.VideoCapture(str(ran.folder / name))
         assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 50

@@ -1,0 +1,111 @@
+"""The core reproduces the conformance vectors, also when it is saved and restored half way."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tallylens.edge_runtime.core import CounterOptions, TrackCounter
+from tallylens.edge_runtime.errors import TimestampError
+from tallylens.edge_runtime.types import Detections
+
+FOLDER = Path(__file__).parents[3] / "mobile_bindings" / "conformance"
+VECTORS = json.loads((FOLDER / "counting.json").read_text(encoding="utf-8"))
+CASES = VECTORS["cases"]
+
+
+def new_counter(case: dict[str, Any]) -> TrackCounter:
+    options = dict(case.get("options", {}))
+    shape = {"any_class": options.pop("any_class", False)}
+    classes = options.pop("num_classes", 4)
+    counter = TrackCounter(classes, (640, 480), options=CounterOptions(**options), **shape)
+    for line in case.get("lines", ()):
+        counter.add_line(line["a"], line["b"], extend=line.get("extend", False))
+    for zone in case.get("zones", ()):
+        counter.add_zone(zone["corners"], min_dwell_s=zone.get("least_dwell_s", 0.0))
+    return counter
+
+
+def detections(rows: list[list[float]]) -> Detections:
+    table = np.array(rows, np.float64).reshape(-1, 6)
+    return Detections(
+        table[:, :4].astype(np.float32),
+        table[:, 4].astype(np.float32),
+        table[:, 5].astype(np.int32),
+    )
+
+
+def by_class(totals: Any) -> dict[str, int]:
+    return {str(i): int(totals[i]) for i in np.flatnonzero(totals)}
+
+
+def spans(values: list[Any], expected: list[Any]) -> bool:
+    return len(values) == len(expected) and all(
+        low <= value <= high for value, (low, high) in zip(values, expected, strict=True)
+    )
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["", "restored"])
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_case(case: dict[str, Any], interrupted: bool) -> None:
+    counter, events, ids, refused = new_counter(case), [], set(), []
+    for index, (timestamp_ns, rows) in enumerate(case["frames"]):
+        if interrupted and index == len(case["frames"]) // 2:
+            state, counter = counter.save(), new_counter(case)
+            counter.restore(state)
+        if index == case.get("reset_before"):
+            counter.reset()
+        try:
+            ids.update(counter.update(timestamp_ns, detections(rows)).track_id.tolist())
+        except TimestampError:
+            refused.append(index)
+        events += counter.take_events()
+
+    expected = case["expected"]
+    assert by_class(counter.unique()) == expected["unique"]
+    lines = [counter.line(i) for i in range(len(expected["lines"]))]
+    assert [
+        {"in": by_class(line.crossed_in), "out": by_class(line.crossed_out)} for line in lines
+    ] == expected["lines"]
+    for index, zone in enumerate(expected["zones"]):
+        found = counter.zone(index)
+        for name in ("entered", "left", "now"):
+            assert by_class(getattr(found, name)) == zone[name], name
+        assert spans([found.max_dwell_s], [zone["max_dwell_s"]])
+    if "events" in expected:
+        told = [(event.kind, event.place, event.class_id) for event in events]
+        assert told == [(e["kind"], e["place"], e["class_id"]) for e in expected["events"]]
+        seconds = [event.timestamp_ns / 1e9 for event in events]
+        assert spans(seconds, [e["seconds"] for e in expected["events"]])
+    facts = counter.diagnostics()
+    assert len(ids) == expected.get("ids", len(ids))
+    assert refused == expected.get("refused", [])
+    assert facts.frames == expected.get("frames", facts.frames)
+    assert facts.unconfirmed_tracks == expected.get("unconfirmed", facts.unconfirmed_tracks)
+    if "nearest" in expected:
+        assert spans([counter.nearest(i) for i in range(len(lines))], expected["nearest"])
+
+
+def test_the_vectors_are_what_their_maker_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.spec_from_file_location("make_vectors", FOLDER / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    monkeypatch.setattr(maker, "HERE", tmp_path)
+    maker.main()
+    assert (tmp_path / "counting.json").read_bytes() == (FOLDER / "counting.json").read_bytes()
+
+
+def test_the_vectors_follow_their_schema() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((FOLDER / "counting.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(VECTORS, schema, cls=jsonschema.Draft202012Validator)
