@@ -26,6 +26,7 @@ from .estimates import Ewma
 from .messages import Result
 from .packing import Packer
 from .policy import Decision, Offload, Policy, Situation
+from .protocol import MAX_CREDITS
 from .reward import predicted_reward
 
 # A camera goes on; a file waits, but not for ever.
@@ -204,6 +205,8 @@ class Offloader:
             reply = None
         if not isinstance(reply, Result):
             self._client.give_up(submission)
+            while len(self._waits) > 2 * MAX_CREDITS:  # answers that never come
+                self._waits.pop(next(iter(self._waits)))
             return None
         self._waits.pop(submission.frame.sequence, None)
         return self._detections(reply, scale)
