@@ -190,10 +190,14 @@ def _emit(
         return _Made(path, target, quantize, content)
     half = quantize == "fp16"
     if server:
-        from .emit.onnx_server import emit_onnx_server as emit
+        from .emit.onnx_server import emit_onnx_server
+
+        content = emit_onnx_server(graph, half=half)
     else:
-        from .emit.onnx import emit_onnx as emit
-    return _Made(path, target, "fp16" if half else "none", emit(graph, half=half))
+        from .emit.onnx import emit_onnx
+
+        content = emit_onnx(graph, half=half)
+    return _Made(path, target, "fp16" if half else "none", content)
 
 
 def _check(

@@ -108,6 +108,7 @@ def _add_key(options: argparse.Namespace) -> int:
 
 
 async def _serve(options: argparse.Namespace) -> None:
+    import asyncio
     import contextlib
     import tempfile
 
@@ -118,10 +119,12 @@ async def _serve(options: argparse.Namespace) -> None:
             hint = _prepare_development(options, folder)
         server = _server(options)
         bound = stack.enter_context(server.bind())
-        if hint is not None:
+        serving = asyncio.create_task(server.serve(bound))
+        await server.listening.wait()
+        if hint is not None and not serving.done():
             print(hint.format(port=server.port), flush=True)
         print(f"tallylens: listening on port {server.port}", file=sys.stderr, flush=True)
-        await server.serve(bound)
+        await serving
 
 
 def _prepare_development(options: argparse.Namespace, folder: Path) -> str:
