@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..edge_runtime.errors import RejectedError
+from ..edge_runtime.errors import RejectedError, UsageError
 from ..edge_runtime.files import Folder, write_all
 from ..edge_runtime.metadata import Quantization
 from ..edge_runtime.types import Image
@@ -45,6 +45,7 @@ def convert(
     progress: Progress | None = None,
     coreml: CoreMLOptions | None = None,
     check: Check | None = DEFAULT_CHECK,
+    server: bool = False,
 ) -> ConversionReport:
     """Write `source` (.pt or .onnx) for each target, and what was done as NAME.conversion.json.
 
@@ -65,6 +66,8 @@ def convert(
         progress: told the stage and how much of it is done (0 to 1, None when unknown).
         coreml: what only Core ML packages can be.
         check: how the artefacts are compared with the source; None leaves it out.
+        server: ONNX as NAME-server.onnx for `tallylens serve`: batches of camera bytes in, the
+            best boxes out. It has no raw heads to compare.
 
     Raises:
         UsageError: an unknown target or quantization, int8 without images, or the source itself
@@ -76,10 +79,13 @@ def convert(
     tell = progress or (lambda _stage, _fraction: None)
     source, out_dir = Path(source), Path(out_dir)
     coreml = coreml or CoreMLOptions()
+    check = None if server else check
     wanted = check_request(targets, quantize, calibration, coreml, check)
+    if server and wanted != ("onnx",):
+        raise UsageError("the form for servers is ONNX", "Use --to onnx with --server")
     compression = compression or Compression()
     check_compression(compression, calibration)
-    name = source.stem + compression.suffix + _SUFFIX_OF[quantize]
+    name = source.stem + compression.suffix + _SUFFIX_OF[quantize] + ("-server" if server else "")
     paths = {target: out_dir / f"{name}.{_EXTENSION_OF[target]}" for target in wanted}
     refuse_overwriting(source, paths)
 
@@ -94,7 +100,8 @@ def convert(
         details = check is not None and check.details
         ranges = _calibrate(graph, calibration, tell, sensitivities=details)
     made = [
-        _emit(graph, target, paths[target], quantize, ranges, coreml, tell) for target in wanted
+        _emit(graph, target, paths[target], quantize, ranges, coreml, server, tell)
+        for target in wanted
     ]
     checks = _check(made, loaded, source, check, calibration, tell)
     # Nothing is to be seen in drawn patterns: there only the logits say something.
@@ -160,6 +167,7 @@ def _emit(
     quantize: Quantization,
     calibration: Calibration | None,
     coreml: CoreMLOptions,
+    server: bool,
     tell: Progress,
 ) -> _Made:
     """The file's content and the quantization that is in it."""
@@ -180,10 +188,16 @@ def _emit(
 
         content = emit_tflite(graph, quantization=quantize, calibration=calibration)
         return _Made(path, target, quantize, content)
-    from .emit.onnx import emit_onnx
-
     half = quantize == "fp16"
-    return _Made(path, target, "fp16" if half else "none", emit_onnx(graph, half=half))
+    if server:
+        from .emit.onnx_server import emit_onnx_server
+
+        content = emit_onnx_server(graph, half=half)
+    else:
+        from .emit.onnx import emit_onnx
+
+        content = emit_onnx(graph, half=half)
+    return _Made(path, target, "fp16" if half else "none", content)
 
 
 def _check(

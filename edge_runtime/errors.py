@@ -9,10 +9,12 @@
     │   ├── RejectedError              what was made of the source is too far from it
     │   ├── SourceError                no frames can be read
     │   ├── StateError                 a saved count cannot be gone on with
-    │   └── TimestampError             time did not move forward
+    │   ├── TimestampError             time did not move forward
+    │   └── ProtocolError              the other end of a connection said what it may not
     ├── UnavailableError           4   this machine lacks something
     │   ├── MissingExtraError          an optional package
-    │   └── NetworkError               a download did not go through
+    │   ├── NetworkError               a download did not go through
+    │   └── CloudError                 the server cannot be reached, or refuses
     └── CoreError                  1   the native core reported a fault of ours
 
 Every error carries its data as attributes and says what was wrong and what to do.
@@ -113,6 +115,13 @@ class TimestampError(InputError):
         )
 
 
+class ProtocolError(InputError):
+    """A message that the protocol of docs/protocol.md does not know; nothing of it was done."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("message", problem, "Follow docs/protocol.md, or update the older end")
+
+
 class UnavailableError(TallyLensError):
     """This machine lacks what the call needs."""
 
@@ -133,6 +142,14 @@ class MissingExtraError(UnavailableError):
 
 class NetworkError(UnavailableError):
     """`url` could not be fetched."""
+
+    def __init__(self, url: str, problem: str, remedy: str) -> None:
+        self.url = url
+        super().__init__(f"{url}: {problem}", remedy)
+
+
+class CloudError(UnavailableError):
+    """The server at `url` cannot be reached, or refuses; counting can go on without it."""
 
     def __init__(self, url: str, problem: str, remedy: str) -> None:
         self.url = url

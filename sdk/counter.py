@@ -8,14 +8,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tallylens.edge_runtime.core import CounterOptions, DecoderOptions
 from tallylens.edge_runtime.detector import Timing
 from tallylens.edge_runtime.errors import SourceError, UsageError
 from tallylens.edge_runtime.governor import Remote, check_limits
 from tallylens.edge_runtime.pace import Paces, Seen
-from tallylens.edge_runtime.pipeline import detect_in_order, usable_cores
+from tallylens.edge_runtime.pipeline import Detects, detect_in_order, usable_cores
 from tallylens.edge_runtime.sampling import Sampler
 from tallylens.edge_runtime.sources import LiveOptions, Source, SourceSpec, open_source
 from tallylens.edge_runtime.sources.iterable import is_picture
@@ -31,6 +31,9 @@ from tallylens.tally import Tally
 from tallylens.team import Limits, Team
 
 __all__ = ["Counted", "Counter"]
+
+if TYPE_CHECKING:
+    from tallylens.cloud_fallback.offload import Offloader, OffloadOptions
 
 NANOSECONDS = 1_000_000_000
 MAX_SECONDS = 9e9  # of 64 bits of nanoseconds
@@ -63,6 +66,7 @@ class Counter:
         events: a file for the stream of events, `-` for standard output.
         crops: a folder for a picture of each event's object.
         patience_s: seconds without a picture after which a live source counts as gone.
+        offload: a server with a bigger model, and when to ask it.
         on_notice: told in a sentence what live sources and the governor do.
 
     A counter is bound to the first source or frame it sees. Use it as a context manager, or call
@@ -92,6 +96,7 @@ class Counter:
         crops: str | os.PathLike[str] | None = None,
         patience_s: float = PATIENCE_S,
         on_notice: Callable[[str], None] = quiet,
+        offload: OffloadOptions | None = None,
     ) -> None:
         if any_class and classes is not None:
             raise UsageError("classes and any_class exclude each other", "Give one of them")
@@ -116,6 +121,8 @@ class Counter:
             "any_class": any_class,
             "options": options,
         }
+        self._offload = offload
+        self._offloader: Offloader | None = None
         check_limits(max_fps, budget_ms)
         self._limits = Limits(max_fps, budget_ms, remote, on_notice)
         self._sampler = Sampler() if sample == "auto" else None
@@ -185,11 +192,13 @@ class Counter:
             )
         with source if isinstance(source, Source) else self.open(source) as frames:
             workers = 1 if frames.live else self._workers or usable_cores()
-            team, ledger = self._prepare(frames.name, frames.size, workers, frames.epoch_ns)
+            team, ledger = self._prepare(
+                frames.name, frames.size, workers, frames.epoch_ns, frames.live
+            )
             paces = Paces([team.governor, *filter(None, [self._sampler])])
             chosen = paces.choose(_later_than(ledger.tally.last_ns, frames))
             try:
-                for frame, detections in detect_in_order(team.workers, chosen):
+                for frame, detections in detect_in_order(self._lanes(team), chosen):
                     counted = self._count(ledger, frame, detections)
                     wanted = ledger.tally.only_wanted(detections)
                     latency_ms = self._latency_ms(team, frame)
@@ -219,9 +228,9 @@ class Counter:
         """
         self._check_frame(image, timestamp)
         height, width = image.shape[:2]
-        team, ledger = self._prepare("frames", (width, height), 1, None)
+        team, ledger = self._prepare("frames", (width, height), 1, None, True)
         frame = Frame(image, round(timestamp * NANOSECONDS), ledger.next_index)
-        tracks = self._count(ledger, frame, team.workers[0].detect(image)).tracks
+        tracks = self._count(ledger, frame, self._lanes(team)[0].detect(image)).tracks
         ledger.save(when_due=True)
         return tracks
 
@@ -236,7 +245,12 @@ class Counter:
             raise UsageError(f"the timestamp is {timestamp}", "Give seconds from any origin")
 
     def _prepare(
-        self, source: str, frame_size: tuple[int, int], workers: int, epoch_ns: int | None
+        self,
+        source: str,
+        frame_size: tuple[int, int],
+        workers: int,
+        epoch_ns: int | None,
+        live: bool,
     ) -> tuple[Team, Ledger]:
         if self._closed:
             raise UsageError("the counter is closed", "Make a new Counter")
@@ -254,8 +268,23 @@ class Counter:
             self._ledger = Ledger(
                 source, names, frame_size, self._keeping, epoch_ns=epoch_ns, **self._counting
             )
+            self._begin_offloading(self._team, self._ledger, live)
             self._started_ns = time.perf_counter_ns()
         return self._team, self._ledger
+
+    def _begin_offloading(self, team: Team, ledger: Ledger, live: bool) -> None:
+        if self._offload is None:
+            return
+        from tallylens.cloud_fallback.offload import Offloader
+
+        names = team.metadata.class_names
+        self._offloader = Offloader(team.workers, names, self._offload, live=live)
+        if not self._offloader.start():
+            ledger.warnings.append("the cloud cannot be reached; counting on this device alone")
+
+    def _lanes(self, team: Team) -> Sequence[Detects]:
+        """What frames are given to: the detectors, or what may ask the cloud before them."""
+        return team.workers if self._offloader is None else self._offloader.lanes()
 
     def _count(self, ledger: Ledger, frame: Frame, detections: Detections) -> Counted:
         counted = ledger.add(frame, detections)
@@ -346,11 +375,14 @@ class Counter:
             uncounted=tally.uncounted(),
             scene=Scene.of(tally.line_ends, tally.zone_corners),
             history=self._ledger.history,
+            offload=None if self._offloader is None else self._offloader.report(),
         )
 
     def close(self) -> None:
         """Free the engines; what was counted can still be reported."""
         self._closed = True
+        if self._offloader is not None:
+            self._offloader.close()
         if self._team is not None:
             self._team.close()
         if self._ledger is not None:

@@ -22,6 +22,17 @@ EXTRAS = {"convert": CONVERT_MODULES}
 """What `doctor` looks for: the extras that bring abilities, not those of developers."""
 
 
+SERVE_MODULES = {
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "limits": "limits",
+    "prometheus_client": "prometheus-client",
+    "cryptography": "cryptography",
+    "jwt": "pyjwt",
+}
+"""The same of the extra `serve`."""
+
+
 def missing(modules: dict[str, str]) -> list[str]:
     """The packages whose modules cannot be found; nothing is imported."""
     return [
@@ -37,3 +48,9 @@ def need_converters(purpose: str, *modules: str) -> None:
     wanted = modules or ("onnx", "onnx_ir", "onnxruntime")
     for package in missing({module: CONVERT_MODULES[module] for module in wanted}):
         raise MissingExtraError(package, "convert", purpose)
+
+
+def need_server(purpose: str) -> None:
+    """Raise MissingExtraError unless everything that serving takes is there."""
+    for package in missing(SERVE_MODULES):
+        raise MissingExtraError(package, "serve", purpose)

@@ -162,7 +162,8 @@ class Report:
     live frames came while an earlier one was worked on, `skipped` ones were left out to keep a rate
     or budget. `periods` are those that scheduled resets have closed: all totals then begin with the
     last reset. `uncounted` tells what was detected and never counted. `scene` and `history` hold
-    what only the HTML report shows.
+    what only the HTML report shows. `offload` is what was asked of the cloud and why, where there
+    was one.
     """
 
     source: str
@@ -182,6 +183,7 @@ class Report:
     skipped: int = field(default=0)
     periods: tuple[Period, ...] = field(default=())
     uncounted: Mapping[str, Any] = field(default_factory=dict)
+    offload: Mapping[str, Any] | None = None
     scene: Scene = field(default=Scene(), repr=False, compare=False)
     history: History | None = field(default=None, repr=False, compare=False)
 
@@ -205,6 +207,7 @@ class Report:
             "skipped": self.skipped,
             "uncounted": dict(self.uncounted),
             "periods": [period.as_dict() for period in self.periods],
+            **({} if self.offload is None else {"offload": dict(self.offload)}),
         }
 
     def to_json(self) -> str:

@@ -12,7 +12,8 @@ from tallylens.commands import (
     evaluate,
     inspect,
     models,
+    serve,
     verify,
 )
 
-COMMANDS = (demo, count, convert, inspect, evaluate, verify, benchmark, models, doctor)
+COMMANDS = (demo, count, convert, inspect, evaluate, verify, benchmark, models, serve, doctor)

@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   tallylens convert yolov5n.pt --quantize int8 --calibration my-images/
   tallylens convert yolov5n.pt --to coreml --quantize fp16 --nms
   tallylens convert yolov5n.pt --quantize int8 --calibration my-images/ --report int8.html
+  tallylens convert yolov5m.pt --to onnx --server
   tallylens convert yolov5n.pt --prune 0.2 --recover 10 --calibration my-images/"""
 
 
@@ -80,6 +81,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", type=Path, metavar="FILE.html", help="a page with figures and pictures"
     )
+    parser.add_argument(
+        "--server",
+        action="store_true",
+        help="ONNX for tallylens serve: batches of camera bytes in, the best boxes out",
+    )
     add_json(parser)
 
 
@@ -106,6 +112,7 @@ def run(options: argparse.Namespace) -> int:
             compression=Compression(options.prune, options.recover),
             coreml=CoreMLOptions(nms=options.nms, weights_only=options.weights_only),
             check=check,
+            server=options.server,
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )
     if options.report is not None:

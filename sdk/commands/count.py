@@ -21,6 +21,7 @@ from tallylens.commands.arguments import (
 from tallylens.text import printable
 
 if TYPE_CHECKING:
+    from tallylens.cloud_fallback.offload import OffloadOptions
     from tallylens.counter import Counted, Counter
     from tallylens.edge_runtime.errors import TallyLensError
     from tallylens.report import Report
@@ -131,6 +132,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds to try a lost stream again, or forever",
     )
+    parser.add_argument(
+        "--cloud", metavar="wss://HOST:PORT", help="a tallylens server with a bigger model"
+    )
+    parser.add_argument(
+        "--offload",
+        choices=("auto", "never", "always"),
+        default="auto",
+        help="when to ask it (default: auto, where it is worth it)",
+    )
+    parser.add_argument(
+        "--ca", type=Path, metavar="FILE", help="authority that signed the server's certificate"
+    )
     add_json(parser)
 
 
@@ -166,6 +179,7 @@ def run(options: argparse.Namespace) -> int:
         crops=options.crops,
         patience_s=options.reconnect,
         on_notice=_tell,
+        offload=_offload(options),
     ) as counter:
         report, error = _count(counter, options)
     try:
@@ -176,6 +190,16 @@ def run(options: argparse.Namespace) -> int:
     if error is not None:
         raise error
     return INTERRUPTED if report.interrupted else DONE
+
+
+def _offload(options: argparse.Namespace) -> OffloadOptions | None:
+    """What --cloud and its friends ask for."""
+    if options.cloud is None:
+        return None
+    from tallylens.cloud_fallback.credentials import find_key
+    from tallylens.cloud_fallback.offload import OffloadOptions
+
+    return OffloadOptions(options.cloud, find_key(), options.offload, options.ca)
 
 
 def _tell(notice: str) -> None:

@@ -16,12 +16,15 @@ TallyLensError 1
         ModelError 3
             UnsafeModelError 3
             UnsupportedModelError 3
+        RejectedError 3
         SourceError 3
         StateError 3
         TimestampError 3
+        ProtocolError 3
     UnavailableError 4
         MissingExtraError 4
         NetworkError 4
+        CloudError 4
     CoreError 1
 """
 
@@ -43,6 +46,12 @@ CASES = [
     (
         errors.UnsupportedModelError("a.pt", "it is YOLOv8", "Take a YOLOv5 checkpoint"),
         "a.pt: it is YOLOv8. Take a YOLOv5 checkpoint.",
+    ),
+    (
+        errors.RejectedError("a.tflite", 0.876, 0.9),
+        "a.tflite: agrees with its source on 0.876 of the detections, less than 0.9; it is kept "
+        "under the name .rejected. Give images from the camera's view, prune less or recover "
+        "longer, or accept it with --min-agreement 0.87.",
     ),
     (
         errors.SourceError("rtsp://camera", "the stream ended", "Check the camera"),
@@ -67,6 +76,14 @@ CASES = [
     (
         errors.NetworkError("https://host/x", "no route", "Connect, or copy the file"),
         "https://host/x: no route. Connect, or copy the file.",
+    ),
+    (
+        errors.ProtocolError("a second hello"),
+        "message: a second hello. Follow docs/protocol.md, or update the older end.",
+    ),
+    (
+        errors.CloudError("wss://host", "it does not know this key", "Check it"),
+        "wss://host: it does not know this key. Check it.",
     ),
     (
         errors.CoreError(5, "unknown fault"),

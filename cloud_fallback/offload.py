@@ -1,0 +1,269 @@
+"""A detector that may ask a bigger one: local, cloud or neither, and never later than promised."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..edge_runtime.pipeline import Detects
+from ..edge_runtime.types import Detections, Image
+from .change import changed_by, thumbnail
+from .client import CloudClient, Submission
+from .client_stream import Outgoing
+from .corrections import Corrections
+from .credentials import Secret
+from .estimates import Ewma
+from .messages import Result
+from .packing import Packer
+from .policy import Decision, Offload, Policy, Situation
+from .protocol import MAX_CREDITS
+from .reward import predicted_reward
+
+# A camera goes on; a file waits, but not for ever.
+LIVE_DEADLINE_S = 0.5
+FILE_DEADLINE_S = 10.0
+# What the first connection may take before the device begins alone.
+CONNECT_S = 5.0
+# Frames that may wait for the cloud beside those that the local detectors work on.
+WAITING = 4
+# Of the time until the deadline, what the way up may take.
+TRANSFER_SHARE = 0.5
+UNKNOWN_QUOTA = 1 << 62
+
+
+@dataclass(frozen=True)
+class OffloadOptions:
+    """Where the cloud is, when to ask it, and how long a frame may take in all, in seconds.
+
+    Without a deadline it is half a second for live sources, and ten for files.
+    """
+
+    address: str
+    key: Secret
+    mode: Offload = "auto"
+    ca: Path | None = None
+    deadline_s: float | None = None
+
+
+class Offloader:
+    """Shares local detectors and one session with the cloud among the lanes of a pipeline.
+
+    Args:
+        local: the device's own detectors, all of one model; taken in turn.
+        class_names: of that model.
+        options: where and when.
+        live: frames come whether or not the last one is done.
+        connect: makes the client; for tests.
+    """
+
+    def __init__(
+        self,
+        local: Sequence[Detects],
+        class_names: Sequence[str],
+        options: OffloadOptions,
+        connect: Callable[..., CloudClient] = CloudClient,
+        *,
+        live: bool = True,
+    ) -> None:
+        default_s = LIVE_DEADLINE_S if live else FILE_DEADLINE_S
+        self._deadline_s = options.deadline_s or default_s
+        self._idle: SimpleQueue[Detects] = SimpleQueue()
+        for detector in local:
+            self._idle.put(detector)
+        self._options = options
+        self._workers = len(local)
+        self._policy = Policy(options.mode)
+        self._names = class_names
+        self._lock = threading.Lock()
+        self._packing = threading.Lock()
+        self._local_s = Ewma()
+        self._decisions: Counter[tuple[str, str]] = Counter()
+        self._longest_s = 0.0
+        self._corrections = Corrections()
+        self._seen: tuple[npt.NDArray[np.float32], Detections] | None = None
+        self._waits: dict[int, tuple[float, float]] = {}
+        self._client = connect(options.address, options.key, ca=options.ca, on_late=self._correct)
+        self._packer: Packer | None = None
+        self._class_ids = np.empty(0, np.int32)
+
+    def start(self) -> bool:
+        """Connect; False where the server cannot be reached now (it is tried on).
+
+        Raises:
+            CloudError: the server refuses.
+        """
+        if self._options.mode == "never":
+            return True
+        return self._client.start(CONNECT_S) is not None
+
+    def lanes(self) -> list[Offloader]:
+        """This once for each frame that may be under way at a time.
+
+        Those that wait for an answer do not keep the others from the local detectors.
+        """
+        welcome = self._client.welcome
+        if welcome is None or self._options.mode == "never":
+            return [self] * self._workers
+        return [self] * max(self._workers, min(welcome.credits, WAITING + self._workers))
+
+    def detect(self, image: Image) -> Detections:
+        """Objects in `image`, from whichever model the policy chose; any thread."""
+        begun = time.monotonic()
+        before = self._local(image) if self._options.mode != "always" else None
+        small = thumbnail(image)
+        decision = self._decide(small, before, begun)
+        found, decision = self._carry_out(decision, image, before, begun)
+        with self._lock:
+            self._decisions[decision.action, decision.reason] += 1
+            self._longest_s = max(self._longest_s, time.monotonic() - begun)
+            if decision.action != "skip":
+                self._seen = (small, found)
+        return found
+
+    def _decide(
+        self, small: npt.NDArray[np.float32], before: Detections | None, begun: float
+    ) -> Decision:
+        link = self._client.state()
+        packer = self._pack_for_model()
+        with self._lock:
+            changed = changed_by(self._seen[0], small) if self._seen else None
+            return self._policy.decide(
+                Situation(
+                    changed=changed,
+                    reward=predicted_reward(before) if before is not None else 0.0,
+                    connected=link.connected and packer is not None,
+                    room=link.room,
+                    quota=UNKNOWN_QUOTA,
+                    silent_s=link.silent_s,
+                    expected_s=self._client.expected_s(packer.expected_bytes()) if packer else 0.0,
+                    deadline_s=self._deadline_s - (time.monotonic() - begun),
+                    local_s=self._local_s.p95 if before is None else 0.0,
+                )
+            )
+
+    def _carry_out(
+        self, decision: Decision, image: Image, before: Detections | None, begun: float
+    ) -> tuple[Detections, Decision]:
+        if decision.action == "skip" and self._seen is not None:
+            return self._seen[1], decision
+        if decision.action == "cloud":
+            found = self._ask(image, begun, before is not None)
+            if found is not None:
+                return found, decision
+            decision = Decision("local", "no answer in time")
+        found = before if before is not None else self._local(image)
+        return self._corrections.apply(found, time.monotonic()), decision
+
+    def _local(self, image: Image) -> Detections:
+        detector = self._idle.get()
+        begun = time.monotonic()
+        try:
+            return detector.detect(image)
+        finally:
+            with self._lock:
+                self._local_s.add(time.monotonic() - begun)
+            self._idle.put(detector)
+
+    def _ask(self, image: Image, begun: float, have_local: bool) -> Detections | None:
+        """The cloud's answer, if it leaves time to go on without it."""
+        packer = self._packer
+        assert packer is not None, "there is a connection"
+        # Without an answer every lane goes on with a detector of its own, or waits for one.
+        turns = -(-len(self.lanes()) // self._workers)
+        reserve = 0.0 if have_local else turns * self._local_s.p95
+        last = begun + self._deadline_s - reserve
+        link = self._client.state()
+        with self._packing:
+            # Frames under way share the link, and the answer needs time as well.
+            transfer_s = (last - begun - link.rtt_s) * TRANSFER_SHARE / len(self.lanes())
+            packer.adapt(link.bandwidth, transfer_s)
+            picture = packer.pack(image)
+        left = last - time.monotonic()
+        submission = self._client.submit(picture, time.monotonic_ns() // 1000, max(left, 0.001))
+        if submission is None:
+            return None
+        return self._await(submission, image, last)
+
+    def _await(self, submission: Submission, image: Image, last: float) -> Detections | None:
+        height, width = image.shape[:2]
+        picture = submission.frame.picture
+        scale = (width / picture.width, height / picture.height)
+        self._waits[submission.frame.sequence] = scale
+        try:
+            reply = submission.reply.result(max(0.0, last - time.monotonic()))
+        except FutureTimeout:
+            reply = None
+        if not isinstance(reply, Result):
+            self._client.give_up(submission)
+            while len(self._waits) > 2 * MAX_CREDITS:  # answers that never come
+                self._waits.pop(next(iter(self._waits)))
+            return None
+        self._waits.pop(submission.frame.sequence, None)
+        return self._detections(reply, scale)
+
+    def _correct(self, frame: Outgoing, result: Result) -> None:
+        """An answer after its frame was counted still knows what the objects are."""
+        scale = self._waits.pop(frame.sequence, None)
+        if scale is not None:
+            self._corrections.note(self._detections(result, scale), time.monotonic())
+
+    def _pack_for_model(self) -> Packer | None:
+        """Ready as soon as the server has said what it runs."""
+        welcome = self._client.welcome
+        if self._packer is None and welcome is not None:
+            known = {name: i for i, name in enumerate(self._names)}
+            ids = [known.get(name, -1) for name in welcome.classes]
+            self._class_ids = np.array(ids, np.int32)
+            self._packer = Packer(welcome.input_size)
+        return self._packer
+
+    def _detections(self, result: Result, scale: tuple[float, float]) -> Detections:
+        """In pixels of the camera's picture and classes of the local model."""
+        rows = np.array(result.detections, np.float64).reshape(-1, 6)
+        rows = rows[rows[:, 5] < len(self._class_ids)]
+        class_id = self._class_ids[rows[:, 5].astype(np.int32)]
+        known = class_id >= 0
+        boxes = (rows[:, :4] * np.tile(scale, 2)).astype(np.float32)
+        return Detections(boxes[known], rows[known, 4].astype(np.float32), class_id[known])
+
+    def close(self) -> None:
+        """Say goodbye to the server."""
+        self._client.close()
+
+    def report(self) -> dict[str, Any]:
+        """What was decided how often and why, and what went over the link."""
+        with self._lock:
+            counted: Counter[str] = Counter()
+            for (action, _), number in self._decisions.items():
+                counted[action] += number
+            reasons = [
+                {"action": action, "reason": reason, "frames": number}
+                for (action, reason), number in self._decisions.most_common()
+            ]
+            longest_s = self._longest_s
+        totals, link = self._client.totals, self._client.state()
+        return {
+            "mode": self._options.mode,
+            "frames": {action: counted[action] for action in ("local", "cloud", "skip")},
+            "decisions": reasons,
+            "sent_bytes": totals.sent_bytes,
+            "rejected": totals.rejected,
+            "dropped": totals.dropped,
+            "late": self._corrections.noted,
+            "corrected": self._corrections.applied,
+            "connections": totals.connections,
+            "rtt_ms": round(link.rtt_s * 1000, 1),
+            "bytes_per_second": round(link.bandwidth),
+            "longest_frame_ms": round(longest_s * 1000, 1),
+            "deadline_ms": round(self._deadline_s * 1000),
+        }

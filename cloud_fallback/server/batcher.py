@@ -1,0 +1,157 @@
+"""Frames of many sessions to batches for few lanes: fairly, and only what is still wanted.
+
+Sessions take turns, one frame each; a batch leaves when it is full or when its oldest frame has
+waited long enough. Frames whose deadline has passed, and those of sessions that have ended, never
+reach a detector.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ...edge_runtime.types import Detections, Image
+from ..messages import Reason
+from .metrics import Metrics
+from .models import BatchDetector
+
+MAX_QUEUED = 4096
+MAX_WAIT_S = 0.005
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a job: detections, or a reason; and where the seconds went."""
+
+    outcome: Detections | Reason
+    queue_s: float = 0.0
+    model_s: float = 0.0
+
+
+@dataclass
+class Job:
+    """One frame. `decode` runs in a thread, `finish` in the event loop, exactly once."""
+
+    owner: Hashable
+    expires: float
+    decode: Callable[[], Image | None]
+    finish: Callable[[Done], None]
+    arrived: float
+
+
+class Batcher:
+    """The queue between sockets and detectors. All methods belong to the event loop."""
+
+    def __init__(self, detectors: Sequence[BatchDetector], metrics: Metrics) -> None:
+        self._detectors = detectors
+        self._metrics = metrics
+        self._waiting: dict[Hashable, deque[Job]] = {}
+        self._queued = 0
+        self._wake = asyncio.Event()
+        # Decoding inside a batch happens beside the lanes, which wait for it.
+        self._lanes = ThreadPoolExecutor(len(detectors), thread_name_prefix="lane")
+        self._decoders = ThreadPoolExecutor(4, thread_name_prefix="decode")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def queued(self) -> int:
+        """Frames that wait for a lane."""
+        return self._queued
+
+    def oldest_s(self) -> float:
+        """How long the oldest frame has waited."""
+        arrived = [jobs[0].arrived for jobs in self._waiting.values()]
+        return time.monotonic() - min(arrived) if arrived else 0.0
+
+    def start(self) -> None:
+        """Begin to take frames off the queue."""
+        self._tasks = [asyncio.create_task(self._lane(one)) for one in self._detectors]
+
+    async def stop(self) -> None:
+        """Stop the lanes; what waits is refused."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for owner in list(self._waiting):
+            self.cancel(owner)
+        self._lanes.shutdown()
+        self._decoders.shutdown()
+
+    def submit(self, job: Job) -> bool:
+        """Queue a frame; False where the queue is full."""
+        if self._queued >= MAX_QUEUED:
+            return False
+        self._waiting.setdefault(job.owner, deque()).append(job)
+        self._queued += 1
+        self._wake.set()
+        return True
+
+    def cancel(self, owner: Hashable) -> None:
+        """Refuse everything that waits for a session that has ended."""
+        jobs = self._waiting.pop(owner, ())
+        self._queued -= len(jobs)
+        for job in jobs:
+            job.finish(Done("late"))
+
+    def _take(self, limit: int) -> list[Job]:
+        """Up to `limit` frames, the sessions in turn; late ones are refused on the way."""
+        now = time.monotonic()
+        batch: list[Job] = []
+        while self._waiting and len(batch) < limit:
+            owner = next(iter(self._waiting))
+            jobs = self._waiting.pop(owner)
+            job = jobs.popleft()
+            self._queued -= 1
+            if jobs:
+                self._waiting[owner] = jobs
+            if job.expires <= now:
+                job.finish(Done("late", now - job.arrived))
+            else:
+                batch.append(job)
+        return batch
+
+    async def _next_batch(self, limit: int) -> list[Job]:
+        while True:
+            if not self._queued:
+                self._wake.clear()
+                await self._wake.wait()
+            if self._queued < limit:
+                await asyncio.sleep(max(0.0, MAX_WAIT_S - self.oldest_s()))
+            batch = self._take(limit)
+            if batch:
+                return batch
+
+    async def _lane(self, detector: BatchDetector) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            batch = await self._next_batch(detector.max_batch)
+            started = time.monotonic()
+            self._metrics.batch(len(batch), [started - job.arrived for job in batch])
+            outcomes = await loop.run_in_executor(self._lanes, self._work, detector, batch)
+            spent = time.monotonic() - started
+            for job, outcome in zip(batch, outcomes, strict=True):
+                job.finish(Done(outcome, started - job.arrived, spent))
+
+    def _work(self, detector: BatchDetector, batch: list[Job]) -> list[Detections | Reason]:
+        """Decode and detect; a fault of one batch does not end the lane."""
+        begun = time.perf_counter()
+        if len(batch) == 1:
+            images = [batch[0].decode()]
+        else:
+            images = list(self._decoders.map(lambda job: job.decode(), batch))
+        decoded = time.perf_counter()
+        outcomes: list[Detections | Reason] = ["undecodable"] * len(batch)
+        good = [i for i, image in enumerate(images) if image is not None]
+        try:
+            found = detector.detect([image for image in images if image is not None])
+        except Exception:
+            self._metrics.fault("detecting")
+            return ["failed" if i in good else "undecodable" for i in range(len(batch))]
+        for i, detections in zip(good, found, strict=True):
+            outcomes[i] = detections
+        self._metrics.stages(decoded - begun, time.perf_counter() - decoded)
+        return outcomes

@@ -1,0 +1,85 @@
+"""What Prometheus reads: queue, batches, stages, drops, sessions, and the accelerator's load."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+log = logging.getLogger("tallylens.server")
+_NAMESPACE = "tallylens"
+_SIZES = (1, 2, 4, 8, 16, 32, 64)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The service's own registry."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._queue_age = self._histogram("queue_age_seconds", "Arrival to lane")
+        self._batch = self._histogram("batch_size", "Frames in a batch", buckets=_SIZES)
+        self._stage = self._histogram("stage_seconds", "A batch's time by stage", "stage")
+        self._frames = self._counter("frames", "Frames by outcome", "outcome")
+        self._faults = self._counter("faults", "Faults of ours, by where", "where")
+        self._refused = self._counter("refused", "Connections refused or closed", "why")
+        self.connections = self._gauge("connections", "Open sockets")
+        self.sessions = self._gauge("sessions", "Sessions, also those waiting for a client")
+        self._queued = self._gauge("queued_frames", "Frames that wait for a lane")
+        self._gpu = self._gauge("gpu_utilisation_ratio", "Of the first GPU, where readable")
+        self._watch_gpu()
+
+    def _histogram(
+        self, name: str, what: str, *labels: str, buckets: Sequence[float] = _SECONDS
+    ) -> Histogram:
+        return Histogram(
+            name, what, labels, namespace=_NAMESPACE, registry=self.registry, buckets=buckets
+        )
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(name, what, labels, namespace=_NAMESPACE, registry=self.registry)
+
+    def _gauge(self, name: str, what: str) -> Gauge:
+        return Gauge(name, what, namespace=_NAMESPACE, registry=self.registry)
+
+    def watch_queue(self, read: Callable[[], float]) -> None:
+        """Read the queue's length when asked for it."""
+        self._queued.set_function(read)
+
+    def batch(self, size: int, ages_s: Sequence[float]) -> None:
+        """A batch leaves the queue."""
+        self._batch.observe(size)
+        for age in ages_s:
+            self._queue_age.observe(age)
+
+    def stages(self, decode_s: float, detect_s: float) -> None:
+        """A batch is done."""
+        self._stage.labels("decode").observe(decode_s)
+        self._stage.labels("detect").observe(detect_s)
+
+    def frame(self, outcome: str) -> None:
+        """A frame was answered, or refused for a reason."""
+        self._frames.labels(outcome).inc()
+
+    def refused(self, why: str) -> None:
+        """A connection was refused or closed."""
+        self._refused.labels(why).inc()
+
+    def fault(self, where: str) -> None:
+        """Something of ours failed; called inside the handler of the exception."""
+        self._faults.labels(where).inc()
+        log.exception("fault while %s", where)
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return bytes(generate_latest(self.registry))
+
+    def _watch_gpu(self) -> None:
+        with contextlib.suppress(Exception):
+            import pynvml
+
+            pynvml.nvmlInit()
+            device = pynvml.nvmlDeviceGetHandleByIndex(0)
+            self._gpu.set_function(lambda: pynvml.nvmlDeviceGetUtilizationRates(device).gpu / 100)

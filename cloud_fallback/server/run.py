@@ -1,0 +1,133 @@
+"""The application on uvicorn: TLS, limits of the socket, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from ...edge_runtime.errors import InputError, UnavailableError, UsageError
+from ..addresses import is_loopback
+from ..protocol import HEADER_BYTES, MAX_FRAME_BYTES
+from .app import create_app
+from .logs import hush
+from .service import Service
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen, and the files of TLS; without them on this machine only."""
+
+    host: str = "127.0.0.1"
+    port: int = 8443
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def check(self) -> None:
+        """Raise UsageError where a key or a picture would travel in the clear."""
+        if (self.certificate is None) != (self.key is None):
+            raise UsageError("a certificate needs its key", "Give --tls-cert and --tls-key")
+        if self.certificate is None and not is_loopback(self.host):
+            raise UsageError(
+                f"{self.host} is not this machine alone, and there is no TLS",
+                "Give --tls-cert and --tls-key, or listen on 127.0.0.1",
+            )
+
+
+@dataclass
+class Server:
+    """A service that listens. `port` is the real one once `listening` is set."""
+
+    service: Service
+    address: Address
+    listening: asyncio.Event = field(default_factory=asyncio.Event)
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self.address.check()
+        hush()
+        self._uvicorn = _Uvicorn(self._config())
+        self._uvicorn.service = self.service
+
+    def _config(self) -> uvicorn.Config:
+        config = uvicorn.Config(
+            create_app(self.service),
+            ssl_certfile=self.address.certificate,
+            ssl_keyfile=self.address.key,
+            ws="websockets-sansio",
+            ws_max_size=MAX_FRAME_BYTES + HEADER_BYTES,
+            ws_per_message_deflate=False,
+            http="h11",
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            backlog=4096,
+            timeout_graceful_shutdown=5,
+        )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            shown = self.address.certificate or "certificate"
+            raise InputError(
+                shown, "no certificate and key that fit", "Give both as PEM files"
+            ) from error
+        if config.ssl is not None:
+            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        return config
+
+    def bind(self) -> socket.socket:
+        """The listening socket.
+
+        Raises:
+            UnavailableError: the port is taken, or the host is not of this machine.
+        """
+        host, port = self.address.host, self.address.port
+        try:
+            family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            bound = socket.socket(family, socket.SOCK_STREAM)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(where)
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot listen on {host}:{port} ({error.strerror})",
+                "Choose another --host or --port",
+            ) from error
+        self.port = int(bound.getsockname()[1])
+        return bound
+
+    async def serve(self, bound: socket.socket | None = None) -> None:
+        """Serve until a signal or `stop`."""
+        bound = bound or self.bind()
+        task = asyncio.create_task(self._uvicorn.serve([bound]))
+        while not self._uvicorn.started and not task.done():
+            await asyncio.sleep(0.01)
+        self.listening.set()
+        await task
+
+    async def stop(self) -> None:
+        """Drain and end."""
+        await self.service.drain()
+        self._uvicorn.should_exit = True
+
+
+class _Uvicorn(uvicorn.Server):
+    """Drains before it ends; a second signal ends at once."""
+
+    service: Service
+    _draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._draining is not None:
+            super().handle_exit(sig, frame)
+            return
+        loop = asyncio.get_running_loop()
+        self._draining = loop.create_task(self._drain(sig, frame))
+
+    async def _drain(self, sig: int, frame: FrameType | None) -> None:
+        await self.service.drain()
+        super().handle_exit(sig, frame)

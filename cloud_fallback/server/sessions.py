@@ -1,0 +1,104 @@
+"""Sessions outlive their connections: for two minutes a client may come back to its own."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..messages import Hello, Mode
+from ..protocol import RESUME_SECONDS
+from ..server_stream import Answer, ServerStream
+from .auth import Caller
+from .counting import SessionCount
+from .keys import hash_of
+
+MAX_SESSIONS = 20_000
+
+
+class Outlet(Protocol):
+    """The connection of a session, as the session sees it."""
+
+    def send(self, answer: Answer) -> None:
+        """Send without waiting."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close without waiting."""
+
+
+@dataclass
+class Session:
+    """One client's frames and answers. `left` is when its last connection was lost."""
+
+    id: str
+    resume_hash: str
+    key_hash: str
+    mode: Mode
+    stream: ServerStream
+    count: SessionCount | None = None
+    outlet: Outlet | None = None
+    left: float = 0.0
+
+    def send(self, answer: Answer) -> None:
+        """To the client if it is there; what it misses it gets when it comes back."""
+        if self.outlet is not None:
+            self.outlet.send(answer)
+
+
+class Sessions:
+    """All sessions of this process."""
+
+    def __init__(self, credits: int, class_names: tuple[str, ...]) -> None:
+        self._credits = credits
+        self._class_names = class_names
+        self._sessions: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions.values()))
+
+    def open(self, hello: Hello, caller: Caller) -> tuple[Session, str]:
+        """A new session, and the token that resumes it."""
+        token = secrets.token_hex(16)
+        count = None
+        if hello.mode == "count":
+            count = SessionCount(self._class_names, hello.places, hello.any_class)
+        session = Session(
+            id=secrets.token_hex(8),
+            resume_hash=hash_of(token),
+            key_hash=caller.key.sha256,
+            mode=hello.mode,
+            stream=ServerStream(self._credits, ordered=count is not None),
+            count=count,
+        )
+        self._sessions[session.id] = session
+        return session, token
+
+    def resume(self, hello: Hello, caller: Caller) -> Session | None:
+        """The session that the client had, if the token and the key are those of then."""
+        session = self._sessions.get(hello.session)
+        if session is None or session.mode != hello.mode:
+            return None
+        same = hmac.compare_digest(session.resume_hash, hash_of(hello.resume))
+        return session if same and session.key_hash == caller.key.sha256 else None
+
+    def leave(self, session: Session) -> None:
+        """The connection is lost; the session waits."""
+        session.outlet = None
+        session.left = time.monotonic()
+
+    def end(self, session: Session) -> None:
+        """Forget the session."""
+        self._sessions.pop(session.id, None)
+
+    def over(self) -> list[Session]:
+        """Sessions whose client stayed away too long, and the oldest of too many."""
+        waiting = sorted((one for one in self if one.outlet is None), key=lambda one: one.left)
+        limit = time.monotonic() - RESUME_SECONDS
+        surplus = max(0, len(self) - MAX_SESSIONS)
+        return [one for i, one in enumerate(waiting) if i < surplus or one.left < limit]

@@ -1,0 +1,159 @@
+"""Turns, ages, deadlines and faults of the queue, with a detector that only notes what it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tallylens.cloud_fallback.server import batcher as batcher_module
+from tallylens.cloud_fallback.server.batcher import Batcher, Done, Job
+from tallylens.cloud_fallback.server.metrics import Metrics
+from tallylens.edge_runtime.types import Detections, Image
+
+
+class Notes:
+    """A detector that holds its first batch until told, and tells pictures by their first byte."""
+
+    def __init__(self, max_batch: int) -> None:
+        self.max_batch = max_batch
+        self.batches: list[list[int]] = []
+        self.go = threading.Event()
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        assert self.go.wait(20)
+        self.batches.append([int(image.flat[0]) for image in images])
+        if 66 in self.batches[-1]:
+            raise RuntimeError("the model fails")
+        return [Detections.empty() for _ in images]
+
+
+def picture(number: int) -> Image:
+    return np.full((2, 2, 3), number, np.uint8)
+
+
+class Queue:
+    """Jobs for a batcher, and what became of them."""
+
+    def __init__(self, batcher: Batcher) -> None:
+        self.batcher = batcher
+        self.done: dict[int, Done] = {}
+
+    def put(self, owner: str, number: int, *, seconds: float = 60.0, good: bool = True) -> bool:
+        now = time.monotonic()
+        return self.batcher.submit(
+            Job(
+                owner=owner,
+                expires=now + seconds,
+                decode=lambda: picture(number) if good else None,
+                finish=lambda done: self.done.__setitem__(number, done),
+                arrived=now,
+            )
+        )
+
+    async def all_done(self, count: int) -> None:
+        while len(self.done) < count:
+            await asyncio.sleep(0.001)
+
+
+def drive(detector: Notes, use: Callable[[Queue], Coroutine[Any, Any, None]]) -> dict[int, Done]:
+    async def main() -> dict[int, Done]:
+        queue = Queue(Batcher([detector], Metrics()))
+        queue.batcher.start()
+        try:
+            await asyncio.wait_for(use(queue), 30)
+        finally:
+            detector.go.set()
+            await queue.batcher.stop()
+        return queue.done
+
+    return asyncio.run(main())
+
+
+def test_sessions_take_turns_whoever_came_first() -> None:
+    detector = Notes(max_batch=4)
+
+    async def use(queue: Queue) -> None:
+        for number in range(10):
+            queue.put("greedy", number)
+        queue.put("modest", 20)
+        queue.put("shy", 30)
+        detector.go.set()
+        await queue.all_done(12)
+
+    drive(detector, use)
+    assert detector.batches == [[0, 20, 30, 1], [2, 3, 4, 5], [6, 7, 8, 9]]
+
+
+def test_a_batch_leaves_when_it_is_full_or_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = Notes(max_batch=4)
+    monkeypatch.setattr(batcher_module, "MAX_WAIT_S", 0.01)
+    detector.go.set()
+
+    async def use(queue: Queue) -> None:
+        queue.put("a", 1)
+        queue.put("b", 2)
+        await queue.all_done(2)
+
+    done = drive(detector, use)
+    assert detector.batches == [[1, 2]]
+    assert done[1].queue_s >= 0.009
+
+
+def test_late_and_cancelled_frames_never_reach_the_model() -> None:
+    detector = Notes(max_batch=1)
+
+    async def use(queue: Queue) -> None:
+        queue.put("a", 1)
+        while queue.batcher.queued:
+            await asyncio.sleep(0.001)
+        queue.put("a", 2, seconds=0.0)
+        queue.put("gone", 3)
+        queue.put("gone", 4)
+        queue.batcher.cancel("gone")
+        queue.batcher.cancel("gone")
+        assert queue.batcher.queued == 1
+        detector.go.set()
+        await queue.all_done(4)
+
+    done = drive(detector, use)
+    assert detector.batches == [[1]]
+    assert [done[number].outcome for number in (2, 3, 4)] == ["late"] * 3
+
+
+def test_a_bad_picture_or_a_failing_model_costs_only_its_batch() -> None:
+    detector = Notes(max_batch=2)
+    detector.go.set()
+
+    async def use(queue: Queue) -> None:
+        queue.put("a", 1, good=False)
+        queue.put("b", 2)
+        await queue.all_done(2)
+        queue.put("a", 3, good=False)
+        queue.put("b", 66)
+        await queue.all_done(4)
+        queue.put("a", 5)
+        await queue.all_done(5)
+
+    done = drive(detector, use)
+    assert done[1].outcome == done[3].outcome == "undecodable"
+    assert done[66].outcome == "failed"
+    assert isinstance(done[2].outcome, Detections)
+    assert isinstance(done[5].outcome, Detections)
+
+
+def test_the_queue_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batcher_module, "MAX_QUEUED", 2)
+    detector = Notes(max_batch=1)
+
+    async def use(queue: Queue) -> None:
+        assert [queue.put("a", number) for number in range(3)] == [True, True, False]
+        assert queue.batcher.oldest_s() >= 0
+        detector.go.set()
+
+    drive(detector, use)

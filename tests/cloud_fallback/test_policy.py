@@ -1,0 +1,228 @@
+"""Where frames go, and what the link is worth: rules without a network or a clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylens.cloud_fallback.change import changed_by, thumbnail
+from tallylens.cloud_fallback.client_stream import Picture
+from tallylens.cloud_fallback.corrections import KEEP_S, Corrections
+from tallylens.cloud_fallback.estimates import Ewma, LinkEstimate
+from tallylens.cloud_fallback.packing import LADDER, Packer
+from tallylens.cloud_fallback.policy import (
+    UNCHANGED,
+    Decision,
+    Policy,
+    Situation,
+    static_reason,
+)
+from tallylens.cloud_fallback.reward import features, predicted_reward
+from tallylens.edge_runtime.types import Detections
+
+GOOD = Situation(
+    changed=50.0,
+    reward=0.9,
+    connected=True,
+    room=4,
+    quota=1000,
+    silent_s=0.0,
+    expected_s=0.1,
+    deadline_s=0.5,
+    local_s=0.01,
+)
+situations = st.builds(
+    Situation,
+    changed=st.none() | st.floats(0, 255),
+    reward=st.floats(0, 1),
+    connected=st.booleans(),
+    room=st.integers(0, 8),
+    quota=st.integers(0, 3),
+    silent_s=st.floats(0, 2),
+    expected_s=st.floats(0, 2),
+    deadline_s=st.floats(0, 1),
+    local_s=st.none() | st.floats(0, 1),
+    favours=st.sampled_from(["", "the file is done sooner there"]),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "decision"),
+    [
+        ({}, Decision("cloud", "worth it")),
+        ({"reward": 0.0}, Decision("local", "not worth it")),
+        ({"changed": None}, Decision("cloud", "worth it")),
+        ({"changed": UNCHANGED}, Decision("skip", "nothing changed")),
+        ({"connected": False}, Decision("local", "no connection")),
+        ({"silent_s": 0.6}, Decision("local", "the server is silent")),
+        ({"room": 0}, Decision("local", "no credit")),
+        ({"quota": 0}, Decision("local", "no quota")),
+        ({"expected_s": 0.495}, Decision("local", "too late for the deadline")),
+        ({"expected_s": 9.0, "local_s": None}, Decision("cloud", "worth it")),
+        ({"connected": False, "local_s": None}, Decision("skip", "no connection")),
+        ({"favours": "it is small", "reward": 0.0}, Decision("cloud", "it is small")),
+    ],
+)
+def test_auto(changes: dict[str, object], decision: Decision) -> None:
+    assert Policy("auto").decide(replace(GOOD, **changes)) == decision  # type: ignore[arg-type]
+
+
+@given(situations)
+def test_never_and_always_keep_their_word(situation: Situation) -> None:
+    assert Policy("never").decide(situation).action == "local"
+    decision = Policy("always").decide(situation)
+    able = situation.connected and situation.room and situation.quota
+    able = able and situation.silent_s <= situation.deadline_s
+    assert (decision.action == "cloud") == bool(able)
+
+
+@given(situations)
+def test_auto_asks_only_for_what_can_come_in_time(situation: Situation) -> None:
+    decision = Policy("auto").decide(situation)
+    assert decision.reason
+    if decision.action == "cloud":
+        assert situation.connected
+        assert situation.room > 0
+        assert situation.quota > 0
+        in_time = situation.local_s is None or (
+            situation.expected_s + situation.local_s <= situation.deadline_s + 1e-9
+        )
+        assert situation.favours or in_time
+
+
+@given(st.integers(0, 2**32), st.floats(0.1, 0.6))
+def test_the_best_frames_go_and_no_more_than_their_share(seed: int, share: float) -> None:
+    rewards = np.random.default_rng(seed).random(600)
+    policy = Policy("auto", share)
+    sent = [policy.decide(replace(GOOD, reward=r)).action == "cloud" for r in rewards]
+    assert np.mean(sent[100:]) == pytest.approx(share, abs=0.08)
+    assert rewards[sent].mean() > rewards[~np.array(sent)].mean() + 0.2
+
+
+def test_static_reasons() -> None:
+    facts = {"model_bytes": 100, "memory_bytes": None, "frames_left": None}
+    assert static_reason(**facts, local_s=1, cloud_s=0.1) == ""
+    small = facts | {"memory_bytes": 299}
+    assert static_reason(**small, local_s=1, cloud_s=9) == "the model does not fit this device"
+    file = facts | {"frames_left": 10}
+    assert static_reason(**file, local_s=1, cloud_s=0.5) == "the file is done sooner there"
+    assert static_reason(**file, local_s=1, cloud_s=0.9) == ""
+
+
+def found(*rows: tuple[float, float, float, float, float, int]) -> Detections:
+    table = np.array(rows, np.float64).reshape(-1, 6)
+    return Detections(
+        table[:, :4].astype(np.float32),
+        table[:, 4].astype(np.float32),
+        table[:, 5].astype(np.int32),
+    )
+
+
+def test_unsure_detections_promise_more_than_sure_ones() -> None:
+    sure = found(*[(0, 0, 9, 9, 0.9, 0)] * 5)
+    unsure = found(*[(0, 0, 9, 9, 0.3, 0)] * 5)
+    assert features(sure).tolist() == [1, 0, 0, 0, 5**0.5]
+    assert 0 <= predicted_reward(sure) < predicted_reward(unsure) <= 1
+    assert 0 <= predicted_reward(Detections.empty()) <= 1
+
+
+def test_a_late_answer_corrects_the_class_where_the_object_still_is() -> None:
+    corrections = Corrections()
+    here = found((0, 0, 10, 10, 0.6, 2), (50, 50, 60, 60, 0.6, 2))
+    assert corrections.apply(here, 0.0) is here
+    corrections.note(found((1, 0, 11, 10, 0.9, 7), (50, 50, 60, 60, 0.3, 7)), 1.0)
+    corrected = corrections.apply(here, 1.5)
+    assert corrected.class_id.tolist() == [7, 2]
+    assert corrected.xyxy is here.xyxy
+    assert (corrections.noted, corrections.applied) == (1, 1)
+    assert corrections.apply(here, 1.0 + KEEP_S).class_id.tolist() == [2, 2]
+
+
+def test_the_most_changed_part_counts() -> None:
+    before = np.zeros((180, 320, 3), np.uint8)
+    after = before.copy()
+    after[100:110, 100:110] = 255
+    assert changed_by(thumbnail(before), thumbnail(before)) == 0
+    assert changed_by(thumbnail(before), thumbnail(after)) > 200
+
+
+def test_a_moving_mean_begins_with_its_first_sample() -> None:
+    mean = Ewma()
+    mean.add(4.0)
+    assert (mean.mean, mean.p95) == (4.0, 4.0)
+    for _ in range(100):
+        mean.add(8.0)
+    assert mean.mean == pytest.approx(8.0, abs=0.01)
+
+
+@given(
+    st.floats(1e4, 1e8),
+    st.floats(0.0, 0.3),
+    st.floats(0.0, 0.2),
+    st.integers(1, 8),
+    st.integers(1000, 200_000),
+)
+def test_bandwidth_is_found_with_any_number_of_frames_under_way(
+    rate: float, rtt_s: float, server_s: float, window: int, size: int
+) -> None:
+    """A link of one rate, simulated frame by frame; the server keeps each frame for a while."""
+    link = LinkEstimate()
+    link.greeted(rtt_s)
+    sends, arrived, answers = 0.0, 0.0, []
+    for sequence in range(1, 60):
+        if len(answers) >= window:
+            number, when = answers.pop(0)
+            sends = max(sends, when)
+            link.answered(number, server_s, when)
+        link.sent(sequence, size, sends)
+        arrived = max(arrived, sends + rtt_s / 2) + size / rate
+        answers.append((sequence, arrived + server_s + rtt_s / 2))
+    measurable = min(rate, size / 1e-3)
+    assert link.bandwidth.mean == pytest.approx(measurable, rel=0.1)
+    assert link.server.mean == pytest.approx(server_s, abs=1e-9)
+    expected = link.expected_s(size)
+    assert expected >= 0.9 * (server_s + size / rate)
+
+
+def test_silence_is_measured_while_something_is_under_way() -> None:
+    link = LinkEstimate()
+    assert link.silent_s(9.0) == 0.0
+    link.sent(1, 100, 10.0)
+    link.sent(2, 100, 11.0)
+    assert link.silent_s(13.0) == 3.0
+    link.answered(2, 0.0, 13.0)
+    assert link.silent_s(14.0) == 1.0
+    link.lost()
+    assert link.silent_s(99.0) == 0.0
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+
+
+def test_pictures_are_no_larger_than_the_model_sees() -> None:
+    packer = Packer((384, 640))
+    packed: Picture = packer.pack(noise(1080, 1920))
+    assert (packed.width, packed.height) == (640, 360)
+    small = packer.pack(noise(100, 200))
+    assert (small.width, small.height) == (200, 100)
+
+
+def test_a_poor_link_gets_smaller_pictures_and_a_better_one_its_quality_back() -> None:
+    packer = Packer((384, 640))
+    image = noise(360, 640)
+    sizes = []
+    for _ in range(len(LADDER) + 2):
+        sizes.append(len(packer.pack(image).data))
+        packer.adapt(1000.0, 0.1)
+    assert packer.step == LADDER[-1]
+    assert min(step.quality for step in LADDER) == 40
+    assert sizes[-1] < sizes[0] / 10
+    for _ in range(len(LADDER) + 2):
+        packer.pack(image)
+        packer.adapt(1e9, 0.1)
+    assert packer.step == LADDER[0]

@@ -1,0 +1,116 @@
+"""`tallylens serve` as an operator types it, and `count --cloud` against it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallylens.cloud_fallback.server.keys import KeyFile, hash_of
+
+LINE = "0,0.5,1,0.5"
+
+
+@pytest.fixture
+def development(tiny_model: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tallylens", "serve", "--dev", "--port", "0"]
+    command += ["--model", str(tiny_model), "--lanes", "1", "--log", "debug"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_line_it_prints_is_all_that_a_client_needs(
+    development: subprocess.Popen[str],
+    tiny_model: Path,
+    crossing: Path,
+    tallylens: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert development.stdout is not None
+    assignment, *command = shlex.split(development.stdout.readline())
+    assert command[:3] == ["tallylens", "count", "SOURCE"]
+    variable, _, key = assignment.partition("=")
+    monkeypatch.setenv(variable, key)
+    arguments = ["count", crossing, *command[3:], "--model", tiny_model, "--line", LINE, "--json"]
+    outcome = tallylens(*arguments, "--offload", "always")
+    assert outcome.status == 0, outcome.err
+    document = json.loads(outcome.out)
+    assert document["unique"] == {"car": 1, "person": 1}
+    assert document["offload"]["frames"] == {"local": 0, "cloud": 30, "skip": 0}
+    never = tallylens(*arguments, "--offload", "never")
+    assert json.loads(never.out)["lines"] == document["lines"]
+    monkeypatch.setenv(variable, "tlk_" + "0" * 32)
+    refused = tallylens(*arguments)
+    assert (refused.status, refused.out) == (4, "")
+    assert "it does not know this key" in refused.err
+    development.send_signal(signal.SIGTERM)
+    _, log = development.communicate(timeout=60)
+    assert key not in log
+    assert "Traceback" not in log
+    assert '"what": "session"' in log
+
+
+def test_without_a_key_nothing_is_sent(
+    tiny_model: Path, crossing: Path, tallylens: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TALLYLENS_API_KEY", raising=False)
+    outcome = tallylens("count", crossing, "--model", tiny_model, "--cloud", "wss://host")
+    assert outcome.status == 2
+    assert outcome.err == (
+        "tallylens: there is no key for the cloud. Set TALLYLENS_API_KEY, or "
+        "TALLYLENS_API_KEY_FILE to a file.\n"
+    )
+
+
+def test_a_new_key_is_shown_once_and_kept_as_a_hash(
+    tmp_path: Path, tallylens: Callable[..., Any]
+) -> None:
+    path = tmp_path / "keys.toml"
+    keys = []
+    for name in ("front door", "back door"):
+        outcome = tallylens("serve", "--new-key", name, "--keys", path)
+        assert outcome.status == 0
+        keys.append(outcome.out.strip())
+        assert re.fullmatch("tlk_[0-9a-f]{32}", keys[-1])
+    assert set(KeyFile(path).keys) == {hash_of(key) for key in keys}
+    assert path.stat().st_mode & 0o077 == 0
+    assert not any(key in path.read_text() for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "problem"),
+    [
+        ([], 2, "there are no keys"),
+        (["--dev", "--keys", "keys.toml"], 2, "--dev makes its own keys"),
+        (["--dev", "--host", "0.0.0.0"], 2, "--dev listens on this machine only"),
+        (["--keys", "none.toml"], 3, "none.toml: No such file"),
+        (["--keys", "none.toml", "--host", "0.0.0.0"], 2, "there is no TLS"),
+        (["--new-key", "a"], 2, "there is no file for the key"),
+        (["--new-key", 'a"b', "--keys", "k.toml"], 2, "such a name does not fit"),
+        (["--port", "70000"], 2, "is not a port"),
+    ],
+)
+def test_what_cannot_be_served(
+    tiny_model: Path,
+    tallylens: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: int,
+    problem: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = tallylens("serve", "--model", tiny_model, *arguments)
+    assert outcome.status == status
+    assert problem in outcome.err
+    assert "Traceback" not in outcome.err
