@@ -183,3 +183,36 @@ def test_fractions_stay_in_the_frame(
         assert 0 <= x <= width
         assert 0 <= y <= height
         assert (x / width, y / height) == pytest.approx((u, v))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "0,0.6,1,0.6,road,in=southbound,out=northbound",
+            Line(0, 0.6, 1, 0.6, "road", "southbound", "northbound"),
+        ),
+        ("0,0.6,1,0.6,extend", Line(0, 0.6, 1, 0.6, extend=True)),
+        (
+            "0,0.6,1,0.6,out=up,road, north,extend",
+            Line(0, 0.6, 1, 0.6, "road,north", "in", "up", True),
+        ),
+        ("1,2,3,4,a=b", Line(1, 2, 3, 4, "a=b")),
+    ],
+)
+def test_ways_have_names_and_lines_no_end(text: str, line: Line) -> None:
+    assert parse_line(text) == line
+
+
+@pytest.mark.parametrize("text", ["0,0,1,1,in=", "0,0,1,1,in=a,out=a", "0,0,1,1,in=out"])
+def test_two_ways_need_two_names(text: str) -> None:
+    with pytest.raises(UsageError, match="the two ways over a line are called"):
+        parse_line(text)
+
+
+def test_a_least_stay() -> None:
+    corners = "0,0,1,0,1,1"
+    assert parse_zone(f"{corners},queue,dwell=2.5") == Zone(((0, 0), (1, 0), (1, 1)), "queue", 2.5)
+    for wrong in ("dwell=", "dwell=-1", "dwell=nan", "dwell=soon"):
+        with pytest.raises(UsageError, match="the least stay in a zone is"):
+            parse_zone(f"{corners},{wrong}")
