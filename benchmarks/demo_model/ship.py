@@ -22,7 +22,7 @@ from data import save_labelled
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "sdk" / "demo"
 # None of these is a scene that was trained or validated on.
-CALIBRATION = range(60_000, 60_128)
+CALIBRATION = range(60_000, 60_064)
 SIZE = "192x320"
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     work: Path = parser.parse_args().work
     source = work / "tallylens-demo.onnx"
     shutil.copyfile(work / "demo.onnx", source)
-    stills = save_labelled(work / "calibration", CALIBRATION)
+    stills = save_labelled(work / "calibration", CALIBRATION, 2)
     out = work / "converted"
     _convert(source, out, "--to", "onnx")
     _convert(
