@@ -66,10 +66,15 @@ class Work:
     """Models converted once, and a server process."""
 
     def __init__(
-        self, folder: Path, seconds: float = 60.0, seeds: int = 20, deadline_s: float = 1.0
+        self,
+        folder: Path,
+        seconds: float = 60.0,
+        seeds: int = 20,
+        deadline_s: float = 1.0,
+        rate: float = 1.0,
     ) -> None:
         self.folder, self.seconds, self.seeds = folder, seconds, seeds
-        self.deadline_s = deadline_s
+        self.deadline_s, self.rate = deadline_s, rate
         self.key = new_key()
         self.keys = folder / "keys.toml"
         self.keys.write_text(PLAN + entry("benchmark", self.key) + 'plan = "p"\n')
@@ -321,7 +326,7 @@ def throughput(work: Work) -> Iterator[Row]:
 
 
 def fairness(work: Work) -> Iterator[Row]:
-    """20 sessions of 1 frame a second, without and beside one that sends 50."""
+    """20 sessions of --rate frames a second, without and beside one that sends 50 times as many."""
     model, port = work.model("192x320"), free_port()
     content = picture((320, 176))
     p95 = []
@@ -333,8 +338,12 @@ def fairness(work: Work) -> Iterator[Row]:
             async def both(
                 normal: list[Load] = normal, other: Load = other, greedy: bool = greedy
             ) -> None:
-                runs = [one.run(1.0, 20.0, i / 20) for i, one in enumerate(normal)]
-                await asyncio.gather(*runs, *([other.run(0.02, 20.0, 0.0)] if greedy else []))
+                runs = [
+                    one.run(1 / work.rate, 20.0, i / 20 / work.rate) for i, one in enumerate(normal)
+                ]
+                await asyncio.gather(
+                    *runs, *([other.run(0.02 / work.rate, 20.0, 0.0)] if greedy else [])
+                )
 
             asyncio.run(both())
         p95.append(float(np.percentile(np.concatenate([one.latencies_s for one in normal]), 95)))
@@ -481,6 +490,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--seconds", type=float, default=60.0, help="of the part sessions")
     parser.add_argument("--deadline", type=float, default=1.0, help="seconds, of the part auto")
+    parser.add_argument("--rate", type=float, default=1.0, help="of the part fairness")
     parser.add_argument("--seeds", type=int, default=20, help="of the part faults")
     parser.add_argument("--work", type=Path, help="keep what is converted here")
     options = parser.parse_args()
@@ -488,7 +498,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        work = Work(folder, options.seconds, options.seeds, options.deadline)
+        work = Work(folder, options.seconds, options.seeds, options.deadline, options.rate)
         for name in options.only.split(","):
             results[name] = list(PARTS[name](work))
             show(f"{name}: {(PARTS[name].__doc__ or '').splitlines()[0]}", results[name])
