@@ -90,8 +90,9 @@ def main() -> None:
             off += abs(counted[0] - truth[0]) + abs(counted[1] - truth[1])
             if options.failures and counted != truth:
                 print(
-                    f"{name}: {scene.kind} seed {seed}: {counted} instead of {truth}, {scene.fps:g} "
-                    f"fps, {scene.dropped:.0%} dropped, jitter {scene.jitter:.3f}"
+                    f"{name}: {scene.kind} seed {seed}: {counted} instead of {truth}, "
+                    f"{scene.fps:g} fps, {scene.dropped:.0%} dropped, jitter {scene.jitter:.3f}",
+                    flush=True,
                 )
         rows.append(
             {"counter": name, **right, "right": sum(right.values()) / len(seeds), "off by": off}

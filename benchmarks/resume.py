@@ -42,16 +42,18 @@ def frames_in(state: Path) -> int:
     return int(json.loads(state.read_bytes().split(b"\n", 1)[1])["frames"])
 
 
-def kill_and_resume(options: argparse.Namespace, program: list[str], state: Path) -> list[int]:
-    """Frames in the state file at each kill."""
+def kill_and_resume(
+    options: argparse.Namespace, program: list[str], state: Path, frames: int
+) -> list[int]:
+    """Frames in the state file at each kill; the kills are spread over the video."""
     chance = random.Random(options.seed)
     places = []
     for _ in range(options.kills):
-        before = frames_in(state)
+        enough = frames_in(state) + chance.randint(1, max(1, frames // (options.kills + 2)))
         process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and frames_in(state) == before:
+        while process.poll() is None and frames_in(state) < enough:
             time.sleep(0.01)
-        time.sleep(chance.random() * options.longest)
+        time.sleep(chance.random() * 0.2)
         if process.poll() is not None:
             raise SystemExit(f"it was done after {len(places)} kills: give a longer video")
         process.kill()
@@ -66,7 +68,6 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--longest", type=float, default=0.5, help="seconds from save to kill")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
@@ -76,7 +77,7 @@ def main() -> None:
         state = work / "count.state"
         kept = [*command(options, work / "events.jsonl"), "--state", str(state)]
         kept += ["--state-every", "0.2"]
-        places = kill_and_resume(options, kept, state)
+        places = kill_and_resume(options, kept, state, whole["frames"])
         resumed = run(kept)
         same_events = (work / "whole.jsonl").read_bytes() == (work / "events.jsonl").read_bytes()
     result = {

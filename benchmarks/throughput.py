@@ -35,17 +35,18 @@ LINE = Line(0, 0.6, 1, 0.6)
 Row = dict[str, Any]
 
 
-def latency_ms(form: Form, seconds: float = 3.0) -> float:
-    """Mean time of one inference on one thread, nothing else running here."""
+def latency_ms(form: Form, seconds: float = 3.0) -> tuple[float, float]:
+    """Mean clock and processor time of one inference on one thread, nothing else running here."""
     with form.open() as engine:
         engine.input[:] = np.random.default_rng(0).integers(0, 256, engine.input.shape)
         for _ in range(3):
             engine.run()
-        runs, start = 0, time.perf_counter()
+        runs, start, cpu = 0, time.perf_counter(), time.process_time()
         while time.perf_counter() - start < seconds:
             engine.run()
             runs += 1
-        return (time.perf_counter() - start) / runs * 1e3
+        used = time.process_time() - cpu
+        return (time.perf_counter() - start) / runs * 1e3, used / runs * 1e3
 
 
 def ours(model: Path, video: Path, workers: int | None = None) -> tuple[float, float, Row]:
@@ -84,12 +85,14 @@ def measure(model: Path, video: Path, rounds: int, with_peer: bool) -> Row:
 
     counts: dict[str, Row] = {}
     for _ in range(rounds):
-        single = note("single-thread ms", latency_ms(form))
-        note("square input's ms", latency_ms(Form(model)))
+        single, single_cpu = latency_ms(form)
+        note("single-thread ms", single)
+        note("single-thread cpu ms", single_cpu)
         fps, cpu, counts["tallylens"] = ours(model, video)
         note("tallylens fps", fps)
         note("tallylens cpu ms/frame", cpu)
         note("share of cores / latency", fps / (cores * 1e3 / single))
+        note("share by cpu time", single_cpu / cpu)
         if with_peer:
             found = [peer(model, video, threads) for threads in {1, cores}]
             best = max(found, key=lambda one: one[0])
@@ -97,6 +100,7 @@ def measure(model: Path, video: Path, rounds: int, with_peer: bool) -> Row:
             note("peer fps", best[0])
             note("peer cpu ms/frame", best[1])
             note("times the peer", fps / best[0])
+            note("times the peer by cpu time", best[1] / cpu)
     size = "{}x{}".format(*form.size) if form.size else "as made"
     medians = {name: statistics.median(values) for name, values in runs.items()}
     return {

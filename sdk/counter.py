@@ -137,6 +137,7 @@ class Counter:
         self._team: Team | None = None
         self._ledger: Ledger | None = None
         self._timing = Timing()
+        self._worked_ms = 0.0
         self._started_ns = 0
         self._elapsed_ns = 0
         self._frames_here = 0
@@ -296,8 +297,11 @@ class Counter:
         if frame.arrived_ns:
             return (time.monotonic_ns() - frame.arrived_ns) / 1e6
         before, self._timing = self._timing, team.timing
-        frames = max(self._timing.frames - before.frames, 1)
-        return (self._timing.work_ns - before.work_ns) / frames / 1e6
+        frames = self._timing.frames - before.frames
+        # Workers may have been done with this frame when the one before was counted.
+        if frames:
+            self._worked_ms = (self._timing.work_ns - before.work_ns) / frames / 1e6
+        return self._worked_ms
 
     def _said(self) -> list[str]:
         """What the governor and the sampler did."""

@@ -69,19 +69,21 @@ class History:
         """Mark the cells that each object's foot has entered since the frame before."""
         rows, columns = self.heat.shape
         width, height = self.frame_size
-        boxes = tracks.xyxy
-        x = np.clip((boxes[:, 0] + boxes[:, 2]) / 2 * columns / width, 0, columns - 1).astype(int)
-        y = np.clip(boxes[:, 3] * rows / height, 0, rows - 1).astype(int)
         before, self._cells = self._cells, {}
-        cells = zip(x.tolist(), y.tolist(), strict=True)
-        for track, cell in zip(tracks.track_id.tolist(), cells, strict=True):
+        across, down = columns / width, rows / height
+        for track, box in zip(tracks.track_id.tolist(), tracks.xyxy.tolist(), strict=True):
+            x, y = int((box[0] + box[2]) / 2 * across), int(box[3] * down)
+            cell = min(max(x, 0), columns - 1), min(max(y, 0), rows - 1)
             self._cells[track] = cell
             last = before.get(track)
             if last != cell:
                 self._mark(last or cell, cell)
 
     def _mark(self, start: Cell, end: Cell) -> None:
-        steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
+        if abs(end[0] - start[0]) <= 1 and abs(end[1] - start[1]) <= 1:
+            self.heat[end[1], end[0]] += 1
+            return
+        steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
         way = np.linspace(start, end, steps + 1)[1:].round().astype(int)
         self.heat[way[:, 1], way[:, 0]] += 1
 

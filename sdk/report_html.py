@@ -10,6 +10,7 @@ from tallylens.page import cards, notes, page, section, table
 from tallylens.report import ClassCounts, Report
 from tallylens.report_pictures import pictures
 from tallylens.report_timeline import clock, timeline
+from tallylens.text import markup
 
 MOST_EVENTS = 500
 
@@ -25,6 +26,7 @@ def to_html(report: Report) -> str:
             pictures(report),
             _per_class(report),
             _zones(report),
+            _uncounted(report),
             timeline(report),
             _periods(report),
             _events(report),
@@ -85,6 +87,26 @@ def _zones(report: Report) -> str:
     ]
     head = ["zone", "entered", "now inside", "mean stay", "longest stay"]
     return section("Stays in zones", table(head, rows))
+
+
+def _uncounted(report: Report) -> str:
+    """What was seen and left out, so that a total is no riddle."""
+    left_out = report.uncounted
+    parts = [
+        f"{number:,} detections of {name}, which was not asked for"
+        for name, number in sorted(left_out.get("other_classes", {}).items())
+    ]
+    if short := left_out.get("short_tracks", 0):
+        longest = left_out.get("longest_short_track_s", 0.0)
+        parts.append(f"{short:,} tracks too short or unclear, the longest of {longest:.2f} s")
+    if weak := left_out.get("weak_detections", 0):
+        parts.append(f"{weak:,} detections too weak for anything")
+    if report.skipped:
+        parts.append(f"{report.skipped:,} frames left out to keep the rate that was asked for")
+    if report.dropped:
+        parts.append(f"{report.dropped:,} live frames that came while another was worked on")
+    items = "".join(f"<li>{markup(part)}</li>" for part in parts)
+    return section("Not counted", f"<ul>{items}</ul>") if parts else ""
 
 
 def _periods(report: Report) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detector import Detector, Timing
 from tallylens.edge_runtime.engines import Engine, open_engine
-from tallylens.edge_runtime.errors import UsageError
+from tallylens.edge_runtime.engines.open import read_metadata, takes_input
 from tallylens.edge_runtime.governed import GovernedDetector
 from tallylens.edge_runtime.governor import Governor, Remote
 from tallylens.models import fitting_input, ready_model, runs_as_it_is
@@ -45,11 +45,7 @@ class Form:
 
     def can_open(self) -> bool:
         """Whether the model takes that size."""
-        try:
-            self.open().close()
-        except UsageError:
-            return False
-        return True
+        return self.size is None or takes_input(self.path, self.size)
 
 
 def fitted(path: Path, frame_size: tuple[int, int]) -> Form:
@@ -57,8 +53,8 @@ def fitted(path: Path, frame_size: tuple[int, int]) -> Form:
 
     A rectangle is taken that shows frames at least as large as the file's own, in no more pixels.
     """
-    with open_engine(path) as engine:
-        own, stride = engine.metadata.input_size, max(engine.metadata.strides)
+    metadata = read_metadata(path)
+    own, stride = metadata.input_size, max(metadata.strides)
     best = fitting_input(frame_size, stride, max(own))
     if best != own and _gain(best, frame_size) >= _gain(own, frame_size):
         form = Form(path, best)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ def explanations(tally: Tally) -> list[str]:
     facts = tally.diagnostics()
     if not facts.frames:
         return ["no frame was read"]
-    return list(_nothing_seen(tally, facts))
+    return [*_nothing_seen(tally, facts), *_too_slow(facts)]
 
 
 def uncounted(tally: Tally) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def uncounted(tally: Tally) -> dict[str, Any]:
     return {
         "weak_detections": facts.below_low_confidence,
         "short_tracks": facts.unconfirmed_tracks,
+        "longest_short_track_s": round(facts.longest_unconfirmed_s, 3),
         "other_classes": tally.unwanted(tally.detected()),
     }
 
@@ -64,8 +66,9 @@ def _why_nothing(tally: Tally, facts: Diagnostics) -> str:
         )
     return (
         f"there were {facts.detections} detections, but nothing stayed long or clear enough to be "
-        f"an object: {tracks} tracks were too short, where {tally.options.confirm_s:g} s with a "
-        f"mean confidence of {tally.options.confirm_confidence:g} are needed"
+        f"an object: of {tracks} tracks the longest unconfirmed one lasted "
+        f"{facts.longest_unconfirmed_s:.2f} s, where {tally.options.confirm_s:g} s with a mean "
+        f"confidence of {tally.options.confirm_confidence:g} are needed"
     )
 
 
@@ -86,6 +89,14 @@ def _why_uncrossed(tally: Tally, line: int) -> str:
         return f"of other classes {others} did"
     nearest = tally.nearest(line)
     return "no object came near" if nearest is None else f"the nearest came to {nearest:.0f} px"
+
+
+def _too_slow(facts: Diagnostics) -> Iterator[str]:
+    if facts.needed_fps > 0:
+        yield (
+            f"{facts.unlinked} times something was too far from where it was in the frame before "
+            f"to be followed; about {math.ceil(facts.needed_fps)} frames a second would do"
+        )
 
 
 def most(tally: Tally, totals: Totals) -> str:

@@ -28,7 +28,7 @@ from .heads import Tensor, check_input, match_heads
 from .protocol import TensorView
 from .tflite_check import check_tflite
 from .tflite_metadata import read_tflite_metadata
-from .tflite_resize import resized
+from .tflite_resize import for_size
 
 # The maintained package first.
 MODULES = (
@@ -128,8 +128,7 @@ def find_interpreter() -> Any:
 
 
 def _for_size(data: bytes, metadata: ModelMetadata, size: tuple[int, int]) -> bytes:
-    whole = all(side > 0 and side % max(metadata.strides) == 0 for side in size)
-    changed = resized(data, metadata.input_size, size) if whole else None
+    changed = for_size(data, metadata, size)
     if changed is None:
         raise UsageError(
             f"the model's input of {metadata.input_size[0]}x{metadata.input_size[1]} cannot be "

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..errors import ModelError, UnsupportedModelError, UsageError
+from ..metadata import ModelMetadata
 from .protocol import Engine
 
 MAX_MODEL_BYTES = 1 << 30
@@ -65,6 +66,34 @@ def open_engine(
     from .onnx import OnnxEngine
 
     return OnnxEngine(data, model, num_threads=num_threads, providers=providers)
+
+
+def read_metadata(path: Path) -> ModelMetadata:
+    """What a .tflite or .onnx file that tallylens wrote says about itself; no engine is needed.
+
+    Raises:
+        ModelError: as for `open_engine`.
+    """
+    data = _read(path)
+    if data[4:8] == b"TFL3":
+        from .tflite_metadata import read_tflite_metadata
+
+        return read_tflite_metadata(data, str(path))
+    from .onnx_file import read_onnx_metadata
+
+    return read_onnx_metadata(data, str(path))
+
+
+def takes_input(path: Path, size: tuple[int, int]) -> bool:
+    """Whether `open_engine` can open the model with another input of (height, width) `size`."""
+    data = _read(path)
+    if data[4:8] != b"TFL3":
+        return False
+    from .tflite_metadata import read_tflite_metadata
+    from .tflite_resize import for_size
+
+    metadata = read_tflite_metadata(data, str(path))
+    return for_size(data, metadata, size) is not None
 
 
 def _read(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..metadata import ModelMetadata
 from .flatbuffer import BROKEN, INT8, INT32, UINT32, Node
 
 MODEL_OPERATOR_CODES, MODEL_SUBGRAPHS, MODEL_BUFFERS = 1, 2, 4
@@ -40,6 +41,13 @@ ANY_SIZE = ELEMENTWISE | {
 MAX_SIZES_BYTES = 16
 
 Size = tuple[int, int]
+
+
+def for_size(data: bytes, metadata: ModelMetadata, size: Size) -> bytes | None:
+    """The model for another input size; None where it is not of whole strides, or see `resized`."""
+    if not all(side > 0 and side % max(metadata.strides) == 0 for side in size):
+        return None
+    return resized(data, metadata.input_size, size)
 
 
 def resized(data: bytes, old: Size, new: Size) -> bytes | None:

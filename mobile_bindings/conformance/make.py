@@ -34,7 +34,7 @@ def at(path: Path_, seconds: float) -> tuple[float, float] | None:
 def walker(
     path: Path_,
     size: tuple[float, float] = (40, 60),
-    label: Callable[[int], int] = lambda frame: 0,
+    label: Callable[[int], int] = lambda _frame: 0,
     hidden: Sequence[tuple[float, float]] = (),
     jitter: float = 0.0,
 ) -> Callable[[int, float], list[float] | None]:
@@ -218,14 +218,17 @@ def identities() -> list[dict[str, Any]]:
         case(
             "another class at the crossing",
             "the class is taken at the crossing frame (supervision#1960)",
-            film(every(10, 3), walker(DOWN, label=lambda frame: 3 if 12 <= frame <= 16 else 1)),
+            film(every(10, 3), walker(DOWN, label=lambda _frame: 3 if 12 <= frame <= 16 else 1)),
             counted({"1": 1}, [{"in": {"1": 1}, "out": {}}], ids=1),
             lines=[ACROSS],
         ),
         case(
             "a class that proves wrong after the crossing",
             "what was counted under the first class stays there",
-            film(every(10, 4), walker([(0, 320, 190), (4, 320, 390)], label=lambda frame: 1 if frame < 13 else 2)),
+            film(
+                every(10, 4),
+                walker([(0, 320, 190), (4, 320, 390)], label=lambda _frame: 1 if frame < 13 else 2),
+            ),
             counted(
                 {"2": 1},
                 [{"in": {"2": 1}, "out": {}}],
@@ -240,7 +243,7 @@ def identities() -> list[dict[str, Any]]:
         case(
             "every frame another class",
             "with any class a thing is a thing",
-            film(every(10, 3), walker(DOWN, label=lambda frame: frame % 4)),
+            film(every(10, 3), walker(DOWN, label=lambda _frame: frame % 4)),
             counted({"0": 1}, ONE_IN, ids=1),
             lines=[ACROSS],
             options={"any_class": True, "num_classes": 1},
@@ -248,11 +251,17 @@ def identities() -> list[dict[str, Any]]:
         case(
             "flashes",
             "what is seen for a moment is no object",
-            film(every(10, 4), *(walker([(t, 80 + 130 * t, 300), (t + 0.1, 80 + 130 * t, 300)]) for t in (0.5, 1.5, 2.5))),
+            film(
+                every(10, 4),
+                *(
+                    walker([(t, 80 + 130 * t, 300), (t + 0.1, 80 + 130 * t, 300)])
+                    for t in (0.5, 1.5, 2.5)
+                ),
+            ),
             counted({}, NOTHING, ids=0, unconfirmed=3),
             lines=[ACROSS],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def times() -> list[dict[str, Any]]:
@@ -312,7 +321,9 @@ def zones() -> list[dict[str, Any]]:
             film(every(10, 7), walker(through)),
             counted(
                 {"0": 1},
-                zones=[{"entered": {"0": 1}, "left": {"0": 1}, "now": {}, "max_dwell_s": [4.9, 5.3]}],
+                zones=[
+                    {"entered": {"0": 1}, "left": {"0": 1}, "now": {}, "max_dwell_s": [4.9, 5.3]}
+                ],
                 events=[
                     event("confirmed", (0.2, 0.5)),
                     event("entered", (0.8, 1.2), 0),
@@ -325,26 +336,42 @@ def zones() -> list[dict[str, Any]]:
             "too short a stay",
             "a least dwell",
             film(every(10, 7), walker(through)),
-            counted({"0": 1}, zones=[{"entered": {}, "left": {}, "now": {}, "max_dwell_s": [0, 0]}]),
+            counted(
+                {"0": 1}, zones=[{"entered": {}, "left": {}, "now": {}, "max_dwell_s": [0, 0]}]
+            ),
             zones=[{**SQUARE, "least_dwell_s": 6}],
         ),
         case(
             "through both legs of a concave zone",
             "any polygon",
             film(every(10, 8), walker([(0, 60, 330), (8, 580, 330)])),
-            counted({"0": 1}, zones=[{"entered": {"0": 2}, "left": {"0": 2}, "now": {}, "max_dwell_s": [1.9, 2.4]}]),
+            counted(
+                {"0": 1},
+                zones=[
+                    {"entered": {"0": 2}, "left": {"0": 2}, "now": {}, "max_dwell_s": [1.9, 2.4]}
+                ],
+            ),
             zones=[legs],
         ),
         case(
             "a period ends while someone stays",
             "scheduled reset, save and restore (norfair#267)",
-            film(every(10, 6), walker([(0, 320, 250), (6, 320, 250)]), walker([(0, 100, 100), (2.5, 100, 400)])),
-            counted({}, NOTHING, [{"entered": {}, "left": {}, "now": {"0": 1}, "max_dwell_s": [5.8, 6]}], ids=2),
+            film(
+                every(10, 6),
+                walker([(0, 320, 250), (6, 320, 250)]),
+                walker([(0, 100, 100), (2.5, 100, 400)]),
+            ),
+            counted(
+                {},
+                NOTHING,
+                [{"entered": {}, "left": {}, "now": {"0": 1}, "max_dwell_s": [5.8, 6]}],
+                ids=2,
+            ),
             lines=[ACROSS],
             zones=[SQUARE],
             reset_before=35,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:

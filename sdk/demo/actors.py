@@ -74,9 +74,9 @@ def _candidates(
     camera: Camera, places: Places, seconds: float, rng: np.random.Generator
 ) -> Iterator[Actor]:
     lanes = (
-        (CYCLE_EDGE + 0.8, 1, rng.uniform(6.5, 10), (14, 34), ("car",)),
+        (CYCLE_EDGE + 1.6, 1, rng.uniform(6.5, 10), (14, 34), ("car",)),
         (FAR_LANE + 0.8, -1, rng.uniform(6.5, 10), (14, 34), ("car", "car", "bus")),
-        ((KERB + CYCLE_EDGE) / 2, 1, rng.uniform(3.6, 5.2), (16, 45), ("bicycle",)),
+        (KERB + 0.55, 1, rng.uniform(3.6, 5.2), (16, 45), ("bicycle",)),
     )
     for z, direction, speed, gaps, kinds in lanes:
         yield from _traffic(camera, seconds, rng, z, direction, speed, gaps, kinds)
@@ -101,7 +101,7 @@ def _traffic(
 
     def travelled(times: Times) -> Times:
         ripple = np.cos(phase) - np.cos(2 * math.pi * times / period + phase)
-        return speed * (times + wave * period / (2 * math.pi) * ripple)
+        return np.asarray(speed * (times + wave * period / (2 * math.pi) * ripple))
 
     way = float(travelled(np.array([seconds]))[0])
     place = high + 6

@@ -16,15 +16,8 @@ from .weather import Weather, light
 
 # Depths in metres where things begin: near pavement, cycle lane, near lane, green, far lane, far
 # pavement, house fronts.
-NEAR_EDGE, KERB, CYCLE_EDGE, GREEN, FAR_LANE, FAR_KERB, FRONTS = (
-    8.4,
-    11.4,
-    13.0,
-    16.1,
-    17.9,
-    21.0,
-    25.4,
-)
+NEAR_EDGE, KERB, CYCLE_EDGE = 8.4, 11.4, 12.9
+GREEN, FAR_LANE, FAR_KERB, FRONTS = 16.9, 18.3, 21.2, 25.4
 PIXELS_A_METRE = 28
 Canvas3 = npt.NDArray[np.float32]
 
@@ -169,7 +162,7 @@ def _houses(image: Canvas3, camera: Camera, weather: Weather, rng: np.random.Gen
         matrix = cv2.getPerspectiveTransform(source, camera.project(corners).astype(np.float32))
         size = camera.size
         mask = cv2.warpPerspective(np.ones((rows, columns), np.float32), matrix, size)[..., None]
-        drawn = cv2.warpPerspective(front, matrix, size, flags=cv2.INTER_AREA)
+        drawn = np.asarray(cv2.warpPerspective(front, matrix, size), np.float32)
         share, mist = weather.fog(FRONTS + 4)
         lit = light(drawn, weather.tint) * (1 - share) + np.array(mist, np.float32) * share * mask
         image[:] = image * (1 - mask) + lit

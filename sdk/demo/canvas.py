@@ -148,7 +148,8 @@ def paste(
     if left >= right or top >= bottom:
         return
     matrix[:, 2] -= (left, top)
-    pixels = cv2.warpAffine(sprite.pixels, matrix, (int(right - left), int(bottom - top)))
+    size = (int(right - left), int(bottom - top))
+    pixels = np.asarray(cv2.warpAffine(sprite.pixels, matrix, size), np.uint8)
     region = (slice(top, bottom), slice(left, right))
     blend(image[region], pixels)
     if labels is not None:

@@ -140,7 +140,10 @@ class Scene:
                 entered[name] += 1
                 dwells.append(stay)
         return Truth(
-            *(_in_order(counts) for counts in (unique, *directions, entered)),
+            unique=_in_order(unique),
+            crossed_in=_in_order(directions[0]),
+            crossed_out=_in_order(directions[1]),
+            entered=_in_order(entered),
             mean_dwell_s=float(np.mean(dwells)) if dwells else 0.0,
             max_dwell_s=max(dwells, default=0.0),
         )
@@ -199,7 +202,7 @@ class Scene:
         for actor in self.actors:
             if not whole[actor.identity]:
                 continue
-            mask = cv2.compare(labels, (actor.identity + 1,), cv2.CMP_EQ)
+            mask = (labels == actor.identity + 1).astype(np.uint8)
             area = cv2.countNonZero(mask)
             share = min(area / whole[actor.identity], 1.0)
             if area < LEAST_AREA or share < LEAST_VISIBLE:

@@ -70,8 +70,8 @@ def test_the_commands_run_in_their_order(
 
 @pytest.mark.parametrize("page", [page for page in PAGES if snippets(page)])
 def test_the_python_runs(page: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
     for snippet in snippets(page):
-        names: dict[str, Any] = {}
         exec(snippet, names)
         assert capsys.readouterr().out, snippet
 

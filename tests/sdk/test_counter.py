@@ -337,8 +337,9 @@ def test_zero_is_explained_when_all_is_too_short(
     report = make().run(squares.timed(squares.scene()[:2]))
     assert report.unique == {}
     assert report.warnings == (
-        "there were 4 detections, but nothing stayed long or clear enough to be an object: 2 "
-        "tracks were too short, where 0.25 s with a mean confidence of 0.35 are needed",
+        "there were 4 detections, but nothing stayed long or clear enough to be an object: of 2 "
+        "tracks the longest unconfirmed one lasted 0.00 s, where 0.25 s with a mean confidence of "
+        "0.35 are needed",
     )
 
 
@@ -383,3 +384,53 @@ def test_zero_is_explained_when_a_zone_stays_empty(
     report = make(zones=[far]).run(squares.timed(squares.scene([squares.DOWN])))
     assert report.warnings == ("zone 1: nothing entered it; no object came into it",)
     assert (report.zones[0].mean_dwell_s, report.zones[0].max_dwell_s) == (0, 0)
+
+
+def test_auto_sampling_gives_the_same_counts_from_fewer_frames(
+    make: Callable[..., Counter], squares: SimpleNamespace, tmp_path: Path
+) -> None:
+    """Four seconds at 120 frames a second; slow objects need a fraction of them."""
+    video = squares.write_video(tmp_path / "fast.mp4", squares.scene(frames=480), fps=120)
+    whole = make(lines=[MIDDLE]).run(video)
+    auto = make(lines=[MIDDLE], sample="auto").run(video)
+    assert (auto.unique, auto.lines) == (whole.unique, whole.lines)
+    assert (whole.frames, whole.skipped) == (480, 0)
+    assert auto.frames + auto.skipped == 480
+    assert auto.frames < 240
+    assert any(warning.startswith("auto sampling used") for warning in auto.warnings)
+
+
+def test_max_fps_looks_at_no_more(make: Callable[..., Counter], crossing: Path) -> None:
+    report = make(lines=[MIDDLE], max_fps=5).run(crossing)
+    assert (report.frames, report.skipped) == (15, 15)
+    assert report.lines[0].crossed_in == {"car": 1}
+
+
+def test_a_budget_that_cannot_be_kept_is_told(
+    make: Callable[..., Counter], squares: SimpleNamespace
+) -> None:
+    said: list[str] = []
+    asked: list[tuple[int, ...]] = []
+
+    def remote(image: np.ndarray) -> None:
+        asked.append(image.shape)
+
+    counter = make(budget_ms=1e-6, remote=remote, on_notice=said.append)
+    report = counter.run(squares.timed(squares.scene(frames=150)))
+    assert [notice.partition(": now ")[2] for notice in said] == [
+        "one frame in 2",
+        "one frame in 4",
+        "one frame in 4, the cloud first",
+    ]
+    assert asked
+    assert set(asked) == {(128, 128, 3)}
+    assert any(warning.startswith("the budget of 1e-06 ms took 3") for warning in report.warnings)
+    assert report.unique == {"car": 1, "person": 1}
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_fps": 0}, {"budget_ms": -1}, {"sample": "some"}, {"reset": "weekly"}]
+)
+def test_limits_that_make_no_sense(make: Callable[..., Counter], limits: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        make(**limits)

@@ -114,7 +114,18 @@ def test_any_name_is_only_text(name: str) -> None:
 
 
 def test_numbers_are_there() -> None:
-    text = Page(to_html(report_of("car", dropped=3))).text
+    uncounted = {
+        "weak_detections": 5,
+        "short_tracks": 2,
+        "longest_short_track_s": 0.2,
+        "other_classes": {"boat": 1000},
+    }
+    text = Page(to_html(report_of("car", dropped=3, skipped=4, uncounted=uncounted))).text
+    assert "Not counted 1,000 detections of boat, which was not asked for" in text
+    assert "2 tracks too short or unclear, the longest of 0.20 s" in text
+    assert "5 detections too weak" in text
+    assert "4 frames left out" in text
+    assert "3 live frames" in text
     assert "4,321" in text
     assert "1,234 frames · 1:15 of video" in text
     assert "3.1 s" in text

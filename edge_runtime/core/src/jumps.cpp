@@ -8,7 +8,7 @@ namespace {
 constexpr size_t kMostSightings = 48;
 constexpr float kSizeRatio = 1.5f;
 constexpr float kTolerance = 0.4f;       // sizes from where even motion leads
-constexpr float kTurn = 0.15f;           // of the way between two sightings
+constexpr float kTurn = 0.1f;            // of the way between two sightings
 
 struct Fit {
   float error;

@@ -184,8 +184,10 @@ void Tracker::confirm(Track& track) const {
   if (track.mean_confidence() < options_.confirm_confidence) return;
   if (static_cast<float>(track.hits) < kLeastSeen * static_cast<float>(track.frames)) return;
   const float way = length(track.seen.centre() - track.first.centre());
-  track.confirmed |= seconds(now_ns_ - track.first_ns) >= options_.confirm_s ||
-                     (track.hits >= kFastHits && way > kFastWay * track.seen.size());
+  const bool often = track.hits >= kFastHits;
+  const bool old = seconds(now_ns_ - track.first_ns) >= options_.confirm_s;
+  track.confirmed |= (old && (often || !track.jumped)) ||
+                     (often && way > kFastWay * track.seen.size());
 }
 
 void Tracker::link_jumps() {
@@ -215,6 +217,7 @@ void Tracker::join(Track& first, Track& second, const tally_detection& detection
   const Point way = box_of(detection).centre() - first.seen.centre();
   first.vote.add(second.vote.leader(), second.confidence);
   first.hits += 1;
+  first.jumped = true;
   first.confidence_sum += second.confidence;
   second.merged = true;
   absorb(first, detection);

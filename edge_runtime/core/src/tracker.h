@@ -47,6 +47,7 @@ struct Track {
   float confidence = 0;  // of the last match
   float confidence_sum = 0;
   bool confirmed = false;
+  bool jumped = false;  // began as single sightings far apart
   bool merged = false;  // ended because it was an earlier track's
 
   float mean_confidence() const { return confidence_sum / static_cast<float>(hits); }
@@ -55,7 +56,7 @@ struct Track {
   void persist(Archive& archive) {
     archive(id, motion, vote, first, seen, before_ns, first_ns, seen_ns, hits,
             frames, confidence, confidence_sum,
-            confirmed);
+            confirmed, jumped);
   }
 };
 
