@@ -58,6 +58,7 @@ STREET = DATA / "videos" / "street.mp4"
 PLACES: dict[str, Any] = {"lines": [Line(0, 0.6, 1, 0.6)], "classes": ["car", "truck", "bus"]}
 PLAN = "[plans.p]\nconnections = 5000\nframes_per_second = 100000\nframes_per_day = 1000000000\n"
 DEADLINE_MS = 30_000
+CREDITS = 8
 Row = dict[str, Any]
 
 
@@ -65,10 +66,15 @@ class Work:
     """Models converted once, and a server process."""
 
     def __init__(
-        self, folder: Path, seconds: float = 60.0, seeds: int = 20, deadline_s: float = 1.0
+        self,
+        folder: Path,
+        seconds: float = 60.0,
+        seeds: int = 20,
+        deadline_s: float = 1.0,
+        rate: float = 1.0,
     ) -> None:
         self.folder, self.seconds, self.seeds = folder, seconds, seeds
-        self.deadline_s = deadline_s
+        self.deadline_s, self.rate = deadline_s, rate
         self.key = new_key()
         self.keys = folder / "keys.toml"
         self.keys.write_text(PLAN + entry("benchmark", self.key) + 'plan = "p"\n')
@@ -196,7 +202,7 @@ class Load:
         self.summary: Summary | None = None
 
     async def run(self, period_s: float, seconds: float, start_s: float) -> None:
-        """A frame every `period_s`, for `seconds`."""
+        """A frame every `period_s`, or as fast as answers come where that is 0, for `seconds`."""
         headers = {"Authorization": f"Bearer {self._key}"}
         async with connect(
             self._url,
@@ -214,7 +220,10 @@ class Load:
             due = time.monotonic()
             while due < ends:
                 await asyncio.sleep(due - time.monotonic())
-                due += period_s
+                due = due + period_s if period_s else time.monotonic()
+                if not period_s and len(self._sent) >= CREDITS:
+                    due = time.monotonic() + 0.002
+                    continue
                 self.sent += 1
                 self._sent[self.sent] = time.monotonic()
                 await websocket.send(self._message())
@@ -234,9 +243,10 @@ class Load:
                 return
             if isinstance(message, Reject):
                 self.rejected += 1
+                self._sent.pop(message.sequence)
             if isinstance(message, Result):
                 self.answered += 1
-                took = time.monotonic() - self._sent[message.sequence]
+                took = time.monotonic() - self._sent.pop(message.sequence)
                 self.latencies_s.append(took)
                 self.overheads_s.append(took - message.queue_ms / 1000)
 
@@ -300,7 +310,7 @@ def throughput(work: Work) -> Iterator[Row]:
         begun = time.monotonic()
 
         async def flood() -> None:
-            await asyncio.gather(*(one.run(0.02, 15.0, 0.0) for one in loads))
+            await asyncio.gather(*(one.run(0.0, 15.0, 0.0) for one in loads))
 
         asyncio.run(flood())
         served = sum(one.answered for one in loads) / (time.monotonic() - begun)
@@ -316,7 +326,7 @@ def throughput(work: Work) -> Iterator[Row]:
 
 
 def fairness(work: Work) -> Iterator[Row]:
-    """20 sessions of 1 frame a second, without and beside one that sends 50."""
+    """20 sessions of --rate frames a second, without and beside one that sends 50 times as many."""
     model, port = work.model("192x320"), free_port()
     content = picture((320, 176))
     p95 = []
@@ -328,8 +338,12 @@ def fairness(work: Work) -> Iterator[Row]:
             async def both(
                 normal: list[Load] = normal, other: Load = other, greedy: bool = greedy
             ) -> None:
-                runs = [one.run(1.0, 20.0, i / 20) for i, one in enumerate(normal)]
-                await asyncio.gather(*runs, *([other.run(0.02, 20.0, 0.0)] if greedy else []))
+                runs = [
+                    one.run(1 / work.rate, 20.0, i / 20 / work.rate) for i, one in enumerate(normal)
+                ]
+                await asyncio.gather(
+                    *runs, *([other.run(0.02 / work.rate, 20.0, 0.0)] if greedy else [])
+                )
 
             asyncio.run(both())
         p95.append(float(np.percentile(np.concatenate([one.latencies_s for one in normal]), 95)))
@@ -476,6 +490,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--seconds", type=float, default=60.0, help="of the part sessions")
     parser.add_argument("--deadline", type=float, default=1.0, help="seconds, of the part auto")
+    parser.add_argument("--rate", type=float, default=1.0, help="of the part fairness")
     parser.add_argument("--seeds", type=int, default=20, help="of the part faults")
     parser.add_argument("--work", type=Path, help="keep what is converted here")
     options = parser.parse_args()
@@ -483,7 +498,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        work = Work(folder, options.seconds, options.seeds, options.deadline)
+        work = Work(folder, options.seconds, options.seeds, options.deadline, options.rate)
         for name in options.only.split(","):
             results[name] = list(PARTS[name](work))
             show(f"{name}: {(PARTS[name].__doc__ or '').splitlines()[0]}", results[name])
