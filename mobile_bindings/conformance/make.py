@@ -218,7 +218,7 @@ def identities() -> list[dict[str, Any]]:
         case(
             "another class at the crossing",
             "the class is taken at the crossing frame (supervision#1960)",
-            film(every(10, 3), walker(DOWN, label=lambda _frame: 3 if 12 <= frame <= 16 else 1)),
+            film(every(10, 3), walker(DOWN, label=lambda frame: 3 if 12 <= frame <= 16 else 1)),
             counted({"1": 1}, [{"in": {"1": 1}, "out": {}}], ids=1),
             lines=[ACROSS],
         ),
@@ -227,7 +227,7 @@ def identities() -> list[dict[str, Any]]:
             "what was counted under the first class stays there",
             film(
                 every(10, 4),
-                walker([(0, 320, 190), (4, 320, 390)], label=lambda _frame: 1 if frame < 13 else 2),
+                walker([(0, 320, 190), (4, 320, 390)], label=lambda frame: 1 if frame < 13 else 2),
             ),
             counted(
                 {"2": 1},
@@ -243,7 +243,7 @@ def identities() -> list[dict[str, Any]]:
         case(
             "every frame another class",
             "with any class a thing is a thing",
-            film(every(10, 3), walker(DOWN, label=lambda _frame: frame % 4)),
+            film(every(10, 3), walker(DOWN, label=lambda frame: frame % 4)),
             counted({"0": 1}, ONE_IN, ids=1),
             lines=[ACROSS],
             options={"any_class": True, "num_classes": 1},
