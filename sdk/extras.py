@@ -18,10 +18,6 @@ CONVERT_MODULES = {
 }
 """Module to package, of the extra `convert`."""
 
-EXTRAS = {"convert": CONVERT_MODULES}
-"""What `doctor` looks for: the extras that bring abilities, not those of developers."""
-
-
 SERVE_MODULES = {
     "fastapi": "fastapi",
     "uvicorn": "uvicorn",
@@ -31,6 +27,9 @@ SERVE_MODULES = {
     "jwt": "pyjwt",
 }
 """The same of the extra `serve`."""
+
+EXTRAS = {"convert": CONVERT_MODULES, "serve": SERVE_MODULES}
+"""What `doctor` looks for: the extras that bring abilities, not those of developers."""
 
 
 def missing(modules: dict[str, str]) -> list[str]:
