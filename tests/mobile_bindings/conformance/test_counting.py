@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -105,7 +106,6 @@ def test_the_vectors_are_what_their_maker_writes(
 
 
 def test_the_vectors_follow_their_schema() -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads((FOLDER / "counting.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(VECTORS, schema, cls=jsonschema.Draft202012Validator)
