@@ -26,11 +26,11 @@ from rich.table import Table
 from tallylens import Counter, Line
 from tallylens.converters.convert import convert
 from tallylens.converters.evaluate import evaluate
+from tallylens.counting.tally import Tally
 from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.types import Detections, HeadSpec, Image
-from tallylens.tally import Tally
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 YOLOV5N = DATA / "models" / "yolov5n.pt"

@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tallylens import Counter, Line
+from tallylens.counting.team import Form, fitted
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.pipeline import usable_cores
 from tallylens.edge_runtime.sources import open_source
-from tallylens.team import Form, fitted
 
 LINE = Line(0, 0.6, 1, 0.6)
 Row = dict[str, Any]

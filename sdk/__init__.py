@@ -18,11 +18,14 @@ from .edge_runtime.version import __version__
 if TYPE_CHECKING:
     from .counter import Counter
     from .edge_runtime.errors import (
+        CloudError,
         CoreError,
         InputError,
         MissingExtraError,
         ModelError,
         NetworkError,
+        ProtocolError,
+        RejectedError,
         SourceError,
         StateError,
         TallyLensError,
@@ -33,21 +36,24 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .edge_runtime.types import Detections, Event, Frame, Line, Tracks, Zone
-    from .report import Report
+    from .reports.report import Report
 
 _HOME = {
     "Counter": "counter",
-    "Report": "report",
+    "Report": "reports.report",
     **dict.fromkeys(
         ("Detections", "Event", "Frame", "Line", "Tracks", "Zone"), "edge_runtime.types"
     ),
     **dict.fromkeys(
         (
+            "CloudError",
             "CoreError",
             "InputError",
             "MissingExtraError",
             "ModelError",
             "NetworkError",
+            "ProtocolError",
+            "RejectedError",
             "SourceError",
             "StateError",
             "TallyLensError",
@@ -62,6 +68,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CloudError",
     "CoreError",
     "Counter",
     "Detections",
@@ -72,6 +79,8 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "NetworkError",
+    "ProtocolError",
+    "RejectedError",
     "Report",
     "SourceError",
     "StateError",

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 from tallylens.counter import Counted, Counter
+from tallylens.counting.tally import Tally
 from tallylens.drawing import Pen, counts_label
 from tallylens.edge_runtime.errors import InputError, UnavailableError, UsageError
 from tallylens.edge_runtime.sources import Source
 from tallylens.edge_runtime.sources.opencv import is_text, load_cv2
 from tallylens.edge_runtime.types import Image
-from tallylens.tally import Tally
 
 FALLBACK_FPS = 25.0
 

@@ -10,6 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tallylens.counting.ledger import Counted, Keeping, Ledger
+from tallylens.counting.places import check_line, check_zone
+from tallylens.counting.resume import Resume
+from tallylens.counting.schedule import parse_schedule
+from tallylens.counting.state import EVERY_S
+from tallylens.counting.tally import Tally
+from tallylens.counting.team import Limits, Team
 from tallylens.edge_runtime.core import CounterOptions, DecoderOptions
 from tallylens.edge_runtime.detector import Timing
 from tallylens.edge_runtime.errors import SourceError, UsageError
@@ -21,14 +28,7 @@ from tallylens.edge_runtime.sources import LiveOptions, Source, SourceSpec, open
 from tallylens.edge_runtime.sources.iterable import is_picture
 from tallylens.edge_runtime.sources.live import PATIENCE_S, quiet
 from tallylens.edge_runtime.types import Detections, Frame, Image, Line, Tracks, Zone
-from tallylens.ledger import Counted, Keeping, Ledger
-from tallylens.places import check_line, check_zone
-from tallylens.report import Report, Scene, Speed
-from tallylens.resume import Resume
-from tallylens.schedule import parse_schedule
-from tallylens.state import EVERY_S
-from tallylens.tally import Tally
-from tallylens.team import Limits, Team
+from tallylens.reports.report import Report, Scene, Speed
 
 __all__ = ["Counted", "Counter"]
 

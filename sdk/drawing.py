@@ -10,7 +10,7 @@ import numpy as np
 
 from tallylens.edge_runtime.sources.opencv import load_cv2
 from tallylens.edge_runtime.types import Detections, Image, Tracks
-from tallylens.report import ClassCounts
+from tallylens.reports.report import ClassCounts
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]

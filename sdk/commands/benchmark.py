@@ -11,7 +11,7 @@ from tallylens.commands.arguments import add_json, input_size, positive, print_j
 
 if TYPE_CHECKING:
     from tallylens.counter import Counter
-    from tallylens.report import Report
+    from tallylens.reports.report import Report
 
 NAME = "benchmark"
 HELP = "Measure inference, the work around it, and frames per second."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tallylens.commands.arguments import add_json, fraction, input_size, names, print_json
 from tallylens.edge_runtime.errors import UsageError
-from tallylens.report_files import check_output
+from tallylens.reports.files import check_output
 
 if TYPE_CHECKING:
     from tallylens.converters.options import Check
@@ -116,8 +116,8 @@ def run(options: argparse.Namespace) -> int:
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )
     if options.report is not None:
-        from tallylens.conversion_page import to_html
         from tallylens.edge_runtime.files import write_all
+        from tallylens.reports.conversion_page import to_html
 
         text = to_html(report, options.images or options.calibration)
         write_all({options.report: text.encode(errors="backslashreplace")})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tallylens.cloud_fallback.offload import OffloadOptions
     from tallylens.counter import Counted, Counter
     from tallylens.edge_runtime.errors import TallyLensError
-    from tallylens.report import Report
+    from tallylens.reports.report import Report
 
 NAME = "count"
 HELP = "Count the objects in a video, images, a camera or a stream."
@@ -149,12 +149,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from tallylens.counter import Counter
+    from tallylens.counting.places import parse_line, parse_zone
+    from tallylens.counting.schedule import parse_moment
     from tallylens.edge_runtime.core import CounterOptions
     from tallylens.edge_runtime.errors import UsageError
     from tallylens.exit_status import DONE, INTERRUPTED
-    from tallylens.places import parse_line, parse_zone
-    from tallylens.report_files import check_report_paths, write_reports
-    from tallylens.schedule import parse_moment
+    from tallylens.reports.files import check_report_paths, write_reports
 
     check_report_paths(options.report)
     if options.json and options.events == Path("-"):
@@ -210,7 +210,7 @@ def _show(report: Report, options: argparse.Namespace) -> None:
     if options.json:
         print_json(report.as_dict())
     elif options.events != Path("-"):
-        from tallylens.table import print_report
+        from tallylens.reports.table import print_report
 
         print_report(report)
 

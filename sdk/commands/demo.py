@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tallylens.demo.outcome import Outcome
     from tallylens.demo.scene import Scene
     from tallylens.edge_runtime.sources import Source
-    from tallylens.report import Report
+    from tallylens.reports.report import Report
 
 NAME = "demo"
 HELP = "Draw a street, count it, and compare with the truth. Needs no network, model or video."
@@ -123,7 +123,7 @@ def _watch(
 
 def _write(report: Report, folder: Path) -> list[Path]:
     """The report in every form; returns all files of the folder but the street itself."""
-    from tallylens.report_files import WRITERS, write_reports
+    from tallylens.reports.files import WRITERS, write_reports
 
     reports = [folder / f"report{ending}" for ending in WRITERS]
     write_reports(report, reports)
@@ -213,7 +213,7 @@ def _run_camera(options: argparse.Namespace) -> int:
     from tallylens.demo.film import make_folder
     from tallylens.edge_runtime.sources import open_source
     from tallylens.exit_status import DONE, INTERRUPTED
-    from tallylens.table import print_report
+    from tallylens.reports.table import print_report
 
     model = _camera_model()
     with open_source(options.camera) as source:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.types import FloatArray, Image, IntArray, Line, Zone
-from tallylens.report import ClassCounts
+from tallylens.reports.report import ClassCounts
 
 from .actors import CLASSES, Actor, Places, cast
 from .backdrop import FRONTS, KERB, NEAR_EDGE, paint_backdrop, plant

@@ -21,7 +21,7 @@ from tallylens.cloud_fallback.messages import Hello, Place, Result
 from tallylens.cloud_fallback.offload import OffloadOptions
 from tallylens.counter import Counted
 from tallylens.edge_runtime.errors import CloudError
-from tallylens.report import Report
+from tallylens.reports.report import Report
 
 FRAMES = 60
 DEADLINE_S = 0.5

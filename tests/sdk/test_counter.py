@@ -202,7 +202,7 @@ def test_ctrl_c_before_the_first_frame_is_no_report(
     def interrupted(*_: object, **__: object) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tallylens.team.ready_model", interrupted)
+    monkeypatch.setattr("tallylens.counting.team.ready_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make().run(crossing)
 

@@ -63,6 +63,6 @@ def test_unknown_names_are_attribute_errors() -> None:
 
 def test_one_error_tree() -> None:
     public = [getattr(tallylens, name) for name in tallylens.__all__ if name.endswith("Error")]
-    assert len(public) == 13
+    assert len(public) == 16
     assert all(issubclass(one, tallylens.TallyLensError) for one in public)
     assert {one.exit_status for one in public} == {1, 2, 3, 4}

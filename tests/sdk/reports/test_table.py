@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from tallylens.report import LineReport, Report, Speed, ZoneReport
-from tallylens.table import print_report
+from tallylens.reports.report import LineReport, Report, Speed, ZoneReport
+from tallylens.reports.table import print_report
 
 
 def show(**places: Any) -> str:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tallylens.counting.events import EventStream, wall_clock
+from tallylens.counting.resume import Resume, identity
+from tallylens.counting.schedule import Schedule
+from tallylens.counting.tally import Tally
 from tallylens.edge_runtime.errors import SourceError, UsageError
 from tallylens.edge_runtime.types import Detections, Event, Frame, Tracks
-from tallylens.events import EventStream, wall_clock
-from tallylens.history import History
-from tallylens.report import Period
-from tallylens.resume import Resume, identity
-from tallylens.schedule import Schedule
-from tallylens.tally import Tally
+from tallylens.reports.history import History
+from tallylens.reports.report import Period
 
 MOST_PERIODS = 1000
 

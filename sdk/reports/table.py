@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tallylens.report import ClassCounts, Report
+from tallylens.reports.report import ClassCounts, Report
 from tallylens.text import printable
 
 # What 80 characters hold with names of ordinary length.

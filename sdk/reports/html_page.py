@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tallylens.edge_runtime.version import __version__
-from tallylens.page import cards, notes, page, section, table
-from tallylens.report import ClassCounts, Report
-from tallylens.report_pictures import pictures
-from tallylens.report_timeline import clock, timeline
+from tallylens.reports.page import cards, notes, page, section, table
+from tallylens.reports.pictures import pictures
+from tallylens.reports.report import ClassCounts, Report
+from tallylens.reports.timeline import clock, timeline
 from tallylens.text import markup
 
 MOST_EVENTS = 500

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tallylens.bins import Bins
+from tallylens.counting.events import event_record
 from tallylens.edge_runtime.types import Image, Tracks
-from tallylens.events import event_record
+from tallylens.reports.bins import Bins
 
 if TYPE_CHECKING:
     from tallylens.counter import Counted
-    from tallylens.tally import Tally
+    from tallylens.counting.tally import Tally
 
 COLUMNS = 96
 MOST_EVENTS = 1000

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from tallylens.bins import Bins
+from tallylens.counting.places import in_pixels
 from tallylens.edge_runtime.core import CounterOptions, TrackCounter
 from tallylens.edge_runtime.core.counting import Diagnostics, Totals
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.types import Detections, Event, Line, Tracks, Zone
-from tallylens.places import in_pixels
-from tallylens.report import ClassCounts, LineReport, Totalled, ZoneReport
-from tallylens.why import explanations, uncounted
+from tallylens.reports.bins import Bins
+from tallylens.reports.report import ClassCounts, LineReport, Totalled, ZoneReport
+from tallylens.reports.why import explanations, uncounted
 
 ANY_CLASS_NAME = "object"
 

@@ -16,7 +16,7 @@ from tallylens.edge_runtime.types import Event, Image, Line
 
 if TYPE_CHECKING:
     from tallylens.counter import Counted
-    from tallylens.tally import Tally
+    from tallylens.counting.tally import Tally
 
 STDOUT = Path("-")
 MARGIN = 0.1  # of the box, around a cropped picture

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tallylens import Counter, InputError, Line, UsageError, Zone
-from tallylens.events import EventStream, crop, wall_clock
+from tallylens.counting.events import EventStream, crop, wall_clock
 
 ROAD = Line(0, 0.5, 1, 0.5, "road", "southbound", "northbound")
 LOWER_HALF = Zone(((0, 0.5), (1, 0.5), (1, 1), (0, 1)), "yard")

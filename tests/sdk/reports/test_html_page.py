@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylens import Counter, Line, Report, Zone
-from tallylens.history import COLUMNS, History
-from tallylens.report import LineReport, Speed, ZoneReport
-from tallylens.report_html import to_html
-from tallylens.report_pictures import heat_png
-from tallylens.report_timeline import MOST_BARS, bar_seconds, clock
+from tallylens.reports.history import COLUMNS, History
+from tallylens.reports.html_page import to_html
+from tallylens.reports.pictures import heat_png
+from tallylens.reports.report import LineReport, Speed, ZoneReport
+from tallylens.reports.timeline import MOST_BARS, bar_seconds, clock
 
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'${title}"
 VOID = {"meta", "link", "img", "br", "hr", "input", "image", "use", "rect", "line", "polygon"}

@@ -11,7 +11,7 @@ import numpy as np
 from tallylens.edge_runtime.core.counting import Diagnostics, Totals
 
 if TYPE_CHECKING:
-    from tallylens.tally import Tally
+    from tallylens.counting.tally import Tally
 
 NAMED = 5  # classes in one sentence
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylens import UsageError
-from tallylens.schedule import Schedule, parse_moment, parse_schedule
+from tallylens.counting.schedule import Schedule, parse_moment, parse_schedule
 
 needs_zones = pytest.mark.skipif(not hasattr(time, "tzset"), reason="cannot change the time zone")
 

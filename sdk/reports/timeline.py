@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tallylens.report import ClassCounts, Report
+from tallylens.reports.report import ClassCounts, Report
 from tallylens.text import markup
 
 MOST_BARS = 120

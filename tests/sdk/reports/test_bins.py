@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylens.bins import Bins
+from tallylens.reports.bins import Bins
 
 NOTES = st.lists(st.tuples(st.floats(0, 5000), st.sampled_from("ab"), st.integers(1, 9)))
 

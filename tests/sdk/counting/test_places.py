@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylens import Line, UsageError, Zone
-from tallylens.places import MAX_COORDINATE, check_zone, in_pixels, parse_line, parse_zone
+from tallylens.counting.places import MAX_COORDINATE, check_zone, in_pixels, parse_line, parse_zone
 
 coordinates = st.floats(-MAX_COORDINATE, MAX_COORDINATE, allow_subnormal=False)
 points = st.tuples(coordinates, coordinates)

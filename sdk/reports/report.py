@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tallylens.text import printable
 
 if TYPE_CHECKING:
-    from tallylens.history import History
+    from tallylens.reports.history import History
 
 ClassCounts = dict[str, int]
 Point = tuple[float, float]

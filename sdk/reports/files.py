@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tallylens.edge_runtime.errors import InputError, UsageError
 from tallylens.edge_runtime.files import write_all
-from tallylens.report import Report
+from tallylens.reports.report import Report
 
 
 def _html(report: Report) -> str:
-    from tallylens.report_html import to_html
+    from tallylens.reports.html_page import to_html
 
     return to_html(report)
 

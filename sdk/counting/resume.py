@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tallylens.counting.state import EVERY_S, StateFile
+from tallylens.counting.tally import Tally
 from tallylens.edge_runtime.errors import StateError
-from tallylens.history import History
-from tallylens.report import Period
-from tallylens.state import EVERY_S, StateFile
-from tallylens.tally import Tally
+from tallylens.reports.history import History
+from tallylens.reports.report import Period
 
 
 class Resume:

@@ -13,7 +13,7 @@ from tallylens.edge_runtime.sources.images import read_image
 from tallylens.edge_runtime.sources.opencv import load_cv2
 from tallylens.edge_runtime.types import Detections, Image
 from tallylens.edge_runtime.version import __version__
-from tallylens.page import bars, cards, notes, page, photograph, section, table
+from tallylens.reports.page import bars, cards, notes, page, photograph, section, table
 
 MOST_VALUES = 20
 PICTURE_WIDTH = 560

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from tallylens import Report, UsageError
 from tallylens.edge_runtime.errors import InputError
-from tallylens.report import LineReport, Speed, ZoneReport
-from tallylens.report_files import check_report_paths, write_reports
-from tallylens.table import print_report
+from tallylens.reports.files import check_report_paths, write_reports
+from tallylens.reports.report import LineReport, Speed, ZoneReport
+from tallylens.reports.table import print_report
 
 REPORT = Report(
     source="street.mp4",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tallylens import Detections, Line, Zone
-from tallylens.tally import Tally
+from tallylens.counting.tally import Tally
 
 SECOND = 1_000_000_000
 ACROSS = Line(0, 200, 400, 200, "road")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tallylens.edge_runtime.sources.opencv import load_cv2
-from tallylens.report import Point, Report
+from tallylens.reports.report import Point, Report
 from tallylens.text import markup
 
 if TYPE_CHECKING:
-    from tallylens.history import Heat
+    from tallylens.reports.history import Heat
 
 # On a photograph, whatever the page's scheme.
 IN, OUT, LINE, ZONE = "#34d399", "#fbbf24", "#ffffff", "#60a5fa"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tallylens.counting.team import Form, Limits, Team, fitted
 from tallylens.edge_runtime.core import DecoderOptions
-from tallylens.team import Form, Limits, Team, fitted
 
 
 def team(model: Path, **options: object) -> Team:

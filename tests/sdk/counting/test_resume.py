@@ -16,7 +16,7 @@ import pytest
 
 from tallylens import Counter, Line, StateError, UsageError, Zone
 from tallylens.counter import Counted
-from tallylens.state import StateFile
+from tallylens.counting.state import StateFile
 
 MIDDLE = Line(0, 0.5, 1, 0.5)
 LOWER_HALF = Zone(((0, 0.5), (1, 0.5), (1, 1), (0, 1)))

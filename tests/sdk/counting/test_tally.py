@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tallylens import Detections, Line, UsageError
-from tallylens.tally import Tally, wanted_classes
+from tallylens.counting.tally import Tally, wanted_classes
 
 SECOND = 1_000_000_000
 

@@ -1,0 +1,1 @@
+"""What a count or a conversion gave: as objects, text, files and pages."""
