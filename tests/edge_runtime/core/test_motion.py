@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tallylens.edge_runtime.core import TrackCounter
+from tallylens.edge_runtime.core import CounterOptions, TrackCounter
 
 UPRIGHT = ((320.0, 480.0), (320.0, 0.0))  # `in` is to the right
 
@@ -115,3 +117,47 @@ def test_speed_and_short_tracks_are_told(scenes: Any) -> None:
     assert facts.unconfirmed_tracks == 1
     assert facts.longest_unconfirmed_s == pytest.approx(0.12, abs=0.01)
     assert (facts.unlinked, facts.needed_fps) == (0, 0)
+
+
+def crowd(scenes: Any, random: np.random.Generator, fps: float) -> list[Any]:
+    """Frames of boxes (n, 4): 1 to 5 objects of 1 to 300 pixels a frame, cut at the edges."""
+    movers = []
+    for _ in range(random.integers(1, 6)):
+        ends = random.uniform([-100, 60], [740, 480], (2, 2))
+        speed = fps * float(np.exp(random.uniform(0, np.log(300))))
+        start = random.uniform(0, 2)
+        spent = np.linalg.norm(ends[1] - ends[0]) / speed
+        way = scenes.along((start, *ends[0]), (start + max(spent, 1 / fps), *ends[1]))
+        movers.append(scenes.Mover(way, size=tuple(random.uniform(15, 120, 2))))
+    frames = []
+    for seconds in np.arange(0, 6, 1 / fps):
+        boxes = [box for mover in movers if (box := mover.box(float(seconds))) is not None]
+        inside = np.clip(np.array(boxes, np.float32).reshape(-1, 4), 0, [640, 480, 640, 480])
+        frames.append(inside[(inside[:, 2:] - inside[:, :2]).min(axis=1) > 4])
+    return frames
+
+
+def count(scenes: Any, frames: list[Any], fps: float, line: Any, size: Any) -> tuple[int, int, int]:
+    """(in, out, unique), by the objects' centres."""
+    counter = TrackCounter(1, size, options=CounterOptions(anchor="centre"))
+    counter.add_line(*line)
+    for index, boxes in enumerate(frames):
+        counter.update(round(index / fps * 1e9), scenes.detections(boxes))
+    totals = counter.line(0)
+    found = (totals.crossed_in.sum(), totals.crossed_out.sum(), counter.unique().sum())
+    return tuple(map(int, found))
+
+
+@settings(max_examples=150)
+@given(seed=st.integers(0, 100_000), fps=st.sampled_from((5.0, 12.0, 30.0, 60.0)))
+def test_left_and_right_and_up_and_down_are_alike(scenes: Any, seed: int, fps: float) -> None:
+    """Mirrored, `in` is `out`; with x and y exchanged, and the line's ends too, all is the same."""
+    random = np.random.default_rng(seed)
+    frames, x = crowd(scenes, random, fps), float(random.uniform(20, 620))
+    crossed_in, crossed_out, unique = count(scenes, frames, fps, ((x, 480), (x, 0)), (640, 480))
+    mirrored = [[640, 0, 640, 0] + boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] for boxes in frames]
+    line = ((640 - x, 480), (640 - x, 0))
+    assert count(scenes, mirrored, fps, line, (640, 480)) == (crossed_out, crossed_in, unique)
+    turned = [boxes[:, [1, 0, 3, 2]] for boxes in frames]
+    line = ((0, x), (480, x))
+    assert count(scenes, turned, fps, line, (480, 640)) == (crossed_in, crossed_out, unique)
