@@ -25,6 +25,7 @@ constexpr float kSizeRatio = 2.0f;         // an object does not double its side
 constexpr float kClearLead = 1.2f;
 constexpr float kSameObject = 0.7f;        // a new track is not started on top of another
 constexpr float kEdge = 0.02f;             // of the frame's side
+constexpr float kLeastInside = 0.7f;       // what is left of an object that is going out
 constexpr float kLeastSeen = 0.4f;         // of the frames, or it is flicker and no object
 constexpr int64_t kFastHits = 4;           // sightings that confirm what has gone ...
 constexpr float kFastWay = 2.0f;           // ... so many sizes
@@ -89,7 +90,7 @@ void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detecti
     track.frames += 1;
   }
   for (const Stage stage : {Stage::kOverlap, Stage::kReach, Stage::kOverlapYoung,
-                            Stage::kOverlapLow, Stage::kOverlapNew})
+                            Stage::kOverlapLow, Stage::kRest, Stage::kOverlapNew})
     match(stage);
   link_jumps();
   match(Stage::kReachYoung);
@@ -105,6 +106,7 @@ bool Tracker::takes_part(const Track& track, Stage stage) const {
     case Stage::kReach: return track.confirmed;
     case Stage::kOverlapYoung: return track.hits > 1;
     case Stage::kOverlapLow: return track.hits > 1 && seconds(now_ns_ - track.seen_ns) < kLowWindow;
+    case Stage::kRest: return track.confirmed && leaving(track);
     case Stage::kOverlapNew: return track.hits == 1;
     case Stage::kReachYoung: return true;
     case Stage::kLeap: return track.confirmed && track.seen_ns == frame_before_ns();
@@ -134,6 +136,10 @@ float Tracker::cost(const Track& track, const tally_detection& detection, Stage 
         std::min(kReachBase * size + kReachSigmas * track.motion.uncertainty(), most * size);
     const float distance = length(seen.centre() - expected.centre());
     return distance < reach ? distance / (kReachMost * size) : kAlone;
+  }
+  if (stage == Stage::kRest) {
+    const float inside = intersection(expected, seen) / seen.area();
+    return edges_of(seen).any() && inside > kLeastInside ? 1 - inside : kAlone;
   }
   const float least = stage == Stage::kOverlapLow   ? kLeastOverlapLow
                       : stage == Stage::kOverlapNew ? kLeastOverlapNew
@@ -260,13 +266,21 @@ void Tracker::note_unlinked(const Box& box) {
 }
 
 bool Tracker::leaving(const Track& track) const {
-  const Box box = track.seen, now = track.motion.box();
+  const Box now = track.motion.box();
   const float width = static_cast<float>(options_.frame_width);
   const float height = static_cast<float>(options_.frame_height);
-  const Point v = track.motion.velocity();
   if (now.x2 < 0 || now.y2 < 0 || now.x1 > width || now.y1 > height) return true;
-  return (box.x1 < kEdge * width && v.x < 0) || (box.x2 > (1 - kEdge) * width && v.x > 0) ||
-         (box.y1 < kEdge * height && v.y < 0) || (box.y2 > (1 - kEdge) * height && v.y > 0);
+  const Point v = track.motion.velocity();
+  const Edges at = edges_of(track.seen);
+  return (at.left && v.x < 0) || (at.right && v.x > 0) || (at.top && v.y < 0) ||
+         (at.bottom && v.y > 0);
+}
+
+Tracker::Edges Tracker::edges_of(const Box& box) const {
+  const float width = static_cast<float>(options_.frame_width);
+  const float height = static_cast<float>(options_.frame_height);
+  return {box.x1 < kEdge * width, box.y1 < kEdge * height, box.x2 > (1 - kEdge) * width,
+          box.y2 > (1 - kEdge) * height};
 }
 
 template <typename Predicate>

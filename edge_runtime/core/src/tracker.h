@@ -96,7 +96,14 @@ class Tracker {
 
  private:
   /// In this order: known objects first, with everything that could be theirs.
-  enum class Stage { kOverlap, kReach, kOverlapYoung, kOverlapLow, kOverlapNew, kReachYoung, kLeap };
+  enum class Stage {
+    kOverlap, kReach, kOverlapYoung, kOverlapLow, kRest, kOverlapNew, kReachYoung, kLeap
+  };
+  /// Which edges of the picture a box reaches.
+  struct Edges {
+    bool left, top, right, bottom;
+    bool any() const { return left || top || right || bottom; }
+  };
 
   void match(Stage stage);
   bool takes_part(const Track& track, Stage stage) const;
@@ -114,6 +121,7 @@ class Tracker {
   template <typename Predicate>
   void end_where(const Predicate& over);
   bool leaving(const Track& track) const;
+  Edges edges_of(const Box& box) const;
 
   tally_counter_options options_;
   std::vector<Track> tracks_;

@@ -66,6 +66,16 @@ def test_out_of_the_picture(scenes: Any, fps: float, place: float, crossings: An
     assert (counts.crossed_in.sum(), counts.crossed_out.sum()) == crossings
 
 
+def test_what_is_left_of_one_who_goes_out_is_nobody_new(scenes: Any) -> None:
+    """A person of whom only legs at the edge are found at last, three times a second."""
+    whole = [(x, 10, min(x + 180, 640), 400) for x in range(100, 560, 60)]
+    legs = [(590, 200, 639, 398), (600, 290, 640, 400)]
+    counter = TrackCounter(1, scenes.FRAME)
+    for frame, box in enumerate([*whole, *legs]):
+        counter.update(frame * 300_000_000, scenes.detections([box]))
+    assert counter.unique().sum() == 1
+
+
 def test_into_the_picture(scenes: Any) -> None:
     """First seen beyond a line near the edge that it has come over."""
     counter = TrackCounter(1, scenes.FRAME)
