@@ -1,7 +1,8 @@
 """Who is in the street, where and when; and from that, what a right counter must say.
 
-The cast is chosen so that an honest counter can be right: everyone is in view for long enough, and
-nobody is on the counting line when the scene begins or ends.
+The cast is chosen so that an honest counter can be right: everyone is in view for long enough,
+nobody is hidden for long, on the counting line when the scene begins or ends, or comes in where
+another one has just gone out.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ CLASSES = ("person", "bicycle", "car", "bus")
 STEP_S = 0.1
 MIN_VIEW_S = 1.3
 CLEAR_SHARE = 0.6
-LEAST_GAP_S = 1.0
-MAX_HIDDEN_S = 0.8
+LEAST_GAP_S = 0.7
+MAX_HIDDEN_S = 0.6
+EDGE_GAP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def cast(camera: Camera, places: Places, seconds: float, rng: np.random.Generato
             continue
         if _is_on_an_edge(candidate, places, times) or _walks_beside(candidate, chosen, times):
             continue
+        if any(_take_turns(candidate, one, camera, times) for one in chosen):
+            continue
         chosen.append(candidate)
     ordered = sorted(chosen, key=lambda actor: -actor.z)
     visible = [one for one in ordered if not _is_hidden(one, ordered, camera, times)]
@@ -74,13 +78,13 @@ def _candidates(
     camera: Camera, places: Places, seconds: float, rng: np.random.Generator
 ) -> Iterator[Actor]:
     lanes = (
-        (CYCLE_EDGE + 1.6, 1, rng.uniform(6.5, 10), (14, 34), ("car",)),
-        (FAR_LANE + 0.8, -1, rng.uniform(6.5, 10), (14, 34), ("car", "car", "bus")),
-        (KERB + 0.55, 1, rng.uniform(3.6, 5.2), (16, 45), ("bicycle",)),
+        (CYCLE_EDGE + 1.6, 1, rng.uniform(6.5, 10), (15, 38), ("car",)),
+        (FAR_LANE + 0.8, -1, rng.uniform(6.5, 10), (15, 38), ("car", "bus")),
+        (KERB + 0.55, 1, rng.uniform(3.6, 5.2), (18, 50), ("bicycle",)),
     )
     for z, direction, speed, gaps, kinds in lanes:
         yield from _traffic(camera, seconds, rng, z, direction, speed, gaps, kinds)
-    for low, high, number in ((NEAR_EDGE + 1.1, KERB - 0.9, 3), (FAR_KERB + 2.2, FRONTS - 0.8, 3)):
+    for low, high, number in ((NEAR_EDGE + 1.1, KERB - 0.9, 3.5), (FAR_KERB + 2.2, FRONTS - 0.8, 3.5)):
         for _ in range(int(rng.poisson(number * (seconds + 8) / 28))):
             yield _walker(camera, places, seconds, rng, rng.uniform(low, high))
 
@@ -174,6 +178,43 @@ def _walks_beside(actor: Actor, others: list[Actor], times: Times) -> bool:
     near = [one for one in others if one.look.kind == "person" and abs(one.z - actor.z) < 5]
     ways = (np.abs(one.path(times) - actor.path(times)) < 0.75 for one in near)
     return any(float(close.sum()) * STEP_S > LEAST_GAP_S for close in ways)
+
+
+def _take_turns(one: Actor, other: Actor, camera: Camera, times: Times) -> bool:
+    """Whether one comes in at the edge, and near the height, where the other has just gone out."""
+    first, second = (_comings_and_goings(actor, camera, times) for actor in (one, other))
+    pairs = [(a, b) for came, went in ((0, 1), (1, 0)) for a in first[came] for b in second[went]]
+    return any(
+        a.on_the_right == b.on_the_right
+        and abs(a.seconds - b.seconds) < EDGE_GAP_S
+        and abs(a.top + a.bottom - b.top - b.bottom) / 2 < a.bottom - a.top + b.bottom - b.top
+        for a, b in pairs
+    )
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """Someone at the picture's edge; `top` and `bottom` in pixels."""
+
+    on_the_right: bool
+    seconds: float
+    top: float
+    bottom: float
+
+
+def _comings_and_goings(
+    actor: Actor, camera: Camera, times: Times
+) -> tuple[list[_Passage], list[_Passage]]:
+    """Coming into view and going out of it, without who is in view at either end of the scene."""
+    boxes = spans(actor, camera, times)
+    shown = np.flatnonzero(_inside(boxes, camera.size[0]) > 0)
+    ends: tuple[list[_Passage], list[_Passage]] = ([], [])
+    for found, index, edge in ((ends[0], shown[0], 0), (ends[1], shown[-1], len(times) - 1)):
+        if index != edge:
+            left, top, right, bottom = boxes[index].tolist()
+            on_the_right = left + right > camera.size[0]
+            found.append(_Passage(on_the_right, float(times[index]), top, bottom))
+    return ends
 
 
 def _is_hidden(actor: Actor, everyone: list[Actor], camera: Camera, times: Times) -> bool:

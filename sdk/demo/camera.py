@@ -72,7 +72,7 @@ def random_camera(rng: np.random.Generator, size: tuple[int, int], nearest: floa
     """A camera at lantern height whose lower edge shows the ground from z = `nearest` on."""
     width, height = size
     focal = width / 2 / math.tan(math.radians(rng.uniform(54, 62)) / 2)
-    above = rng.uniform(7.2, 8.0)
+    above = rng.uniform(8.0, 8.8)
     lowest = math.atan2(above, nearest)
     pitch = lowest - math.atan2(height / 2, focal)
     return Camera(size, focal, above, pitch, math.radians(rng.uniform(-14, 14)))
