@@ -1,7 +1,7 @@
 """Train the demo's detector from nothing but rendered streets, on one processor core.
 
     pip install torch
-    python benchmarks/demo_model/train.py --work FOLDER [--steps 3000] [--minutes 60]
+    python benchmarks/demo_model/train.py --work FOLDER [--steps 3000] [--minutes 60] [--start FILE]
 
 Stopping is harmless: the same command goes on where it stopped. It writes into FOLDER demo.onnx,
 which `tallylens convert` takes, log.csv, and curves.png. `ship.py` does the rest.
@@ -81,6 +81,12 @@ class Training:
         done = (self.step - WARM_UP) / max(self.steps - WARM_UP, 1)
         return LAST_RATE + (PEAK_RATE - LAST_RATE) * (1 + math.cos(math.pi * min(done, 1))) / 2
 
+    def start_from(self, path: Path) -> None:
+        """Begin at step 0 with the averaged weights that an earlier training saved."""
+        weights = torch.load(path, weights_only=True)["average"]
+        self.network.load_state_dict(weights)
+        self.average.network.load_state_dict(weights)
+
     def advance(self) -> dict[str, float]:
         """One batch; returns the parts of its loss."""
         for group in self.optimizer.param_groups:
@@ -135,6 +141,8 @@ def main() -> None:
     training.network.to(memory_format=torch.channels_last)
     if (work / "state.pt").is_file():
         training.restore(work / "state.pt")
+    elif options.start:
+        training.start_from(options.start)
     parameters = sum(p.numel() for p in training.network.parameters())
     print(f"{parameters} parameters, from step {training.step}", flush=True)
     _run(training, work, stills, time.monotonic() + 60 * options.minutes)
@@ -186,6 +194,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop, to go on later")
     parser.add_argument("--pool", type=int, default=POOL, help="frames to render")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE", help="state.pt of an earlier training to begin with"
+    )
     return parser.parse_args()
 
 

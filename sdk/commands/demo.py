@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import shutil
 import sys
@@ -66,10 +67,11 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.progress import Progress
 
     scene = Scene(options.seed, SIZE, options.fps, options.seconds)
+    _claim(options.out)
+    shutil.copyfile(float_model(), options.out / float_model().name)
     video = options.out / "street.mp4"
     with Progress("drawing the street", scene.frames, "frames") as progress:
         film(scene, video, progress.update, Stills(options.out))
-    shutil.copyfile(float_model(), options.out / float_model().name)
     report = _count(scene, video, options)
     files = _write(report, options.out)
     outcome = compare(report, scene)
@@ -78,6 +80,25 @@ def run(options: argparse.Namespace) -> int:
     else:
         _show(scene, report, outcome, options)
     return INTERRUPTED if report.interrupted else DONE
+
+
+def _claim(folder: Path) -> None:
+    """Make the folder; one that holds anything but an earlier demo is left alone.
+
+    Raises:
+        UsageError: it has other files in it.
+        InputError: it cannot be made or written to.
+    """
+    from tallylens.demo.film import make_folder
+    from tallylens.demo.model import float_model
+    from tallylens.edge_runtime.errors import InputError, UsageError
+
+    make_folder(folder)
+    if not os.access(folder, os.W_OK):
+        raise InputError(folder, "the folder cannot be written to", "Choose another one with -o")
+    left = {path.name for path in folder.iterdir()}
+    if left and not left & {float_model().name, "annotated.mp4"}:
+        raise UsageError(f"the folder {folder} has other files in it", "Choose another one with -o")
 
 
 def _count(scene: Scene, video: Path, options: argparse.Namespace) -> Report:
@@ -210,14 +231,13 @@ def _next_commands(scene: Scene, folder: Path) -> list[str]:
 def _run_camera(options: argparse.Namespace) -> int:
     """The camera's picture, with the official model where it is at hand."""
     from tallylens.counter import Counter
-    from tallylens.demo.film import make_folder
     from tallylens.edge_runtime.sources import open_source
     from tallylens.exit_status import DONE, INTERRUPTED
     from tallylens.reports.table import print_report
 
     model = _camera_model()
     with open_source(options.camera) as source:
-        make_folder(options.out)
+        _claim(options.out)
         with Counter(model) as counter:
             report = _watch(
                 counter, source, options.out / "annotated.mp4", None, seconds=options.seconds

@@ -84,7 +84,10 @@ def _candidates(
     )
     for z, direction, speed, gaps, kinds in lanes:
         yield from _traffic(camera, seconds, rng, z, direction, speed, gaps, kinds)
-    for low, high, number in ((NEAR_EDGE + 1.1, KERB - 0.9, 3.5), (FAR_KERB + 2.2, FRONTS - 0.8, 3.5)):
+    for low, high, number in (
+        (NEAR_EDGE + 1.1, KERB - 0.9, 3.5),
+        (FAR_KERB + 2.2, FRONTS - 0.8, 3.5),
+    ):
         for _ in range(int(rng.poisson(number * (seconds + 8) / 28))):
             yield _walker(camera, places, seconds, rng, rng.uniform(low, high))
 

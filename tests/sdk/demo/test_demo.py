@@ -138,6 +138,28 @@ def test_a_folder_that_cannot_be_made_is_3(run_demo: Run, tmp_path: Path) -> Non
     )
 
 
+def test_a_folder_with_other_files_is_left_alone(run_demo: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "report.json").write_text("mine")
+    status, out, err = run_demo("-o", "mine")
+    assert (status, out) == (2, "")
+    assert err == (
+        "tallylens: the folder mine has other files in it. Choose another one with -o.\n"
+    )
+    assert [path.name for path in mine.iterdir()] == ["report.json"]
+    assert (mine / "report.json").read_text() == "mine"
+
+
+def test_the_folder_of_an_earlier_demo_is_used_again(ran: Any, run_demo: Run) -> None:
+    status, out, _ = run_demo("--json", "--seed", "1")
+    assert status == 0
+    assert (
+        json.loads((ran.folder / "report.json").read_text())["unique"]
+        == (json.loads(out)["counts"]["unique"])
+    )
+
+
 def test_a_camera_that_is_not_there_is_4(run_demo: Run, tmp_path: Path) -> None:
     status, out, err = run_demo("--camera", "987")
     assert (status, out) == (4, "")
