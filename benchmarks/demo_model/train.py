@@ -63,23 +63,23 @@ class Average:
 class Training:
     """Everything that a step changes, so that it can be saved whole."""
 
-    def __init__(self, steps: int, batches: Batches) -> None:
-        self.steps = steps
+    def __init__(self, steps: int, batches: Batches, peak: float = PEAK_RATE) -> None:
+        self.steps, self.peak = steps, peak
         self.batches = batches
         self.network = Network(WIDTHS)
         self.average = Average(self.network)
         weights = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": DECAY}, {"params": others, "weight_decay": 0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.99))
+        self.optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.99))
         self.step = 0
 
     def rate(self) -> float:
         """Linear warm-up, then a cosine down."""
         if self.step < WARM_UP:
-            return PEAK_RATE * (self.step + 1) / WARM_UP
+            return self.peak * (self.step + 1) / WARM_UP
         done = (self.step - WARM_UP) / max(self.steps - WARM_UP, 1)
-        return LAST_RATE + (PEAK_RATE - LAST_RATE) * (1 + math.cos(math.pi * min(done, 1))) / 2
+        return LAST_RATE + (self.peak - LAST_RATE) * (1 + math.cos(math.pi * min(done, 1))) / 2
 
     def start_from(self, path: Path) -> None:
         """Begin at step 0 with the averaged weights that an earlier training saved."""
@@ -137,7 +137,7 @@ def main() -> None:
     work: Path = options.work
     pool = render_pool(work / "pool", options.pool)
     stills = save_labelled(work / "validation", VALIDATION, 2)
-    training = Training(options.steps, Batches(pool, BATCH, options.seed))
+    training = Training(options.steps, Batches(pool, options.batch, options.seed), options.rate)
     training.network.to(memory_format=torch.channels_last)
     if (work / "state.pt").is_file():
         training.restore(work / "state.pt")
@@ -190,7 +190,9 @@ def _log(path: Path, step: int, rate: float, row: dict[str, float]) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="where all files go")
-    parser.add_argument("--steps", type=int, default=3000, help=f"batches of {BATCH}")
+    parser.add_argument("--steps", type=int, default=3000, help="batches to learn from")
+    parser.add_argument("--batch", type=int, default=BATCH, help="frames in each")
+    parser.add_argument("--rate", type=float, default=PEAK_RATE, help="the greatest learning rate")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop, to go on later")
     parser.add_argument("--pool", type=int, default=POOL, help="frames to render")
     parser.add_argument("--seed", type=int, default=0)

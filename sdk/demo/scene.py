@@ -18,10 +18,11 @@ from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.types import FloatArray, Image, IntArray, Line, Zone
 from tallylens.reports.report import ClassCounts
 
-from .actors import CLASSES, Actor, Places, cast
+from .actors import CLASSES, Actor, Places
 from .backdrop import FRONTS, KERB, NEAR_EDGE, paint_backdrop, plant
 from .camera import on_ground, random_camera
 from .canvas import Sprite, paste
+from .casting import cast
 from .sprites import draw, stride
 from .weather import Lens, random_weather
 

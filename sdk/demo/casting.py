@@ -1,0 +1,141 @@
+"""Who is in the street; chosen so that an honest counter can be right.
+
+Everyone is in view for long enough, nobody is hidden for long, on the counting line when the scene
+begins or ends, lost behind another of the same kind, or comes in where another one has just gone
+out. Trees, lamps and traffic still hide a part of who passes, or all of it for a moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .actors import Actor, Boxes, Places, Times, spans
+from .backdrop import KERB
+from .camera import Camera
+from .traffic import candidates
+
+STEP_S = 0.1
+# Who shows at least this share is in clear view: for so long in all, and never hidden for longer.
+CLEAR_SHARE = 0.6
+MIN_VIEW_S = 1.3
+MAX_HIDDEN_S = 0.6
+# Two people of whom one covers more than this of the other, for longer than a step, are one blob.
+BLOB_SHARE = 0.5
+MAX_BLOB_S = 0.15
+EDGE_GAP_S = 1.0
+
+
+def cast(camera: Camera, places: Places, seconds: float, rng: np.random.Generator) -> list[Actor]:
+    """Everyone in the scene, the farthest first."""
+    chosen: list[Actor] = []
+    times = np.arange(0, seconds + STEP_S / 2, STEP_S)
+    for candidate in candidates(camera, places, seconds, rng):
+        if not _is_seen_well(candidate, camera, times):
+            continue
+        if _is_on_an_edge(candidate, places, times):
+            continue
+        if any(_are_one_blob(candidate, one, camera, times) for one in chosen):
+            continue
+        if any(_take_turns(candidate, one, camera, times) for one in chosen):
+            continue
+        chosen.append(candidate)
+    ordered = sorted(chosen, key=lambda actor: -actor.z)
+    visible = [one for one in ordered if not _is_hidden(one, ordered, camera, times)]
+    return [Actor(i, one.look, one.z, one.direction, one.path) for i, one in enumerate(visible)]
+
+
+def _inside(boxes: Boxes, width: int) -> npt.NDArray[np.float64]:
+    """The share of each box's width that lies within the picture."""
+    shown = np.clip(boxes[:, 2], 0, width) - np.clip(boxes[:, 0], 0, width)
+    return np.asarray(shown / (boxes[:, 2] - boxes[:, 0]))
+
+
+def _is_seen_well(actor: Actor, camera: Camera, times: Times) -> bool:
+    """In view for at least MIN_VIEW_S, most of it at once."""
+    inside = _inside(spans(actor, camera, times), camera.size[0])
+    return float((inside >= CLEAR_SHARE).sum()) * STEP_S >= MIN_VIEW_S
+
+
+def _is_on_an_edge(actor: Actor, places: Places, times: Times) -> bool:
+    """So near the line or the zone's edge at either end of the scene that nobody can say."""
+    reach = actor.look.length / 2 + 0.6
+    edges = [places.line] + (list(places.zone) if actor.z < KERB else [])
+    ends = actor.path(times[[0, -1]])
+    return any(abs(x - edge) < reach for x in ends for edge in edges)
+
+
+def _are_one_blob(one: Actor, other: Actor, camera: Camera, times: Times) -> bool:
+    """Whether two people are so much behind each other that nobody can tell them apart."""
+    if one.look.kind != "person" or other.look.kind != "person":
+        return False
+    boxes, others = (spans(actor, camera, times) for actor in (one, other))
+    covered = np.maximum(_covered(boxes, others), _covered(others, boxes))
+    seen = np.minimum(_inside(boxes, camera.size[0]), _inside(others, camera.size[0])) > 0
+    return float((seen & (covered > BLOB_SHARE)).sum()) * STEP_S > MAX_BLOB_S
+
+
+def _take_turns(one: Actor, other: Actor, camera: Camera, times: Times) -> bool:
+    """Whether one comes in at the edge, and near the height, where the other has just gone out."""
+    first, second = (_comings_and_goings(actor, camera, times) for actor in (one, other))
+    pairs = [(a, b) for came, went in ((0, 1), (1, 0)) for a in first[came] for b in second[went]]
+    return any(
+        a.on_the_right == b.on_the_right
+        and abs(a.seconds - b.seconds) < EDGE_GAP_S
+        and abs(a.top + a.bottom - b.top - b.bottom) / 2 < a.bottom - a.top + b.bottom - b.top
+        for a, b in pairs
+    )
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """Someone at the picture's edge; `top` and `bottom` in pixels."""
+
+    on_the_right: bool
+    seconds: float
+    top: float
+    bottom: float
+
+
+def _comings_and_goings(
+    actor: Actor, camera: Camera, times: Times
+) -> tuple[list[_Passage], list[_Passage]]:
+    """Coming into view and going out of it, without who is in view at either end of the scene."""
+    boxes = spans(actor, camera, times)
+    shown = np.flatnonzero(_inside(boxes, camera.size[0]) > 0)
+    ends: tuple[list[_Passage], list[_Passage]] = ([], [])
+    for found, index, edge in ((ends[0], shown[0], 0), (ends[1], shown[-1], len(times) - 1)):
+        if index != edge:
+            left, top, right, bottom = boxes[index].tolist()
+            on_the_right = left + right > camera.size[0]
+            found.append(_Passage(on_the_right, float(times[index]), top, bottom))
+    return ends
+
+
+def _is_hidden(actor: Actor, everyone: list[Actor], camera: Camera, times: Times) -> bool:
+    """Whether those in front leave too little of a clear view, or hide it for too long at once."""
+    boxes = spans(actor, camera, times)
+    present = _inside(boxes, camera.size[0]) >= CLEAR_SHARE
+    clear = present.copy()
+    for other in everyone:
+        if other.z < actor.z:
+            clear &= _covered(boxes, spans(other, camera, times)) < 1 - CLEAR_SHARE
+    if float(clear.sum()) * STEP_S < MIN_VIEW_S:
+        return True
+    return _longest(present & ~clear) * STEP_S > MAX_HIDDEN_S
+
+
+def _longest(flags: npt.NDArray[np.bool_]) -> int:
+    """The length of the longest run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def _covered(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float64]:
+    """The share of each box that the other box of the same time covers."""
+    least = np.maximum(boxes[:, :2], others[:, :2])
+    most = np.minimum(boxes[:, 2:], others[:, 2:])
+    overlap = np.prod(np.clip(most - least, 0, None), axis=1)
+    return np.asarray(overlap / np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
