@@ -22,9 +22,8 @@ STEP_S = 0.1
 CLEAR_SHARE = 0.6
 MIN_VIEW_S = 1.3
 MAX_HIDDEN_S = 0.6
-# Two people of whom one covers more than this of the other, for longer than a step, are one blob.
-BLOB_SHARE = 0.5
-MAX_BLOB_S = 0.15
+# Two people of whom one ever covers more than this of the other are one blob.
+BLOB_SHARE = 0.35
 EDGE_GAP_S = 1.0
 
 
@@ -74,7 +73,7 @@ def _are_one_blob(one: Actor, other: Actor, camera: Camera, times: Times) -> boo
     boxes, others = (spans(actor, camera, times) for actor in (one, other))
     covered = np.maximum(_covered(boxes, others), _covered(others, boxes))
     seen = np.minimum(_inside(boxes, camera.size[0]), _inside(others, camera.size[0])) > 0
-    return float((seen & (covered > BLOB_SHARE)).sum()) * STEP_S > MAX_BLOB_S
+    return bool((seen & (covered > BLOB_SHARE)).any())
 
 
 def _take_turns(one: Actor, other: Actor, camera: Camera, times: Times) -> bool:
