@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tallylens.demo.actors import spans
 from tallylens.demo.scene import Scene
 from tallylens.demo.stills import Stills
 
@@ -19,6 +20,7 @@ SIZES = ((640, 360), (640, 360), (640, 360), (854, 480), (512, 288))
 SHOTS = 12
 FIRST_SEED = 100_000
 MAX_OBJECTS = 40
+NEAR = 0.01
 
 Pictures = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
@@ -54,14 +56,33 @@ def render_pool(folder: Path, count: int, first_seed: int = FIRST_SEED) -> Pool:
 
 
 def _render_scene(seed: int, pictures: Pictures, labels: Labels) -> None:
-    """Fill the next few places with frames of one scene at random times."""
+    """Fill the next few places with frames of one scene: half of them where objects meet."""
     rng = np.random.default_rng((seed, 9))
     scene = Scene(seed, SIZES[int(rng.integers(len(SIZES)))], fps=30)
+    meetings = _meetings(scene)
     for place in range(min(SHOTS, len(pictures))):
-        shot = scene.frame(int(rng.integers(scene.frames)))
+        index = int(rng.integers(scene.frames))
+        if len(meetings) and place % 2:
+            index = int(rng.choice(meetings))
+        shot = scene.frame(index)
         pictures[place], boxes = fit(shot.image, shot.xyxy)
         found = np.column_stack([shot.class_id, boxes]).astype(np.float32)[:MAX_OBJECTS]
         labels[place, : len(found)] = found
+
+
+def _meetings(scene: Scene) -> npt.NDArray[np.int64]:
+    """The frames in which two objects touch or nearly do; they are few, and the hardest."""
+    times = np.arange(scene.frames) / scene.fps
+    boxes = [spans(actor, scene.camera, times) for actor in scene.actors]
+    meet = np.zeros(scene.frames, bool)
+    for number, first in enumerate(boxes):
+        for second in boxes[:number]:
+            least = np.maximum(first[:, :2], second[:, :2])
+            most = np.minimum(first[:, 2:], second[:, 2:])
+            middle = (least[:, 0] + most[:, 0]) / 2
+            near = (most - least > -NEAR * scene.size[0]).all(axis=1)
+            meet |= near & (middle > 0) & (middle < scene.size[0])
+    return np.flatnonzero(meet)
 
 
 def fit(image: Pictures, xyxy: Labels) -> tuple[Pictures, Labels]:
