@@ -76,9 +76,10 @@ class Training:
 
     def rate(self) -> float:
         """Linear warm-up, then a cosine down."""
-        if self.step < WARM_UP:
-            return self.peak * (self.step + 1) / WARM_UP
-        done = (self.step - WARM_UP) / max(self.steps - WARM_UP, 1)
+        warm_up = min(WARM_UP, self.steps // 10)
+        if self.step < warm_up:
+            return self.peak * (self.step + 1) / warm_up
+        done = (self.step - warm_up) / max(self.steps - warm_up, 1)
         return LAST_RATE + (self.peak - LAST_RATE) * (1 + math.cos(math.pi * min(done, 1))) / 2
 
     def start_from(self, path: Path) -> None:
