@@ -22,8 +22,10 @@ STEP_S = 0.1
 CLEAR_SHARE = 0.6
 MIN_VIEW_S = 1.3
 MAX_HIDDEN_S = 0.6
-# Two people of whom one ever covers more than this of the other are one blob.
-BLOB_SHARE = 0.35
+# Two people of whom one, with so many heights of room on both sides, ever covers more than this
+# share of the other are one blob.
+BLOB_SHARE, ROOM = 0.35, 0.25
+LANES_APART_M = 4.0
 EDGE_GAP_S = 1.0
 
 
@@ -67,13 +69,24 @@ def _is_on_an_edge(actor: Actor, places: Places, times: Times) -> bool:
 
 
 def _are_one_blob(one: Actor, other: Actor, camera: Camera, times: Times) -> bool:
-    """Whether two people are so much behind each other that nobody can tell them apart."""
-    if one.look.kind != "person" or other.look.kind != "person":
-        return False
+    """Whether two people are too near each other to be told apart, or a car overtakes a cyclist."""
+    kinds = {one.look.kind, other.look.kind}
     boxes, others = (spans(actor, camera, times) for actor in (one, other))
-    covered = np.maximum(_covered(boxes, others), _covered(others, boxes))
     seen = np.minimum(_inside(boxes, camera.size[0]), _inside(others, camera.size[0])) > 0
-    return bool((seen & (covered > BLOB_SHARE)).any())
+    if kinds == {"person"}:
+        wide, others_wide = _widened(boxes), _widened(others)
+        covered = np.maximum(_covered(wide, others_wide), _covered(others_wide, wide))
+        return bool((seen & (covered > BLOB_SHARE)).any())
+    if kinds == {"bicycle", "car"} and abs(one.z - other.z) < LANES_APART_M:
+        level = (boxes[:, 0] < others[:, 2]) & (others[:, 0] < boxes[:, 2])
+        return bool((seen & level).any())
+    return False
+
+
+def _widened(boxes: Boxes) -> Boxes:
+    """With room for arms and legs on both sides."""
+    room = ROOM * (boxes[:, 3] - boxes[:, 1])
+    return np.asarray(boxes + np.stack([-room, 0 * room, room, 0 * room], 1))
 
 
 def _take_turns(one: Actor, other: Actor, camera: Camera, times: Times) -> bool:

@@ -20,11 +20,11 @@ def candidates(
     lanes = (
         (CYCLE_EDGE + 1.9, 1, rng.uniform(6.5, 10), (15, 38), ("car",)),
         (FAR_LANE + 1.1, -1, rng.uniform(6.5, 10), (15, 38), ("car", "bus")),
-        (KERB + 0.25, 1, rng.uniform(3.6, 5.2), (18, 50), ("bicycle",)),
+        (KERB + 0.25, 1, rng.uniform(3.6, 5.2), (8, 20), ("bicycle",)),
     )
     for z, direction, speed, gaps, kinds in lanes:
         yield from _traffic(camera, seconds, rng, z, direction, speed, gaps, kinds)
-    for edge, side, number in ((NEAR_EDGE, KERB - 0.3, 5), (FAR_KERB + 1.9, FRONTS, 5)):
+    for edge, side, number in ((NEAR_EDGE, KERB - 0.3, 5), (FAR_KERB + 1.9, FRONTS, 2)):
         for _ in range(int(rng.poisson(number * (seconds + 8) / 28))):
             direction = int(rng.choice([-1, 1]))
             way = rng.uniform(0.6, 0.9)
