@@ -16,7 +16,7 @@ from tallylens import Counter
 from tallylens.cli import main
 from tallylens.commands import demo as command
 from tallylens.demo.model import demo_model, float_model
-from tallylens.demo.outcome import Outcome, compare
+from tallylens.demo.outcome import Outcome
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
 from tallylens.edge_runtime.engines import open_engine
@@ -34,16 +34,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
-def test_the_default_street_is_counted_nearly_right() -> None:
-    """Over a fifth off would be a broken model or tracker; benchmarks/demo.py has the figures."""
-    scene = Scene(fps=10)
-    with Counter(demo_model(), lines=[scene.line], zones=[scene.zone]) as counter:
-        report = counter.run(open_scene(scene))
-    outcome = compare(report, scene)
-    there = sum(sum(counts.values()) for counts in outcome.truth.values())
-    assert there > 20
-    assert outcome.error <= 0.2 * there
-    assert report.frames == scene.frames
+def test_the_default_demo_is_exactly_right(run_demo: Run) -> None:
+    status, out, _ = run_demo("--json", "--seconds", "20", "--fps", "30")
+    document = json.loads(out)
+    assert status == 0
+    assert document["counts"] == document["truth"]
+    assert sum(sum(counts.values()) for counts in document["truth"].values()) > 20
+    assert document["frames"] == 600
 
 
 def test_json_is_one_document(run_demo: Run, tmp_path: Path) -> None:
