@@ -59,14 +59,15 @@ class Totals:
 
 @dataclass(frozen=True)
 class LinkState:
-    """The link as it is now; seconds and bytes."""
+    """The link as it is now; seconds and bytes. `allowed`: the server has not said to wait."""
 
     connected: bool
     room: int
+    allowed: bool
     silent_s: float
     rtt_s: float
     bandwidth: float
-    server_p95_s: float
+    server_s: float
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class CloudClient:
         self._tls = _tls(self.url, ca)
         self._stream = ClientStream(hello)
         self._estimate = LinkEstimate()
+        self._refused_until = 0.0
         self._on_late = on_late
         self._lock = threading.Lock()
         self._replies: dict[int, Future[Reply]] = {}
@@ -142,10 +144,11 @@ class CloudClient:
             return LinkState(
                 self._stream.connected,
                 self._stream.room,
+                now >= self._refused_until,
                 estimate.silent_s(now),
                 estimate.rtt.p95,
                 estimate.bandwidth.mean,
-                estimate.server.p95,
+                estimate.server.mean,
             )
 
     def expected_s(self, size: int) -> float:
@@ -302,6 +305,9 @@ class CloudClient:
             self.totals.answered += 1
         else:
             self._estimate.answered(message.sequence, in_server_s, now)
+            # The server alone knows what a key has left, over all its clients.
+            until = now + message.retry_after_ms / 1000
+            self._refused_until = max(self._refused_until, until)
             self.totals.rejected += 1
         reply = self._replies.pop(message.sequence, None)
         if reply is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -17,15 +16,17 @@ import numpy.typing as npt
 
 from ..edge_runtime.pipeline import Detects
 from ..edge_runtime.types import Detections, Image
+from .answers import Answers
 from .change import changed_by, thumbnail
 from .client import CloudClient, Submission
 from .client_stream import Outgoing
 from .corrections import Corrections
 from .credentials import Secret
+from .decisions import DecisionLog
 from .estimates import Ewma
-from .messages import Result
-from .packing import Packer
-from .policy import Decision, Offload, Policy, Situation
+from .messages import Result, Welcome
+from .packing import BEST_JPEG, EXACT, Packer
+from .policy import Decision, Offload, Policy, Situation, static_reason
 from .protocol import MAX_CREDITS
 from .reward import predicted_reward
 
@@ -38,14 +39,16 @@ CONNECT_S = 5.0
 WAITING = 4
 # Of the time until the deadline, what the way up may take.
 TRANSFER_SHARE = 0.5
-UNKNOWN_QUOTA = 1 << 62
 
 
 @dataclass(frozen=True)
 class OffloadOptions:
-    """Where the cloud is, when to ask it, and how long a frame may take in all, in seconds.
+    """Where the cloud is, when to ask it, and what the device may spend.
 
-    Without a deadline it is half a second for live sources, and ten for files.
+    Args:
+        deadline_s: a frame may take in all; by default half a second for live sources, ten for
+            files.
+        memory_bytes: what the local model may take before the cloud is asked for every frame.
     """
 
     address: str
@@ -53,6 +56,7 @@ class OffloadOptions:
     mode: Offload = "auto"
     ca: Path | None = None
     deadline_s: float | None = None
+    memory_bytes: int | None = None
 
 
 class Offloader:
@@ -63,6 +67,7 @@ class Offloader:
         class_names: of that model.
         options: where and when.
         live: frames come whether or not the last one is done.
+        model_bytes: of the local model's file.
         connect: makes the client; for tests.
     """
 
@@ -74,7 +79,9 @@ class Offloader:
         connect: Callable[..., CloudClient] = CloudClient,
         *,
         live: bool = True,
+        model_bytes: int = 0,
     ) -> None:
+        self._live, self._model_bytes = live, model_bytes
         default_s = LIVE_DEADLINE_S if live else FILE_DEADLINE_S
         self._deadline_s = options.deadline_s or default_s
         self._idle: SimpleQueue[Detects] = SimpleQueue()
@@ -86,15 +93,16 @@ class Offloader:
         self._names = class_names
         self._lock = threading.Lock()
         self._packing = threading.Lock()
+        self._timing = threading.Lock()
         self._local_s = Ewma()
-        self._decisions: Counter[tuple[str, str]] = Counter()
-        self._longest_s = 0.0
+        self._log = DecisionLog()
         self._corrections = Corrections()
         self._seen: tuple[npt.NDArray[np.float32], Detections] | None = None
         self._waits: dict[int, tuple[float, float]] = {}
         self._client = connect(options.address, options.key, ca=options.ca, on_late=self._correct)
         self._packer: Packer | None = None
-        self._class_ids = np.empty(0, np.int32)
+        self._answers = Answers((), class_names)
+        self._serves: tuple[Any, ...] = ()
 
     def start(self) -> bool:
         """Connect; False where the server cannot be reached now (it is tried on).
@@ -119,19 +127,48 @@ class Offloader:
     def detect(self, image: Image) -> Detections:
         """Objects in `image`, from whichever model the policy chose; any thread."""
         begun = time.monotonic()
-        before = self._local(image) if self._options.mode != "always" else None
+        favours = self._favours()
+        before = self._beforehand(image, favours)
         small = thumbnail(image)
-        decision = self._decide(small, before, begun)
+        decision = self._decide(small, before, begun, favours)
         found, decision = self._carry_out(decision, image, before, begun)
-        with self._lock:
-            self._decisions[decision.action, decision.reason] += 1
-            self._longest_s = max(self._longest_s, time.monotonic() - begun)
-            if decision.action != "skip":
+        self._log.add(decision, time.monotonic() - begun)
+        if decision.action != "skip":
+            with self._lock:
                 self._seen = (small, found)
         return found
 
+    def _favours(self) -> str:
+        """A reason to send every frame of `auto`, or ""."""
+        link = self._client.state()
+        packer, lanes = self._packer, len(self.lanes())
+        cloud_s = 0.0
+        if packer is not None and link.bandwidth:
+            # A link carries frames one after the other; what they wait for is waited for at once.
+            cloud_s = max(
+                packer.expected_bytes() / link.bandwidth, (link.rtt_s + link.server_s) / lanes
+            )
+        return static_reason(
+            model_bytes=self._model_bytes,
+            memory_bytes=self._options.memory_bytes,
+            live=self._live,
+            local_s=self._local_s.mean / self._workers,
+            cloud_s=cloud_s,
+        )
+
+    def _beforehand(self, image: Image, favours: str) -> Detections | None:
+        """What `auto` looks at before it asks; and once in any mode, to know how long it takes."""
+        if self._options.mode != "always" and not favours:
+            return self._local(image)
+        with self._timing:
+            return None if self._local_s.samples else self._local(image)
+
     def _decide(
-        self, small: npt.NDArray[np.float32], before: Detections | None, begun: float
+        self,
+        small: npt.NDArray[np.float32],
+        before: Detections | None,
+        begun: float,
+        favours: str,
     ) -> Decision:
         link = self._client.state()
         packer = self._pack_for_model()
@@ -143,11 +180,12 @@ class Offloader:
                     reward=predicted_reward(before) if before is not None else 0.0,
                     connected=link.connected and packer is not None,
                     room=link.room,
-                    quota=UNKNOWN_QUOTA,
+                    allowed=link.allowed,
                     silent_s=link.silent_s,
                     expected_s=self._client.expected_s(packer.expected_bytes()) if packer else 0.0,
                     deadline_s=self._deadline_s - (time.monotonic() - begun),
                     local_s=self._local_s.p95 if before is None else 0.0,
+                    favours=favours,
                 )
             )
 
@@ -209,32 +247,38 @@ class Offloader:
                 self._waits.pop(next(iter(self._waits)))
             return None
         self._waits.pop(submission.frame.sequence, None)
-        return self._detections(reply, scale)
+        return self._answers.read(reply, scale)
 
     def _correct(self, frame: Outgoing, result: Result) -> None:
         """An answer after its frame was counted still knows what the objects are."""
         scale = self._waits.pop(frame.sequence, None)
         if scale is not None:
-            self._corrections.note(self._detections(result, scale), time.monotonic())
+            self._corrections.note(self._answers.read(result, scale), time.monotonic())
 
     def _pack_for_model(self) -> Packer | None:
-        """Ready as soon as the server has said what it runs."""
+        """Ready as soon as the server has said what it runs; one that came back may run another."""
         welcome = self._client.welcome
-        if self._packer is None and welcome is not None:
-            known = {name: i for i, name in enumerate(self._names)}
-            ids = [known.get(name, -1) for name in welcome.classes]
-            self._class_ids = np.array(ids, np.int32)
-            self._packer = Packer(welcome.input_size)
-        return self._packer
+        if welcome is None:
+            return None
+        serves = (welcome.classes, welcome.input_size, welcome.limits.frame_bytes)
+        with self._lock:
+            if self._packer is None or serves != self._serves:
+                self._serves = serves
+                self._answers = Answers(welcome.classes, self._names)
+                self._packer = self._new_packer(welcome)
+            return self._packer
 
-    def _detections(self, result: Result, scale: tuple[float, float]) -> Detections:
-        """In pixels of the camera's picture and classes of the local model."""
-        rows = np.array(result.detections, np.float64).reshape(-1, 6)
-        rows = rows[rows[:, 5] < len(self._class_ids)]
-        class_id = self._class_ids[rows[:, 5].astype(np.int32)]
-        known = class_id >= 0
-        boxes = (rows[:, :4] * np.tile(scale, 2)).astype(np.float32)
-        return Detections(boxes[known], rows[known, 4].astype(np.float32), class_id[known])
+    def _new_packer(self, welcome: Welcome) -> Packer:
+        """Who sends everything there wants what is counted here: pixels as they are, if the link
+        carries them. A live source finds that out first; `auto` has no bytes to spare.
+        """
+        always = self._options.mode == "always"
+        return Packer(
+            welcome.input_size,
+            welcome.limits.frame_bytes,
+            top=EXACT if always else BEST_JPEG,
+            start=EXACT if always and not self._live else BEST_JPEG,
+        )
 
     def close(self) -> None:
         """Say goodbye to the server."""
@@ -242,20 +286,10 @@ class Offloader:
 
     def report(self) -> dict[str, Any]:
         """What was decided how often and why, and what went over the link."""
-        with self._lock:
-            counted: Counter[str] = Counter()
-            for (action, _), number in self._decisions.items():
-                counted[action] += number
-            reasons = [
-                {"action": action, "reason": reason, "frames": number}
-                for (action, reason), number in self._decisions.most_common()
-            ]
-            longest_s = self._longest_s
         totals, link = self._client.totals, self._client.state()
         return {
             "mode": self._options.mode,
-            "frames": {action: counted[action] for action in ("local", "cloud", "skip")},
-            "decisions": reasons,
+            **self._log.report(),
             "sent_bytes": totals.sent_bytes,
             "rejected": totals.rejected,
             "dropped": totals.dropped,
@@ -264,6 +298,5 @@ class Offloader:
             "connections": totals.connections,
             "rtt_ms": round(link.rtt_s * 1000, 1),
             "bytes_per_second": round(link.bandwidth),
-            "longest_frame_ms": round(longest_s * 1000, 1),
             "deadline_ms": round(self._deadline_s * 1000),
         }

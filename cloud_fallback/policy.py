@@ -28,7 +28,7 @@ class Situation:
         changed: mean grey levels by which the most changed part differs from the last frame that a
             model saw; None where there is none.
         reward: what the bigger model would add, as predicted from the local detections.
-        connected, room, quota: the link, credits left, frames that the key has left today.
+        connected, room, allowed: the link, credits left, and whether the key has frames left now.
         silent_s: how long frames have waited without any answer.
         expected_s: until the answer, 19 times of 20.
         deadline_s: until the frame must be counted.
@@ -40,7 +40,7 @@ class Situation:
     reward: float
     connected: bool
     room: int
-    quota: int
+    allowed: bool
     silent_s: float
     expected_s: float
     deadline_s: float
@@ -64,7 +64,7 @@ def unavailable(situation: Situation) -> str:
         return "the server is silent"
     if situation.room <= 0:
         return "no credit"
-    if situation.quota <= 0:
+    if not situation.allowed:
         return "no quota"
     return ""
 
@@ -111,7 +111,7 @@ def static_reason(
     *,
     model_bytes: int,
     memory_bytes: int | None,
-    frames_left: int | None,
+    live: bool,
     local_s: float,
     cloud_s: float,
 ) -> str:
@@ -120,11 +120,11 @@ def static_reason(
     Args:
         model_bytes: of the local model; running takes about three times its file.
         memory_bytes: what the device may spend on it; None for no limit.
-        frames_left: of a file; None for a live source, which is as long here as there.
-        local_s, cloud_s: seconds a frame, all workers together.
+        live: a source that is as long here as there; a file is not.
+        local_s, cloud_s: seconds a frame, all workers together; 0 where that is not known yet.
     """
     if memory_bytes is not None and 3 * model_bytes > memory_bytes:
         return "the model does not fit this device"
-    if frames_left is not None and cloud_s and cloud_s * 1.2 < local_s:
+    if not live and cloud_s and cloud_s * 1.2 < local_s:
         return "the file is done sooner there"
     return ""

@@ -278,7 +278,9 @@ class Counter:
         from tallylens.cloud_fallback.offload import Offloader
 
         names = team.metadata.class_names
-        self._offloader = Offloader(team.workers, names, self._offload, live=live)
+        self._offloader = Offloader(
+            team.workers, names, self._offload, live=live, model_bytes=team.model_bytes
+        )
         if not self._offloader.start():
             ledger.warnings.append("the cloud cannot be reached; counting on this device alone")
 

@@ -7,10 +7,12 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...edge_runtime.errors import ProtocolError
-from ...edge_runtime.types import Detections
+from ...edge_runtime.types import Detections, FloatArray
 from ..messages import Bye, Control, Hello, Reason, Result, Welcome, encode
 from ..protocol import FIRST_MESSAGE_SECONDS, CloseCode, FrameHeader, decode_client
 from ..server_stream import Answer, Arrival
@@ -255,14 +257,14 @@ class Connection:
 
 
 def _rows(found: Detections) -> tuple[tuple[float, float, float, float, float, int], ...]:
-    """As a message has them: thousandths of a pixel, millionths of a score."""
-    boxes, scores = found.xyxy.round(3).tolist(), found.confidence.round(6).tolist()
+    """As a message has them: every float32 by the fewest digits that name it."""
+    boxes, scores = _shortest(found.xyxy).tolist(), _shortest(found.confidence).tolist()
     return tuple(
-        (*map(_short, box), _short(score), kind)
+        (*box, score, kind)
         for box, score, kind in zip(boxes, scores, found.class_id.tolist(), strict=True)
     )
 
 
-def _short(value: float) -> float:
-    """float32 has long decimals as a float64; no reader needs them."""
-    return round(value, 6)
+def _shortest(values: FloatArray) -> npt.NDArray[np.float64]:
+    """A float32 has long decimals as a float64; no reader needs them."""
+    return values.astype("U16").astype(np.float64)
