@@ -140,14 +140,13 @@ class Offloader:
 
     def _favours(self) -> str:
         """A reason to send every frame of `auto`, or ""."""
-        link = self._client.state()
-        packer, lanes = self._packer, len(self.lanes())
+        link, welcome, packer = self._client.state(), self._client.welcome, self._packer
         cloud_s = 0.0
-        if packer is not None and link.bandwidth:
-            # A link carries frames one after the other; what they wait for is waited for at once.
-            cloud_s = max(
-                packer.expected_bytes() / link.bandwidth, (link.rtt_s + link.server_s) / lanes
-            )
+        if welcome is not None and packer is not None and link.bandwidth:
+            # A link carries frames one after the other; for answers they wait side by side.
+            waiting = max(1, welcome.credits - link.room)
+            transfer_s = packer.expected_bytes() / link.bandwidth
+            cloud_s = max(transfer_s, (link.rtt_s + link.server_s) / waiting)
         return static_reason(
             model_bytes=self._model_bytes,
             memory_bytes=self._options.memory_bytes,
@@ -216,8 +215,9 @@ class Offloader:
         """The cloud's answer, if it leaves time to go on without it."""
         packer = self._packer
         assert packer is not None, "there is a connection"
-        # Without an answer every lane goes on with a detector of its own, or waits for one.
-        turns = -(-len(self.lanes()) // self._workers)
+        # Without an answer every lane goes on with a detector of its own, or waits for one; and
+        # one turn more, since then all of them are busy.
+        turns = 1 - (-len(self.lanes()) // self._workers)
         reserve = 0.0 if have_local else turns * self._local_s.p95
         last = begun + self._deadline_s - reserve
         link = self._client.state()
