@@ -59,7 +59,11 @@ class Totals:
 
 @dataclass(frozen=True)
 class LinkState:
-    """The link as it is now; seconds and bytes. `allowed`: the server has not said to wait."""
+    """The link as it is now; seconds and bytes.
+
+    `allowed`: the server has not said to wait. `owed_s`: how long frames that nobody insists on
+    should leave the link alone.
+    """
 
     connected: bool
     room: int
@@ -68,6 +72,7 @@ class LinkState:
     rtt_s: float
     bandwidth: float
     server_s: float
+    owed_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -149,12 +154,13 @@ class CloudClient:
                 estimate.rtt.p95,
                 estimate.bandwidth.mean,
                 estimate.server.mean,
+                estimate.owed_s(now),
             )
 
     def expected_s(self, size: int) -> float:
         """About how long a frame of `size` bytes takes now."""
         with self._lock:
-            return self._estimate.expected_s(size)
+            return self._estimate.expected_s(size, time.monotonic())
 
     def submit(self, picture: Picture, capture_us: int, deadline_s: float) -> Submission | None:
         """Hand a frame over; None where there is no connection or no credit. Never waits."""

@@ -25,7 +25,7 @@ from .credentials import Secret
 from .decisions import DecisionLog
 from .estimates import Ewma
 from .messages import Result, Welcome
-from .packing import BEST_JPEG, EXACT, Packer
+from .packing import BEST_JPEG, EXACT, SPARING, Packer
 from .policy import Decision, Offload, Policy, Situation, static_reason
 from .protocol import MAX_CREDITS
 from .reward import predicted_reward
@@ -39,6 +39,8 @@ CONNECT_S = 5.0
 WAITING = 4
 # Of the time until the deadline, what the way up may take.
 TRANSFER_SHARE = 0.5
+# For threads to wake up in.
+SPARE_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Offloader:
         self._packing = threading.Lock()
         self._timing = threading.Lock()
         self._local_s = Ewma()
-        self._log = DecisionLog()
+        self._log = DecisionLog(self._deadline_s)
         self._corrections = Corrections()
         self._seen: tuple[npt.NDArray[np.float32], Detections] | None = None
         self._waits: dict[int, tuple[float, float]] = {}
@@ -127,16 +129,31 @@ class Offloader:
     def detect(self, image: Image) -> Detections:
         """Objects in `image`, from whichever model the policy chose; any thread."""
         begun = time.monotonic()
-        favours = self._favours()
-        before = self._beforehand(image, favours)
         small = thumbnail(image)
-        decision = self._decide(small, before, begun, favours)
-        found, decision = self._carry_out(decision, image, before, begun)
+        found, decision = self._glance(small) or self._look(image, begun)
         self._log.add(decision, time.monotonic() - begun)
         if decision.action != "skip":
             with self._lock:
                 self._seen = (small, found)
         return found
+
+    def _glance(self, small: npt.NDArray[np.float32]) -> tuple[Detections, Decision] | None:
+        with self._lock:
+            seen = self._seen
+        decision = self._policy.glance(changed_by(seen[0], small)) if seen else None
+        return (seen[1], decision) if seen and decision else None
+
+    def _look(self, image: Image, begun: float) -> tuple[Detections, Decision]:
+        favours = self._favours()
+        before = self._beforehand(image, favours)
+        decision = self._decide(before, begun, favours)
+        if decision.action == "cloud":
+            found = self._ask(image, begun, before is not None)
+            if found is not None:
+                return found, decision
+            decision = Decision("local", "no answer in time")
+        found = before if before is not None else self._local(image)
+        return self._corrections.apply(found, time.monotonic()), decision
 
     def _favours(self) -> str:
         """A reason to send every frame of `auto`, or ""."""
@@ -162,44 +179,23 @@ class Offloader:
         with self._timing:
             return None if self._local_s.samples else self._local(image)
 
-    def _decide(
-        self,
-        small: npt.NDArray[np.float32],
-        before: Detections | None,
-        begun: float,
-        favours: str,
-    ) -> Decision:
+    def _decide(self, before: Detections | None, begun: float, favours: str) -> Decision:
         link = self._client.state()
         packer = self._pack_for_model()
+        situation = Situation(
+            reward=predicted_reward(before) if before is not None else 0.0,
+            connected=link.connected and packer is not None,
+            room=link.room,
+            allowed=link.allowed,
+            owed_s=link.owed_s,
+            silent_s=link.silent_s,
+            expected_s=self._client.expected_s(packer.expected_bytes()) if packer else 0.0,
+            deadline_s=self._deadline_s - (time.monotonic() - begun),
+            local_s=self._local_s.p95 if before is None else 0.0,
+            favours=favours,
+        )
         with self._lock:
-            changed = changed_by(self._seen[0], small) if self._seen else None
-            return self._policy.decide(
-                Situation(
-                    changed=changed,
-                    reward=predicted_reward(before) if before is not None else 0.0,
-                    connected=link.connected and packer is not None,
-                    room=link.room,
-                    allowed=link.allowed,
-                    silent_s=link.silent_s,
-                    expected_s=self._client.expected_s(packer.expected_bytes()) if packer else 0.0,
-                    deadline_s=self._deadline_s - (time.monotonic() - begun),
-                    local_s=self._local_s.p95 if before is None else 0.0,
-                    favours=favours,
-                )
-            )
-
-    def _carry_out(
-        self, decision: Decision, image: Image, before: Detections | None, begun: float
-    ) -> tuple[Detections, Decision]:
-        if decision.action == "skip" and self._seen is not None:
-            return self._seen[1], decision
-        if decision.action == "cloud":
-            found = self._ask(image, begun, before is not None)
-            if found is not None:
-                return found, decision
-            decision = Decision("local", "no answer in time")
-        found = before if before is not None else self._local(image)
-        return self._corrections.apply(found, time.monotonic()), decision
+            return self._policy.decide(situation)
 
     def _local(self, image: Image) -> Detections:
         detector = self._idle.get()
@@ -219,11 +215,12 @@ class Offloader:
         # one turn more, since then all of them are busy.
         turns = 1 - (-len(self.lanes()) // self._workers)
         reserve = 0.0 if have_local else turns * self._local_s.p95
-        last = begun + self._deadline_s - reserve
+        last = begun + self._deadline_s - reserve - SPARE_S
         link = self._client.state()
         with self._packing:
-            # Frames under way share the link, and the answer needs time as well.
-            transfer_s = (last - begun - link.rtt_s) * TRANSFER_SHARE / len(self.lanes())
+            # All lanes of `always` share the link; the answer needs time as well.
+            sharing = len(self.lanes()) if self._options.mode == "always" else 1
+            transfer_s = (last - begun - link.rtt_s) * TRANSFER_SHARE / sharing
             packer.adapt(link.bandwidth, transfer_s)
             picture = packer.pack(image)
         left = last - time.monotonic()
@@ -236,22 +233,25 @@ class Offloader:
         height, width = image.shape[:2]
         picture = submission.frame.picture
         scale = (width / picture.width, height / picture.height)
-        self._waits[submission.frame.sequence] = scale
+        with self._lock:
+            self._waits[submission.frame.sequence] = scale
+            while len(self._waits) > 2 * MAX_CREDITS:  # answers that never came
+                self._waits.pop(next(iter(self._waits)))
         try:
             reply = submission.reply.result(max(0.0, last - time.monotonic()))
         except FutureTimeout:
             reply = None
         if not isinstance(reply, Result):
             self._client.give_up(submission)
-            while len(self._waits) > 2 * MAX_CREDITS:  # answers that never come
-                self._waits.pop(next(iter(self._waits)))
             return None
-        self._waits.pop(submission.frame.sequence, None)
+        with self._lock:
+            self._waits.pop(submission.frame.sequence, None)
         return self._answers.read(reply, scale)
 
     def _correct(self, frame: Outgoing, result: Result) -> None:
         """An answer after its frame was counted still knows what the objects are."""
-        scale = self._waits.pop(frame.sequence, None)
+        with self._lock:
+            scale = self._waits.pop(frame.sequence, None)
         if scale is not None:
             self._corrections.note(self._answers.read(result, scale), time.monotonic())
 
@@ -270,15 +270,14 @@ class Offloader:
 
     def _new_packer(self, welcome: Welcome) -> Packer:
         """Who sends everything there wants what is counted here: pixels as they are, if the link
-        carries them. A live source finds that out first; `auto` has no bytes to spare.
+        carries them; a live source finds that out first. `auto` spares bytes.
         """
-        always = self._options.mode == "always"
-        return Packer(
-            welcome.input_size,
-            welcome.limits.frame_bytes,
-            top=EXACT if always else BEST_JPEG,
-            start=EXACT if always and not self._live else BEST_JPEG,
-        )
+        most = welcome.limits.frame_bytes
+        if self._options.mode == "auto":
+            best, worst = SPARING
+            return Packer(welcome.input_size, most, top=best, bottom=worst, start=best)
+        start = BEST_JPEG if self._live else EXACT
+        return Packer(welcome.input_size, most, top=EXACT, start=start)
 
     def close(self) -> None:
         """Say goodbye to the server."""
@@ -298,5 +297,4 @@ class Offloader:
             "connections": totals.connections,
             "rtt_ms": round(link.rtt_s * 1000, 1),
             "bytes_per_second": round(link.bandwidth),
-            "deadline_ms": round(self._deadline_s * 1000),
         }

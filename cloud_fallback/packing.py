@@ -18,7 +18,7 @@ QUALITIES = (90, 80, 70, 60, 50, 40)
 SCALES = (1.0, 0.75, 0.5)
 UP_AT = 0.6
 # Of the pixels' bytes, about what JPEG at quality 90 leaves.
-_JPEG_SHARE = 1 / 12
+_JPEG_SHARE = 1 / 16
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ LADDER = (
     *(Step(1.0, quality) for quality in QUALITIES),
     *(Step(scale, quality) for scale, quality in product(SCALES[1:], (60, 40))),
 )
-EXACT, BEST_JPEG = 0, 1
+EXACT, BEST_JPEG, LAST = 0, 1, len(LADDER) - 1
+# For who spares bytes: half of those of BEST_JPEG for most of what the bigger model adds, down to
+# where smaller pictures add less for a byte than fewer of these (`benchmarks/ladder.py`).
+SPARING = (LADDER.index(Step(1.0, 60)), LADDER.index(Step(1.0, 40)))
 
 
 class Packer:
@@ -46,7 +49,7 @@ class Packer:
     Args:
         input_size: (height, width) of the bigger model.
         most_bytes: of one frame, by the server's limits.
-        top: the best step to be used.
+        top, bottom: the best and the worst step to be used.
         start: the first step.
     """
 
@@ -56,10 +59,11 @@ class Packer:
         most_bytes: int,
         *,
         top: int = BEST_JPEG,
+        bottom: int = LAST,
         start: int = BEST_JPEG,
     ) -> None:
         self._input, self._most_bytes = input_size, most_bytes
-        self._top, self._step = top, start
+        self._top, self._bottom, self._step = top, bottom, start
         self._preprocessor = Preprocessor()
         self._pixels = input_size[0] * input_size[1]
         self._sizes: deque[int] = deque(maxlen=8)
@@ -104,7 +108,7 @@ class Packer:
         if not bandwidth:
             return
         carried = bandwidth * max(seconds, 1e-3)
-        if self.expected_bytes() > carried and self._step + 1 < len(LADDER):
+        if self.expected_bytes() > carried and self._step < self._bottom:
             self._move(1)
         elif self._step > self._top and self._larger() < UP_AT * carried:
             self._move(-1)

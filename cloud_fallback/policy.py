@@ -15,8 +15,9 @@ Offload = Literal["auto", "never", "always"]
 
 # Grey levels by which the most changed of 16 x 9 parts may differ: the noise of a good sensor.
 UNCHANGED = 2.0
-# Of the frames, the most that `auto` sends; the threshold on the reward moves to keep to it.
-SHARE = 0.4
+# Of the frames, the most that `auto` sends; the threshold on the reward moves to keep to it. What
+# the link or the key has no room for is sent less often still.
+SHARE = 0.8
 _STEP = 0.05
 
 
@@ -25,26 +26,25 @@ class Situation:
     """What is known when a frame has been taken. Seconds, bytes.
 
     Args:
-        changed: mean grey levels by which the most changed part differs from the last frame that a
-            model saw; None where there is none.
         reward: what the bigger model would add, as predicted from the local detections.
         connected, room, allowed: the link, credits left, and whether the key has frames left now.
+        owed_s: for which the link should rest, so that it is never full.
         silent_s: how long frames have waited without any answer.
         expected_s: until the answer, 19 times of 20.
         deadline_s: until the frame must be counted.
-        local_s: of the local model; None where the device cannot run it.
+        local_s: that the local model needs afterwards, where no answer comes.
         favours: a static reason to send every frame, or "".
     """
 
-    changed: float | None
     reward: float
     connected: bool
     room: int
     allowed: bool
+    owed_s: float
     silent_s: float
     expected_s: float
     deadline_s: float
-    local_s: float | None
+    local_s: float
     favours: str = ""
 
 
@@ -77,21 +77,29 @@ class Policy:
         self._share = share
         self._enough = 0.0
 
+    def glance(self, changed: float) -> Decision | None:
+        """What needs no model at all: mean grey levels by which the most changed part differs
+        from that of the last frame that a model saw.
+        """
+        if self.mode == "auto" and changed <= UNCHANGED:
+            return Decision("skip", "nothing changed")
+        return None
+
     def decide(self, now: Situation) -> Decision:
         """Where this frame goes."""
         if self.mode == "never":
             return Decision("local", "never asked for")
         problem = unavailable(now)
         if self.mode == "always":
-            return self._alone(now, problem) if problem else Decision("cloud", "always asked for")
-        if now.changed is not None and now.changed <= UNCHANGED:
-            return Decision("skip", "nothing changed")
+            return Decision("local", problem) if problem else Decision("cloud", "always asked for")
         if problem:
-            return self._alone(now, problem)
+            return Decision("local", problem)
         if now.favours:
             return Decision("cloud", now.favours)
-        if now.local_s is not None and now.expected_s > now.deadline_s - now.local_s:
+        if now.expected_s > now.deadline_s - now.local_s:
             return Decision("local", "too late for the deadline")
+        if now.owed_s > 0:
+            return Decision("local", "the link has done its share")
         return self._by_reward(now.reward)
 
     def _by_reward(self, reward: float) -> Decision:
@@ -101,10 +109,6 @@ class Policy:
         if worth:
             return Decision("cloud", "worth it")
         return Decision("local", "not worth it")
-
-    @staticmethod
-    def _alone(now: Situation, problem: str) -> Decision:
-        return Decision("skip" if now.local_s is None else "local", problem)
 
 
 def static_reason(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..edge_runtime.errors import ProtocolError
 from .messages import Reason, Reject, Result, Summary
-from .protocol import MAX_JUMP, FrameHeader, decode_frame
+from .protocol import MAX_CAPTURE_US, MAX_JUMP, FrameHeader, decode_frame
 
 Answer = Result | Reject
 
@@ -68,8 +68,8 @@ class ServerStream:
             return self._fresh(known) if known else self._refusal(sequence, "forgotten")
         if self.highest and sequence - self.highest > MAX_JUMP:
             raise ProtocolError(f"frame {sequence} follows frame {self.highest}")
-        if self._ordered and self.frames and header.capture_us <= self._capture_us:
-            raise ProtocolError("capture times that do not rise")
+        if self._ordered:
+            self._check_time(header.capture_us)
         self._capture_us = header.capture_us
         self.highest = sequence
         self.frames += 1
@@ -77,6 +77,13 @@ class ServerStream:
         if len(self._pending) > self.credits:
             return self.reject(sequence, "no_credit")
         return Arrival(header, picture)
+
+    def _check_time(self, capture_us: int) -> None:
+        """Who counts needs times that rise, and that 64 bits hold as nanoseconds."""
+        if self.frames and capture_us <= self._capture_us:
+            raise ProtocolError("capture times that do not rise")
+        if not abs(capture_us) <= MAX_CAPTURE_US:
+            raise ProtocolError("a capture time that is too far away")
 
     def answer(self, result: Result) -> Result:
         """Note and return the answer, with the acknowledgement and credits of now."""

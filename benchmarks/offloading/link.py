@@ -55,7 +55,11 @@ class Link:
         if self._refusing:
             writer.transport.abort()
             return
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:  # the server is dead
+            writer.transport.abort()
+            return
         self._writers |= {writer, back}
         with contextlib.suppress(OSError):
             await asyncio.gather(self._pump(reader, back), self._pump(there, writer))

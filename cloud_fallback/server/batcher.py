@@ -95,7 +95,7 @@ class Batcher:
         jobs = self._waiting.pop(owner, ())
         self._queued -= len(jobs)
         for job in jobs:
-            job.finish(Done("late"))
+            self._finish(job, Done("late"))
 
     def _take(self, limit: int) -> list[Job]:
         """Up to `limit` frames, the sessions in turn; late ones are refused on the way."""
@@ -109,7 +109,7 @@ class Batcher:
             if jobs:
                 self._waiting[owner] = jobs
             if job.expires <= now:
-                job.finish(Done("late", now - job.arrived))
+                self._finish(job, Done("late", now - job.arrived))
             else:
                 batch.append(job)
         return batch
@@ -134,7 +134,14 @@ class Batcher:
             outcomes = await loop.run_in_executor(self._lanes, self._work, detector, batch)
             spent = time.monotonic() - started
             for job, outcome in zip(batch, outcomes, strict=True):
-                job.finish(Done(outcome, started - job.arrived, spent))
+                self._finish(job, Done(outcome, started - job.arrived, spent))
+
+    def _finish(self, job: Job, done: Done) -> None:
+        """A fault with one answer does not end the lane."""
+        try:
+            job.finish(done)
+        except Exception:
+            self._metrics.fault("answering")
 
     def _work(self, detector: BatchDetector, batch: list[Job]) -> list[Detections | Reason]:
         """Decode and detect; a fault of one batch does not end the lane."""

@@ -8,11 +8,10 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...edge_runtime.errors import ProtocolError
-from ...edge_runtime.types import Detections, FloatArray
+from ...edge_runtime.types import Detections
 from ..messages import Bye, Control, Hello, Reason, Result, Welcome, encode
 from ..protocol import FIRST_MESSAGE_SECONDS, CloseCode, FrameHeader, decode_client
 from ..server_stream import Answer, Arrival
@@ -49,12 +48,13 @@ class Connection:
         self._socket = socket
         self._out: asyncio.Queue[Control | _CloseError] = asyncio.Queue(_QUEUE)
         self._session: Session | None = None
+        self._writer: asyncio.Task[None] | None = None
         self._deaf = 0
 
     async def run(self) -> None:
         """Speak until either end closes."""
         reader = asyncio.create_task(self._read())
-        writer = asyncio.create_task(self._write())
+        writer = self._writer = asyncio.create_task(self._write())
         done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
         if reader in done and not writer.done():
             await self._finish(reader, writer)
@@ -97,17 +97,25 @@ class Connection:
         self._out.put_nowait(_CloseError(CloseCode(code), reason[:100]))
 
     async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             message = await self._out.get()
+            # Cheaper than a task a message, which is what asyncio.wait_for would make.
+            patience = loop.call_later(SEND_SECONDS, self._lose_patience)
             try:
-                await asyncio.wait_for(self._say(message), SEND_SECONDS)
-                if isinstance(message, _CloseError):
-                    return
-            except asyncio.TimeoutError:
-                self._service.metrics.refused("not_reading")
-                return
+                await self._say(message)
             except (WebSocketDisconnect, RuntimeError):
                 return
+            finally:
+                patience.cancel()
+            if isinstance(message, _CloseError):
+                return
+
+    def _lose_patience(self) -> None:
+        """The client has not read for long."""
+        self._service.metrics.refused("not_reading")
+        if self._writer is not None:
+            self._writer.cancel()
 
     async def _say(self, message: Control | _CloseError) -> None:
         if isinstance(message, _CloseError):
@@ -257,14 +265,9 @@ class Connection:
 
 
 def _rows(found: Detections) -> tuple[tuple[float, float, float, float, float, int], ...]:
-    """As a message has them: every float32 by the fewest digits that name it."""
-    boxes, scores = _shortest(found.xyxy).tolist(), _shortest(found.confidence).tolist()
+    """As a message has them: nine digits name a float32, and no reader needs more."""
+    values = np.column_stack((found.xyxy, found.confidence)).tolist()
     return tuple(
-        (*box, score, kind)
-        for box, score, kind in zip(boxes, scores, found.class_id.tolist(), strict=True)
+        (*(float(f"{value:.9g}") for value in row), kind)  # type: ignore[misc]
+        for row, kind in zip(values, found.class_id.tolist(), strict=True)
     )
-
-
-def _shortest(values: FloatArray) -> npt.NDArray[np.float64]:
-    """A float32 has long decimals as a float64; no reader needs them."""
-    return values.astype("U16").astype(np.float64)

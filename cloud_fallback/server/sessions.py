@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,7 +32,10 @@ class Outlet(Protocol):
 
 @dataclass
 class Session:
-    """One client's frames and answers. `left` is when its last connection was lost."""
+    """One client's frames and answers.
+
+    `left` is when its last connection was lost, `most` how many sessions its key may have waiting.
+    """
 
     id: str
     resume_hash: str
@@ -41,6 +45,7 @@ class Session:
     count: SessionCount | None = None
     outlet: Outlet | None = None
     left: float = 0.0
+    most: int = MAX_SESSIONS
 
     def send(self, answer: Answer) -> None:
         """To the client if it is there; what it misses it gets when it comes back."""
@@ -75,6 +80,7 @@ class Sessions:
             mode=hello.mode,
             stream=ServerStream(self._credits, ordered=count is not None),
             count=count,
+            most=caller.key.plan.connections,
         )
         self._sessions[session.id] = session
         return session, token
@@ -97,8 +103,17 @@ class Sessions:
         self._sessions.pop(session.id, None)
 
     def over(self) -> list[Session]:
-        """Sessions whose client stayed away too long, and the oldest of too many."""
-        waiting = sorted((one for one in self if one.outlet is None), key=lambda one: one.left)
+        """Sessions whose client stayed away too long, and the oldest of too many: in all, and of
+        one key, which may have as many waiting as connected.
+        """
+        waiting = sorted((one for one in self if one.outlet is None), key=lambda one: -one.left)
         limit = time.monotonic() - RESUME_SECONDS
-        surplus = max(0, len(self) - MAX_SESSIONS)
-        return [one for i, one in enumerate(waiting) if i < surplus or one.left < limit]
+        kept = MAX_SESSIONS - (len(self) - len(waiting))
+        of_key: Counter[str] = Counter()
+        over = []
+        for number, session in enumerate(waiting):
+            of_key[session.key_hash] += 1
+            surplus = number >= kept or of_key[session.key_hash] > session.most
+            if surplus or session.left < limit:
+                over.append(session)
+        return over

@@ -58,8 +58,6 @@ def _port(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    import asyncio
-
     from tallylens.extras import need_server
 
     need_server("serving a model")
@@ -67,9 +65,10 @@ def run(options: argparse.Namespace) -> int:
         return _add_key(options)
     _check(options)
     from tallylens.cloud_fallback.server.logs import log_as_json
+    from tallylens.cloud_fallback.server.run import run_loop
 
     log_as_json(options.log)
-    asyncio.run(_serve(options))
+    run_loop(_serve(options))
     return 0
 
 

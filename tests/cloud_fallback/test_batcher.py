@@ -157,3 +157,19 @@ def test_the_queue_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         detector.go.set()
 
     drive(detector, use)
+
+
+def test_an_answer_that_cannot_be_given_does_not_end_the_lane() -> None:
+    detector = Notes(max_batch=1)
+    detector.go.set()
+
+    def fail(_: Done) -> None:
+        raise RuntimeError("nobody can count this")
+
+    async def use(queue: Queue) -> None:
+        now = time.monotonic()
+        queue.batcher.submit(Job("a", now + 60, lambda: picture(1), fail, now))
+        queue.put("b", 2)
+        await queue.all_done(1)
+
+    assert isinstance(drive(detector, use)[2].outcome, Detections)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tallylens.cloud_fallback.change import changed_by, thumbnail
 from tallylens.cloud_fallback.client_stream import Picture
 from tallylens.cloud_fallback.corrections import KEEP_S, Corrections
-from tallylens.cloud_fallback.estimates import Ewma, LinkEstimate
+from tallylens.cloud_fallback.estimates import LINK_SHARE, Ewma, LinkEstimate
 from tallylens.cloud_fallback.packing import BEST_JPEG, EXACT, LADDER, Packer
 from tallylens.cloud_fallback.policy import (
     UNCHANGED,
@@ -27,11 +27,11 @@ from tallylens.edge_runtime.core import Preprocessor
 from tallylens.edge_runtime.types import Detections
 
 GOOD = Situation(
-    changed=50.0,
     reward=0.9,
     connected=True,
     room=4,
     allowed=True,
+    owed_s=0.0,
     silent_s=0.0,
     expected_s=0.1,
     deadline_s=0.5,
@@ -39,15 +39,15 @@ GOOD = Situation(
 )
 situations = st.builds(
     Situation,
-    changed=st.none() | st.floats(0, 255),
     reward=st.floats(0, 1),
     connected=st.booleans(),
     room=st.integers(0, 8),
     allowed=st.booleans(),
+    owed_s=st.just(0.0) | st.floats(0, 1),
     silent_s=st.floats(0, 2),
     expected_s=st.floats(0, 2),
     deadline_s=st.floats(0, 1),
-    local_s=st.none() | st.floats(0, 1),
+    local_s=st.floats(0, 1),
     favours=st.sampled_from(["", "the file is done sooner there"]),
 )
 
@@ -57,20 +57,25 @@ situations = st.builds(
     [
         ({}, Decision("cloud", "worth it")),
         ({"reward": 0.0}, Decision("local", "not worth it")),
-        ({"changed": None}, Decision("cloud", "worth it")),
-        ({"changed": UNCHANGED}, Decision("skip", "nothing changed")),
         ({"connected": False}, Decision("local", "no connection")),
         ({"silent_s": 0.6}, Decision("local", "the server is silent")),
         ({"room": 0}, Decision("local", "no credit")),
         ({"allowed": False}, Decision("local", "no quota")),
         ({"expected_s": 0.495}, Decision("local", "too late for the deadline")),
-        ({"expected_s": 9.0, "local_s": None}, Decision("cloud", "worth it")),
-        ({"connected": False, "local_s": None}, Decision("skip", "no connection")),
+        ({"owed_s": 0.01}, Decision("local", "the link has done its share")),
+        ({"owed_s": 0.01, "favours": "it is small"}, Decision("cloud", "it is small")),
         ({"favours": "it is small", "reward": 0.0}, Decision("cloud", "it is small")),
     ],
 )
 def test_auto(changes: dict[str, object], decision: Decision) -> None:
     assert Policy("auto").decide(replace(GOOD, **changes)) == decision  # type: ignore[arg-type]
+
+
+def test_only_auto_leaves_out_what_did_not_change() -> None:
+    assert Policy("auto").glance(UNCHANGED) == Decision("skip", "nothing changed")
+    assert Policy("auto").glance(UNCHANGED + 0.1) is None
+    assert Policy("always").glance(0.0) is None
+    assert Policy("never").glance(0.0) is None
 
 
 @given(situations)
@@ -90,9 +95,7 @@ def test_auto_asks_only_for_what_can_come_in_time(situation: Situation) -> None:
         assert situation.connected
         assert situation.room > 0
         assert situation.allowed
-        in_time = situation.local_s is None or (
-            situation.expected_s + situation.local_s <= situation.deadline_s + 1e-9
-        )
+        in_time = situation.expected_s + situation.local_s <= situation.deadline_s + 1e-9
         assert situation.favours or in_time
 
 
@@ -187,8 +190,36 @@ def test_bandwidth_is_found_with_any_number_of_frames_under_way(
     measurable = min(rate, size / 1e-3)
     assert link.bandwidth.mean == pytest.approx(measurable, rel=0.1)
     assert link.server.mean == pytest.approx(server_s, abs=1e-9)
-    expected = link.expected_s(size)
+    expected = link.expected_s(size, 1e9)
     assert expected >= 0.9 * (server_s + size / rate)
+
+
+def known_link(rate: float) -> LinkEstimate:
+    link = LinkEstimate()
+    link.greeted(0.0)
+    link.sent(1, int(rate), 0.0)
+    link.answered(1, 0.0, 1.0)
+    return link
+
+
+def test_a_frame_waits_for_those_before_it() -> None:
+    link = known_link(1000.0)
+    assert link.expected_s(500, 10.0) == pytest.approx(0.5)
+    link.sent(2, 2000, 10.0)
+    link.sent(3, 1000, 10.0)
+    assert link.expected_s(500, 11.0) == pytest.approx(2.0 + 0.5)
+    link.lost()
+    assert link.expected_s(500, 11.0) == pytest.approx(0.5)
+
+
+def test_who_waits_until_nothing_is_owed_uses_a_share_of_the_link() -> None:
+    link, now, used = known_link(1000.0), 10.0, 0.0
+    for number in range(2, 200):
+        while link.owed_s(now) > 0:
+            now += 0.001
+        link.sent(number, 300, now)
+        used += 0.3
+    assert used / (now - 10.0) == pytest.approx(LINK_SHARE, abs=0.01)
 
 
 def test_silence_is_measured_while_something_is_under_way() -> None:
