@@ -67,6 +67,7 @@ class LinkState:
 
     connected: bool
     room: int
+    under_way: int
     allowed: bool
     silent_s: float
     rtt_s: float
@@ -149,6 +150,7 @@ class CloudClient:
             return LinkState(
                 self._stream.connected,
                 self._stream.room,
+                self._stream.under_way,
                 now >= self._refused_until,
                 estimate.silent_s(now),
                 estimate.rtt.p95,

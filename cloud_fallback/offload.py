@@ -157,13 +157,12 @@ class Offloader:
 
     def _favours(self) -> str:
         """A reason to send every frame of `auto`, or ""."""
-        link, welcome, packer = self._client.state(), self._client.welcome, self._packer
+        link, packer = self._client.state(), self._packer
         cloud_s = 0.0
-        if welcome is not None and packer is not None and link.bandwidth:
+        if packer is not None and link.bandwidth:
             # A link carries frames one after the other; for answers they wait side by side.
-            waiting = max(1, welcome.credits - link.room)
             transfer_s = packer.expected_bytes() / link.bandwidth
-            cloud_s = max(transfer_s, (link.rtt_s + link.server_s) / waiting)
+            cloud_s = max(transfer_s, (link.rtt_s + link.server_s) / max(1, link.under_way))
         return static_reason(
             model_bytes=self._model_bytes,
             memory_bytes=self._options.memory_bytes,
@@ -218,8 +217,8 @@ class Offloader:
         last = begun + self._deadline_s - reserve - SPARE_S
         link = self._client.state()
         with self._packing:
-            # All lanes of `always` share the link; the answer needs time as well.
-            sharing = len(self.lanes()) if self._options.mode == "always" else 1
+            # Frames under way share the link; the answer needs time as well.
+            sharing = 1 + link.under_way
             transfer_s = (last - begun - link.rtt_s) * TRANSFER_SHARE / sharing
             packer.adapt(link.bandwidth, transfer_s)
             picture = packer.pack(image)

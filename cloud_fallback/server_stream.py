@@ -11,6 +11,8 @@ from .messages import Reason, Reject, Result, Summary
 from .protocol import MAX_CAPTURE_US, MAX_JUMP, FrameHeader, decode_frame
 
 Answer = Result | Reject
+# Before every capture time.
+NO_TIME_US = -(1 << 63)
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,17 @@ class Arrival:
 
     header: FrameHeader
     picture: memoryview
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """What another process needs to go on with a stream: everything up to `ack` is answered."""
+
+    ack: int
+    frames: int
+    answered: int
+    rejected: dict[str, int]
+    answers: tuple[Answer, ...]
 
 
 class ServerStream:
@@ -33,13 +46,31 @@ class ServerStream:
         """Give `ordered` where the server counts: capture times must then rise."""
         self.credits = credits
         self._ordered = ordered
-        self._capture_us = -(1 << 63)
+        self._capture_us = NO_TIME_US
         self.highest = 0
         self.frames = 0
         self.answered = 0
         self.rejected: Counter[str] = Counter()
         self._pending: set[int] = set()
         self._answers: OrderedDict[int, Answer] = OrderedDict()
+
+    def save(self) -> StreamState:
+        """The stream without the frames that are still worked on: they will be sent again."""
+        return StreamState(
+            self.ack,
+            self.frames - self.pending,
+            self.answered,
+            dict(self.rejected),
+            tuple(self._answers.values()),
+        )
+
+    def restore(self, state: StreamState, capture_us: int) -> None:
+        """Go on from what another process saved; the last frame counted is of `capture_us`."""
+        self.highest = state.ack
+        self.frames, self.answered = state.frames, state.answered
+        self.rejected = Counter(state.rejected)
+        self._answers = OrderedDict((one.sequence, one) for one in state.answers)
+        self._capture_us = capture_us
 
     @property
     def pending(self) -> int:
@@ -63,9 +94,11 @@ class ServerStream:
         sequence = header.sequence
         if sequence in self._pending:
             return None
+        known = self._answers.get(sequence)
+        if known is not None:
+            return self._fresh(known)
         if sequence <= self.highest:
-            known = self._answers.get(sequence)
-            return self._fresh(known) if known else self._refusal(sequence, "forgotten")
+            return self._refusal(sequence, "forgotten")
         if self.highest and sequence - self.highest > MAX_JUMP:
             raise ProtocolError(f"frame {sequence} follows frame {self.highest}")
         if self._ordered:
@@ -80,7 +113,7 @@ class ServerStream:
 
     def _check_time(self, capture_us: int) -> None:
         """Who counts needs times that rise, and that 64 bits hold as nanoseconds."""
-        if self.frames and capture_us <= self._capture_us:
+        if capture_us <= self._capture_us:
             raise ProtocolError("capture times that do not rise")
         if not abs(capture_us) <= MAX_CAPTURE_US:
             raise ProtocolError("a capture time that is too far away")

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 from ...edge_runtime.types import Detections, Image
 from ..messages import Reason
@@ -21,6 +22,9 @@ from .models import BatchDetector
 
 MAX_QUEUED = 4096
 MAX_WAIT_S = 0.005
+
+
+Decode = Callable[[], Image | None]
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,29 @@ class Job:
 
     owner: Hashable
     expires: float
-    decode: Callable[[], Image | None]
+    decode: Decode
     finish: Callable[[Done], None]
     arrived: float
+
+
+class Queue(Protocol):
+    """What takes frames to detectors. All methods belong to the event loop."""
+
+    @property
+    def queued(self) -> int:
+        """Frames that wait."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    async def stop(self) -> None:
+        """End; what waits is refused."""
+
+    def submit(self, job: Job) -> bool:
+        """Take a frame; False where there is no room."""
+
+    def cancel(self, owner: Hashable) -> None:
+        """Refuse everything that waits for a session that has ended."""
 
 
 class Batcher:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,9 @@ from ..protocol import FIRST_MESSAGE_SECONDS, CloseCode, FrameHeader, decode_cli
 from ..server_stream import Answer, Arrival
 from .auth import Caller
 from .batcher import Done, Job
+from .keys import hash_of
 from .pictures import decode_picture
-from .sessions import Session
+from .sessions import ELSEWHERE, Session
 
 if TYPE_CHECKING:
     from .service import Service
@@ -122,6 +124,9 @@ class Connection:
             log.info("closed", extra={"code": int(message.code), **self._who()})
             await self._socket.close(message.code, message.reason)
         else:
+            if not await self._keep():
+                await self._socket.close(CloseCode.DUPLICATE_SESSION, ELSEWHERE)
+                raise WebSocketDisconnect(CloseCode.DUPLICATE_SESSION)
             await self._socket.send_text(encode(message))
 
     async def _read(self) -> None:
@@ -156,18 +161,37 @@ class Connection:
         if not self.caller.may(hello.mode):
             raise _CloseError(CloseCode.FORBIDDEN, f"the key may not {hello.mode}")
         sessions = self._service.sessions
+        await self._fetch(hello)
         session, token = sessions.resume(hello, self.caller), hello.resume
         resumed = session is not None
         if session is None:
             session, token = sessions.open(hello, self.caller)
         if session.outlet is not None:
-            session.outlet.close(CloseCode.DUPLICATE_SESSION, "the session goes on elsewhere")
+            session.outlet.close(CloseCode.DUPLICATE_SESSION, ELSEWHERE)
         session.outlet, self._session = self, session
         log.info("session", extra={"resumed": resumed, **self._who()})
         self.announce(self._welcome(session, token, resumed))
         for answer in session.stream.repeat():
             self.announce(answer)
         return session
+
+    async def _fetch(self, hello: Hello) -> None:
+        """Take over a session that another process knows better."""
+        vault, sessions = self._service.vault, self._service.sessions
+        if vault is None or not hello.session:
+            return
+        saved = await vault.take(hello.session, hash_of(hello.resume))
+        if saved is not None:
+            sessions.adopt(saved)
+
+    async def _keep(self) -> bool:
+        """Write down where the session stands, before anything of it is told; False where it has
+        gone on in another process.
+        """
+        vault, session = self._service.vault, self._session
+        if vault is None or session is None or session.ended:
+            return True
+        return await vault.keep(session.save())
 
     def _welcome(self, session: Session, token: str, resumed: bool) -> Welcome:
         lanes = self._service.lanes
@@ -208,7 +232,7 @@ class Connection:
         job = Job(
             owner=session.id,
             expires=arrived + header.deadline_ms / 1000,
-            decode=lambda: decode_picture(header, arrival.picture, settings.pixels),
+            decode=partial(decode_picture, header, bytes(arrival.picture), settings.pixels),
             finish=lambda done: self._answer(session, header, arrived, done),
             arrived=arrived,
         )

@@ -80,6 +80,15 @@ class Batched:
         return freeze(self._preprocessors[slot].run(image, target, layout="NHWC"))
 
 
+class Served(Protocol):
+    """What a service says of its model, and the detectors it has of it."""
+
+    name: str
+    engine: str
+    metadata: ModelMetadata
+    detectors: list[BatchDetector]
+
+
 class Lanes:
     """The detectors of one model, and what the model says about itself."""
 
@@ -94,6 +103,7 @@ class Lanes:
         """
         self._stack = ExitStack()
         self.name = model.name
+        self.engine = ""
         self.detectors: list[BatchDetector] = []
         self.metadata: ModelMetadata
         served = _server_metadata(model)

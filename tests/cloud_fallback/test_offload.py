@@ -29,7 +29,7 @@ WELCOME = Welcome(
     classes=("bicycle", "car"),
     strides=(8, 16, 32),
 )
-FAST = LinkState(True, 8, True, 0.0, 0.001, 1e9, 0.001)
+FAST = LinkState(True, 8, 0, True, 0.0, 0.001, 1e9, 0.001)
 HERE, THERE = 0.5, 0.75
 
 
