@@ -79,7 +79,9 @@ class Detector:
         self._load = Load(time.monotonic())
         self.detect.set_max_batch_size(self._detector.max_batch)
 
-    @serve.batch(max_batch_size=1, batch_wait_timeout_s=MAX_WAIT_S)
+    @serve.batch(  # type: ignore[untyped-decorator]
+        max_batch_size=1, batch_wait_timeout_s=MAX_WAIT_S
+    )
     async def detect(self, frames: list[tuple[Decode, float]]) -> list[tuple[Any, float]]:
         """Outcome and seconds of work for each (decode, unix time of arrival)."""
         begun = time.monotonic()
@@ -166,7 +168,12 @@ class RemoteVault:
     """The shelf of sessions, as one replica sees it; without it sessions live on where they are."""
 
     def __init__(self) -> None:
-        self._shelf = ray.get_actor(SHELF, APPLICATION)
+        options = {"name": SHELF, "namespace": APPLICATION, "lifetime": "detached"}
+        self._shelf = (
+            ray.remote(Shelf)
+            .options(**options, get_if_exists=True, num_cpus=0, max_restarts=-1)
+            .remote()
+        )
 
     async def take(self, session: str, resume_hash: str) -> Saved | None:
         """A session for who holds its token."""
@@ -188,7 +195,8 @@ class Ingress:
     """The sockets."""
 
     def __init__(self, plan: Plan, described: Described, handle: Any) -> None:
-        auth = Auth(KeyFile(plan.keys), plan.origins, plan.token_secret)
+        # A ticket is known to who gave it out, which need not be who is shown it.
+        auth = Auth(KeyFile(plan.keys), plan.origins, plan.token_secret, tickets=False)
         self._service = Service(
             described,
             auth,
@@ -232,19 +240,30 @@ def application(plan: Plan) -> Any:
     return ingress.bind(plan, described, detector.bind(plan.model))
 
 
+def build(arguments: dict[str, str]) -> Any:
+    """The application for a RayService: `model`, `keys`, and what else `Plan` has, as text.
+
+    Whoever is in front of Ray's proxies ends TLS.
+    """
+    token_secret = arguments.get("token_secret")
+    plan = Plan(
+        Path(arguments["model"]),
+        Path(arguments["keys"]),
+        Address(),
+        tuple(arguments.get("origins", "").split()),
+        Path(token_secret).read_bytes() if token_secret else None,
+        (int(arguments.get("sockets", "2")), int(arguments.get("detectors", "2"))),
+        int(arguments.get("most", "8")),
+        float(arguments.get("gpus", "0")),
+    )
+    return application(plan)
+
+
 def deploy(plan: Plan) -> None:
     """Start everything on the cluster that Ray finds, or on this machine; returns when it is up."""
     plan.address.check()
     if not ray.is_initialized():
         ray.init(namespace=APPLICATION, log_to_driver=False, logging_level="warning")
-    ray.remote(Shelf).options(
-        name=SHELF,
-        namespace=APPLICATION,
-        lifetime="detached",
-        get_if_exists=True,
-        num_cpus=0,
-        max_restarts=-1,
-    ).remote()
     address = plan.address
     serve.start(
         http_options=HTTPOptions(

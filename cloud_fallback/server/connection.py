@@ -292,6 +292,6 @@ def _rows(found: Detections) -> tuple[tuple[float, float, float, float, float, i
     """As a message has them: nine digits name a float32, and no reader needs more."""
     values = np.column_stack((found.xyxy, found.confidence)).tolist()
     return tuple(
-        (*(float(f"{value:.9g}") for value in row), kind)  # type: ignore[misc]
+        (*(float(f"{value:.9g}") for value in row), kind)
         for row, kind in zip(values, found.class_id.tolist(), strict=True)
     )

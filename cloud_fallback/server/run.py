@@ -32,8 +32,9 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
     try:
         from uvloop import run
     except ImportError:  # there is none for Windows
-        run = asyncio.run
-    run(main)
+        asyncio.run(main)
+    else:
+        run(main)
 
 
 @dataclass(frozen=True)
