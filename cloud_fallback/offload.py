@@ -210,10 +210,7 @@ class Offloader:
         """The cloud's answer, if it leaves time to go on without it."""
         packer = self._packer
         assert packer is not None, "there is a connection"
-        # Without an answer every lane goes on with a detector of its own, or waits for one; and
-        # one turn more, since then all of them are busy.
-        turns = 1 - (-len(self.lanes()) // self._workers)
-        reserve = 0.0 if have_local else turns * self._local_s.p95
+        reserve = 0.0 if have_local else self._turns() * self._local_s.p95
         last = begun + self._deadline_s - reserve - SPARE_S
         link = self._client.state()
         with self._packing:
@@ -227,6 +224,14 @@ class Offloader:
         if submission is None:
             return None
         return self._await(submission, image, last)
+
+    def _turns(self) -> int:
+        """How many times of the local model a frame without an answer may take.
+
+        Frames of a file are all begun, and given up, at once; those of a camera one by one. One
+        turn more, since whatever comes then finds the others busy.
+        """
+        return 2 if self._live else 1 - (-len(self.lanes()) // self._workers)
 
     def _await(self, submission: Submission, image: Image, last: float) -> Detections | None:
         height, width = image.shape[:2]

@@ -25,9 +25,13 @@ class Arrival:
 
 @dataclass(frozen=True)
 class StreamState:
-    """What another process needs to go on with a stream: everything up to `ack` is answered."""
+    """What another process needs to go on with a stream.
 
-    ack: int
+    `lost`: frames up to `highest` that had arrived and were not answered.
+    """
+
+    highest: int
+    lost: tuple[int, ...]
     frames: int
     answered: int
     rejected: dict[str, int]
@@ -52,12 +56,15 @@ class ServerStream:
         self.answered = 0
         self.rejected: Counter[str] = Counter()
         self._pending: set[int] = set()
+        # Of another process, and not sent again yet.
+        self._lost: set[int] = set()
         self._answers: OrderedDict[int, Answer] = OrderedDict()
 
     def save(self) -> StreamState:
         """The stream without the frames that are still worked on: they will be sent again."""
         return StreamState(
-            self.ack,
+            self.highest,
+            tuple(self._pending | self._lost),
             self.frames - self.pending,
             self.answered,
             dict(self.rejected),
@@ -66,7 +73,7 @@ class ServerStream:
 
     def restore(self, state: StreamState, capture_us: int) -> None:
         """Go on from what another process saved; the last frame counted is of `capture_us`."""
-        self.highest = state.ack
+        self.highest, self._lost = state.highest, set(state.lost)
         self.frames, self.answered = state.frames, state.answered
         self.rejected = Counter(state.rejected)
         self._answers = OrderedDict((one.sequence, one) for one in state.answers)
@@ -80,7 +87,12 @@ class ServerStream:
     @property
     def ack(self) -> int:
         """Every frame up to this number has been answered."""
-        return min(self._pending, default=self.highest + 1) - 1
+        return min(self._pending | self._lost, default=self.highest + 1) - 1
+
+    @property
+    def arrived(self) -> int:
+        """Frames up to this number need not be sent again."""
+        return min(self._lost, default=self.highest + 1) - 1
 
     def receive(self, message: bytes) -> Arrival | Answer | None:
         """What a binary message brings: a new frame, an answer to send, or neither.
@@ -97,14 +109,16 @@ class ServerStream:
         known = self._answers.get(sequence)
         if known is not None:
             return self._fresh(known)
-        if sequence <= self.highest:
+        if sequence <= self.highest and sequence not in self._lost:
             return self._refusal(sequence, "forgotten")
         if self.highest and sequence - self.highest > MAX_JUMP:
             raise ProtocolError(f"frame {sequence} follows frame {self.highest}")
         if self._ordered:
             self._check_time(header.capture_us)
         self._capture_us = header.capture_us
-        self.highest = sequence
+        self.highest = max(self.highest, sequence)
+        # Frames come in order: those before this one that have not come will not.
+        self._lost = {one for one in self._lost if one > sequence}
         self.frames += 1
         self._pending.add(sequence)
         if len(self._pending) > self.credits:

@@ -199,7 +199,7 @@ class Connection:
             session=session.id,
             resume=token,
             resumed=resumed,
-            ack=session.stream.highest,
+            ack=session.stream.arrived,
             credits=session.stream.credits,
             limits=self._service.limits(self.caller.key.plan),
             model=lanes.name,
