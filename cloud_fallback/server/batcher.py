@@ -2,8 +2,8 @@
 
 Sessions take turns, one frame each, and while several are there none of them has more than half of
 the lanes: who comes next finds one free. A batch leaves when it is full or when its oldest frame
-has waited long enough. Frames whose deadline has passed, and those of sessions that have ended, never
-reach a detector.
+has waited long enough. Frames whose deadline has passed, and those of sessions that have ended,
+never reach a detector.
 """
 
 from __future__ import annotations

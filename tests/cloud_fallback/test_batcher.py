@@ -110,7 +110,7 @@ def test_a_greedy_session_leaves_a_lane_to_who_comes_next() -> None:
     async def main() -> dict[int, Done]:
         queue = Queue(Batcher(lanes, Metrics()))
         queue.batcher.start()
-        queue.put("shy", 20)
+        queue.put("shy", 9)
         for number in range(4):
             queue.put("greedy", number)
         while queue.batcher.queued > 3:
