@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,18 +15,13 @@ import numpy.typing as npt
 
 from ..edge_runtime.pipeline import Detects
 from ..edge_runtime.types import Detections, Image
-from .answers import Answers
+from .asking import Asking
 from .change import changed_by, thumbnail
-from .client import CloudClient, Submission
-from .client_stream import Outgoing
-from .corrections import Corrections
+from .client import CloudClient
 from .credentials import Secret
 from .decisions import DecisionLog
 from .estimates import Ewma
-from .messages import Result, Welcome
-from .packing import BEST_JPEG, EXACT, SPARING, Packer
 from .policy import Decision, Offload, Policy, Situation, static_reason
-from .protocol import MAX_CREDITS
 from .reward import predicted_reward
 
 # A camera goes on; a file waits, but not for ever.
@@ -37,8 +31,6 @@ FILE_DEADLINE_S = 10.0
 CONNECT_S = 5.0
 # Frames that may wait for the cloud beside those that the local detectors work on.
 WAITING = 4
-# Of the time until the deadline, what the way up may take.
-TRANSFER_SHARE = 0.5
 # For threads to wake up in.
 SPARE_S = 0.02
 
@@ -92,19 +84,18 @@ class Offloader:
         self._options = options
         self._workers = len(local)
         self._policy = Policy(options.mode)
-        self._names = class_names
         self._lock = threading.Lock()
-        self._packing = threading.Lock()
         self._timing = threading.Lock()
         self._local_s = Ewma()
         self._log = DecisionLog(self._deadline_s)
-        self._corrections = Corrections()
         self._seen: tuple[npt.NDArray[np.float32], Detections] | None = None
-        self._waits: dict[int, tuple[float, float]] = {}
-        self._client = connect(options.address, options.key, ca=options.ca, on_late=self._correct)
-        self._packer: Packer | None = None
-        self._answers = Answers((), class_names)
-        self._serves: tuple[Any, ...] = ()
+        self._asking = Asking(
+            lambda late: connect(options.address, options.key, ca=options.ca, on_late=late),
+            class_names,
+            sparing=options.mode == "auto",
+            live=live,
+        )
+        self._client = self._asking.client
 
     def start(self) -> bool:
         """Connect; False where the server cannot be reached now (it is tried on).
@@ -153,22 +144,16 @@ class Offloader:
                 return found, decision
             decision = Decision("local", "no answer in time")
         found = before if before is not None else self._local(image)
-        return self._corrections.apply(found, time.monotonic()), decision
+        return self._asking.corrections.apply(found, time.monotonic()), decision
 
     def _favours(self) -> str:
         """A reason to send every frame of `auto`, or ""."""
-        link, packer = self._client.state(), self._packer
-        cloud_s = 0.0
-        if packer is not None and link.bandwidth:
-            # A link carries frames one after the other; for answers they wait side by side.
-            transfer_s = packer.expected_bytes() / link.bandwidth
-            cloud_s = max(transfer_s, (link.rtt_s + link.server_s) / max(1, link.under_way))
         return static_reason(
             model_bytes=self._model_bytes,
             memory_bytes=self._options.memory_bytes,
             live=self._live,
             local_s=self._local_s.mean / self._workers,
-            cloud_s=cloud_s,
+            cloud_s=self._asking.throughput_s(),
         )
 
     def _beforehand(self, image: Image, favours: str) -> Detections | None:
@@ -179,16 +164,15 @@ class Offloader:
             return None if self._local_s.samples else self._local(image)
 
     def _decide(self, before: Detections | None, begun: float, favours: str) -> Decision:
-        link = self._client.state()
-        packer = self._pack_for_model()
+        link, ready = self._client.state(), self._asking.packer() is not None
         situation = Situation(
             reward=predicted_reward(before) if before is not None else 0.0,
-            connected=link.connected and packer is not None,
+            connected=link.connected and ready,
             room=link.room,
             allowed=link.allowed,
             owed_s=link.owed_s,
             silent_s=link.silent_s,
-            expected_s=self._client.expected_s(packer.expected_bytes()) if packer else 0.0,
+            expected_s=self._asking.expected_s(),
             deadline_s=self._deadline_s - (time.monotonic() - begun),
             local_s=self._local_s.p95 if before is None else 0.0,
             favours=favours,
@@ -208,22 +192,8 @@ class Offloader:
 
     def _ask(self, image: Image, begun: float, have_local: bool) -> Detections | None:
         """The cloud's answer, if it leaves time to go on without it."""
-        packer = self._packer
-        assert packer is not None, "there is a connection"
         reserve = 0.0 if have_local else self._turns() * self._local_s.p95
-        last = begun + self._deadline_s - reserve - SPARE_S
-        link = self._client.state()
-        with self._packing:
-            # Frames under way share the link; the answer needs time as well.
-            sharing = 1 + link.under_way
-            transfer_s = (last - begun - link.rtt_s) * TRANSFER_SHARE / sharing
-            packer.adapt(link.bandwidth, transfer_s)
-            picture = packer.pack(image)
-        left = last - time.monotonic()
-        submission = self._client.submit(picture, time.monotonic_ns() // 1000, max(left, 0.001))
-        if submission is None:
-            return None
-        return self._await(submission, image, last)
+        return self._asking.ask(image, begun + self._deadline_s - reserve - SPARE_S)
 
     def _turns(self) -> int:
         """How many times of the local model a frame without an answer may take.
@@ -233,56 +203,6 @@ class Offloader:
         """
         return 2 if self._live else 1 - (-len(self.lanes()) // self._workers)
 
-    def _await(self, submission: Submission, image: Image, last: float) -> Detections | None:
-        height, width = image.shape[:2]
-        picture = submission.frame.picture
-        scale = (width / picture.width, height / picture.height)
-        with self._lock:
-            self._waits[submission.frame.sequence] = scale
-            while len(self._waits) > 2 * MAX_CREDITS:  # answers that never came
-                self._waits.pop(next(iter(self._waits)))
-        try:
-            reply = submission.reply.result(max(0.0, last - time.monotonic()))
-        except FutureTimeout:
-            reply = None
-        if not isinstance(reply, Result):
-            self._client.give_up(submission)
-            return None
-        with self._lock:
-            self._waits.pop(submission.frame.sequence, None)
-        return self._answers.read(reply, scale)
-
-    def _correct(self, frame: Outgoing, result: Result) -> None:
-        """An answer after its frame was counted still knows what the objects are."""
-        with self._lock:
-            scale = self._waits.pop(frame.sequence, None)
-        if scale is not None:
-            self._corrections.note(self._answers.read(result, scale), time.monotonic())
-
-    def _pack_for_model(self) -> Packer | None:
-        """Ready as soon as the server has said what it runs; one that came back may run another."""
-        welcome = self._client.welcome
-        if welcome is None:
-            return None
-        serves = (welcome.classes, welcome.input_size, welcome.limits.frame_bytes)
-        with self._lock:
-            if self._packer is None or serves != self._serves:
-                self._serves = serves
-                self._answers = Answers(welcome.classes, self._names)
-                self._packer = self._new_packer(welcome)
-            return self._packer
-
-    def _new_packer(self, welcome: Welcome) -> Packer:
-        """Who sends everything there wants what is counted here: pixels as they are, if the link
-        carries them; a live source finds that out first. `auto` spares bytes.
-        """
-        most = welcome.limits.frame_bytes
-        if self._options.mode == "auto":
-            best, worst = SPARING
-            return Packer(welcome.input_size, most, top=best, bottom=worst, start=best)
-        start = BEST_JPEG if self._live else EXACT
-        return Packer(welcome.input_size, most, top=EXACT, start=start)
-
     def close(self) -> None:
         """Say goodbye to the server."""
         self._client.close()
@@ -290,14 +210,15 @@ class Offloader:
     def report(self) -> dict[str, Any]:
         """What was decided how often and why, and what went over the link."""
         totals, link = self._client.totals, self._client.state()
+        corrections = self._asking.corrections
         return {
             "mode": self._options.mode,
             **self._log.report(),
             "sent_bytes": totals.sent_bytes,
             "rejected": totals.rejected,
             "dropped": totals.dropped,
-            "late": self._corrections.noted,
-            "corrected": self._corrections.applied,
+            "late": corrections.noted,
+            "corrected": corrections.applied,
             "connections": totals.connections,
             "rtt_ms": round(link.rtt_s * 1000, 1),
             "bytes_per_second": round(link.bandwidth),

@@ -129,7 +129,16 @@ def test_a_file_goes_where_it_is_done_sooner(live: bool) -> None:
     for seed in range(3):
         offloader.detect(picture(seed))
     sooner = reasons(offloader).get(("cloud", "the file is done sooner there"), 0)
-    assert sooner == (0 if live else 2), "the first frame finds out what the link carries"
+    assert sooner == (0 if live else 3)
+
+
+def test_a_file_stays_where_the_link_is_not_known() -> None:
+    client, local = Client(), Local()
+    client.link = replace(FAST, bandwidth=0.0)
+    offloader = make(client, local, live=False)
+    offloader._local_s.add(1.0)
+    offloader.detect(picture(1))
+    assert ("cloud", "the file is done sooner there") not in reasons(offloader)
 
 
 def test_a_key_that_has_nothing_left_is_not_asked_for() -> None:
