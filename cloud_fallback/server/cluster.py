@@ -50,7 +50,7 @@ class Plan:
     keys: Path
     address: Address
     origins: tuple[str, ...] = ()
-    token_secret: bytes | None = None
+    token_secret: bytes | None = field(default=None, repr=False)
     replicas: tuple[int, int] = (2, 2)
     most: int = 8
     gpus: float = 0.0
