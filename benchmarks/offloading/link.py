@@ -85,4 +85,6 @@ class Link:
                 await asyncio.sleep(len(chunk) / self._rate)
             await under_way.put((time.monotonic() + self._half_s, chunk))
         task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
         writer.close()
