@@ -17,7 +17,7 @@ from .messages import Result, Welcome
 from .packing import BEST_JPEG, EXACT, SPARING, Packer
 from .protocol import MAX_CREDITS
 
-# Of the time until the deadline, what the way up may take.
+# Of the time until the deadline that nothing else needs, what the way up may take.
 TRANSFER_SHARE = 0.5
 
 
@@ -93,9 +93,8 @@ class Asking:
         packer, link = self.packer(), self.client.state()
         assert packer is not None, "there is a connection"
         with self._packing:
-            # Frames under way share the link; the answer needs time as well.
-            left = last - time.monotonic() - link.rtt_s
-            packer.adapt(link.bandwidth, left * TRANSFER_SHARE / (1 + link.under_way))
+            left = last - time.monotonic() - link.busy_s - link.rtt_s - link.server_s
+            packer.adapt(link.bandwidth, left * TRANSFER_SHARE)
             picture = packer.pack(image)
         left = last - time.monotonic()
         submission = self.client.submit(picture, time.monotonic_ns() // 1000, max(left, 0.001))

@@ -61,7 +61,8 @@ class Totals:
 class LinkState:
     """The link as it is now; seconds and bytes.
 
-    `allowed`: the server has not said to wait. `owed_s`: how long frames that nobody insists on
+    `allowed`: the server has not said to wait. `busy_s`: until the link has carried what was sent.
+    `owed_s`: how long frames that nobody insists on
     should leave the link alone.
     """
 
@@ -73,6 +74,7 @@ class LinkState:
     rtt_s: float
     bandwidth: float
     server_s: float
+    busy_s: float = 0.0
     owed_s: float = 0.0
 
 
@@ -156,6 +158,7 @@ class CloudClient:
                 estimate.rtt.p95,
                 estimate.bandwidth.mean,
                 estimate.server.mean,
+                estimate.busy_s(now),
                 estimate.owed_s(now),
             )
 

@@ -116,8 +116,11 @@ class LinkEstimate:
         """
         if not self.bandwidth.samples:
             return 0.0
-        waits_s = max(0.0, self._free_at - now)
-        return waits_s + self.rtt.p95 + size / self.bandwidth.mean + self.server.p95
+        return self.busy_s(now) + self.rtt.p95 + size / self.bandwidth.mean + self.server.p95
+
+    def busy_s(self, now: float) -> float:
+        """For how long the link still carries what has been sent."""
+        return max(0.0, self._free_at - now)
 
     def owed_s(self, now: float) -> float:
         """Seconds of the link taken beyond LINK_SHARE of the time; 0 where it has rested enough."""
