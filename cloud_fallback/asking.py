@@ -27,6 +27,7 @@ class Asking:
     Args:
         connect: makes the client, given what to call with late answers.
         class_names: of the device's model.
+        digest: of the device's model.
         sparing: bytes matter more than that the server sees exactly what the device sees.
         live: the first frames may not wait until the link is known.
     """
@@ -36,13 +37,14 @@ class Asking:
         connect: Callable[[Callable[[Outgoing, Result], None]], CloudClient],
         class_names: Sequence[str],
         *,
+        digest: str,
         sparing: bool,
         live: bool,
     ) -> None:
         self.client = connect(self._correct)
         self.corrections = Corrections()
         self._names = class_names
-        self._sparing, self._live = sparing, live
+        self._digest, self._sparing, self._live = digest, sparing, live
         self._lock = threading.Lock()
         self._packing = threading.Lock()
         self._waits: dict[int, tuple[float, float]] = {}
@@ -55,7 +57,7 @@ class Asking:
         welcome = self.client.welcome
         if welcome is None:
             return None
-        serves = (welcome.classes, welcome.input_size, welcome.limits.frame_bytes)
+        serves = (welcome.digest, welcome.classes, welcome.input_size, welcome.limits)
         with self._lock:
             if self._packer is None or serves != self._serves:
                 self._serves = serves
@@ -71,6 +73,9 @@ class Asking:
         if self._sparing:
             best, worst = SPARING
             return Packer(welcome.input_size, most, top=best, bottom=worst, start=best)
+        if self._same():
+            # From a lesser picture the same model sees less than here.
+            return Packer(welcome.input_size, most, top=EXACT, bottom=EXACT, start=EXACT)
         start = BEST_JPEG if self._live else EXACT
         return Packer(welcome.input_size, most, top=EXACT, start=start)
 
@@ -124,4 +129,10 @@ class Asking:
         with self._lock:
             scale = self._waits.pop(frame.sequence, None)
         if scale is not None:
-            self.corrections.note(self._answers.read(result, scale), time.monotonic())
+            late = Detections.empty() if self._same() else self._answers.read(result, scale)
+            self.corrections.note(late, time.monotonic())
+
+    def _same(self) -> bool:
+        """Whether the server runs the device's own model, which knows nothing better."""
+        welcome = self.client.welcome
+        return bool(welcome and self._digest and self._digest == welcome.digest)

@@ -61,7 +61,7 @@ class Offloader:
         class_names: of that model.
         options: where and when.
         live: frames come whether or not the last one is done.
-        model_bytes: of the local model's file.
+        model_bytes, model_digest: of the local model's file.
         connect: makes the client; for tests.
     """
 
@@ -74,6 +74,7 @@ class Offloader:
         *,
         live: bool = True,
         model_bytes: int = 0,
+        model_digest: str = "",
     ) -> None:
         self._live, self._model_bytes = live, model_bytes
         default_s = LIVE_DEADLINE_S if live else FILE_DEADLINE_S
@@ -92,6 +93,7 @@ class Offloader:
         self._asking = Asking(
             lambda late: connect(options.address, options.key, ca=options.ca, on_late=late),
             class_names,
+            digest=model_digest,
             sparing=options.mode == "auto",
             live=live,
         )

@@ -84,7 +84,7 @@ class Packer:
         small = self._scaled(image)
         height, width = small.shape[:2]
         self._pixels = height * width
-        if self._step == EXACT and small.nbytes > self._most_bytes:
+        if self._step == EXACT != self._bottom and small.nbytes > self._most_bytes:
             self._top = self._step = BEST_JPEG
         if self._step == EXACT:
             return Picture(small.tobytes(), width, height, Codec.RAW)

@@ -242,6 +242,7 @@ def _welcome(of: Fields) -> Welcome:
         input_size=(size[0], size[1]),
         classes=of.items("classes", _name, MAX_CLASSES),
         strides=of.items("strides", _side, 8),
+        digest=of.text("digest", 64, ""),
     )
 
 

@@ -61,6 +61,7 @@ class Described:
     """A model that runs elsewhere."""
 
     name: str
+    digest: str
     engine: str
     metadata: ModelMetadata
     detectors: list[BatchDetector] = field(default_factory=list)
@@ -118,7 +119,7 @@ class Ingress:
 def application(plan: Plan) -> Any:
     """The deployments, bound to each other."""
     lanes = Lanes(plan.model, 1)
-    described = Described(lanes.name, "ray", lanes.metadata)
+    described = Described(lanes.name, lanes.digest, "ray", lanes.metadata)
     lanes.close()
     detectors, sockets = plan.replicas[1], plan.replicas[0]
     scaling = AutoscalingConfig(

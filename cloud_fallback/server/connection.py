@@ -206,6 +206,7 @@ class Connection:
             input_size=lanes.metadata.input_size,
             classes=lanes.metadata.class_names,
             strides=lanes.metadata.strides,
+            digest=lanes.digest,
         )
 
     def _who(self) -> dict[str, str]:

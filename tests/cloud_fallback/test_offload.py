@@ -77,6 +77,7 @@ class Local:
 
 
 def make(client: Client, local: Local, mode: Any = "auto", **changes: Any) -> Offloader:
+    digest = changes.pop("model_digest", "")
     live = changes.pop("live", True)
     model_bytes = changes.pop("model_bytes", 0)
     options = OffloadOptions("wss://host", Secret("k"), mode, **changes)
@@ -87,6 +88,7 @@ def make(client: Client, local: Local, mode: Any = "auto", **changes: Any) -> Of
         client,  # type: ignore[arg-type]
         live=live,
         model_bytes=model_bytes,
+        model_digest=digest,
     )
 
 
@@ -155,6 +157,27 @@ def test_always_sends_a_file_pixel_by_pixel_and_auto_spares_bytes() -> None:
         client = Client()
         make(client, Local(), mode, live=False).detect(picture(1))
         assert [one.codec for one in client.pictures] == [codec]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_same_model_is_sent_the_same_pixels_or_nothing(live: bool) -> None:
+    """On the poorest link, and where a picture is over the server's limit."""
+    client = Client()
+    client.welcome = replace(WELCOME, digest="d")
+    client.link = replace(FAST, bandwidth=10.0)
+    offloader = make(client, Local(), "always", live=live, model_digest="d")
+    for seed in range(5):
+        offloader.detect(picture(seed))
+    client.welcome = replace(client.welcome, limits=Limits(100, 1 << 23, 100, 1000))
+    offloader.detect(picture(9))
+    assert {one.codec for one in client.pictures} == {Codec.RAW}
+    box = (0.0, 0.0, 160.0, 90.0, THERE, 0)
+    offloader._asking._waits[99] = (1.0, 1.0)
+    offloader._asking._correct(Outgoing(99, 0, 0.0, client.pictures[0]), Result(99, 99, 8, (box,)))
+    client.link = replace(FAST, connected=False)
+    assert offloader.detect(picture(9)).class_id.tolist() == [0]
+    report = offloader.report()
+    assert (report["late"], report["corrected"]) == (1, 0)
 
 
 def test_a_server_that_comes_back_with_another_model_is_understood() -> None:
