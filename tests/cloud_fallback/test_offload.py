@@ -83,7 +83,7 @@ def make(client: Client, local: Local, mode: Any = "auto", **changes: Any) -> Of
     options = OffloadOptions("wss://host", Secret("k"), mode, **changes)
     return Offloader(
         [local],
-        ("car",),
+        ("car", "bicycle"),
         options,
         client,  # type: ignore[arg-type]
         live=live,
@@ -159,6 +159,17 @@ def test_always_sends_a_file_pixel_by_pixel_and_auto_spares_bytes() -> None:
         assert [one.codec for one in client.pictures] == [codec]
 
 
+def test_a_late_answer_of_another_model_corrects_classes() -> None:
+    client = Client()
+    offloader = make(client, Local(), "always")
+    offloader.detect(picture(1))
+    box = (0.0, 0.0, 160.0, 90.0, THERE, 0)
+    offloader._asking._waits[99] = (1.0, 1.0)
+    offloader._asking._correct(Outgoing(99, 0, 0.0, client.pictures[0]), Result(99, 99, 8, (box,)))
+    client.link = replace(FAST, connected=False)
+    assert offloader.detect(picture(9)).class_id.tolist() == [1]
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_the_same_model_is_sent_the_same_pixels_or_nothing(live: bool) -> None:
     """On the poorest link, and where a picture is over the server's limit."""
@@ -184,6 +195,6 @@ def test_a_server_that_comes_back_with_another_model_is_understood() -> None:
     client = Client()
     offloader = make(client, Local(), "always")
     assert len(offloader.detect(picture(1))) == 1
-    client.welcome = replace(WELCOME, classes=("car", "bicycle"), input_size=(48, 80))
-    assert len(offloader.detect(picture(2))) == 0, "what is a bicycle there is none here"
+    client.welcome = replace(WELCOME, classes=("car", "unicorn"), input_size=(48, 80))
+    assert len(offloader.detect(picture(2))) == 0, "there are no unicorns here"
     assert client.pictures[-1].width == 80
