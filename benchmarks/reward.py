@@ -18,7 +18,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from offload import Work, agreement
+from offloading.auto import agreement
+from offloading.work import Work
 
 from tallylens.cloud_fallback.reward import features
 from tallylens.edge_runtime.detector import Detector

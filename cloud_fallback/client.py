@@ -59,14 +59,23 @@ class Totals:
 
 @dataclass(frozen=True)
 class LinkState:
-    """The link as it is now; seconds and bytes."""
+    """The link as it is now; seconds and bytes.
+
+    `allowed`: the server has not said to wait. `busy_s`: until the link has carried what was sent.
+    `owed_s`: how long frames that nobody insists on
+    should leave the link alone.
+    """
 
     connected: bool
     room: int
+    under_way: int
+    allowed: bool
     silent_s: float
     rtt_s: float
     bandwidth: float
-    server_p95_s: float
+    server_s: float
+    busy_s: float = 0.0
+    owed_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,7 @@ class CloudClient:
         self._tls = _tls(self.url, ca)
         self._stream = ClientStream(hello)
         self._estimate = LinkEstimate()
+        self._refused_until = 0.0
         self._on_late = on_late
         self._lock = threading.Lock()
         self._replies: dict[int, Future[Reply]] = {}
@@ -142,16 +152,20 @@ class CloudClient:
             return LinkState(
                 self._stream.connected,
                 self._stream.room,
+                self._stream.under_way,
+                now >= self._refused_until,
                 estimate.silent_s(now),
                 estimate.rtt.p95,
                 estimate.bandwidth.mean,
-                estimate.server.p95,
+                estimate.server.mean,
+                estimate.busy_s(now),
+                estimate.owed_s(now),
             )
 
     def expected_s(self, size: int) -> float:
         """About how long a frame of `size` bytes takes now."""
         with self._lock:
-            return self._estimate.expected_s(size)
+            return self._estimate.expected_s(size, time.monotonic())
 
     def submit(self, picture: Picture, capture_us: int, deadline_s: float) -> Submission | None:
         """Hand a frame over; None where there is no connection or no credit. Never waits."""
@@ -302,6 +316,9 @@ class CloudClient:
             self.totals.answered += 1
         else:
             self._estimate.answered(message.sequence, in_server_s, now)
+            # The server alone knows what a key has left, over all its clients.
+            until = now + message.retry_after_ms / 1000
+            self._refused_until = max(self._refused_until, until)
             self.totals.rejected += 1
         reply = self._replies.pop(message.sequence, None)
         if reply is not None:

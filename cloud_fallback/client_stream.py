@@ -72,6 +72,11 @@ class ClientStream:
         """How many more frames may be offered now."""
         return max(0, self.credits - len(self._open)) if self.connected else 0
 
+    @property
+    def under_way(self) -> int:
+        """Frames that are still of use and have no answer."""
+        return sum(not frame.expired for frame in self._open.values())
+
     def hello(self) -> Hello:
         """The first message of a connection; it asks for the session of the one before."""
         if self.welcome is None:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RECENT = 64
+# Of a link's time, what frames may take that nobody insists on. Below a half, queues stay short.
+LINK_SHARE = 0.45
+CREDIT_FRAMES = 4
 SMOOTHING = 0.2
 MIN_SERVICE_S = 1e-3
 # Mean plus two mean deviations is near the 95th percentile of what queues do.
@@ -56,6 +59,9 @@ class LinkEstimate:
         self._sent: dict[int, _Sent] = {}
         self._waiting: dict[int, _Sent] = {}
         self._last_arrival = (0, 0.0)
+        self._free_at = 0.0
+        self._owed_s = 0.0
+        self._owed_at = 0.0
 
     def greeted(self, seconds: float) -> None:
         """A first message and its answer, both short, took so long."""
@@ -64,6 +70,10 @@ class LinkEstimate:
     def sent(self, sequence: int, size: int, now: float) -> None:
         """A frame of `size` bytes leaves."""
         self._sent[sequence] = self._waiting[sequence] = _Sent(now, size)
+        takes_s = size / self.bandwidth.mean if self.bandwidth.samples else 0.0
+        self._free_at = max(self._free_at, now) + takes_s
+        self._owed_s = min(self.owed_s(now) + takes_s, CREDIT_FRAMES * takes_s)
+        self._owed_at = now
         while len(self._sent) > RECENT:
             self._sent.pop(next(iter(self._sent)))
 
@@ -90,6 +100,7 @@ class LinkEstimate:
     def lost(self) -> None:
         """The connection is gone, and with it what was under way."""
         self._waiting.clear()
+        self._free_at = 0.0
 
     def silent_s(self, now: float) -> float:
         """How long frames have been under way without any answer; 0 without frames."""
@@ -98,8 +109,19 @@ class LinkEstimate:
         first = next(iter(self._waiting.values())).at
         return max(0.0, now - max(first, self._heard))
 
-    def expected_s(self, size: int) -> float:
-        """About how long a frame of `size` bytes takes to its answer, 19 times of 20."""
+    def expected_s(self, size: int, now: float) -> float:
+        """About how long a frame of `size` bytes takes to its answer, 19 times of 20.
+
+        It waits for those before it: the link carries one after the other.
+        """
         if not self.bandwidth.samples:
             return 0.0
-        return self.rtt.p95 + size / self.bandwidth.mean + self.server.p95
+        return self.busy_s(now) + self.rtt.p95 + size / self.bandwidth.mean + self.server.p95
+
+    def busy_s(self, now: float) -> float:
+        """For how long the link still carries what has been sent."""
+        return max(0.0, self._free_at - now)
+
+    def owed_s(self, now: float) -> float:
+        """Seconds of the link taken beyond LINK_SHARE of the time; 0 where it has rested enough."""
+        return max(0.0, self._owed_s - LINK_SHARE * (now - self._owed_at))

@@ -53,6 +53,7 @@ class Welcome:
         ack: frames up to this number need not be sent again.
         credits: how many frames may be unanswered at a time.
         input_size: (height, width) of the model; larger pictures gain nothing.
+        digest: SHA-256 of the model's file, hexadecimal.
     """
 
     session: str
@@ -65,6 +66,7 @@ class Welcome:
     input_size: tuple[int, int]
     classes: tuple[str, ...]
     strides: tuple[int, ...]
+    digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -17,16 +15,13 @@ import numpy.typing as npt
 
 from ..edge_runtime.pipeline import Detects
 from ..edge_runtime.types import Detections, Image
+from .asking import Asking
 from .change import changed_by, thumbnail
-from .client import CloudClient, Submission
-from .client_stream import Outgoing
-from .corrections import Corrections
+from .client import CloudClient
 from .credentials import Secret
+from .decisions import DecisionLog
 from .estimates import Ewma
-from .messages import Result
-from .packing import Packer
-from .policy import Decision, Offload, Policy, Situation
-from .protocol import MAX_CREDITS
+from .policy import Decision, Offload, Policy, Situation, static_reason
 from .reward import predicted_reward
 
 # A camera goes on; a file waits, but not for ever.
@@ -36,16 +31,18 @@ FILE_DEADLINE_S = 10.0
 CONNECT_S = 5.0
 # Frames that may wait for the cloud beside those that the local detectors work on.
 WAITING = 4
-# Of the time until the deadline, what the way up may take.
-TRANSFER_SHARE = 0.5
-UNKNOWN_QUOTA = 1 << 62
+# For threads to wake up in.
+SPARE_S = 0.02
 
 
 @dataclass(frozen=True)
 class OffloadOptions:
-    """Where the cloud is, when to ask it, and how long a frame may take in all, in seconds.
+    """Where the cloud is, when to ask it, and what the device may spend.
 
-    Without a deadline it is half a second for live sources, and ten for files.
+    Args:
+        deadline_s: a frame may take in all; by default half a second for live sources, ten for
+            files.
+        memory_bytes: what the local model may take before the cloud is asked for every frame.
     """
 
     address: str
@@ -53,6 +50,7 @@ class OffloadOptions:
     mode: Offload = "auto"
     ca: Path | None = None
     deadline_s: float | None = None
+    memory_bytes: int | None = None
 
 
 class Offloader:
@@ -63,6 +61,7 @@ class Offloader:
         class_names: of that model.
         options: where and when.
         live: frames come whether or not the last one is done.
+        model_bytes, model_digest: of the local model's file.
         connect: makes the client; for tests.
     """
 
@@ -74,7 +73,10 @@ class Offloader:
         connect: Callable[..., CloudClient] = CloudClient,
         *,
         live: bool = True,
+        model_bytes: int = 0,
+        model_digest: str = "",
     ) -> None:
+        self._live, self._model_bytes = live, model_bytes
         default_s = LIVE_DEADLINE_S if live else FILE_DEADLINE_S
         self._deadline_s = options.deadline_s or default_s
         self._idle: SimpleQueue[Detects] = SimpleQueue()
@@ -83,18 +85,19 @@ class Offloader:
         self._options = options
         self._workers = len(local)
         self._policy = Policy(options.mode)
-        self._names = class_names
         self._lock = threading.Lock()
-        self._packing = threading.Lock()
+        self._timing = threading.Lock()
         self._local_s = Ewma()
-        self._decisions: Counter[tuple[str, str]] = Counter()
-        self._longest_s = 0.0
-        self._corrections = Corrections()
+        self._log = DecisionLog(self._deadline_s)
         self._seen: tuple[npt.NDArray[np.float32], Detections] | None = None
-        self._waits: dict[int, tuple[float, float]] = {}
-        self._client = connect(options.address, options.key, ca=options.ca, on_late=self._correct)
-        self._packer: Packer | None = None
-        self._class_ids = np.empty(0, np.int32)
+        self._asking = Asking(
+            lambda late: connect(options.address, options.key, ca=options.ca, on_late=late),
+            class_names,
+            digest=model_digest,
+            sparing=options.mode == "auto",
+            live=live,
+        )
+        self._client = self._asking.client
 
     def start(self) -> bool:
         """Connect; False where the server cannot be reached now (it is tried on).
@@ -119,50 +122,65 @@ class Offloader:
     def detect(self, image: Image) -> Detections:
         """Objects in `image`, from whichever model the policy chose; any thread."""
         begun = time.monotonic()
-        before = self._local(image) if self._options.mode != "always" else None
         small = thumbnail(image)
-        decision = self._decide(small, before, begun)
-        found, decision = self._carry_out(decision, image, before, begun)
-        with self._lock:
-            self._decisions[decision.action, decision.reason] += 1
-            self._longest_s = max(self._longest_s, time.monotonic() - begun)
-            if decision.action != "skip":
+        found, decision = self._glance(small) or self._look(image, begun)
+        self._log.add(decision, time.monotonic() - begun)
+        if decision.action != "skip":
+            with self._lock:
                 self._seen = (small, found)
         return found
 
-    def _decide(
-        self, small: npt.NDArray[np.float32], before: Detections | None, begun: float
-    ) -> Decision:
-        link = self._client.state()
-        packer = self._pack_for_model()
+    def _glance(self, small: npt.NDArray[np.float32]) -> tuple[Detections, Decision] | None:
         with self._lock:
-            changed = changed_by(self._seen[0], small) if self._seen else None
-            return self._policy.decide(
-                Situation(
-                    changed=changed,
-                    reward=predicted_reward(before) if before is not None else 0.0,
-                    connected=link.connected and packer is not None,
-                    room=link.room,
-                    quota=UNKNOWN_QUOTA,
-                    silent_s=link.silent_s,
-                    expected_s=self._client.expected_s(packer.expected_bytes()) if packer else 0.0,
-                    deadline_s=self._deadline_s - (time.monotonic() - begun),
-                    local_s=self._local_s.p95 if before is None else 0.0,
-                )
-            )
+            seen = self._seen
+        decision = self._policy.glance(changed_by(seen[0], small)) if seen else None
+        return (seen[1], decision) if seen and decision else None
 
-    def _carry_out(
-        self, decision: Decision, image: Image, before: Detections | None, begun: float
-    ) -> tuple[Detections, Decision]:
-        if decision.action == "skip" and self._seen is not None:
-            return self._seen[1], decision
+    def _look(self, image: Image, begun: float) -> tuple[Detections, Decision]:
+        favours = self._favours()
+        before = self._beforehand(image, favours)
+        decision = self._decide(before, begun, favours)
         if decision.action == "cloud":
             found = self._ask(image, begun, before is not None)
             if found is not None:
                 return found, decision
             decision = Decision("local", "no answer in time")
         found = before if before is not None else self._local(image)
-        return self._corrections.apply(found, time.monotonic()), decision
+        return self._asking.corrections.apply(found, time.monotonic()), decision
+
+    def _favours(self) -> str:
+        """A reason to send every frame of `auto`, or ""."""
+        return static_reason(
+            model_bytes=self._model_bytes,
+            memory_bytes=self._options.memory_bytes,
+            live=self._live,
+            local_s=self._local_s.mean / self._workers,
+            cloud_s=self._asking.throughput_s(),
+        )
+
+    def _beforehand(self, image: Image, favours: str) -> Detections | None:
+        """What `auto` looks at before it asks; and once in any mode, to know how long it takes."""
+        if self._options.mode != "always" and not favours:
+            return self._local(image)
+        with self._timing:
+            return None if self._local_s.samples else self._local(image)
+
+    def _decide(self, before: Detections | None, begun: float, favours: str) -> Decision:
+        link, ready = self._client.state(), self._asking.packer() is not None
+        situation = Situation(
+            reward=predicted_reward(before) if before is not None else 0.0,
+            connected=link.connected and ready,
+            room=link.room,
+            allowed=link.allowed,
+            owed_s=link.owed_s,
+            silent_s=link.silent_s,
+            expected_s=self._asking.expected_s(),
+            deadline_s=self._deadline_s - (time.monotonic() - begun),
+            local_s=self._local_s.p95 if before is None else 0.0,
+            favours=favours,
+        )
+        with self._lock:
+            return self._policy.decide(situation)
 
     def _local(self, image: Image) -> Detections:
         detector = self._idle.get()
@@ -176,65 +194,16 @@ class Offloader:
 
     def _ask(self, image: Image, begun: float, have_local: bool) -> Detections | None:
         """The cloud's answer, if it leaves time to go on without it."""
-        packer = self._packer
-        assert packer is not None, "there is a connection"
-        # Without an answer every lane goes on with a detector of its own, or waits for one.
-        turns = -(-len(self.lanes()) // self._workers)
-        reserve = 0.0 if have_local else turns * self._local_s.p95
-        last = begun + self._deadline_s - reserve
-        link = self._client.state()
-        with self._packing:
-            # Frames under way share the link, and the answer needs time as well.
-            transfer_s = (last - begun - link.rtt_s) * TRANSFER_SHARE / len(self.lanes())
-            packer.adapt(link.bandwidth, transfer_s)
-            picture = packer.pack(image)
-        left = last - time.monotonic()
-        submission = self._client.submit(picture, time.monotonic_ns() // 1000, max(left, 0.001))
-        if submission is None:
-            return None
-        return self._await(submission, image, last)
+        reserve = 0.0 if have_local else self._turns() * self._local_s.p95
+        return self._asking.ask(image, begun + self._deadline_s - reserve - SPARE_S)
 
-    def _await(self, submission: Submission, image: Image, last: float) -> Detections | None:
-        height, width = image.shape[:2]
-        picture = submission.frame.picture
-        scale = (width / picture.width, height / picture.height)
-        self._waits[submission.frame.sequence] = scale
-        try:
-            reply = submission.reply.result(max(0.0, last - time.monotonic()))
-        except FutureTimeout:
-            reply = None
-        if not isinstance(reply, Result):
-            self._client.give_up(submission)
-            while len(self._waits) > 2 * MAX_CREDITS:  # answers that never come
-                self._waits.pop(next(iter(self._waits)))
-            return None
-        self._waits.pop(submission.frame.sequence, None)
-        return self._detections(reply, scale)
+    def _turns(self) -> int:
+        """How many times of the local model a frame without an answer may take.
 
-    def _correct(self, frame: Outgoing, result: Result) -> None:
-        """An answer after its frame was counted still knows what the objects are."""
-        scale = self._waits.pop(frame.sequence, None)
-        if scale is not None:
-            self._corrections.note(self._detections(result, scale), time.monotonic())
-
-    def _pack_for_model(self) -> Packer | None:
-        """Ready as soon as the server has said what it runs."""
-        welcome = self._client.welcome
-        if self._packer is None and welcome is not None:
-            known = {name: i for i, name in enumerate(self._names)}
-            ids = [known.get(name, -1) for name in welcome.classes]
-            self._class_ids = np.array(ids, np.int32)
-            self._packer = Packer(welcome.input_size)
-        return self._packer
-
-    def _detections(self, result: Result, scale: tuple[float, float]) -> Detections:
-        """In pixels of the camera's picture and classes of the local model."""
-        rows = np.array(result.detections, np.float64).reshape(-1, 6)
-        rows = rows[rows[:, 5] < len(self._class_ids)]
-        class_id = self._class_ids[rows[:, 5].astype(np.int32)]
-        known = class_id >= 0
-        boxes = (rows[:, :4] * np.tile(scale, 2)).astype(np.float32)
-        return Detections(boxes[known], rows[known, 4].astype(np.float32), class_id[known])
+        Frames of a file are all begun, and given up, at once; those of a camera one by one. One
+        turn more, since whatever comes then finds the others busy.
+        """
+        return 2 if self._live else 1 - (-len(self.lanes()) // self._workers)
 
     def close(self) -> None:
         """Say goodbye to the server."""
@@ -242,28 +211,17 @@ class Offloader:
 
     def report(self) -> dict[str, Any]:
         """What was decided how often and why, and what went over the link."""
-        with self._lock:
-            counted: Counter[str] = Counter()
-            for (action, _), number in self._decisions.items():
-                counted[action] += number
-            reasons = [
-                {"action": action, "reason": reason, "frames": number}
-                for (action, reason), number in self._decisions.most_common()
-            ]
-            longest_s = self._longest_s
         totals, link = self._client.totals, self._client.state()
+        corrections = self._asking.corrections
         return {
             "mode": self._options.mode,
-            "frames": {action: counted[action] for action in ("local", "cloud", "skip")},
-            "decisions": reasons,
+            **self._log.report(),
             "sent_bytes": totals.sent_bytes,
             "rejected": totals.rejected,
             "dropped": totals.dropped,
-            "late": self._corrections.noted,
-            "corrected": self._corrections.applied,
+            "late": corrections.noted,
+            "corrected": corrections.applied,
             "connections": totals.connections,
             "rtt_ms": round(link.rtt_s * 1000, 1),
             "bytes_per_second": round(link.bandwidth),
-            "longest_frame_ms": round(longest_s * 1000, 1),
-            "deadline_ms": round(self._deadline_s * 1000),
         }

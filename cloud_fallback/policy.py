@@ -15,8 +15,9 @@ Offload = Literal["auto", "never", "always"]
 
 # Grey levels by which the most changed of 16 x 9 parts may differ: the noise of a good sensor.
 UNCHANGED = 2.0
-# Of the frames, the most that `auto` sends; the threshold on the reward moves to keep to it.
-SHARE = 0.4
+# Of the frames, the most that `auto` sends; the threshold on the reward moves to keep to it. What
+# the link or the key has no room for is sent less often still.
+SHARE = 0.8
 _STEP = 0.05
 
 
@@ -25,26 +26,25 @@ class Situation:
     """What is known when a frame has been taken. Seconds, bytes.
 
     Args:
-        changed: mean grey levels by which the most changed part differs from the last frame that a
-            model saw; None where there is none.
         reward: what the bigger model would add, as predicted from the local detections.
-        connected, room, quota: the link, credits left, frames that the key has left today.
+        connected, room, allowed: the link, credits left, and whether the key has frames left now.
+        owed_s: for which the link should rest, so that it is never full.
         silent_s: how long frames have waited without any answer.
         expected_s: until the answer, 19 times of 20.
         deadline_s: until the frame must be counted.
-        local_s: of the local model; None where the device cannot run it.
+        local_s: that the local model needs afterwards, where no answer comes.
         favours: a static reason to send every frame, or "".
     """
 
-    changed: float | None
     reward: float
     connected: bool
     room: int
-    quota: int
+    allowed: bool
+    owed_s: float
     silent_s: float
     expected_s: float
     deadline_s: float
-    local_s: float | None
+    local_s: float
     favours: str = ""
 
 
@@ -64,7 +64,7 @@ def unavailable(situation: Situation) -> str:
         return "the server is silent"
     if situation.room <= 0:
         return "no credit"
-    if situation.quota <= 0:
+    if not situation.allowed:
         return "no quota"
     return ""
 
@@ -77,21 +77,29 @@ class Policy:
         self._share = share
         self._enough = 0.0
 
+    def glance(self, changed: float) -> Decision | None:
+        """What needs no model at all: mean grey levels by which the most changed part differs
+        from that of the last frame that a model saw.
+        """
+        if self.mode == "auto" and changed <= UNCHANGED:
+            return Decision("skip", "nothing changed")
+        return None
+
     def decide(self, now: Situation) -> Decision:
         """Where this frame goes."""
         if self.mode == "never":
             return Decision("local", "never asked for")
         problem = unavailable(now)
         if self.mode == "always":
-            return self._alone(now, problem) if problem else Decision("cloud", "always asked for")
-        if now.changed is not None and now.changed <= UNCHANGED:
-            return Decision("skip", "nothing changed")
+            return Decision("local", problem) if problem else Decision("cloud", "always asked for")
         if problem:
-            return self._alone(now, problem)
+            return Decision("local", problem)
         if now.favours:
             return Decision("cloud", now.favours)
-        if now.local_s is not None and now.expected_s > now.deadline_s - now.local_s:
+        if now.expected_s > now.deadline_s - now.local_s:
             return Decision("local", "too late for the deadline")
+        if now.owed_s > 0:
+            return Decision("local", "the link has done its share")
         return self._by_reward(now.reward)
 
     def _by_reward(self, reward: float) -> Decision:
@@ -102,16 +110,12 @@ class Policy:
             return Decision("cloud", "worth it")
         return Decision("local", "not worth it")
 
-    @staticmethod
-    def _alone(now: Situation, problem: str) -> Decision:
-        return Decision("skip" if now.local_s is None else "local", problem)
-
 
 def static_reason(
     *,
     model_bytes: int,
     memory_bytes: int | None,
-    frames_left: int | None,
+    live: bool,
     local_s: float,
     cloud_s: float,
 ) -> str:
@@ -120,11 +124,11 @@ def static_reason(
     Args:
         model_bytes: of the local model; running takes about three times its file.
         memory_bytes: what the device may spend on it; None for no limit.
-        frames_left: of a file; None for a live source, which is as long here as there.
-        local_s, cloud_s: seconds a frame, all workers together.
+        live: a source that is as long here as there; a file is not.
+        local_s, cloud_s: seconds a frame, all workers together; 0 where that is not known yet.
     """
     if memory_bytes is not None and 3 * model_bytes > memory_bytes:
         return "the model does not fit this device"
-    if frames_left is not None and cloud_s and cloud_s * 1.2 < local_s:
+    if not live and cloud_s and cloud_s * 1.2 < local_s:
         return "the file is done sooner there"
     return ""

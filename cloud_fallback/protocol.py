@@ -38,6 +38,7 @@ FIRST_MESSAGE_SECONDS = 10
 MAX_CREDITS = 64
 MAX_JUMP = 1 << 16
 MAX_SEQUENCE = (1 << 32) - 1
+MAX_CAPTURE_US = (1 << 62) // 1000
 MAX_FRAME_BYTES = 4 << 20
 MAX_CLIENT_TEXT = 16 << 10
 MAX_SERVER_TEXT = 1 << 20
@@ -241,6 +242,7 @@ def _welcome(of: Fields) -> Welcome:
         input_size=(size[0], size[1]),
         classes=of.items("classes", _name, MAX_CLASSES),
         strides=of.items("strides", _side, 8),
+        digest=of.text("digest", 64, ""),
     )
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 
 from ..edge_runtime.errors import ProtocolError
 from .messages import Reason, Reject, Result, Summary
-from .protocol import MAX_JUMP, FrameHeader, decode_frame
+from .protocol import MAX_CAPTURE_US, MAX_JUMP, FrameHeader, decode_frame
 
 Answer = Result | Reject
+# Before every capture time.
+NO_TIME_US = -(1 << 63)
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,21 @@ class Arrival:
 
     header: FrameHeader
     picture: memoryview
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """What another process needs to go on with a stream.
+
+    `lost`: frames up to `highest` that had arrived and were not answered.
+    """
+
+    highest: int
+    lost: tuple[int, ...]
+    frames: int
+    answered: int
+    rejected: dict[str, int]
+    answers: tuple[Answer, ...]
 
 
 class ServerStream:
@@ -33,13 +50,34 @@ class ServerStream:
         """Give `ordered` where the server counts: capture times must then rise."""
         self.credits = credits
         self._ordered = ordered
-        self._capture_us = -(1 << 63)
+        self._capture_us = NO_TIME_US
         self.highest = 0
         self.frames = 0
         self.answered = 0
         self.rejected: Counter[str] = Counter()
         self._pending: set[int] = set()
+        # Of another process, and not sent again yet.
+        self._lost: set[int] = set()
         self._answers: OrderedDict[int, Answer] = OrderedDict()
+
+    def save(self) -> StreamState:
+        """The stream without the frames that are still worked on: they will be sent again."""
+        return StreamState(
+            self.highest,
+            tuple(self._pending | self._lost),
+            self.frames - self.pending,
+            self.answered,
+            dict(self.rejected),
+            tuple(self._answers.values()),
+        )
+
+    def restore(self, state: StreamState, capture_us: int) -> None:
+        """Go on from what another process saved; the last frame counted is of `capture_us`."""
+        self.highest, self._lost = state.highest, set(state.lost)
+        self.frames, self.answered = state.frames, state.answered
+        self.rejected = Counter(state.rejected)
+        self._answers = OrderedDict((one.sequence, one) for one in state.answers)
+        self._capture_us = capture_us
 
     @property
     def pending(self) -> int:
@@ -49,7 +87,12 @@ class ServerStream:
     @property
     def ack(self) -> int:
         """Every frame up to this number has been answered."""
-        return min(self._pending, default=self.highest + 1) - 1
+        return min(self._pending | self._lost, default=self.highest + 1) - 1
+
+    @property
+    def arrived(self) -> int:
+        """Frames up to this number need not be sent again."""
+        return min(self._lost, default=self.highest + 1) - 1
 
     def receive(self, message: bytes) -> Arrival | Answer | None:
         """What a binary message brings: a new frame, an answer to send, or neither.
@@ -63,20 +106,31 @@ class ServerStream:
         sequence = header.sequence
         if sequence in self._pending:
             return None
-        if sequence <= self.highest:
-            known = self._answers.get(sequence)
-            return self._fresh(known) if known else self._refusal(sequence, "forgotten")
+        known = self._answers.get(sequence)
+        if known is not None:
+            return self._fresh(known)
+        if sequence <= self.highest and sequence not in self._lost:
+            return self._refusal(sequence, "forgotten")
         if self.highest and sequence - self.highest > MAX_JUMP:
             raise ProtocolError(f"frame {sequence} follows frame {self.highest}")
-        if self._ordered and self.frames and header.capture_us <= self._capture_us:
-            raise ProtocolError("capture times that do not rise")
+        if self._ordered:
+            self._check_time(header.capture_us)
         self._capture_us = header.capture_us
-        self.highest = sequence
+        self.highest = max(self.highest, sequence)
+        # Frames come in order: those before this one that have not come will not.
+        self._lost = {one for one in self._lost if one > sequence}
         self.frames += 1
         self._pending.add(sequence)
         if len(self._pending) > self.credits:
             return self.reject(sequence, "no_credit")
         return Arrival(header, picture)
+
+    def _check_time(self, capture_us: int) -> None:
+        """Who counts needs times that rise, and that 64 bits hold as nanoseconds."""
+        if capture_us <= self._capture_us:
+            raise ProtocolError("capture times that do not rise")
+        if not abs(capture_us) <= MAX_CAPTURE_US:
+            raise ProtocolError("a capture time that is too far away")
 
     def answer(self, result: Result) -> Result:
         """Note and return the answer, with the acknowledgement and credits of now."""

@@ -275,10 +275,18 @@ class Counter:
     def _begin_offloading(self, team: Team, ledger: Ledger, live: bool) -> None:
         if self._offload is None:
             return
+        from tallylens.cloud_fallback.digests import digest_of
         from tallylens.cloud_fallback.offload import Offloader
 
         names = team.metadata.class_names
-        self._offloader = Offloader(team.workers, names, self._offload, live=live)
+        self._offloader = Offloader(
+            team.workers,
+            names,
+            self._offload,
+            live=live,
+            model_bytes=team.model.stat().st_size,
+            model_digest=digest_of(team.model),
+        )
         if not self._offloader.start():
             ledger.warnings.append("the cloud cannot be reached; counting on this device alone")
 

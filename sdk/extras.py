@@ -28,6 +28,9 @@ SERVE_MODULES = {
 }
 """The same of the extra `serve`."""
 
+CLUSTER_MODULES = {"ray": "ray[serve]"}
+"""The same of the extra `cluster`."""
+
 EXTRAS = {"convert": CONVERT_MODULES, "serve": SERVE_MODULES}
 """What `doctor` looks for: the extras that bring abilities, not those of developers."""
 
@@ -53,3 +56,9 @@ def need_server(purpose: str) -> None:
     """Raise MissingExtraError unless everything that serving takes is there."""
     for package in missing(SERVE_MODULES):
         raise MissingExtraError(package, "serve", purpose)
+
+
+def need_cluster(purpose: str) -> None:
+    """Raise MissingExtraError unless Ray is there."""
+    for package in missing(CLUSTER_MODULES):
+        raise MissingExtraError(package, "cluster", purpose)

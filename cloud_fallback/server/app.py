@@ -68,6 +68,8 @@ def _issue(service: Service, request: Request, what: str) -> Response:
         return _refused(401)
     if not caller.may("token"):
         return _refused(403)
+    if what == "ticket" and not service.auth.tickets:
+        return _refused(501)
     make = service.auth.token if what == "token" else service.auth.ticket
     value, seconds = make(caller)
     headers = {"cache-control": "no-store"}
@@ -76,7 +78,7 @@ def _issue(service: Service, request: Request, what: str) -> Response:
 
 def _refused(status: int) -> Response:
     why = {400: "ask for the subprotocol " + SUBPROTOCOL, 401: "no valid key, token or ticket"}
-    text = {**why, 403: "not allowed", 429: "too many connections"}[status]
+    text = {**why, 403: "not allowed", 429: "too many connections", 501: "no tickets here"}[status]
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}
     return PlainTextResponse(text, status, headers)
 

@@ -38,12 +38,19 @@ class Auth:
         keys: the file of keys.
         origins: of web pages that may connect; browsers send theirs, devices send none.
         secret: signs tokens; without one a new one is made, and tokens end with this process.
+        tickets: whether web pages can have them here.
     """
 
     def __init__(
-        self, keys: KeyFile, origins: Collection[str] = (), secret: bytes | None = None
+        self,
+        keys: KeyFile,
+        origins: Collection[str] = (),
+        secret: bytes | None = None,
+        *,
+        tickets: bool = True,
     ) -> None:
         self.keys = keys
+        self.tickets = tickets
         self._origins = frozenset(origins)
         self._secret = secret or secrets.token_bytes(32)
         self._tickets: dict[str, Caller] = {}

@@ -1,18 +1,20 @@
 """Frames of many sessions to batches for few lanes: fairly, and only what is still wanted.
 
-Sessions take turns, one frame each; a batch leaves when it is full or when its oldest frame has
-waited long enough. Frames whose deadline has passed, and those of sessions that have ended, never
-reach a detector.
+Sessions take turns, one frame each, and while several are there none of them has more than half of
+the lanes: who comes next finds one free. A batch leaves when it is full or when its oldest frame
+has waited long enough. Frames whose deadline has passed, and those of sessions that have ended,
+never reach a detector.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 from ...edge_runtime.types import Detections, Image
 from ..messages import Reason
@@ -21,6 +23,11 @@ from .models import BatchDetector
 
 MAX_QUEUED = 4096
 MAX_WAIT_S = 0.005
+# A session that has sent nothing for one to two of these does not need half of the lanes kept.
+RECENT_S = 1.0
+
+
+Decode = Callable[[], Image | None]
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,29 @@ class Job:
 
     owner: Hashable
     expires: float
-    decode: Callable[[], Image | None]
+    decode: Decode
     finish: Callable[[Done], None]
     arrived: float
+
+
+class Queue(Protocol):
+    """What takes frames to detectors. All methods belong to the event loop."""
+
+    @property
+    def queued(self) -> int:
+        """Frames that wait."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    async def stop(self) -> None:
+        """End; what waits is refused."""
+
+    def submit(self, job: Job) -> bool:
+        """Take a frame; False where there is no room."""
+
+    def cancel(self, owner: Hashable) -> None:
+        """Refuse everything that waits for a session that has ended."""
 
 
 class Batcher:
@@ -52,6 +79,10 @@ class Batcher:
         self._waiting: dict[Hashable, deque[Job]] = {}
         self._queued = 0
         self._wake = asyncio.Event()
+        self._most = max(1, sum(one.max_batch for one in detectors) // 2)
+        self._working: Counter[Hashable] = Counter()
+        self._recent: tuple[set[Hashable], set[Hashable]] = (set(), set())
+        self._turned = 0.0
         # Decoding inside a batch happens beside the lanes, which wait for it.
         self._lanes = ThreadPoolExecutor(len(detectors), thread_name_prefix="lane")
         self._decoders = ThreadPoolExecutor(4, thread_name_prefix="decode")
@@ -87,6 +118,9 @@ class Batcher:
             return False
         self._waiting.setdefault(job.owner, deque()).append(job)
         self._queued += 1
+        if job.arrived - self._turned > RECENT_S:
+            self._recent, self._turned = (self._recent[1], set()), job.arrived
+        self._recent[1].add(job.owner)
         self._wake.set()
         return True
 
@@ -95,22 +129,29 @@ class Batcher:
         jobs = self._waiting.pop(owner, ())
         self._queued -= len(jobs)
         for job in jobs:
-            job.finish(Done("late"))
+            self._finish(job, Done("late"))
 
     def _take(self, limit: int) -> list[Job]:
         """Up to `limit` frames, the sessions in turn; late ones are refused on the way."""
         now = time.monotonic()
         batch: list[Job] = []
-        while self._waiting and len(batch) < limit:
+        most = self._most if max(map(len, self._recent)) > 1 else MAX_QUEUED
+        passed: set[Hashable] = set()
+        while len(passed) < len(self._waiting) and len(batch) < limit:
             owner = next(iter(self._waiting))
             jobs = self._waiting.pop(owner)
+            if self._working[owner] >= most:
+                self._waiting[owner] = jobs
+                passed.add(owner)
+                continue
             job = jobs.popleft()
             self._queued -= 1
             if jobs:
                 self._waiting[owner] = jobs
             if job.expires <= now:
-                job.finish(Done("late", now - job.arrived))
+                self._finish(job, Done("late", now - job.arrived))
             else:
+                self._working[owner] += 1
                 batch.append(job)
         return batch
 
@@ -124,6 +165,9 @@ class Batcher:
             batch = self._take(limit)
             if batch:
                 return batch
+            # What waits is of sessions that have their share of the lanes.
+            self._wake.clear()
+            await self._wake.wait()
 
     async def _lane(self, detector: BatchDetector) -> None:
         loop = asyncio.get_running_loop()
@@ -133,8 +177,17 @@ class Batcher:
             self._metrics.batch(len(batch), [started - job.arrived for job in batch])
             outcomes = await loop.run_in_executor(self._lanes, self._work, detector, batch)
             spent = time.monotonic() - started
+            self._working -= Counter(job.owner for job in batch)
+            self._wake.set()
             for job, outcome in zip(batch, outcomes, strict=True):
-                job.finish(Done(outcome, started - job.arrived, spent))
+                self._finish(job, Done(outcome, started - job.arrived, spent))
+
+    def _finish(self, job: Job, done: Done) -> None:
+        """A fault with one answer does not end the lane."""
+        try:
+            job.finish(done)
+        except Exception:
+            self._metrics.fault("answering")
 
     def _work(self, detector: BatchDetector, batch: list[Job]) -> list[Detections | Reason]:
         """Decode and detect; a fault of one batch does not end the lane."""

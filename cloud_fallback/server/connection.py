@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...edge_runtime.errors import ProtocolError
@@ -16,8 +18,9 @@ from ..protocol import FIRST_MESSAGE_SECONDS, CloseCode, FrameHeader, decode_cli
 from ..server_stream import Answer, Arrival
 from .auth import Caller
 from .batcher import Done, Job
+from .keys import hash_of
 from .pictures import decode_picture
-from .sessions import Session
+from .sessions import ELSEWHERE, Session
 
 if TYPE_CHECKING:
     from .service import Service
@@ -47,12 +50,13 @@ class Connection:
         self._socket = socket
         self._out: asyncio.Queue[Control | _CloseError] = asyncio.Queue(_QUEUE)
         self._session: Session | None = None
+        self._writer: asyncio.Task[None] | None = None
         self._deaf = 0
 
     async def run(self) -> None:
         """Speak until either end closes."""
         reader = asyncio.create_task(self._read())
-        writer = asyncio.create_task(self._write())
+        writer = self._writer = asyncio.create_task(self._write())
         done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
         if reader in done and not writer.done():
             await self._finish(reader, writer)
@@ -95,23 +99,34 @@ class Connection:
         self._out.put_nowait(_CloseError(CloseCode(code), reason[:100]))
 
     async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             message = await self._out.get()
+            # Cheaper than a task a message, which is what asyncio.wait_for would make.
+            patience = loop.call_later(SEND_SECONDS, self._lose_patience)
             try:
-                await asyncio.wait_for(self._say(message), SEND_SECONDS)
-                if isinstance(message, _CloseError):
-                    return
-            except asyncio.TimeoutError:
-                self._service.metrics.refused("not_reading")
-                return
+                await self._say(message)
             except (WebSocketDisconnect, RuntimeError):
                 return
+            finally:
+                patience.cancel()
+            if isinstance(message, _CloseError):
+                return
+
+    def _lose_patience(self) -> None:
+        """The client has not read for long."""
+        self._service.metrics.refused("not_reading")
+        if self._writer is not None:
+            self._writer.cancel()
 
     async def _say(self, message: Control | _CloseError) -> None:
         if isinstance(message, _CloseError):
             log.info("closed", extra={"code": int(message.code), **self._who()})
             await self._socket.close(message.code, message.reason)
         else:
+            if not await self._keep():
+                await self._socket.close(CloseCode.DUPLICATE_SESSION, ELSEWHERE)
+                raise WebSocketDisconnect(CloseCode.DUPLICATE_SESSION)
             await self._socket.send_text(encode(message))
 
     async def _read(self) -> None:
@@ -146,12 +161,13 @@ class Connection:
         if not self.caller.may(hello.mode):
             raise _CloseError(CloseCode.FORBIDDEN, f"the key may not {hello.mode}")
         sessions = self._service.sessions
+        await self._fetch(hello)
         session, token = sessions.resume(hello, self.caller), hello.resume
         resumed = session is not None
         if session is None:
             session, token = sessions.open(hello, self.caller)
         if session.outlet is not None:
-            session.outlet.close(CloseCode.DUPLICATE_SESSION, "the session goes on elsewhere")
+            session.outlet.close(CloseCode.DUPLICATE_SESSION, ELSEWHERE)
         session.outlet, self._session = self, session
         log.info("session", extra={"resumed": resumed, **self._who()})
         self.announce(self._welcome(session, token, resumed))
@@ -159,19 +175,38 @@ class Connection:
             self.announce(answer)
         return session
 
+    async def _fetch(self, hello: Hello) -> None:
+        """Take over a session that another process knows better."""
+        vault, sessions = self._service.vault, self._service.sessions
+        if vault is None or not hello.session:
+            return
+        saved = await vault.take(hello.session, hash_of(hello.resume))
+        if saved is not None:
+            sessions.adopt(saved)
+
+    async def _keep(self) -> bool:
+        """Write down where the session stands, before anything of it is told; False where it has
+        gone on in another process.
+        """
+        vault, session = self._service.vault, self._session
+        if vault is None or session is None or session.ended:
+            return True
+        return await vault.keep(session.save())
+
     def _welcome(self, session: Session, token: str, resumed: bool) -> Welcome:
         lanes = self._service.lanes
         return Welcome(
             session=session.id,
             resume=token,
             resumed=resumed,
-            ack=session.stream.highest,
+            ack=session.stream.arrived,
             credits=session.stream.credits,
             limits=self._service.limits(self.caller.key.plan),
             model=lanes.name,
             input_size=lanes.metadata.input_size,
             classes=lanes.metadata.class_names,
             strides=lanes.metadata.strides,
+            digest=lanes.digest,
         )
 
     def _who(self) -> dict[str, str]:
@@ -198,7 +233,7 @@ class Connection:
         job = Job(
             owner=session.id,
             expires=arrived + header.deadline_ms / 1000,
-            decode=lambda: decode_picture(header, arrival.picture, settings.pixels),
+            decode=partial(decode_picture, header, bytes(arrival.picture), settings.pixels),
             finish=lambda done: self._answer(session, header, arrived, done),
             arrived=arrived,
         )
@@ -255,14 +290,9 @@ class Connection:
 
 
 def _rows(found: Detections) -> tuple[tuple[float, float, float, float, float, int], ...]:
-    """As a message has them: thousandths of a pixel, millionths of a score."""
-    boxes, scores = found.xyxy.round(3).tolist(), found.confidence.round(6).tolist()
+    """As a message has them: nine digits name a float32, and no reader needs more."""
+    values = np.column_stack((found.xyxy, found.confidence)).tolist()
     return tuple(
-        (*map(_short, box), _short(score), kind)
-        for box, score, kind in zip(boxes, scores, found.class_id.tolist(), strict=True)
+        (*(float(f"{value:.9g}") for value in row), kind)
+        for row, kind in zip(values, found.class_id.tolist(), strict=True)
     )
-
-
-def _short(value: float) -> float:
-    """float32 has long decimals as a float64; no reader needs them."""
-    return round(value, 6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,20 @@ from ...edge_runtime.core.counting import Totals
 from ...edge_runtime.types import Detections
 from ..messages import Place
 from ..protocol import FrameHeader
+from ..server_stream import NO_TIME_US
+
+
+@dataclass(frozen=True)
+class CountState:
+    """What another process needs to go on counting. `state` is the core's own."""
+
+    names: tuple[str, ...]
+    places: tuple[Place, ...]
+    any_class: bool
+    size: tuple[int, int]
+    state: bytes
+    last_us: int
+    done: tuple[tuple[FrameHeader, Detections], ...]
 
 
 class SessionCount:
@@ -26,6 +41,31 @@ class SessionCount:
         self._counter: TrackCounter | None = None
         self._size = (0, 0)
         self._done: dict[int, tuple[FrameHeader, Detections]] = {}
+        self.last_us = NO_TIME_US
+
+    def save(self) -> CountState:
+        """Everything known so far."""
+        counter = self._counter
+        return CountState(
+            self._names,
+            tuple(self._places),
+            self._any_class,
+            self._size,
+            b"" if counter is None else counter.save(),
+            self.last_us,
+            tuple(self._done.values()),
+        )
+
+    @classmethod
+    def restored(cls, state: CountState) -> SessionCount:
+        """Go on from what another process saved."""
+        count = cls(state.names, state.places, state.any_class)
+        count._size, count.last_us = state.size, state.last_us
+        count._done = {header.sequence: (header, found) for header, found in state.done}
+        if state.state:
+            count._counter = count._begin(state.size)
+            count._counter.restore(state.state)
+        return count
 
     def add(self, header: FrameHeader, detections: Detections) -> None:
         """An answered frame; it waits until those before it are answered or refused."""
@@ -46,6 +86,7 @@ class SessionCount:
             detections.xyxy * scale.astype(np.float32), detections.confidence, detections.class_id
         )
         self._counter.update(header.capture_us * 1000, scaled)
+        self.last_us = header.capture_us
 
     def _begin(self, size: tuple[int, int]) -> TrackCounter:
         counter = TrackCounter(len(self._names), size, any_class=self._any_class)

@@ -19,6 +19,7 @@ from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.pipeline import usable_cores
 from ...edge_runtime.types import Detections, Image
+from ..digests import digest_of
 from .boxes import detections_of, freeze
 
 SERVER_PASS = "server"
@@ -80,6 +81,16 @@ class Batched:
         return freeze(self._preprocessors[slot].run(image, target, layout="NHWC"))
 
 
+class Served(Protocol):
+    """What a service says of its model, and the detectors it has of it."""
+
+    name: str
+    digest: str
+    engine: str
+    metadata: ModelMetadata
+    detectors: list[BatchDetector]
+
+
 class Lanes:
     """The detectors of one model, and what the model says about itself."""
 
@@ -94,17 +105,21 @@ class Lanes:
         """
         self._stack = ExitStack()
         self.name = model.name
+        self.digest = ""
+        self.engine = ""
         self.detectors: list[BatchDetector] = []
         self.metadata: ModelMetadata
         served = _server_metadata(model)
         if served is not None:
             self.metadata = served
             self._open_batched(model, lanes or 2)
+            self.digest = digest_of(model)
             return
         for _ in range(lanes or usable_cores()):
             engine = self._stack.enter_context(open_engine(model))
             self.detectors.append(OneByOne(Detector(engine)))
             self.metadata, self.engine = engine.metadata, engine.name
+        self.digest = digest_of(model)
 
     def _open_batched(self, model: Path, lanes: int) -> None:
         session = open_session(model)

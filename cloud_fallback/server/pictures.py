@@ -14,7 +14,7 @@ _SCAN = b"\xff\xda"
 _START = {Codec.JPEG: b"\xff\xd8\xff", Codec.WEBP: b"RIFF"}
 
 
-def decode_picture(header: FrameHeader, data: memoryview, max_pixels: int) -> Image | None:
+def decode_picture(header: FrameHeader, content: bytes, max_pixels: int) -> Image | None:
     """(height, width, 3) uint8 BGR as the header says; None for anything else.
 
     The size in the picture's own header must be the frame header's before it is decoded.
@@ -23,10 +23,9 @@ def decode_picture(header: FrameHeader, data: memoryview, max_pixels: int) -> Im
     if height * width > max_pixels:
         return None
     if header.codec is Codec.RAW:
-        if len(data) != height * width * 3:
+        if len(content) != height * width * 3:
             return None
-        return np.frombuffer(data, np.uint8).reshape(height, width, 3)
-    content = bytes(data)
+        return np.frombuffer(content, np.uint8).reshape(height, width, 3)
     if not content.startswith(_START[header.codec]) or image_size(content) != (height, width):
         return None
     if content.count(_SCAN) > MAX_SCANS:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -17,6 +20,21 @@ from ..protocol import HEADER_BYTES, MAX_FRAME_BYTES
 from .app import create_app
 from .logs import hush
 from .service import Service
+
+# How long a thread of a detector may keep the interpreter from the sockets; Python's own 5 ms for
+# each of several threads would be most of a frame's time.
+SWITCH_SECONDS = 0.0005
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` on the quickest event loop that is here."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        from uvloop import run
+    except ImportError:  # there is none for Windows
+        asyncio.run(main)
+    else:
+        run(main)
 
 
 @dataclass(frozen=True)

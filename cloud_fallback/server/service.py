@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from ...edge_runtime.errors import InputError
 from ..messages import Drain, Limits
 from ..protocol import CloseCode
 from .auth import Auth
-from .batcher import Batcher
+from .batcher import Batcher, Queue
 from .connection import Connection
 from .keys import Plan
 from .metrics import Metrics
-from .models import Lanes
+from .models import Served
 from .quota import Quota
-from .sessions import Sessions
+from .sessions import Sessions, Vault
 
 log = logging.getLogger("tallylens.server")
 WATCH_SECONDS = 2.0
@@ -36,16 +36,35 @@ class Settings:
 
 
 class Service:
-    """One model behind many sockets."""
+    """One model behind many sockets.
 
-    def __init__(self, lanes: Lanes, auth: Auth, settings: Settings | None = None) -> None:
+    Args:
+        lanes: the model.
+        auth: who may.
+        settings: limits.
+        queue: what takes frames to detectors elsewhere; by default those of `lanes` run here.
+        vault: where other processes find the sessions of this one.
+    """
+
+    def __init__(
+        self,
+        lanes: Served,
+        auth: Auth,
+        settings: Settings | None = None,
+        *,
+        queue: Callable[[Metrics], Queue] | None = None,
+        vault: Vault | None = None,
+    ) -> None:
         self.settings = settings or Settings()
+        self.vault = vault
         self.lanes = lanes
         self.auth = auth
         self.quota = Quota()
         self.metrics = Metrics()
         self.sessions = Sessions(self.settings.credits, lanes.metadata.class_names)
-        self.batcher = Batcher(lanes.detectors, self.metrics)
+        self.batcher = (
+            Batcher(lanes.detectors, self.metrics) if queue is None else queue(self.metrics)
+        )
         self.connections: set[Connection] = set()
         self.ready = False
         self.metrics.watch_queue(lambda: self.batcher.queued)

@@ -144,6 +144,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ca", type=Path, metavar="FILE", help="authority that signed the server's certificate"
     )
+    parser.add_argument(
+        "--memory",
+        type=positive,
+        metavar="MIB",
+        help="a model that needs more asks --cloud for every frame (with --offload auto)",
+    )
     add_json(parser)
 
 
@@ -199,7 +205,10 @@ def _offload(options: argparse.Namespace) -> OffloadOptions | None:
     from tallylens.cloud_fallback.credentials import find_key
     from tallylens.cloud_fallback.offload import OffloadOptions
 
-    return OffloadOptions(options.cloud, find_key(), options.offload, options.ca)
+    memory = None if options.memory is None else options.memory << 20
+    return OffloadOptions(
+        options.cloud, find_key(), options.offload, options.ca, memory_bytes=memory
+    )
 
 
 def _tell(notice: str) -> None:

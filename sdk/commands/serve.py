@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tallylens.commands.arguments import positive
+from tallylens.commands.arguments import above_zero, positive
 
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.server.run import Address, Server
@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   tallylens serve --new-key "front door" --keys keys.toml
   tallylens serve --model yolov5m.onnx --host 0.0.0.0 --keys keys.toml \\
       --tls-cert cert.pem --tls-key key.pem
+  tallylens serve --model yolov5m.onnx --ray --replicas 2,4 --gpus 1 --keys keys.toml
 
 --dev makes a certificate authority and a key, listens on this machine only, and prints the one
 line that a client needs."""
@@ -45,10 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dev", action="store_true", help="try it on this machine")
     parser.add_argument("--new-key", metavar="NAME", help="add a key to --keys, print it, and end")
+    parser.add_argument("--ray", action="store_true", help="many processes and machines: Ray Serve")
+    parser.add_argument(
+        "--replicas", type=_replicas, metavar="N,M", help="of sockets and of the model, with --ray"
+    )
+    parser.add_argument(
+        "--gpus", type=above_zero, metavar="X", help="for each replica of the model, with --ray"
+    )
     parser.add_argument("--lanes", type=positive, metavar="N", help="default: one a core")
     parser.add_argument(
         "--log", choices=("debug", "info", "warning"), default="info", help="default: info"
     )
+
+
+def _replicas(text: str) -> tuple[int, int]:
+    parts = text.split(",")
+    if len(parts) != 2 or not all(one.isascii() and one.isdigit() and int(one) for one in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers like 2,4")
+    return int(parts[0]), int(parts[1])
 
 
 def _port(text: str) -> int:
@@ -58,8 +73,6 @@ def _port(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    import asyncio
-
     from tallylens.extras import need_server
 
     need_server("serving a model")
@@ -67,9 +80,13 @@ def run(options: argparse.Namespace) -> int:
         return _add_key(options)
     _check(options)
     from tallylens.cloud_fallback.server.logs import log_as_json
+    from tallylens.cloud_fallback.server.run import run_loop
 
     log_as_json(options.log)
-    asyncio.run(_serve(options))
+    if options.ray:
+        _serve_on_ray(options)
+    else:
+        run_loop(_serve(options))
     return 0
 
 
@@ -83,6 +100,12 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError(
             "there are no keys", "Make one with --new-key NAME --keys FILE, or try --dev"
         )
+    if options.dev and options.ray:
+        raise UsageError("--dev tries one process", "Leave --dev or --ray away")
+    if not options.ray and (options.replicas or options.gpus):
+        raise UsageError("--replicas and --gpus are for --ray", "Add --ray, or leave them away")
+    if options.ray and options.lanes:
+        raise UsageError("--lanes is for one process", "Give --replicas with --ray")
 
 
 def _add_key(options: argparse.Namespace) -> int:
@@ -127,6 +150,43 @@ async def _serve(options: argparse.Namespace) -> None:
         await serving
 
 
+def _serve_on_ray(options: argparse.Namespace) -> None:
+    """Deploy, and take everything down at a signal."""
+    import secrets
+    import signal
+    import threading
+
+    from tallylens.extras import need_cluster
+
+    need_cluster("serving on Ray")
+    from tallylens.cloud_fallback.server.cluster import Plan, deploy, shutdown
+    from tallylens.models import LONGEST_SIDE, ready_model
+
+    address = _address(options)
+    model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
+    plan = Plan(
+        model.resolve(),
+        options.keys.resolve(),
+        address,
+        tuple(options.origin),
+        # One for all replicas: a token that one signs, another reads.
+        _token_secret(options) or secrets.token_bytes(32),
+        options.replicas or (2, 2),
+        gpus=options.gpus or 0.0,
+    )
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    deploy(plan)
+    print(f"tallylens: listening on port {address.port}", file=sys.stderr, flush=True)
+    ended.wait()
+    shutdown()
+
+
+def _token_secret(options: argparse.Namespace) -> bytes | None:
+    return options.token_secret.read_bytes() if options.token_secret else None
+
+
 def _prepare_development(options: argparse.Namespace, folder: Path) -> str:
     """An authority, a key, and the line to copy."""
     from tallylens.cloud_fallback.server.authority import make_authority
@@ -152,8 +212,7 @@ def _server(options: argparse.Namespace) -> Server:
     from tallylens.models import LONGEST_SIDE, ready_model
 
     address = _address(options)
-    secret = options.token_secret.read_bytes() if options.token_secret else None
-    auth = Auth(KeyFile(options.keys), options.origin, secret)
+    auth = Auth(KeyFile(options.keys), options.origin, _token_secret(options))
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
     return Server(Service(Lanes(model, options.lanes), auth), address)
 

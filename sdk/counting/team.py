@@ -73,6 +73,7 @@ class Team:
     Attributes:
         workers: one a thread.
         governor: decides on rate, size and cloud.
+        model: the file that is run.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Team:
         limits: Limits,
     ) -> None:
         path = ready_model(model, frame_size=frame_size, imgsz=imgsz)
+        self.model = path
         forms = [fitted(path, frame_size) if imgsz is None else Form(path)]
         with ExitStack() as stack:
             engine = stack.enter_context(forms[0].open())

@@ -87,7 +87,56 @@ def test_sessions_take_turns_whoever_came_first() -> None:
         await queue.all_done(12)
 
     drive(detector, use)
-    assert detector.batches == [[0, 20, 30, 1], [2, 3, 4, 5], [6, 7, 8, 9]]
+    assert detector.batches == [[0, 20, 30, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+
+
+def test_a_session_that_is_alone_has_all_lanes() -> None:
+    detector = Notes(max_batch=4)
+
+    async def use(queue: Queue) -> None:
+        for number in range(8):
+            queue.put("alone", number)
+        detector.go.set()
+        await queue.all_done(8)
+
+    drive(detector, use)
+    assert detector.batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+def test_a_greedy_session_leaves_a_lane_to_who_comes_next() -> None:
+    """Two lanes; the model of neither answers before it is told to."""
+    lanes = [Notes(max_batch=1), Notes(max_batch=1)]
+
+    async def main() -> dict[int, Done]:
+        queue = Queue(Batcher(lanes, Metrics()))
+        queue.batcher.start()
+        queue.put("shy", 9)
+        for number in range(4):
+            queue.put("greedy", number)
+        while queue.batcher.queued > 3:
+            await asyncio.sleep(0.001)
+        for lane in lanes:
+            lane.go.set()
+        await queue.all_done(5)
+        for lane in lanes:
+            lane.go.clear()
+        for number in range(10, 14):
+            queue.put("greedy", number)
+        while queue.batcher.queued > 3:
+            await asyncio.sleep(0.001)
+        queue.put("shy", 30)
+        while queue.batcher.queued > 3:
+            await asyncio.sleep(0.001)
+        for lane in lanes:
+            lane.go.set()
+        await queue.all_done(10)
+        await queue.batcher.stop()
+        return queue.done
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+    second = [[batch for batch in lane.batches if batch[0] >= 10] for lane in lanes]
+    first = sorted(batches[0] for batches in second)
+    assert first == [[10], [30]], "one each, although three of the greedy had waited for longer"
 
 
 def test_a_batch_leaves_when_it_is_full_or_old(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,3 +206,19 @@ def test_the_queue_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         detector.go.set()
 
     drive(detector, use)
+
+
+def test_an_answer_that_cannot_be_given_does_not_end_the_lane() -> None:
+    detector = Notes(max_batch=1)
+    detector.go.set()
+
+    def fail(_: Done) -> None:
+        raise RuntimeError("nobody can count this")
+
+    async def use(queue: Queue) -> None:
+        now = time.monotonic()
+        queue.batcher.submit(Job("a", now + 60, lambda: picture(1), fail, now))
+        queue.put("b", 2)
+        await queue.all_done(1)
+
+    assert isinstance(drive(detector, use)[2].outcome, Detections)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tallylens.cloud_fallback.change import changed_by, thumbnail
 from tallylens.cloud_fallback.client_stream import Picture
 from tallylens.cloud_fallback.corrections import KEEP_S, Corrections
-from tallylens.cloud_fallback.estimates import Ewma, LinkEstimate
-from tallylens.cloud_fallback.packing import LADDER, Packer
+from tallylens.cloud_fallback.estimates import LINK_SHARE, Ewma, LinkEstimate
+from tallylens.cloud_fallback.packing import BEST_JPEG, EXACT, LADDER, Packer
 from tallylens.cloud_fallback.policy import (
     UNCHANGED,
     Decision,
@@ -21,15 +21,17 @@ from tallylens.cloud_fallback.policy import (
     Situation,
     static_reason,
 )
+from tallylens.cloud_fallback.protocol import Codec
 from tallylens.cloud_fallback.reward import features, predicted_reward
+from tallylens.edge_runtime.core import Preprocessor
 from tallylens.edge_runtime.types import Detections
 
 GOOD = Situation(
-    changed=50.0,
     reward=0.9,
     connected=True,
     room=4,
-    quota=1000,
+    allowed=True,
+    owed_s=0.0,
     silent_s=0.0,
     expected_s=0.1,
     deadline_s=0.5,
@@ -37,15 +39,15 @@ GOOD = Situation(
 )
 situations = st.builds(
     Situation,
-    changed=st.none() | st.floats(0, 255),
     reward=st.floats(0, 1),
     connected=st.booleans(),
     room=st.integers(0, 8),
-    quota=st.integers(0, 3),
+    allowed=st.booleans(),
+    owed_s=st.just(0.0) | st.floats(0, 1),
     silent_s=st.floats(0, 2),
     expected_s=st.floats(0, 2),
     deadline_s=st.floats(0, 1),
-    local_s=st.none() | st.floats(0, 1),
+    local_s=st.floats(0, 1),
     favours=st.sampled_from(["", "the file is done sooner there"]),
 )
 
@@ -55,15 +57,13 @@ situations = st.builds(
     [
         ({}, Decision("cloud", "worth it")),
         ({"reward": 0.0}, Decision("local", "not worth it")),
-        ({"changed": None}, Decision("cloud", "worth it")),
-        ({"changed": UNCHANGED}, Decision("skip", "nothing changed")),
         ({"connected": False}, Decision("local", "no connection")),
         ({"silent_s": 0.6}, Decision("local", "the server is silent")),
         ({"room": 0}, Decision("local", "no credit")),
-        ({"quota": 0}, Decision("local", "no quota")),
+        ({"allowed": False}, Decision("local", "no quota")),
         ({"expected_s": 0.495}, Decision("local", "too late for the deadline")),
-        ({"expected_s": 9.0, "local_s": None}, Decision("cloud", "worth it")),
-        ({"connected": False, "local_s": None}, Decision("skip", "no connection")),
+        ({"owed_s": 0.01}, Decision("local", "the link has done its share")),
+        ({"owed_s": 0.01, "favours": "it is small"}, Decision("cloud", "it is small")),
         ({"favours": "it is small", "reward": 0.0}, Decision("cloud", "it is small")),
     ],
 )
@@ -71,11 +71,18 @@ def test_auto(changes: dict[str, object], decision: Decision) -> None:
     assert Policy("auto").decide(replace(GOOD, **changes)) == decision  # type: ignore[arg-type]
 
 
+def test_only_auto_leaves_out_what_did_not_change() -> None:
+    assert Policy("auto").glance(UNCHANGED) == Decision("skip", "nothing changed")
+    assert Policy("auto").glance(UNCHANGED + 0.1) is None
+    assert Policy("always").glance(0.0) is None
+    assert Policy("never").glance(0.0) is None
+
+
 @given(situations)
 def test_never_and_always_keep_their_word(situation: Situation) -> None:
     assert Policy("never").decide(situation).action == "local"
     decision = Policy("always").decide(situation)
-    able = situation.connected and situation.room and situation.quota
+    able = situation.connected and situation.room and situation.allowed
     able = able and situation.silent_s <= situation.deadline_s
     assert (decision.action == "cloud") == bool(able)
 
@@ -87,10 +94,8 @@ def test_auto_asks_only_for_what_can_come_in_time(situation: Situation) -> None:
     if decision.action == "cloud":
         assert situation.connected
         assert situation.room > 0
-        assert situation.quota > 0
-        in_time = situation.local_s is None or (
-            situation.expected_s + situation.local_s <= situation.deadline_s + 1e-9
-        )
+        assert situation.allowed
+        in_time = situation.expected_s + situation.local_s <= situation.deadline_s + 1e-9
         assert situation.favours or in_time
 
 
@@ -104,13 +109,14 @@ def test_the_best_frames_go_and_no_more_than_their_share(seed: int, share: float
 
 
 def test_static_reasons() -> None:
-    facts = {"model_bytes": 100, "memory_bytes": None, "frames_left": None}
+    facts = {"model_bytes": 100, "memory_bytes": None, "live": True}
     assert static_reason(**facts, local_s=1, cloud_s=0.1) == ""
     small = facts | {"memory_bytes": 299}
     assert static_reason(**small, local_s=1, cloud_s=9) == "the model does not fit this device"
-    file = facts | {"frames_left": 10}
+    file = facts | {"live": False}
     assert static_reason(**file, local_s=1, cloud_s=0.5) == "the file is done sooner there"
     assert static_reason(**file, local_s=1, cloud_s=0.9) == ""
+    assert static_reason(**file, local_s=1, cloud_s=0) == ""
 
 
 def found(*rows: tuple[float, float, float, float, float, int]) -> Detections:
@@ -184,8 +190,36 @@ def test_bandwidth_is_found_with_any_number_of_frames_under_way(
     measurable = min(rate, size / 1e-3)
     assert link.bandwidth.mean == pytest.approx(measurable, rel=0.1)
     assert link.server.mean == pytest.approx(server_s, abs=1e-9)
-    expected = link.expected_s(size)
+    expected = link.expected_s(size, 1e9)
     assert expected >= 0.9 * (server_s + size / rate)
+
+
+def known_link(rate: float) -> LinkEstimate:
+    link = LinkEstimate()
+    link.greeted(0.0)
+    link.sent(1, int(rate), 0.0)
+    link.answered(1, 0.0, 1.0)
+    return link
+
+
+def test_a_frame_waits_for_those_before_it() -> None:
+    link = known_link(1000.0)
+    assert link.expected_s(500, 10.0) == pytest.approx(0.5)
+    link.sent(2, 2000, 10.0)
+    link.sent(3, 1000, 10.0)
+    assert link.expected_s(500, 11.0) == pytest.approx(2.0 + 0.5)
+    link.lost()
+    assert link.expected_s(500, 11.0) == pytest.approx(0.5)
+
+
+def test_who_waits_until_nothing_is_owed_uses_a_share_of_the_link() -> None:
+    link, now, used = known_link(1000.0), 10.0, 0.0
+    for number in range(2, 200):
+        while link.owed_s(now) > 0:
+            now += 0.001
+        link.sent(number, 300, now)
+        used += 0.3
+    assert used / (now - 10.0) == pytest.approx(LINK_SHARE, abs=0.01)
 
 
 def test_silence_is_measured_while_something_is_under_way() -> None:
@@ -205,24 +239,53 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 def test_pictures_are_no_larger_than_the_model_sees() -> None:
-    packer = Packer((384, 640))
+    packer = Packer((384, 640), 1 << 20)
     packed: Picture = packer.pack(noise(1080, 1920))
     assert (packed.width, packed.height) == (640, 360)
     small = packer.pack(noise(100, 200))
     assert (small.width, small.height) == (200, 100)
 
 
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 2**32))
+def test_an_exact_picture_is_what_the_device_would_see(height: int, width: int, seed: int) -> None:
+    """The server's letterbox of what was sent is the device's letterbox of what was taken."""
+    image = np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+    packed = Packer((96, 160), 1 << 20, top=EXACT, start=EXACT).pack(image)
+    assert packed.codec is Codec.RAW
+    sent = np.frombuffer(packed.data, np.uint8).reshape(packed.height, packed.width, 3)
+    here, there = (np.empty((1, 96, 160, 3), np.uint8) for _ in range(2))
+    Preprocessor().run(image, here, layout="NHWC")
+    Preprocessor().run(np.ascontiguousarray(sent), there, layout="NHWC")
+    assert np.array_equal(here, there)
+
+
+def test_exact_pictures_need_a_link_and_a_server_that_take_them() -> None:
+    image = noise(96, 160)
+    packer = Packer((96, 160), 1 << 20, top=EXACT, start=EXACT)
+    assert packer.pack(image).codec is Codec.RAW
+    packer.adapt(image.nbytes * 2, 0.4)
+    assert packer.pack(image).codec is Codec.JPEG
+    packer.adapt(image.nbytes * 2, 0.8)
+    assert packer.pack(image).codec is Codec.JPEG, "better, but not by enough"
+    packer.adapt(image.nbytes * 2, 0.9)
+    assert packer.pack(image).codec is Codec.RAW
+    small = Packer((96, 160), image.nbytes - 1, top=EXACT, start=EXACT)
+    assert small.pack(image).codec is Codec.JPEG
+    small.adapt(1e9, 1.0)
+    assert small.pack(image).codec is Codec.JPEG
+
+
 def test_a_poor_link_gets_smaller_pictures_and_a_better_one_its_quality_back() -> None:
-    packer = Packer((384, 640))
+    packer = Packer((384, 640), 1 << 20)
     image = noise(360, 640)
     sizes = []
     for _ in range(len(LADDER) + 2):
         sizes.append(len(packer.pack(image).data))
         packer.adapt(1000.0, 0.1)
     assert packer.step == LADDER[-1]
-    assert min(step.quality for step in LADDER) == 40
+    assert min(step.quality for step in LADDER[BEST_JPEG:]) == 40
     assert sizes[-1] < sizes[0] / 10
     for _ in range(len(LADDER) + 2):
         packer.pack(image)
         packer.adapt(1e9, 0.1)
-    assert packer.step == LADDER[0]
+    assert packer.step == LADDER[BEST_JPEG]

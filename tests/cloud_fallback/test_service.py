@@ -178,6 +178,15 @@ def test_the_server_counts_what_it_is_asked_to(serve: Callable[..., Any], square
     assert last.counts["zones"][0]["entered"] == {"car": 1, "person": 1}
 
 
+@pytest.mark.parametrize("capture_us", [-(1 << 63), (1 << 63) - 1, (1 << 62) // 1000 + 1])
+def test_capture_times_are_times_where_the_server_counts(
+    serve: Callable[..., Any], image: np.ndarray, capture_us: int
+) -> None:
+    with serve().session(Hello("count")) as (websocket, _):
+        websocket.send(message(1, image, capture_us=capture_us))
+        assert close_code(websocket) == CloseCode.PROTOCOL_ERROR
+
+
 @pytest.mark.parametrize("places", [(), (Place("line", ((0.0, 0.0), (1.0, 1.0))),)])
 def test_capture_times_rise_where_the_server_counts(
     serve: Callable[..., Any], image: np.ndarray, places: tuple[Place, ...]
@@ -318,6 +327,20 @@ def test_who_does_not_listen_to_the_quota_is_closed(
         for sequence in range(1, 8):
             websocket.send(message(sequence, image))
         assert close_code(websocket) == CloseCode.TOO_MANY_REQUESTS
+
+
+def test_a_key_keeps_no_more_sessions_waiting_than_it_may_connect(
+    serve: Callable[..., Any],
+) -> None:
+    running = serve(plan="[plans.p]\nconnections = 2\n")
+    left = []
+    for _ in range(4):
+        with running.session() as (_, welcome):
+            left.append(welcome.session)
+        while running.call(lambda: any(one.outlet for one in running.service.sessions)):
+            time.sleep(0.005)
+    running.call(running.service.sweep)
+    assert [one.id for one in running.service.sessions] == left[2:]
 
 
 # ---- what may not be said

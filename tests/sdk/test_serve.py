@@ -98,6 +98,10 @@ def test_a_new_key_is_shown_once_and_kept_as_a_hash(
         (["--new-key", "a"], 2, "there is no file for the key"),
         (["--new-key", 'a"b', "--keys", "k.toml"], 2, "such a name does not fit"),
         (["--port", "70000"], 2, "is not a port"),
+        (["--dev", "--ray"], 2, "--dev tries one process"),
+        (["--keys", "k.toml", "--replicas", "1,2"], 2, "are for --ray"),
+        (["--keys", "k.toml", "--ray", "--replicas", "1,0"], 2, "is not two numbers"),
+        (["--keys", "k.toml", "--ray", "--lanes", "2"], 2, "--lanes is for one process"),
     ],
 )
 def test_what_cannot_be_served(

@@ -1,0 +1,102 @@
+"""What a picture's bytes are worth to the bigger model, step by step of the client's ladder.
+
+    python benchmarks/ladder.py [--small MODEL.tflite] [--big MODEL.onnx] [--json FILE]
+
+Agreement (F1) with what the big model finds in the calibration images as they are: of the small
+model, and of the big one on pictures packed as each step packs them. `gain per kB` is what `auto`
+weighs. Needs TALLYLENS_DATA and tallylens[convert].
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from offloading.auto import agreement
+from offloading.work import DATA, Row, Work
+
+from tallylens.cloud_fallback.client_stream import Picture
+from tallylens.cloud_fallback.packing import LADDER, LAST, Packer
+from tallylens.cloud_fallback.protocol import FrameHeader
+from tallylens.cloud_fallback.server.pictures import decode_picture
+from tallylens.edge_runtime.detector import Detector
+from tallylens.edge_runtime.engines import open_engine
+from tallylens.edge_runtime.types import Detections, Image
+
+CALIBRATION = DATA / "coco" / "images" / "calib"
+MOST_BYTES = MOST_PIXELS = 1 << 24
+
+
+def f1(pairs: list[tuple[Detections, Detections]]) -> float:
+    """Of all images together."""
+    agreed, seen, true = np.sum([agreement(*pair) for pair in pairs], axis=0)
+    return float(2 * agreed / max(1, seen + true))
+
+
+def unpacked(picture: Picture) -> Image:
+    """What the server sees."""
+    header = FrameHeader(1, 0, 1, picture.width, picture.height, picture.codec)
+    image = decode_picture(header, picture.data, MOST_PIXELS)
+    assert image is not None, "the packer packs pictures"
+    return image
+
+
+def rows(small: Path, big: Path, images: list[Image]) -> Iterator[Row]:
+    """The device's own model, then each step."""
+    with open_engine(small) as one, open_engine(big) as other:
+        here, there = Detector(one), Detector(other)
+        truth = [there.detect(image) for image in images]
+        alone = f1(list(zip(map(here.detect, images), truth, strict=True)))
+        yield {"step": "the small model", "kB": 0.0, "F1": alone, "gain per kB": 0.0}
+        size = other.metadata.input_size
+        for number, step in enumerate(LADDER):
+            found, sent = [], 0
+            for image in images:
+                packer = Packer(size, MOST_BYTES, top=number, bottom=LAST, start=number)
+                picture = packer.pack(image)
+                sent += len(picture.data)
+                found.append(_scaled(there.detect(unpacked(picture)), picture, image))
+            kilobytes = sent / len(images) / 1000
+            reached = f1(list(zip(found, truth, strict=True)))
+            name = f"{step.scale:g} at quality {step.quality}" if step.quality else "exact"
+            gain = (reached - alone) / kilobytes
+            yield {"step": name, "kB": kilobytes, "F1": reached, "gain per kB": gain}
+
+
+def _scaled(found: Detections, picture: Picture, image: Image) -> Detections:
+    scale = np.float32([image.shape[1] / picture.width, image.shape[0] / picture.height] * 2)
+    return Detections(found.xyxy * scale, found.confidence, found.class_id)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--small", type=Path, help="default: yolov5n, 192x320, int8")
+    parser.add_argument("--big", type=Path, help="default: yolov5n, 384x640, float")
+    parser.add_argument("--images", type=int, default=128)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--work", type=Path, help="keep what is converted here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.work or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Work(folder)
+        int8 = ("--quantize", "int8", "--calibration", str(CALIBRATION))
+        small = options.small or work.model("192x320", *int8, target="tflite")
+        big = options.big or work.model("384x640")
+        paths = sorted(CALIBRATION.iterdir())[: options.images]
+        found = []
+        for row in rows(small, big, [cv2.imread(str(path)) for path in paths]):
+            print("{step:>20}  {kB:7.1f} kB  F1 {F1:.3f}  {gain per kB:.4f}".format(**row))
+            found.append(row)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""A network between client and server that can be slow, far, cut or silent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+
+
+class Link:
+    """A TCP proxy to `target` on this machine, in a thread of its own.
+
+    Args:
+        target: port.
+        bytes_per_s: each way; 0 for no limit.
+        rtt_s: half of it each way.
+    """
+
+    def __init__(self, target: int, bytes_per_s: float = 0.0, rtt_s: float = 0.0) -> None:
+        self._target, self._rate, self._half_s = target, bytes_per_s, rtt_s / 2
+        self._refusing = self._silent = False
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = 0
+        ready = threading.Event()
+
+        async def main() -> None:
+            self._loop = asyncio.get_running_loop()
+            server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+            self.port = server.sockets[0].getsockname()[1]
+            ready.set()
+            await server.serve_forever()
+
+        threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+        ready.wait()
+
+    def cut(self, *, silent: bool) -> None:
+        """Lose the network: connections are reset and refused, or nothing is said at all."""
+        if silent:
+            self._silent = True
+        else:
+            self._refusing = True
+            self._loop.call_soon_threadsafe(self._reset)
+
+    def heal(self) -> None:
+        """The network is back; what was open during a silence is not."""
+        self._loop.call_soon_threadsafe(self._reset)
+        self._refusing = self._silent = False
+
+    def _reset(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refusing:
+            writer.transport.abort()
+            return
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:  # the server is dead
+            writer.transport.abort()
+            return
+        self._writers |= {writer, back}
+        with contextlib.suppress(OSError):
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        self._writers -= {writer, back}
+        for one in (writer, back):
+            one.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(64)
+
+        async def deliver() -> None:
+            while True:
+                due, chunk = await under_way.get()
+                if self._half_s:
+                    await asyncio.sleep(due - time.monotonic())
+                if not self._silent:
+                    writer.write(chunk)
+                    await writer.drain()
+
+        task = asyncio.create_task(deliver())
+        while chunk := await reader.read(4096 if self._rate else 1 << 16):
+            if self._rate:
+                await asyncio.sleep(len(chunk) / self._rate)
+            await under_way.put((time.monotonic() + self._half_s, chunk))
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        writer.close()

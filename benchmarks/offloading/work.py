@@ -1,0 +1,95 @@
+"""Models converted once, a server process, and how to reach it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tallylens.cloud_fallback.credentials import Secret
+from tallylens.cloud_fallback.offload import OffloadOptions
+from tallylens.cloud_fallback.server.keys import entry, new_key
+
+DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[3] / "shared" / "data"))
+STREET = DATA / "videos" / "street.mp4"
+PLAN = "[plans.p]\nconnections = 5000\nframes_per_second = 100000\nframes_per_day = 1000000000\n"
+Row = dict[str, Any]
+
+
+@dataclass
+class Settings:
+    """What the command line chooses."""
+
+    seconds: float = 60.0
+    seeds: int = 20
+    faults: str = ""
+    deadline_s: float = 0.5
+    pace: float = 1.0
+    rate: float = 1.0
+    video: Path = STREET
+    messages: int = 100_000
+
+
+class Work:
+    """Models converted once, and a server process."""
+
+    def __init__(self, folder: Path, settings: Settings | None = None) -> None:
+        self.folder, self.settings = folder, settings or Settings()
+        self.key = new_key()
+        self.keys = folder / "keys.toml"
+        self.keys.write_text(PLAN + entry("benchmark", self.key) + 'plan = "p"\n')
+
+    def model(self, size: str, *options: str, target: str = "onnx") -> Path:
+        """yolov5n at `size`."""
+        out = self.folder / "-".join((size, *options)).replace("/", "")
+        if not out.exists():
+            command = ["convert", DATA / "models" / "yolov5n.pt", "--to", target, "--imgsz", size]
+            run([*command, "-o", out, *options])
+        return next(path for path in out.iterdir() if path.suffix == f".{target}")
+
+    @contextlib.contextmanager
+    def server(self, model: Path, port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
+        """`tallylens serve` as a process of its own, ready."""
+        process = self.start(model, port, *options)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+    def start(self, model: Path, port: int, *options: str) -> subprocess.Popen[str]:
+        """The same, for those who mean to kill it."""
+        command = [sys.executable, "-m", "tallylens", "serve", "--model", str(model), "--keys"]
+        command += [str(self.keys), "--port", str(port), "--log", "warning", *options]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "listening" in line:
+                break
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        return process
+
+    def options(self, port: int, **changes: Any) -> OffloadOptions:
+        """How to reach it."""
+        return OffloadOptions(f"ws://127.0.0.1:{port}", Secret(self.key), **changes)
+
+
+def run(arguments: list[Any]) -> None:
+    """A tallylens command."""
+    command = [sys.executable, "-m", "tallylens", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
