@@ -1,6 +1,8 @@
 """Bounded reading of a flatbuffer from an untrusted file, field by field.
 
-Every read either stays inside the file or raises one of `BROKEN`.
+Every read either stays inside the file or raises one of `BROKEN`. The format:
+https://flatbuffers.dev/internals. The flatbuffers package reads a field at a time in many steps; a
+model has thousands of them, and a start would take three times as long.
 """
 
 from __future__ import annotations
@@ -10,15 +12,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from flatbuffers import number_types
-from flatbuffers.table import Table
 
 BROKEN = (struct.error, ValueError, TypeError, IndexError, OverflowError)
 MAX_ITEMS = 100_000
+# No table of a model has more; a file may claim 32 thousand for each of its tables.
+MAX_FIELDS = 32
 
-UINT32 = number_types.Uint32Flags
-INT32 = number_types.Int32Flags
-INT8 = number_types.Int8Flags
+UINT32 = struct.Struct("<I")
+INT32 = struct.Struct("<i")
+INT8 = struct.Struct("<b")
+_UINT16 = struct.Struct("<H")
 
 
 class Node:
@@ -27,57 +30,69 @@ class Node:
     def __init__(self, data: bytes, position: int) -> None:
         if not 0 <= position < len(data):
             raise ValueError("a table outside the file")
-        self._table = Table(data, position)
+        layout = position - INT32.unpack_from(data, position)[0]
+        if layout < 0:
+            raise ValueError("a table whose layout is outside the file")
+        (layout_bytes,) = _UINT16.unpack_from(data, layout)
+        fields = min(max(layout_bytes // 2 - 2, 0), MAX_FIELDS)
+        self._data, self._position = data, position
+        self._offsets: tuple[int, ...] = struct.unpack_from(f"<{fields}H", data, layout + 4)
 
     @classmethod
     def root(cls, data: bytes) -> Node:
         """The outermost table."""
-        return cls(data, struct.unpack_from("<I", data)[0])
+        return cls(data, UINT32.unpack_from(data)[0])
+
+    def _place(self, field: int) -> int:
+        """Where in the file a field is, 0 where the file leaves it out."""
+        offset = self._offsets[field] if field < len(self._offsets) else 0
+        return self._position + offset if offset else 0
 
     def has(self, field: int) -> bool:
         """Whether the file holds the field."""
-        return bool(self._table.Offset(4 + 2 * field))
+        return self._place(field) > 0
 
-    def number(self, field: int, kind: Any) -> int:
+    def number(self, field: int, kind: struct.Struct) -> int:
         """A scalar of `kind` (UINT32, INT32 or INT8), 0 where the file leaves it out."""
-        return int(self._table.GetSlot(4 + 2 * field, 0, kind))
+        place = self._place(field)
+        return int(kind.unpack_from(self._data, place)[0]) if place else 0
 
     def node(self, field: int) -> Node:
         """The table behind a field that the file `has`."""
-        offset = self._table.Offset(4 + 2 * field)
-        return Node(self._table.Bytes, self._table.Indirect(self._table.Pos + offset))
+        place = self._place(field)
+        return Node(self._data, place + UINT32.unpack_from(self._data, place)[0])
 
     def nodes(self, field: int) -> list[Node]:
         """A vector of tables, at most MAX_ITEMS of them."""
         start, count = self._vector(field, MAX_ITEMS)
-        data, indirect = self._table.Bytes, self._table.Indirect
-        return [Node(data, indirect(start + 4 * item)) for item in range(count)]
+        offsets = np.frombuffer(self._data, "<u4", count, start).tolist()
+        return [Node(self._data, start + 4 * i + offset) for i, offset in enumerate(offsets)]
 
     def array(self, field: int, dtype: str) -> npt.NDArray[Any]:
         """A vector of scalars, at most MAX_ITEMS of them, as numpy `dtype`."""
         start, count = self._vector(field, MAX_ITEMS)
-        return np.frombuffer(self._table.Bytes, dtype, count, start)
+        return np.frombuffer(self._data, dtype, count, start)
 
     def blob(self, field: int, limit: int) -> bytes:
         """A vector of at most `limit` bytes, or a string's UTF-8."""
         start, count = self._vector(field, limit)
-        data: bytes = self._table.Bytes[start : start + count]
-        return data
+        return self._data[start : start + count]
 
     def size(self, field: int) -> int:
         """The number of bytes in a vector of bytes."""
-        return self._vector(field, len(self._table.Bytes))[1]
+        return self._vector(field, len(self._data))[1]
 
     def start(self, field: int) -> int:
         """Where in the file the first item of a vector is."""
-        return self._vector(field, len(self._table.Bytes))[0]
+        return self._vector(field, len(self._data))[0]
 
     def _vector(self, field: int, limit: int) -> tuple[int, int]:
         """Where the first item is, and the number of items; 0 items where it is left out."""
-        offset = self._table.Offset(4 + 2 * field)
-        if not offset:
+        place = self._place(field)
+        if not place:
             return 0, 0
-        count = int(self._table.VectorLen(offset))
+        length = place + UINT32.unpack_from(self._data, place)[0]
+        (count,) = UINT32.unpack_from(self._data, length)
         if count > limit:
             raise ValueError("a list longer than the file can need")
-        return int(self._table.Vector(offset)), count
+        return length + 4, count

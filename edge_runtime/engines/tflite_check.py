@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..errors import ModelError, UnsupportedModelError
 from .flatbuffer import BROKEN, INT8, INT32, UINT32, Node
 from .tflite_flow import TensorFacts, flow_problem
@@ -81,7 +83,7 @@ def _facts(tensor: Node, buffer_sizes: list[int]) -> TensorFacts:
     scale = None
     if tensor.number(TENSOR_TYPE, INT8) in ZERO_POINTS and tensor.has(TENSOR_QUANTIZATION):
         scales = tensor.node(TENSOR_QUANTIZATION).array(QUANTIZATION_SCALE, "<f4")
-        scale = max(map(float, scales), default=None)
+        scale = float(scales.max()) if len(scales) else None
     return TensorFacts(constant, len(shape), scale)
 
 
@@ -114,7 +116,7 @@ def _quantization_problem(
     scales = quantization.array(QUANTIZATION_SCALE, "<f4")
     zero_points = quantization.array(QUANTIZATION_ZERO_POINT, "<i8")
     axis = quantization.number(QUANTIZATION_AXIS, INT32)
-    if not all(math.isfinite(scale) and scale > 0 for scale in scales):
+    if not (np.isfinite(scales) & (scales > 0)).all():
         return "a quantisation scale that is not above zero"
     if len(scales) > 1:
         allowed = (0, 0)
@@ -122,6 +124,6 @@ def _quantization_problem(
             return f"{len(scales)} quantisation scales for the shape {shape}"
     if len(zero_points) not in (0, len(scales)):
         return f"{len(zero_points)} zero points for {len(scales)} scales"
-    if any(not allowed[0] <= zero_point <= allowed[1] for zero_point in zero_points):
+    if ((zero_points < allowed[0]) | (zero_points > allowed[1])).any():
         return "a zero point out of its range"
     return None
