@@ -23,7 +23,7 @@ from rich.table import Table
 from tallylens import Counter
 from tallylens.converters.evaluate import evaluate
 from tallylens.demo.film import film
-from tallylens.demo.model import demo_model, float_model
+from tallylens.demo.model import demo_model, demo_options, float_model
 from tallylens.demo.outcome import Outcome, compare
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
@@ -32,7 +32,7 @@ from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 
-FIRST_COUNTED, FIRST_MEASURED = 3000, 5000
+FIRST_COUNTED, FIRST_MEASURED = 6000, 5000
 AS_EVAL_DOES = DecoderOptions(confidence=0.001, iou=0.6, cross_class_iou=1, multi_label=True)
 FAST_FPS, FAST_SECONDS = 120.0, 30.0
 
@@ -40,7 +40,9 @@ FAST_FPS, FAST_SECONDS = 120.0, 30.0
 def count(seed: int) -> tuple[Outcome, str]:
     """One scene of 20 s at 30 fps, counted by the shipped model."""
     scene = Scene(seed)
-    with Counter(demo_model(), lines=[scene.line], zones=[scene.zone]) as counter:
+    with Counter(
+        demo_model(), lines=[scene.line], zones=[scene.zone], options=demo_options()
+    ) as counter:
         return compare(counter.run(open_scene(scene)), scene), scene.weather.name
 
 
@@ -99,7 +101,9 @@ def speed() -> dict[str, Any]:
         video = Path(folder) / "street.mp4"
         film(scene, video, lambda _: None)
         processor, clock = time.process_time(), time.perf_counter()
-        with Counter(demo_model(), lines=[scene.line], zones=[scene.zone]) as counter:
+        with Counter(
+            demo_model(), lines=[scene.line], zones=[scene.zone], options=demo_options()
+        ) as counter:
             report = counter.run(video)
         seconds = time.perf_counter() - clock
         busy = time.process_time() - processor

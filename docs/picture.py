@@ -11,7 +11,7 @@ import cv2
 
 from tallylens import Counter
 from tallylens.annotate import draw
-from tallylens.demo.model import demo_model
+from tallylens.demo.model import demo_model, demo_options
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
 
@@ -22,7 +22,9 @@ def main() -> None:
     """Count up to the chosen moment and write its frame."""
     scene = Scene(SEED, SIZE)
     with (
-        Counter(demo_model(), lines=[scene.line], zones=[scene.zone]) as counter,
+        Counter(
+            demo_model(), lines=[scene.line], zones=[scene.zone], options=demo_options()
+        ) as counter,
         open_scene(scene) as source,
     ):
         for counted in counter.watch(source):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +55,19 @@ class CounterOptions:
     lost_s: float = _default("lost_s")
     edge_lost_s: float = _default("edge_lost_s")
     hysteresis: float = _default("hysteresis")
+
+    def with_confidence(self, least: float) -> CounterOptions:
+        """The same for objects of at least this confidence, at first and on average.
+
+        Known objects are still followed through weaker boxes.
+        """
+        return replace(
+            self,
+            low_confidence=min(self.low_confidence, least),
+            high_confidence=min(self.high_confidence, least),
+            new_confidence=least,
+            confirm_confidence=least,
+        )
 
 
 @dataclass(frozen=True)

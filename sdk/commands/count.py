@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tallylens.commands.arguments import (
     above_zero,
     add_json,
+    fraction,
     input_size,
     names,
     positive,
@@ -69,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("bottom-centre", "centre", "top-centre"),
         default="bottom-centre",
         help="the point of an object that crosses lines and enters zones",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=fraction,
+        metavar="C",
+        help="least of an object, at first and on average (default: 0.4 and 0.35)",
     )
     parser.add_argument(
         "--imgsz", type=input_size, metavar="N|HxW", help="model input, when it is converted here"
@@ -165,6 +172,9 @@ def run(options: argparse.Namespace) -> int:
     check_report_paths(options.report)
     if options.json and options.events == Path("-"):
         raise UsageError("--json and --events - both want standard output", "Give a file to one")
+    counting = CounterOptions(anchor=options.anchor)
+    if options.confidence is not None:
+        counting = counting.with_confidence(options.confidence)
     with Counter(
         options.model,
         lines=[parse_line(text) for text in options.line],
@@ -173,7 +183,7 @@ def run(options: argparse.Namespace) -> int:
         any_class=options.any_class,
         imgsz=options.imgsz,
         workers=options.workers,
-        options=CounterOptions(anchor=options.anchor),
+        options=counting,
         sample=options.sample,
         max_fps=options.max_fps,
         budget_ms=options.budget_ms,

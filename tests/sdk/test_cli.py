@@ -72,6 +72,7 @@ def test_help_lists_the_commands_of_the_contract(tallylens: Run) -> None:
         (["count", "x.mp4", "--imgsz", "640,384"], "'640,384' is not a size such as 640"),
         (["count", "x.mp4", "--classes", ","], "give at least one name"),
         (["count", "x.mp4", "--anchor", "left"], "invalid choice: 'left'"),
+        (["count", "x.mp4", "--confidence", "1.5"], "'1.5' is not a fraction from 0 to 1"),
         (["models"], "the following arguments are required: list|pull|path"),
         (["models", "pull"], "the following arguments are required: name"),
         (["eval", "m.pt"], "the following arguments are required: --images, --labels"),
@@ -147,6 +148,12 @@ def test_the_anchor_decides_when_a_line_is_reached(count: Run) -> None:
     for anchor, crossed in (("bottom-centre", {}), ("top-centre", {"person": 1})):
         document = json.loads(count("--line", line, "--anchor", anchor, "--json").out)
         assert document["lines"][0]["out"] == crossed, anchor
+
+
+def test_only_objects_of_the_confidence_asked_for(count: Run) -> None:
+    for confidence, unique in (("0.2", {"car": 1, "person": 1}), ("1", {})):
+        document = json.loads(count("--line", LINE, "--confidence", confidence, "--json").out)
+        assert document["unique"] == unique, confidence
 
 
 def test_reports_and_video_are_written(count: Run, tmp_path: Path) -> None:

@@ -778,6 +778,15 @@ def test_defaults_are_the_cores_own_in_round_numbers() -> None:
     assert 0 < options.edge_lost_s < options.lost_s
 
 
+@pytest.mark.parametrize("least", [0.05, 0.2, 0.6, 1.0])
+def test_a_least_confidence_is_that_of_objects_not_of_boxes(least: float) -> None:
+    options = CounterOptions(anchor="centre").with_confidence(least)
+    assert (options.new_confidence, options.confirm_confidence) == (least, least)
+    assert options.low_confidence <= options.high_confidence <= least
+    assert options.low_confidence == min(least, CounterOptions().low_confidence)
+    assert options.anchor == "centre"
+
+
 def test_counters_share_nothing(scenes: Any) -> None:
     first = scenes.play([scenes.Mover(scenes.along(*DOWN))], lines=[MIDDLE])
     second = scenes.play([scenes.Mover(scenes.along(*UP))], lines=[MIDDLE])
