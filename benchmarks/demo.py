@@ -20,10 +20,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tallylens import Counter
 from tallylens.converters.evaluate import evaluate
 from tallylens.demo.film import film
-from tallylens.demo.model import demo_model, demo_options, float_model
+from tallylens.demo.model import demo_counter, demo_model, float_model
 from tallylens.demo.outcome import Outcome, compare
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
@@ -40,9 +39,7 @@ FAST_FPS, FAST_SECONDS = 120.0, 30.0
 def count(seed: int) -> tuple[Outcome, str]:
     """One scene of 20 s at 30 fps, counted by the shipped model."""
     scene = Scene(seed)
-    with Counter(
-        demo_model(), lines=[scene.line], zones=[scene.zone], options=demo_options()
-    ) as counter:
+    with demo_counter(scene) as counter:
         return compare(counter.run(open_scene(scene)), scene), scene.weather.name
 
 
@@ -101,9 +98,7 @@ def speed() -> dict[str, Any]:
         video = Path(folder) / "street.mp4"
         film(scene, video, lambda _: None)
         processor, clock = time.process_time(), time.perf_counter()
-        with Counter(
-            demo_model(), lines=[scene.line], zones=[scene.zone], options=demo_options()
-        ) as counter:
+        with demo_counter(scene) as counter:
             report = counter.run(video)
         seconds = time.perf_counter() - clock
         busy = time.process_time() - processor

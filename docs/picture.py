@@ -9,9 +9,8 @@ from pathlib import Path
 
 import cv2
 
-from tallylens import Counter
 from tallylens.annotate import draw
-from tallylens.demo.model import demo_model, demo_options
+from tallylens.demo.model import demo_counter
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
 
@@ -22,9 +21,7 @@ def main() -> None:
     """Count up to the chosen moment and write its frame."""
     scene = Scene(SEED, SIZE)
     with (
-        Counter(
-            demo_model(), lines=[scene.line], zones=[scene.zone], options=demo_options()
-        ) as counter,
+        demo_counter(scene) as counter,
         open_scene(scene) as source,
     ):
         for counted in counter.watch(source):

@@ -53,6 +53,7 @@ class Counter:
             the rectangle of 640 pixels' length that fits the source.
         workers: frames inferred at once; None takes one a core for files and one for live sources.
         options: thresholds of tracking and counting.
+        iou: boxes of one class that overlap by more are one object (NMS); None takes 0.45.
         sample: `all` frames, or `auto`: those that the speed of the objects needs.
         max_fps: look at no more frames than so many in a second of capture time.
         budget_ms: keep a frame's latency below this for hours: by a lower rate, then by smaller
@@ -84,6 +85,7 @@ class Counter:
         imgsz: tuple[int, int] | None = None,
         workers: int | None = None,
         options: CounterOptions | None = None,
+        iou: float | None = None,
         sample: Literal["all", "auto"] = "all",
         max_fps: float | None = None,
         budget_ms: float | None = None,
@@ -113,7 +115,7 @@ class Counter:
         self._model = model
         self._imgsz = imgsz
         self._workers = workers
-        self._decoding = DecoderOptions(cross_class_iou=0.45) if any_class else DecoderOptions()
+        self._decoding = _decoding(options or CounterOptions(), iou, any_class)
         self._counting: dict[str, Any] = {
             "lines": lines,
             "zones": zones,
@@ -401,6 +403,12 @@ class Counter:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _decoding(counting: CounterOptions, iou: float | None, any_class: bool) -> DecoderOptions:
+    options = DecoderOptions(confidence=counting.low_confidence)
+    options = options if iou is None else replace(options, iou=iou)
+    return replace(options, cross_class_iou=options.iou) if any_class else options
 
 
 def _later_than(last_ns: int | None, frames: Iterable[Frame]) -> Iterator[Frame]:

@@ -78,6 +78,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="least of an object, at first and on average (default: 0.4 and 0.35)",
     )
     parser.add_argument(
+        "--iou",
+        type=fraction,
+        metavar="U",
+        help="boxes of a class that overlap by more are one object (default: 0.45)",
+    )
+    parser.add_argument(
         "--imgsz", type=input_size, metavar="N|HxW", help="model input, when it is converted here"
     )
     parser.add_argument(
@@ -184,6 +190,7 @@ def run(options: argparse.Namespace) -> int:
         imgsz=options.imgsz,
         workers=options.workers,
         options=counting,
+        iou=options.iou,
         sample=options.sample,
         max_fps=options.max_fps,
         budget_ms=options.budget_ms,

@@ -102,12 +102,10 @@ def _claim(folder: Path) -> None:
 
 
 def _count(scene: Scene, video: Path, options: argparse.Namespace) -> Report:
-    from tallylens.counter import Counter
-    from tallylens.demo.model import demo_model, demo_options
+    from tallylens.demo.model import demo_counter
     from tallylens.edge_runtime.sources import open_source
 
-    counter = Counter(demo_model(), lines=[scene.line], zones=[scene.zone], options=demo_options())
-    with counter, open_source(video) as source:
+    with demo_counter(scene) as counter, open_source(video) as source:
         return _watch(counter, source, options.out / "annotated.mp4", source.frames_total)
 
 
@@ -216,13 +214,14 @@ def _show(scene: Scene, report: Report, outcome: Outcome, options: argparse.Name
 
 def _next_commands(scene: Scene, folder: Path) -> list[str]:
     """Three commands that work on what is here now."""
-    from tallylens.demo.model import CONFIDENCE
+    from tallylens.demo.model import CONFIDENCE, IOU
 
     line = scene.line
     ends = f"{line.x1:g},{line.y1:g},{line.x2:g},{line.y2:g},{line.name}"
     street = shlex.quote(str(folder / "street.mp4"))
+    sure = f"--confidence {CONFIDENCE} --iou {IOU}"
     return [
-        f"tallylens count {street} --model demo --confidence {CONFIDENCE} --line {ends}",
+        f"tallylens count {street} --model demo {sure} --line {ends}",
         f"tallylens benchmark --model demo --source {street}",
         "tallylens doctor",
     ]

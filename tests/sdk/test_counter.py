@@ -434,3 +434,16 @@ def test_a_budget_that_cannot_be_kept_is_told(
 def test_limits_that_make_no_sense(make: Callable[..., Counter], limits: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         make(**limits)
+
+
+def test_boxes_that_overlap_by_more_are_one_object(
+    make: Callable[..., Counter], crossing: Path
+) -> None:
+    """Several cells see each square; it is NMS that makes one box of them."""
+
+    def boxes(iou: float | None) -> int:
+        with make(iou=iou) as counter:
+            return sum(len(one.detections) for one in counter.watch(crossing))
+
+    assert boxes(0.2) == boxes(None) == 60
+    assert boxes(1.0) > 60

@@ -93,7 +93,8 @@ def test_the_table_shows_counts_beside_the_truth(run_demo: Run) -> None:
     assert "counted" in out
     assert "truth" in out
     assert "seen in all" in out
-    assert "Next, try:\n  tallylens count tallylens-demo/street.mp4 --model demo --line " in out
+    street = "tallylens-demo/street.mp4 --model demo --confidence 0.6 --iou 0.3"
+    assert f"Next, try:\n  tallylens count {street} --line " in out
     assert "Traceback" not in err
 
 
