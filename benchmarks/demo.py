@@ -31,7 +31,7 @@ from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 
-FIRST_COUNTED, FIRST_MEASURED = 6000, 5000
+FIRST_COUNTED, FIRST_MEASURED = 7000, 5000
 AS_EVAL_DOES = DecoderOptions(confidence=0.001, iou=0.6, cross_class_iou=1, multi_label=True)
 FAST_FPS, FAST_SECONDS = 120.0, 30.0
 
