@@ -134,7 +134,8 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Path:
     if not stored.is_file():
         raise UnavailableError(
             f"the model {name} is not on this machine yet",
-            f"Fetch it with: tallylens models pull {name}, or put {stored.name} at {stored}",
+            f"Fetch it with: tallylens models pull {name}, or put {stored.name} at {stored}; "
+            "tallylens demo works without",
         )
     return stored
 
