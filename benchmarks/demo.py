@@ -21,8 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tallylens.converters.evaluate import evaluate
+from tallylens.demo.counting import demo_counter
 from tallylens.demo.film import film
-from tallylens.demo.model import demo_counter, demo_model, float_model
+from tallylens.demo.model import demo_model, float_model
 from tallylens.demo.outcome import Outcome, compare
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene

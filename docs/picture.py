@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from tallylens.annotate import draw
-from tallylens.demo.model import demo_counter
+from tallylens.demo.counting import demo_counter
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
 

@@ -102,7 +102,7 @@ def _claim(folder: Path) -> None:
 
 
 def _count(scene: Scene, video: Path, options: argparse.Namespace) -> Report:
-    from tallylens.demo.model import demo_counter
+    from tallylens.demo.counting import demo_counter
     from tallylens.edge_runtime.sources import open_source
 
     with demo_counter(scene) as counter, open_source(video) as source:
@@ -214,7 +214,7 @@ def _show(scene: Scene, report: Report, outcome: Outcome, options: argparse.Name
 
 def _next_commands(scene: Scene, folder: Path) -> list[str]:
     """Three commands that work on what is here now."""
-    from tallylens.demo.model import CONFIDENCE, IOU
+    from tallylens.demo.counting import CONFIDENCE, IOU
 
     line = scene.line
     ends = f"{line.x1:g},{line.y1:g},{line.x2:g},{line.y2:g},{line.name}"
