@@ -14,16 +14,14 @@ from tallylens.demo.counting import demo_counter
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
 
-SEED, SIZE, SECONDS = 1, (960, 540), 12.0
+# A street and a moment with much to see.
+SEED, SIZE, SECONDS = 56, (960, 540), 12.5
 
 
 def main() -> None:
     """Count up to the chosen moment and write its frame."""
     scene = Scene(SEED, SIZE)
-    with (
-        demo_counter(scene) as counter,
-        open_scene(scene) as source,
-    ):
+    with demo_counter(scene) as counter, open_scene(scene) as source:
         for counted in counter.watch(source):
             if counted.frame.timestamp_ns >= SECONDS * 1e9:
                 break
