@@ -13,6 +13,7 @@ from tallylens.edge_runtime.errors import InputError, UnavailableError, UsageErr
 from tallylens.edge_runtime.sources import Source
 from tallylens.edge_runtime.sources.opencv import is_text, load_cv2
 from tallylens.edge_runtime.types import Image
+from tallylens.outputs import check_apart
 
 FALLBACK_FPS = 25.0
 
@@ -51,8 +52,7 @@ class AnnotatedVideo:
             )
         if not is_text(folder / path.name):
             raise UsageError("the video's name holds bytes that are no text", "Give another name")
-        if Path(source.name).exists() and path.exists() and path.samefile(source.name):
-            raise UsageError(f"{path} is the source itself", "Give the output another name")
+        check_apart({"source": source.name}, [path])
         if not os.access(folder, os.W_OK):
             raise InputError(
                 path, "its folder cannot be written to", "Choose a folder that you can write to"

@@ -266,6 +266,7 @@ class Counter:
                 limits=self._limits,
             )
         if self._ledger is None:
+            self._keeping.check_apart({"source": source, "model": self._model})
             names = self._team.metadata.class_names
             self._ledger = Ledger(
                 source, names, frame_size, self._keeping, epoch_ns=epoch_ns, **self._counting

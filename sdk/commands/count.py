@@ -173,9 +173,12 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.edge_runtime.core import CounterOptions
     from tallylens.edge_runtime.errors import UsageError
     from tallylens.exit_status import DONE, INTERRUPTED
+    from tallylens.outputs import check_apart
     from tallylens.reports.files import check_report_paths, write_reports
 
     check_report_paths(options.report)
+    written = [*options.report, options.annotate, options.events, options.state]
+    check_apart({"source": options.source, "model": options.model}, written)
     if options.json and options.events == Path("-"):
         raise UsageError("--json and --events - both want standard output", "Give a file to one")
     counting = CounterOptions(anchor=options.anchor)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tallylens.counting.schedule import Schedule
 from tallylens.counting.tally import Tally
 from tallylens.edge_runtime.errors import SourceError, UsageError
 from tallylens.edge_runtime.types import Detections, Event, Frame, Tracks
+from tallylens.outputs import check_apart
 from tallylens.reports.history import History
 from tallylens.reports.report import Period
 
@@ -47,6 +49,14 @@ class Keeping:
     resume: Resume | None = None
     events: Path | None = None
     crops: Path | None = None
+
+    def check_apart(self, read: Mapping[str, str | os.PathLike[str]]) -> None:
+        """Refuse to write over what is read.
+
+        Raises:
+            UsageError: a file is given twice.
+        """
+        check_apart(read, [self.events, None if self.resume is None else self.resume.file.path])
 
 
 class Ledger:
