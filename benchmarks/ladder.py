@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 from offloading.auto import agreement
-from offloading.work import DATA, Row, Work
+from offloading.work import CALIBRATION, Row, add_models, two_models
 
 from tallylens.cloud_fallback.client_stream import Picture
 from tallylens.cloud_fallback.packing import LADDER, LAST, Packer
@@ -28,7 +27,6 @@ from tallylens.edge_runtime.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.types import Detections, Image
 
-CALIBRATION = DATA / "coco" / "images" / "calib"
 MOST_BYTES = MOST_PIXELS = 1 << 24
 
 
@@ -76,19 +74,11 @@ def _scaled(found: Detections, picture: Picture, image: Image) -> Detections:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--small", type=Path, help="default: yolov5n, 192x320, int8")
-    parser.add_argument("--big", type=Path, help="default: yolov5n, 384x640, float")
     parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--work", type=Path, help="keep what is converted here")
+    add_models(parser)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.work or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        work = Work(folder)
-        int8 = ("--quantize", "int8", "--calibration", str(CALIBRATION))
-        small = options.small or work.model("192x320", *int8, target="tflite")
-        big = options.big or work.model("384x640")
+    with two_models(options) as (small, big):
         paths = sorted(CALIBRATION.iterdir())[: options.images]
         found = []
         for row in rows(small, big, [cv2.imread(str(path)) for path in paths]):

@@ -13,13 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 from offloading.auto import agreement
-from offloading.work import Work
+from offloading.work import CALIBRATION, add_models, two_models
 
 from tallylens.cloud_fallback.reward import features
 from tallylens.edge_runtime.detector import Detector
@@ -27,7 +26,6 @@ from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.types import Detections
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
-CALIBRATION = DATA / "coco" / "images" / "calib"
 RIDGE = 1e-2
 
 
@@ -45,22 +43,17 @@ def fit(rows: np.ndarray, rewards: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Measure, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--small", type=Path, help="default: yolov5n, 192x320, int8")
-    parser.add_argument("--big", type=Path, help="default: yolov5n, 384x640, float")
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--work", type=Path, help="keep what is converted here")
+    add_models(parser)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.work or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        work = Work(folder)
-        int8 = ("--quantize", "int8", "--calibration", str(CALIBRATION))
-        small = options.small or work.model("192x320", *int8, target="tflite")
-        big = options.big or work.model("384x640")
-        with open_engine(small) as one, open_engine(big) as other:
-            detectors = Detector(one), Detector(other)
-            images = [cv2.imread(str(path)) for path in sorted(CALIBRATION.iterdir())]
-            pairs = [tuple(each.detect(image) for each in detectors) for image in images]
+    with (
+        two_models(options) as (small, big),
+        open_engine(small) as one,
+        open_engine(big) as other,
+    ):
+        detectors = Detector(one), Detector(other)
+        images = [cv2.imread(str(path)) for path in sorted(CALIBRATION.iterdir())]
+        pairs = [tuple(each.detect(image) for each in detectors) for image in images]
     rows = np.stack([features(found) for found, _ in pairs])
     rewards = np.array([reward(found, truth) for found, truth in pairs])
     weights = fit(rows, rewards)

@@ -30,7 +30,7 @@ def check_apart(read: Mapping[str, str | os.PathLike[str]], written: Iterable[Pa
 def _identity(path: str | os.PathLike[str]) -> object:
     """The same for all names of a file, whether or not it exists."""
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except (OSError, ValueError):
         return os.path.realpath(path)
     return status.st_dev, status.st_ino

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +38,9 @@ class Settings:
     rate: float = 1.0
     video: Path = STREET
     messages: int = 100_000
+
+
+CALIBRATION = DATA / "coco" / "images" / "calib"
 
 
 class Work:
@@ -80,6 +85,29 @@ class Work:
     def options(self, port: int, **changes: Any) -> OffloadOptions:
         """How to reach it."""
         return OffloadOptions(f"ws://127.0.0.1:{port}", Secret(self.key), **changes)
+
+
+def small_model(work: Work) -> Path:
+    """What a device would run: 192x320, int8."""
+    quantized = ("--quantize", "int8", "--calibration", str(CALIBRATION))
+    return work.model("192x320", *quantized, target="tflite")
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `two_models`."""
+    parser.add_argument("--small", type=Path, help="default: yolov5n, 192x320, int8")
+    parser.add_argument("--big", type=Path, help="default: yolov5n, 384x640, float")
+    parser.add_argument("--work", type=Path, help="keep what is converted here")
+
+
+@contextlib.contextmanager
+def two_models(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
+    """The model of a device and that of a server."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.work or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Work(folder)
+        yield options.small or small_model(work), options.big or work.model("384x640")
 
 
 def run(arguments: list[Any]) -> None:

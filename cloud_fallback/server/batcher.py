@@ -41,13 +41,22 @@ class Done:
 
 @dataclass
 class Job:
-    """One frame. `decode` runs in a thread, `finish` in the event loop, exactly once."""
+    """One frame. `decode` runs in a thread, `finish` in the event loop, once unless it fails."""
 
     owner: Hashable
     expires: float
     decode: Decode
     finish: Callable[[Done], None]
     arrived: float
+
+    def end(self, done: Done, metrics: Metrics) -> None:
+        """Answer; where that fails, refuse: no lane ends with it and no frame goes unanswered."""
+        for one in (done, Done("failed")):
+            try:
+                self.finish(one)
+                return
+            except Exception:
+                metrics.fault("answering")
 
 
 class Queue(Protocol):
@@ -129,7 +138,7 @@ class Batcher:
         jobs = self._waiting.pop(owner, ())
         self._queued -= len(jobs)
         for job in jobs:
-            self._finish(job, Done("late"))
+            job.end(Done("late"), self._metrics)
 
     def _take(self, limit: int) -> list[Job]:
         """Up to `limit` frames, the sessions in turn; late ones are refused on the way."""
@@ -149,7 +158,7 @@ class Batcher:
             if jobs:
                 self._waiting[owner] = jobs
             if job.expires <= now:
-                self._finish(job, Done("late", now - job.arrived))
+                job.end(Done("late", now - job.arrived), self._metrics)
             else:
                 self._working[owner] += 1
                 batch.append(job)
@@ -180,14 +189,7 @@ class Batcher:
             self._working -= Counter(job.owner for job in batch)
             self._wake.set()
             for job, outcome in zip(batch, outcomes, strict=True):
-                self._finish(job, Done(outcome, started - job.arrived, spent))
-
-    def _finish(self, job: Job, done: Done) -> None:
-        """A fault with one answer does not end the lane."""
-        try:
-            job.finish(done)
-        except Exception:
-            self._metrics.fault("answering")
+                job.end(Done(outcome, started - job.arrived, spent), self._metrics)
 
     def _work(self, detector: BatchDetector, batch: list[Job]) -> list[Detections | Reason]:
         """Decode and detect; a fault of one batch does not end the lane."""

@@ -8,6 +8,7 @@ on with it. Quotas are counted by each replica for itself.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from .remote import APPLICATION, RemoteQueue, RemoteVault, end_shelf
 from .run import Address
 from .scaling import Load, wanted_replicas
 from .service import Service
+
+log = logging.getLogger(__name__)
 
 DETECTOR, INGRESS = "detector", "ingress"
 # A socket is one request to Ray, for as long as it is open.
@@ -90,7 +93,12 @@ class Detector:
 
     def _work(self, decoders: Sequence[Decode]) -> list[Detections | Reason]:
         images = [decode() for decode in decoders]
-        found = iter(self._detector.detect([image for image in images if image is not None]))
+        try:
+            found = iter(self._detector.detect([image for image in images if image is not None]))
+        except Exception:
+            # Another replica has the same model: it would fail there too.
+            log.exception("fault while detecting")
+            return ["undecodable" if image is None else "failed" for image in images]
         return ["undecodable" if image is None else next(found) for image in images]
 
     def record_autoscaling_stats(self) -> dict[str, float]:

@@ -244,8 +244,6 @@ class Connection:
         if not isinstance(done.outcome, Detections):
             self._refuse(session, header, done.outcome)
             return
-        if session.count is not None:
-            session.count.add(header, done.outcome)
         queue_ms = done.queue_s * 1000
         result = Result(
             sequence=header.sequence,
@@ -255,6 +253,8 @@ class Connection:
             queue_ms=round(queue_ms, 2),
             work_ms=round((time.monotonic() - arrived) * 1000 - queue_ms, 2),
         )
+        if session.count is not None:
+            session.count.add(header, done.outcome)
         self._settle(session, session.stream.answer(result), "answered")
 
     def _refuse(

@@ -63,10 +63,7 @@ class RemoteQueue:
             done = await asyncio.wait_for(self._ask(job), left)
         except (asyncio.TimeoutError, asyncio.CancelledError):
             done = Done("late")
-        try:
-            job.finish(done)
-        except Exception:
-            self._metrics.fault("answering")
+        job.end(done, self._metrics)
 
     async def _ask(self, job: Job) -> Done:
         while True:
@@ -74,7 +71,7 @@ class RemoteQueue:
             try:
                 outcome, work_s = await self._handle.detect.remote((job.decode, time.time()))
             except Exception:
-                # A replica that died, or a fault of the model: until its deadline, try another.
+                # A replica that died or cannot be reached: until the deadline, try another.
                 self._metrics.fault("detecting")
                 await asyncio.sleep(AGAIN_S)
                 continue

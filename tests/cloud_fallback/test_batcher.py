@@ -196,6 +196,28 @@ def test_a_bad_picture_or_a_failing_model_costs_only_its_batch() -> None:
     assert isinstance(done[5].outcome, Detections)
 
 
+def test_an_answer_that_fails_is_a_refusal_and_the_lane_goes_on() -> None:
+    detector = Notes(max_batch=1)
+    detector.go.set()
+    told: list[Done] = []
+
+    def finish(done: Done) -> None:
+        told.append(done)
+        if isinstance(done.outcome, Detections):
+            raise OverflowError("the answer cannot be written")
+
+    async def use(queue: Queue) -> None:
+        now = time.monotonic()
+        queue.batcher.submit(Job("a", now + 60, lambda: picture(1), finish, now))
+        queue.put("b", 2)
+        await queue.all_done(1)
+
+    done = drive(detector, use)
+    assert [isinstance(one.outcome, Detections) for one in told] == [True, False]
+    assert told[1].outcome == "failed"
+    assert isinstance(done[2].outcome, Detections)
+
+
 def test_the_queue_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batcher_module, "MAX_QUEUED", 2)
     detector = Notes(max_batch=1)
