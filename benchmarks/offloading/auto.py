@@ -20,7 +20,7 @@ from tallylens.edge_runtime.sources import open_source
 from tallylens.edge_runtime.types import Detections, Frame
 
 from .link import Link
-from .work import DATA, Row, Work, free_port
+from .work import Row, Work, free_port, small_model
 
 
 def agreement(found: Detections, truth: Detections) -> tuple[int, int, int]:
@@ -45,11 +45,7 @@ def agreement(found: Detections, truth: Detections) -> tuple[int, int, int]:
 def auto(work: Work) -> Iterator[Row]:
     """320 int8 here, 640 float there, 2 Mbit/s and 80 ms between: agreement with the big model."""
     settings = work.settings
-    calibration = str(DATA / "coco" / "images" / "calib")
-    small = work.model(
-        "192x320", "--quantize", "int8", "--calibration", calibration, target="tflite"
-    )
-    big, port = work.model("384x640"), free_port()
+    small, big, port = small_model(work), work.model("384x640"), free_port()
     with Counter(big) as counter:
         truth = [one.detections for one in counter.watch(str(settings.video))]
     always_bytes = 0.0
