@@ -27,17 +27,17 @@ import prune as pruning
 from rich.console import Console
 from rich.table import Table
 
+from tallylens.converters.artifacts import Artefact
 from tallylens.converters.calibration import DEFAULT_IMAGES, calibration_images
-from tallylens.converters.conversion import Artefact
 from tallylens.converters.convert import convert
 from tallylens.converters.emit.tflite import emit_tflite
-from tallylens.converters.evaluate import evaluate
+from tallylens.converters.evaluation.evaluate import evaluate
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.options import TARGETS, Check, CoreMLOptions
 from tallylens.converters.prune.cost import multiply_adds
 from tallylens.converters.quantize.calibrate import calibrate
+from tallylens.converters.request import TARGETS, AcceptanceCheck, CoreMLOptions
 from tallylens.edge_runtime.core import DecoderOptions
-from tallylens.edge_runtime.detector import Detector
+from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.engines.litert import find_interpreter
 from tallylens.edge_runtime.files import write_all
@@ -140,7 +140,7 @@ def coreml(_options: argparse.Namespace, work: Path) -> list[Row]:
             out_dir=work / name,
             targets=("coreml",),
             calibration=CALIBRATION if form["quantize"] == "int8" else None,
-            check=Check(IMAGES, LABELS),
+            check=AcceptanceCheck(IMAGES, LABELS),
             **form,
         )
         rows.append({"model": name, **_verified(report.artefacts[0])})

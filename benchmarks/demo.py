@@ -13,14 +13,14 @@ import json
 import statistics
 import tempfile
 import time
-from collections import Counter as Tally
+from collections import Counter as Totals
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tallylens.converters.evaluate import evaluate
+from tallylens.converters.evaluation.evaluate import evaluate
 from tallylens.demo.counting import demo_counter
 from tallylens.demo.film import film
 from tallylens.demo.model import demo_model, float_model
@@ -29,7 +29,7 @@ from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
 from tallylens.demo.stills import Stills
 from tallylens.edge_runtime.core import DecoderOptions
-from tallylens.edge_runtime.detector import Detector
+from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 
 FIRST_COUNTED, FIRST_MEASURED = 7000, 5000
@@ -48,7 +48,7 @@ def counts(seeds: int, console: Console) -> dict[str, Any]:
     """Counts of many streets beside their truth."""
     right = unique = crossings = 0
     errors: list[int] = []
-    wrong: Tally[str] = Tally()
+    wrong: Totals[str] = Totals()
     for seed in range(FIRST_COUNTED, FIRST_COUNTED + seeds):
         outcome, weather = count(seed)
         differences = [row for row in outcome.rows() if row[2] != row[3]]

@@ -27,10 +27,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tallylens.cloud_fallback.protocol import FrameHeader
-from tallylens.cloud_fallback.server.models import Batched, Lanes, open_session
-from tallylens.cloud_fallback.server.pictures import decode_picture
-from tallylens.edge_runtime.pipeline import usable_cores
+from tallylens.cloud_fallback.server.image_decoding import decode_picture
+from tallylens.cloud_fallback.server.models import BatchedDetector, ModelInstances, open_session
+from tallylens.cloud_fallback.wire.frames import FrameHeader
+from tallylens.edge_runtime.detection.pipeline import usable_cores
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ def a_second(work: Callable[[], object], frames: int, seconds: float) -> float:
 
 def rows(model: Path, batches: list[int], seconds: float) -> Iterator[Row]:
     """One row a batch size."""
-    session, lanes = open_session(model), Lanes(model, 1)
+    session, lanes = open_session(model), ModelInstances(model, 1)
     height, width = lanes.metadata.input_size
     image = cv2.resize(cv2.imread(str(DATA / "models" / "bus.jpg")), (width, height))
     content = memoryview(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes())
@@ -66,10 +66,10 @@ def rows(model: Path, batches: list[int], seconds: float) -> Iterator[Row]:
     pool = ThreadPoolExecutor(usable_cores())
     for size in batches:
         ready = np.zeros((size, height, width, 3), np.uint8)
-        lane = Batched(session, lanes.metadata, size)
+        lane = BatchedDetector(session, lanes.metadata, size)
         images = [image] * size
 
-        def whole(size: int = size, lane: Batched = lane) -> None:
+        def whole(size: int = size, lane: BatchedDetector = lane) -> None:
             pictures = pool.map(lambda _: decode_picture(header, content, 1 << 24), range(size))
             lane.detect([one for one in pictures if one is not None])
 

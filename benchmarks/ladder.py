@@ -19,11 +19,11 @@ import numpy as np
 from offloading.auto import agreement
 from offloading.work import CALIBRATION, Row, add_models, two_models
 
-from tallylens.cloud_fallback.client_stream import Picture
-from tallylens.cloud_fallback.packing import LADDER, LAST, Packer
-from tallylens.cloud_fallback.protocol import FrameHeader
-from tallylens.cloud_fallback.server.pictures import decode_picture
-from tallylens.edge_runtime.detector import Detector
+from tallylens.cloud_fallback.client.encoder import LADDER, LAST, FrameEncoder
+from tallylens.cloud_fallback.server.image_decoding import decode_picture
+from tallylens.cloud_fallback.wire.client_session import Picture
+from tallylens.cloud_fallback.wire.frames import FrameHeader
+from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.types import Detections, Image
 
@@ -55,7 +55,7 @@ def rows(small: Path, big: Path, images: list[Image]) -> Iterator[Row]:
         for number, step in enumerate(LADDER):
             found, sent = [], 0
             for image in images:
-                packer = Packer(size, MOST_BYTES, top=number, bottom=LAST, start=number)
+                packer = FrameEncoder(size, MOST_BYTES, top=number, bottom=LAST, start=number)
                 picture = packer.pack(image)
                 sent += len(picture.data)
                 found.append(_scaled(there.detect(unpacked(picture)), picture, image))

@@ -25,10 +25,10 @@ from rich.table import Table
 
 from tallylens import Counter, Line
 from tallylens.converters.convert import convert
-from tallylens.converters.evaluate import evaluate
-from tallylens.counting.tally import Tally
+from tallylens.converters.evaluation.evaluate import evaluate
 from tallylens.edge_runtime.core import DecoderOptions
-from tallylens.edge_runtime.detector import Detector
+from tallylens.edge_runtime.counting.totals import Totals
+from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.types import Detections, HeadSpec, Image
 
@@ -184,15 +184,15 @@ def _counts_rows(model: str, path: Path, video: str) -> Iterator[Row]:
             (one.frame.timestamp_ns, one.detections)
             for one in counter.watch(DATA / "videos" / video)
         ]
-        names, size = counter.tally.class_names, counter.tally.frame_size
+        names, size = counter.totals.class_names, counter.totals.frame_size
     for way, (step, slow) in WAYS.items():
-        tally = Tally(names, size, **places)
+        totals = Totals(names, size, **places)
         for timestamp_ns, detections in seen[::step]:
-            tally.add(timestamp_ns * slow, detections)
+            totals.add(timestamp_ns * slow, detections)
         found = {
-            "in": sum(sum(line.crossed_in.values()) for line in tally.lines()),
-            "out": sum(sum(line.crossed_out.values()) for line in tally.lines()),
-            "persons": tally.unique().get("person", 0),
+            "in": sum(sum(line.crossed_in.values()) for line in totals.lines()),
+            "out": sum(sum(line.crossed_out.values()) for line in totals.lines()),
+            "persons": totals.unique().get("person", 0),
         }
         yield {
             "model": model,

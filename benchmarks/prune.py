@@ -22,17 +22,17 @@ from rich.console import Console
 from rich.table import Table
 
 from tallylens.converters.calibration import calibration_images
+from tallylens.converters.distill.recover import recover
 from tallylens.converters.emit.onnx import emit_onnx
-from tallylens.converters.evaluate import evaluate
+from tallylens.converters.evaluation.evaluate import evaluate
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.load import load
+from tallylens.converters.prune.channel_removal import remove_channels, weights_of
 from tallylens.converters.prune.channels import find_channels
 from tallylens.converters.prune.cost import CostModel, multiply_adds
 from tallylens.converters.prune.prune import MAX_IMAGES, prune
-from tallylens.converters.prune.surgery import remove_channels, weights_of
-from tallylens.converters.recover.recover import recover
 from tallylens.edge_runtime.core import DecoderOptions
-from tallylens.edge_runtime.detector import Detector
+from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))

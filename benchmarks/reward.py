@@ -1,11 +1,11 @@
 """Fit the reward of asking a bigger model, and measure what it is worth.
 
-    python benchmarks/reward.py [--small MODEL.tflite] [--big MODEL.onnx] [--json FILE]
+python benchmarks/reward.py [--small MODEL.tflite] [--big MODEL.onnx] [--json FILE]
 
 Runs both models on the calibration images (no labels): the reward of an image is 1 less the F1 of
 the small model's detections against the big one's. Prints the weights for
-cloud_fallback/reward.py, and the correlation of predicted and true rewards when each fifth of the
-images is left out of the fit. Needs TALLYLENS_DATA and tallylens[convert].
+cloud_fallback/client/benefit.py, and the correlation of predicted and true rewards when each fifth
+of the images is left out of the fit. Needs TALLYLENS_DATA and tallylens[convert].
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 from offloading.auto import agreement
 from offloading.work import CALIBRATION, add_models, two_models
 
-from tallylens.cloud_fallback.reward import features
-from tallylens.edge_runtime.detector import Detector
+from tallylens.cloud_fallback.client.benefit import features
+from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.types import Detections
 

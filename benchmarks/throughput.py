@@ -26,16 +26,16 @@ from rich.console import Console
 from rich.table import Table
 
 from tallylens import Counter, Line
-from tallylens.counting.team import Form, fitted
+from tallylens.detector_pool import ModelVariant, fitted
+from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.engines import open_engine
-from tallylens.edge_runtime.pipeline import usable_cores
 from tallylens.edge_runtime.sources import open_source
 
 LINE = Line(0, 0.6, 1, 0.6)
 Row = dict[str, Any]
 
 
-def latency_ms(form: Form, seconds: float = 3.0) -> tuple[float, float]:
+def latency_ms(form: ModelVariant, seconds: float = 3.0) -> tuple[float, float]:
     """Mean clock and processor time of one inference on one thread, nothing else running here."""
     with form.open() as engine:
         engine.input[:] = np.random.default_rng(0).integers(0, 256, engine.input.shape)

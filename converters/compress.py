@@ -11,15 +11,15 @@ from ..edge_runtime.errors import UsageError
 from .calibration import calibration_images
 
 if TYPE_CHECKING:
+    from .distill.recover import RecoveryProgress
     from .graph import DetectorGraph
-    from .recover.recover import RecoveryProgress
 
 Progress = Callable[[str, float | None], None]
 PRUNING_IMAGES = 128
 
 
 @dataclass(frozen=True)
-class Compression:
+class PruneOptions:
     """`prune` is the share of multiply-adds to take, `recover` minutes of training after it."""
 
     prune: float = 0.0
@@ -31,7 +31,7 @@ class Compression:
         return f"-pruned{round(100 * self.prune)}" if self.prune else ""
 
 
-def check_compression(compression: Compression, images: Path | None) -> None:
+def check_compression(compression: PruneOptions, images: Path | None) -> None:
     """Raise UsageError unless the shares and times make sense and there are images for them."""
     if not 0 <= compression.prune < 1:
         raise UsageError(
@@ -48,7 +48,7 @@ def check_compression(compression: Compression, images: Path | None) -> None:
 
 
 def compress(
-    graph: DetectorGraph, compression: Compression, images: Path, state: Path, tell: Progress
+    graph: DetectorGraph, compression: PruneOptions, images: Path, state: Path, tell: Progress
 ) -> DetectorGraph:
     """`graph` pruned and recovered; `state` lets an interrupted recovery go on where it was."""
     from .prune.prune import prune
@@ -57,7 +57,7 @@ def compress(
     smaller = prune(graph, compression.prune, pictures, progress=tell)
     if not compression.recover:
         return smaller
-    from .recover.recover import recover
+    from .distill.recover import recover
 
     def told(step: RecoveryProgress) -> None:
         tell(f"recover, loss {step.loss:.3f}", step.done)

@@ -12,17 +12,24 @@ from ..edge_runtime.errors import RejectedError, UsageError
 from ..edge_runtime.files import Folder, write_all
 from ..edge_runtime.metadata import Quantization
 from ..edge_runtime.types import Image
+from .artifacts import Artefact, ConversionReport
 from .calibration import DEFAULT_IMAGES, calibration_images, evenly_spaced, list_images
-from .compress import Compression, check_compression, compress
-from .conversion import Artefact, ConversionReport
+from .compress import PruneOptions, check_compression, compress
 from .load import load
-from .options import DEFAULT_CHECK, Check, CoreMLOptions, Target, check_request, refuse_overwriting
 from .prune.cost import multiply_adds
+from .request import (
+    DEFAULT_CHECK,
+    AcceptanceCheck,
+    CoreMLOptions,
+    Target,
+    check_request,
+    refuse_overwriting,
+)
 
 if TYPE_CHECKING:
+    from .evaluation.verify import Verification
     from .graph import DetectorGraph
     from .quantize.scheme import Calibration
-    from .verify import Verification
 
 Content = bytes | Folder
 Progress = Callable[[str, float | None], None]
@@ -41,10 +48,10 @@ def convert(
     calibration: Path | None = None,
     input_size: tuple[int, int] | None = None,
     passes: Sequence[Pass] = (),
-    compression: Compression | None = None,
+    compression: PruneOptions | None = None,
     progress: Progress | None = None,
     coreml: CoreMLOptions | None = None,
-    check: Check | None = DEFAULT_CHECK,
+    check: AcceptanceCheck | None = DEFAULT_CHECK,
     server: bool = False,
 ) -> ConversionReport:
     """Write `source` (.pt or .onnx) for each target, and what was done as NAME.conversion.json.
@@ -83,7 +90,7 @@ def convert(
     wanted = check_request(targets, quantize, calibration, coreml, check)
     if server and wanted != ("onnx",):
         raise UsageError("the form for servers is ONNX", "Use --to onnx with --server")
-    compression = compression or Compression()
+    compression = compression or PruneOptions()
     check_compression(compression, calibration)
     name = source.stem + compression.suffix + _SUFFIX_OF[quantize] + ("-server" if server else "")
     paths = {target: out_dir / f"{name}.{_EXTENSION_OF[target]}" for target in wanted}
@@ -204,21 +211,21 @@ def _check(
     made: Sequence[_Made],
     source_graph: DetectorGraph,
     source: Path,
-    check: Check | None,
+    check: AcceptanceCheck | None,
     calibration: Path | None,
     tell: Progress,
 ) -> dict[Path, Verification]:
     if check is None:
         return {}
-    from .check import Reference, check_artefacts
     from .emit.onnx import emit_onnx
+    from .evaluation.acceptance import Reference, check_artefacts
 
     reference = Reference(source.name, emit_onnx(source_graph))
     contents = {one.path: one.content for one in made}
     return check_artefacts(contents, reference, check, calibration, tell)
 
 
-def _write(report: ConversionReport, made: Sequence[_Made], check: Check | None) -> None:
+def _write(report: ConversionReport, made: Sequence[_Made], check: AcceptanceCheck | None) -> None:
     """Everything at once, under names that say so where an artefact falls short."""
     contents = {one.path: one.content for one in made}
     contents[report.report] = report.to_json().encode()
@@ -231,7 +238,7 @@ def _write(report: ConversionReport, made: Sequence[_Made], check: Check | None)
 
 def _furthest_off(report: ConversionReport, wanted: float) -> tuple[Path, float] | None:
     """The artefact that agrees least, if it agrees too little."""
-    from .check import falls_short
+    from .evaluation.acceptance import falls_short
 
     short = [
         (one.path, one.check.detections.agreement)
@@ -244,7 +251,7 @@ def _furthest_off(report: ConversionReport, wanted: float) -> tuple[Path, float]
 def _warnings(
     made: Sequence[_Made], checks: Mapping[Path, Verification], quantize: Quantization
 ) -> Iterator[str]:
-    from .check import concerns
+    from .evaluation.acceptance import concerns
 
     for one in made:
         if one.quantization != quantize:

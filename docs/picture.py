@@ -9,10 +9,10 @@ from pathlib import Path
 
 import cv2
 
-from tallylens.annotate import draw
 from tallylens.demo.counting import demo_counter
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
+from tallylens.edge_runtime.reports.annotate import draw
 
 # A street and a moment with much to see.
 SEED, SIZE, SECONDS = 56, (960, 540), 12.5

@@ -15,7 +15,7 @@ def main(source: str, model: str) -> None:
     """Print the crossings of a line down the middle of a file, camera or stream."""
     with Counter(model, lines=[Line(0.5, 0, 0.5, 1, "middle")]) as counter:
         for counted in counter.watch(source):
-            names = counter.tally.class_names
+            names = counter.totals.class_names
             for event in counted.events:
                 if event.kind in ("crossed_in", "crossed_out"):
                     record = {

@@ -31,7 +31,7 @@ def main(source: str, model: str, output: str) -> None:
                 part[:] = cv2.blur(part, (15, 15)) if part.size else part
             writer.write(frame)
             index += 1
-        print(f"{counter.tally.unique().get(PERSON, 0)} people in {index} frames")
+        print(f"{counter.totals.unique().get(PERSON, 0)} people in {index} frames")
     writer.release()
 
 

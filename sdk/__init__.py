@@ -17,6 +17,7 @@ from .edge_runtime.version import __version__
 
 if TYPE_CHECKING:
     from .counter import Counter
+    from .edge_runtime.counting.report import Report
     from .edge_runtime.errors import (
         CloudError,
         CoreError,
@@ -36,11 +37,10 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .edge_runtime.types import Detections, Event, Frame, Line, Tracks, Zone
-    from .reports.report import Report
 
 _HOME = {
     "Counter": "counter",
-    "Report": "reports.report",
+    "Report": "edge_runtime.counting.report",
     **dict.fromkeys(
         ("Detections", "Event", "Frame", "Line", "Tracks", "Zone"), "edge_runtime.types"
     ),

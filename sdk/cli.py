@@ -12,9 +12,9 @@ from typing import NoReturn
 
 from tallylens.commands import COMMANDS
 from tallylens.edge_runtime.errors import InputError, TallyLensError, TallyLensWarning
+from tallylens.edge_runtime.text import printable
 from tallylens.edge_runtime.version import __version__
 from tallylens.exit_status import DONE, INTERRUPTED, USAGE
-from tallylens.text import printable
 
 MAX_MESSAGE = 1000
 

@@ -10,30 +10,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tallylens.counting.ledger import Counted, Keeping, Ledger
-from tallylens.counting.places import check_line, check_zone
-from tallylens.counting.resume import Resume
-from tallylens.counting.schedule import parse_schedule
-from tallylens.counting.state import EVERY_S
-from tallylens.counting.tally import Tally
-from tallylens.counting.team import Limits, Team
+from tallylens.detector_pool import DetectorPool, RateLimits
 from tallylens.edge_runtime.core import CounterOptions, DecoderOptions
-from tallylens.edge_runtime.detector import Timing
+from tallylens.edge_runtime.counting.regions import check_line, check_zone
+from tallylens.edge_runtime.counting.report import RegionOutlines, Report, Speed
+from tallylens.edge_runtime.counting.reset_schedule import parse_schedule
+from tallylens.edge_runtime.counting.resume import Resume
+from tallylens.edge_runtime.counting.session import CountSession, FrameResult, Persistence
+from tallylens.edge_runtime.counting.state_file import EVERY_S
+from tallylens.edge_runtime.counting.totals import Totals
+from tallylens.edge_runtime.detection.detector import Timing
+from tallylens.edge_runtime.detection.pipeline import Detects, detect_in_order, usable_cores
 from tallylens.edge_runtime.errors import SourceError, UsageError
-from tallylens.edge_runtime.governor import Remote, check_limits
-from tallylens.edge_runtime.pace import Paces, Seen
-from tallylens.edge_runtime.pipeline import Detects, detect_in_order, usable_cores
-from tallylens.edge_runtime.sampling import Sampler
+from tallylens.edge_runtime.rate_control.adaptive_sampling import AdaptiveSampler
+from tallylens.edge_runtime.rate_control.frame_filter import FrameFeedback, FrameFilters
+from tallylens.edge_runtime.rate_control.governor import Remote, check_limits
 from tallylens.edge_runtime.sources import LiveOptions, Source, SourceSpec, open_source
 from tallylens.edge_runtime.sources.iterable import is_picture
 from tallylens.edge_runtime.sources.live import PATIENCE_S, quiet
 from tallylens.edge_runtime.types import Detections, Frame, Image, Line, Tracks, Zone
-from tallylens.reports.report import Report, Scene, Speed
 
-__all__ = ["Counted", "Counter"]
+__all__ = ["Counter", "FrameResult"]
 
 if TYPE_CHECKING:
-    from tallylens.cloud_fallback.offload import Offloader, OffloadOptions
+    from tallylens.cloud_fallback.client.offloader import Offloader, OffloadOptions
 
 NANOSECONDS = 1_000_000_000
 MAX_SECONDS = 9e9  # of 64 bits of nanoseconds
@@ -126,9 +126,9 @@ class Counter:
         self._offload = offload
         self._offloader: Offloader | None = None
         check_limits(max_fps, budget_ms)
-        self._limits = Limits(max_fps, budget_ms, remote, on_notice)
-        self._sampler = Sampler() if sample == "auto" else None
-        self._keeping = Keeping(
+        self._limits = RateLimits(max_fps, budget_ms, remote, on_notice)
+        self._sampler = AdaptiveSampler() if sample == "auto" else None
+        self._keeping = Persistence(
             schedule=None if reset is None else parse_schedule(reset),
             starts_at=starts_at,
             resume=None if state is None else Resume(Path(state), state_every_s),
@@ -136,8 +136,8 @@ class Counter:
             crops=None if crops is None else Path(crops),
         )
         self._live = LiveOptions(patience_s, on_notice)
-        self._team: Team | None = None
-        self._ledger: Ledger | None = None
+        self._team: DetectorPool | None = None
+        self._ledger: CountSession | None = None
         self._timing = Timing()
         self._worked_ms = 0.0
         self._started_ns = 0
@@ -149,7 +149,7 @@ class Counter:
         self,
         source: SourceSpec | Source,
         *,
-        on_frame: Callable[[Counted], None] | None = None,
+        on_frame: Callable[[FrameResult], None] | None = None,
     ) -> Report:
         """Count `source` to its end, or until Ctrl-C: then the report says `interrupted`.
 
@@ -185,7 +185,7 @@ class Counter:
         live = replace(self._live, epoch_ns=resume.epoch_ns, after_ns=resume.last_ns)
         return open_source(source, start=resume.next_index, live=live)
 
-    def watch(self, source: SourceSpec | Source) -> Generator[Counted]:
+    def watch(self, source: SourceSpec | Source) -> Generator[FrameResult]:
         """The same frame by frame, in capture order."""
         if self._ledger is not None:
             raise UsageError(
@@ -197,14 +197,14 @@ class Counter:
             team, ledger = self._prepare(
                 frames.name, frames.size, workers, frames.epoch_ns, frames.live
             )
-            paces = Paces([team.governor, *filter(None, [self._sampler])])
-            chosen = paces.choose(_later_than(ledger.tally.last_ns, frames))
+            paces = FrameFilters([team.governor, *filter(None, [self._sampler])])
+            chosen = paces.choose(_later_than(ledger.totals.last_ns, frames))
             try:
                 for frame, detections in detect_in_order(self._lanes(team), chosen):
                     counted = self._count(ledger, frame, detections)
-                    wanted = ledger.tally.only_wanted(detections)
+                    wanted = ledger.totals.only_wanted(detections)
                     latency_ms = self._latency_ms(team, frame)
-                    paces.learn(Seen(frame, wanted, counted.tracks, latency_ms))
+                    paces.learn(FrameFeedback(frame, wanted, counted.tracks, latency_ms))
                     yield counted
                     ledger.save(when_due=True)
             finally:
@@ -253,11 +253,11 @@ class Counter:
         workers: int,
         epoch_ns: int | None,
         live: bool,
-    ) -> tuple[Team, Ledger]:
+    ) -> tuple[DetectorPool, CountSession]:
         if self._closed:
             raise UsageError("the counter is closed", "Make a new Counter")
         if self._team is None:
-            self._team = Team(
+            self._team = DetectorPool(
                 self._model,
                 frame_size,
                 imgsz=self._imgsz,
@@ -268,18 +268,18 @@ class Counter:
         if self._ledger is None:
             self._keeping.check_apart({"source": source, "model": self._model})
             names = self._team.metadata.class_names
-            self._ledger = Ledger(
+            self._ledger = CountSession(
                 source, names, frame_size, self._keeping, epoch_ns=epoch_ns, **self._counting
             )
             self._begin_offloading(self._team, self._ledger, live)
             self._started_ns = time.perf_counter_ns()
         return self._team, self._ledger
 
-    def _begin_offloading(self, team: Team, ledger: Ledger, live: bool) -> None:
+    def _begin_offloading(self, team: DetectorPool, ledger: CountSession, live: bool) -> None:
         if self._offload is None:
             return
-        from tallylens.cloud_fallback.digests import digest_of
-        from tallylens.cloud_fallback.offload import Offloader
+        from tallylens.cloud_fallback.client.digests import digest_of
+        from tallylens.cloud_fallback.client.offloader import Offloader
 
         names = team.metadata.class_names
         self._offloader = Offloader(
@@ -293,17 +293,17 @@ class Counter:
         if not self._offloader.start():
             ledger.warnings.append("the cloud cannot be reached; counting on this device alone")
 
-    def _lanes(self, team: Team) -> Sequence[Detects]:
+    def _lanes(self, team: DetectorPool) -> Sequence[Detects]:
         """What frames are given to: the detectors, or what may ask the cloud before them."""
         return team.workers if self._offloader is None else self._offloader.lanes()
 
-    def _count(self, ledger: Ledger, frame: Frame, detections: Detections) -> Counted:
+    def _count(self, ledger: CountSession, frame: Frame, detections: Detections) -> FrameResult:
         counted = ledger.add(frame, detections)
         self._frames_here += 1
         self._elapsed_ns = time.perf_counter_ns() - self._started_ns
         return counted
 
-    def _latency_ms(self, team: Team, frame: Frame) -> float:
+    def _latency_ms(self, team: DetectorPool, frame: Frame) -> float:
         """From the camera where it is live, else the work on a frame."""
         if frame.arrived_ns:
             return (time.monotonic_ns() - frame.arrived_ns) / 1e6
@@ -332,7 +332,7 @@ class Counter:
         return 0 if resume is None else resume.number("frames")
 
     @property
-    def tally(self) -> Tally:
+    def totals(self) -> Totals:
         """The totals so far.
 
         Raises:
@@ -340,7 +340,7 @@ class Counter:
         """
         if self._ledger is None:
             raise UsageError("nothing has been counted yet", "Call run or update first")
-        return self._ledger.tally
+        return self._ledger.totals
 
     def stage_totals_ns(self) -> tuple[int, int, int, int]:
         """Nanoseconds so far of letterbox, inference, decode and NMS, tracking and counting.
@@ -352,12 +352,12 @@ class Counter:
             timing.letterbox_ns,
             timing.inference_ns,
             timing.decode_ns,
-            self.tally.counting_ns,
+            self.totals.counting_ns,
         )
 
     def report(self, *, interrupted: bool = False) -> Report:
         """The totals so far as a report."""
-        tally = self.tally
+        totals = self.totals
         assert self._ledger is not None
         assert self._team is not None
         letterbox_ns, inference_ns, decode_ns, counting_ns = self.stage_totals_ns()
@@ -367,12 +367,12 @@ class Counter:
             model=os.fspath(self._model),
             engine=self._team.engine_name,
             frames=self._ledger.frames,
-            seconds=tally.seconds,
-            unique=tally.unique(),
-            lines=tally.lines(),
-            zones=tally.zones(),
-            occupancy=tally.occupancy(),
-            warnings=(*self._ledger.warnings, *tally.explanations()),
+            seconds=totals.seconds,
+            unique=totals.unique(),
+            lines=totals.lines(),
+            zones=totals.zones(),
+            occupancy=totals.occupancy(),
+            warnings=(*self._ledger.warnings, *totals.explanations()),
             speed=Speed(
                 fps=self._frames_here / max(self._elapsed_ns / NANOSECONDS, 1e-9),
                 inference_ms=inference_ns / frames / 1e6,
@@ -383,8 +383,8 @@ class Counter:
             dropped=self._ledger.dropped,
             skipped=self._ledger.skipped,
             periods=tuple(self._ledger.periods),
-            uncounted=tally.uncounted(),
-            scene=Scene.of(tally.line_ends, tally.zone_corners),
+            uncounted=totals.uncounted(),
+            scene=RegionOutlines.of(totals.line_ends, totals.zone_corners),
             history=self._ledger.history,
             offload=None if self._offloader is None else self._offloader.report(),
         )

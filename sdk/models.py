@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tallylens import store
 from tallylens.converters.formats import detect
+from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.engines import Engine, open_engine
 from tallylens.edge_runtime.engines.onnx_file import read_onnx_metadata
 from tallylens.edge_runtime.engines.open import MAX_MODEL_BYTES
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
-from tallylens.edge_runtime.pipeline import usable_cores
 from tallylens.extras import need_converters
 
 LONGEST_SIDE = 640

@@ -1,10 +1,13 @@
-"""Fixtures for every room's tests."""
+"""Fixtures that tests of several packages share."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import pytest
@@ -42,3 +45,68 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def data() -> Path:
     """The folder with real weights, images and videos."""
     return _data_folder()
+
+
+@pytest.fixture(scope="session")
+def squares() -> ModuleType:
+    """`tests.support.squares`: a detector of coloured squares and scenes for it."""
+    from tests.support import squares
+
+    return squares
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The detector of squares as an .onnx that runs as it is."""
+    import onnx
+
+    from tests.support.squares import tiny_model_proto
+
+    path = tmp_path_factory.mktemp("model") / "squares.onnx"
+    onnx.save(tiny_model_proto(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def crossing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of three seconds in which a car goes down and a person goes up."""
+    from tests.support.squares import scene, write_video
+
+    return write_video(tmp_path_factory.mktemp("video") / "crossing.mp4", scene())
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees the user's models, and none leaves a conversion there."""
+    monkeypatch.setenv("TALLYLENS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command gave back."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def tallylens(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
+    """Run a command in this process, without the progress that a slow machine would show."""
+    from tallylens.cli import main
+
+    monkeypatch.setattr("tallylens.terminal.progress.QUIET_S", float("inf"))
+
+    def run(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            status = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return Outcome(status, out, err)
+
+    return run

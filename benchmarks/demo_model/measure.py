@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tallylens.converters.evaluate import evaluate
+from tallylens.converters.evaluation.evaluate import evaluate
 from tallylens.demo.stills import Stills
 from tallylens.edge_runtime.core import DecoderOptions
-from tallylens.edge_runtime.detector import Detector
+from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 
 AS_EVAL_DOES = DecoderOptions(confidence=0.001, iou=0.6, cross_class_iou=1, multi_label=True)

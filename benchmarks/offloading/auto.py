@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from tallylens import Counter
-from tallylens.cloud_fallback.corrections import iou
-from tallylens.cloud_fallback.offload import Offloader, OffloadOptions
-from tallylens.edge_runtime.detector import Detector
+from tallylens.cloud_fallback.client.late_results import iou
+from tallylens.cloud_fallback.client.offloader import Offloader, OffloadOptions
+from tallylens.edge_runtime.detection.detector import Detector
+from tallylens.edge_runtime.detection.pipeline import detect_in_order
 from tallylens.edge_runtime.engines import open_engine
-from tallylens.edge_runtime.pipeline import detect_in_order
 from tallylens.edge_runtime.sources import open_source
 from tallylens.edge_runtime.types import Detections, Frame
 

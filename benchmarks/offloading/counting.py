@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tallylens import Counter, Line
-from tallylens.cloud_fallback.offload import OffloadOptions
+from tallylens.cloud_fallback.client.offloader import OffloadOptions
 from tallylens.edge_runtime.sources import open_source
 
 from .link import Link
@@ -33,8 +33,8 @@ Timed = list[tuple[int, np.ndarray]]
 
 def totals(counter: Counter) -> str:
     """What has to be equal."""
-    tally = counter.tally
-    return json.dumps([tally.unique(), *(line.as_dict() for line in tally.lines())])
+    totals = counter.totals
+    return json.dumps([totals.unique(), *(line.as_dict() for line in totals.lines())])
 
 
 def counts(work: Work) -> Iterator[Row]:

@@ -14,8 +14,7 @@ import numpy as np
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
-from tallylens.cloud_fallback.messages import Bye, Hello, Place, encode
-from tallylens.cloud_fallback.protocol import (
+from tallylens.cloud_fallback.wire.frames import (
     MAX_FRAME_BYTES,
     PATH,
     SUBPROTOCOL,
@@ -23,6 +22,7 @@ from tallylens.cloud_fallback.protocol import (
     FrameHeader,
     encode_frame,
 )
+from tallylens.cloud_fallback.wire.messages import Bye, Hello, Place, encode
 
 from .load import Load, picture
 from .service import memory_mib

@@ -68,11 +68,11 @@ class Link:
             one.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(64)
+        in_flight: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(64)
 
         async def deliver() -> None:
             while True:
-                due, chunk = await under_way.get()
+                due, chunk = await in_flight.get()
                 if self._half_s:
                     await asyncio.sleep(due - time.monotonic())
                 if not self._silent:
@@ -83,7 +83,7 @@ class Link:
         while chunk := await reader.read(4096 if self._rate else 1 << 16):
             if self._rate:
                 await asyncio.sleep(len(chunk) / self._rate)
-            await under_way.put((time.monotonic() + self._half_s, chunk))
+            await in_flight.put((time.monotonic() + self._half_s, chunk))
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -9,14 +9,14 @@ from typing import Any
 import cv2
 from websockets.asyncio.client import connect
 
-from tallylens.cloud_fallback.messages import Bye, Hello, Reject, Result, Summary, encode
-from tallylens.cloud_fallback.protocol import (
+from tallylens.cloud_fallback.wire.frames import (
     PATH,
     SUBPROTOCOL,
     FrameHeader,
     decode_server,
     encode_frame,
 )
+from tallylens.cloud_fallback.wire.messages import Bye, Hello, Reject, Result, Summary, encode
 
 from .work import STREET, Work
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tallylens.cloud_fallback.credentials import Secret
-from tallylens.cloud_fallback.offload import OffloadOptions
+from tallylens.cloud_fallback.client.credentials import Secret
+from tallylens.cloud_fallback.client.offloader import OffloadOptions
 from tallylens.cloud_fallback.server.keys import entry, new_key
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from ..protocol import PATH, SUBPROTOCOL, CloseCode
+from ..wire.frames import PATH, SUBPROTOCOL, CloseCode
 from .auth import Caller
 from .connection import Connection
 from .service import Service

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ...edge_runtime.types import Detections, Image
-from ..messages import Reason
+from ..wire.messages import Reason
 from .metrics import Metrics
 from .models import BatchDetector
 
@@ -31,7 +31,7 @@ Decode = Callable[[], Image | None]
 
 
 @dataclass(frozen=True)
-class Done:
+class JobResult:
     """What became of a job: detections, or a reason; and where the seconds went."""
 
     outcome: Detections | Reason
@@ -46,12 +46,12 @@ class Job:
     owner: Hashable
     expires: float
     decode: Decode
-    finish: Callable[[Done], None]
+    finish: Callable[[JobResult], None]
     arrived: float
 
-    def end(self, done: Done, metrics: Metrics) -> None:
+    def end(self, done: JobResult, metrics: Metrics) -> None:
         """Answer; where that fails, refuse: no lane ends with it and no frame goes unanswered."""
-        for one in (done, Done("failed")):
+        for one in (done, JobResult("failed")):
             try:
                 self.finish(one)
                 return
@@ -138,7 +138,7 @@ class Batcher:
         jobs = self._waiting.pop(owner, ())
         self._queued -= len(jobs)
         for job in jobs:
-            job.end(Done("late"), self._metrics)
+            job.end(JobResult("late"), self._metrics)
 
     def _take(self, limit: int) -> list[Job]:
         """Up to `limit` frames, the sessions in turn; late ones are refused on the way."""
@@ -158,7 +158,7 @@ class Batcher:
             if jobs:
                 self._waiting[owner] = jobs
             if job.expires <= now:
-                job.end(Done("late", now - job.arrived), self._metrics)
+                job.end(JobResult("late", now - job.arrived), self._metrics)
             else:
                 self._working[owner] += 1
                 batch.append(job)
@@ -189,7 +189,7 @@ class Batcher:
             self._working -= Counter(job.owner for job in batch)
             self._wake.set()
             for job, outcome in zip(batch, outcomes, strict=True):
-                job.end(Done(outcome, started - job.arrived, spent), self._metrics)
+                job.end(JobResult(outcome, started - job.arrived, spent), self._metrics)
 
     def _work(self, detector: BatchDetector, batch: list[Job]) -> list[Detections | Reason]:
         """Decode and detect; a fault of one batch does not end the lane."""

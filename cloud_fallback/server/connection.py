@@ -13,13 +13,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...edge_runtime.errors import ProtocolError
 from ...edge_runtime.types import Detections
-from ..messages import Bye, Control, Hello, Reason, Result, Welcome, encode
-from ..protocol import FIRST_MESSAGE_SECONDS, CloseCode, FrameHeader, decode_client
-from ..server_stream import Answer, Arrival
+from ..wire.frames import FIRST_MESSAGE_SECONDS, CloseCode, FrameHeader, decode_client
+from ..wire.messages import Bye, Control, Hello, Reason, Result, Welcome, encode
+from ..wire.server_session import Answer, Arrival
 from .auth import Caller
-from .batcher import Done, Job
+from .batcher import Job, JobResult
+from .image_decoding import decode_picture
 from .keys import hash_of
-from .pictures import decode_picture
 from .sessions import ELSEWHERE, Session
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SEND_SECONDS = 20.0
 # A lane never waits for a slow reader; a client has few unanswered frames, so few answers wait.
 _QUEUE = 512
 # Frames over quota one after the other before a client that does not listen is closed.
-MAX_DEAF = 1000
+MAX_IGNORED_REJECTS = 1000
 
 
 class _CloseError(Exception):
@@ -240,7 +240,9 @@ class Connection:
         if not self._service.batcher.submit(job):
             self._refuse(session, header, "busy", 1000)
 
-    def _answer(self, session: Session, header: FrameHeader, arrived: float, done: Done) -> None:
+    def _answer(
+        self, session: Session, header: FrameHeader, arrived: float, done: JobResult
+    ) -> None:
         if not isinstance(done.outcome, Detections):
             self._refuse(session, header, done.outcome)
             return
@@ -263,7 +265,7 @@ class Connection:
         answer = session.stream.reject(header.sequence, reason, retry_after_ms)
         self._settle(session, answer, reason)
         self._deaf = self._deaf + 1 if reason == "over_quota" else 0
-        if self._deaf >= MAX_DEAF:
+        if self._deaf >= MAX_IGNORED_REJECTS:
             self._service.metrics.refused("too_many_requests")
             self.close(CloseCode.TOO_MANY_REQUESTS, "frames come faster than the key may send")
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ...edge_runtime.core import TrackCounter
-from ...edge_runtime.core.counting import Totals
+from ...edge_runtime.core.track_counter import ClassTotals
 from ...edge_runtime.types import Detections
-from ..messages import Place
-from ..protocol import FrameHeader
-from ..server_stream import NO_TIME_US
+from ..wire.frames import FrameHeader
+from ..wire.messages import Place
+from ..wire.server_session import NO_TIME_US
 
 
 @dataclass(frozen=True)
@@ -128,5 +128,5 @@ class SessionCount:
             ],
         }
 
-    def _named(self, totals: Totals) -> Mapping[str, int]:
+    def _named(self, totals: ClassTotals) -> Mapping[str, int]:
         return {self._names[i]: int(totals[i]) for i in np.flatnonzero(totals)}

@@ -31,7 +31,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def hush() -> None:
+def silence_libraries() -> None:
     """Keep libraries from logging what they carry, whatever level is asked for."""
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -45,4 +45,4 @@ def log_as_json(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level.upper())
-    hush()
+    silence_libraries()

@@ -11,16 +11,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...edge_runtime.core import DecoderOptions, Preprocessor
-from ...edge_runtime.detector import Detector
+from ...edge_runtime.detection.detector import Detector
+from ...edge_runtime.detection.pipeline import usable_cores
 from ...edge_runtime.engines import open_engine
 from ...edge_runtime.engines.onnx import PROVIDERS
 from ...edge_runtime.engines.onnx_file import read_onnx_metadata
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.metadata import ModelMetadata
-from ...edge_runtime.pipeline import usable_cores
 from ...edge_runtime.types import Detections, Image
-from ..digests import digest_of
-from .boxes import detections_of, freeze
+from ..client.digests import digest_of
+from .nms import detections_of, freeze
 
 SERVER_PASS = "server"
 MAX_BATCH = {"cpu": 8}
@@ -36,7 +36,7 @@ class BatchDetector(Protocol):
         """Objects in each (height, width, 3) uint8 BGR picture, in its own pixels."""
 
 
-class OneByOne:
+class SingleFrameDetector:
     """The device's own detector: what is found here is what the device would find."""
 
     max_batch = 1
@@ -49,7 +49,7 @@ class OneByOne:
         return [self._detector.detect(image) for image in images]
 
 
-class Batched:
+class BatchedDetector:
     """A model written by `convert --to onnx --server`: one inference for many pictures."""
 
     def __init__(self, session: Any, metadata: ModelMetadata, max_batch: int) -> None:
@@ -91,7 +91,7 @@ class Served(Protocol):
     detectors: list[BatchDetector]
 
 
-class Lanes:
+class ModelInstances:
     """The detectors of one model, and what the model says about itself."""
 
     def __init__(self, model: Path, lanes: int | None = None) -> None:
@@ -117,7 +117,7 @@ class Lanes:
             return
         for _ in range(lanes or usable_cores()):
             engine = self._stack.enter_context(open_engine(model))
-            self.detectors.append(OneByOne(Detector(engine)))
+            self.detectors.append(SingleFrameDetector(Detector(engine)))
             self.metadata, self.engine = engine.metadata, engine.name
         self.digest = digest_of(model)
 
@@ -127,7 +127,7 @@ class Lanes:
         self.engine = f"onnxruntime-{where}"
         size = MAX_BATCH.get(where, ACCELERATED_BATCH)
         for _ in range(lanes):
-            lane = Batched(session, self.metadata, size)
+            lane = BatchedDetector(session, self.metadata, size)
             self._stack.callback(lane.close)
             self.detectors.append(lane)
 

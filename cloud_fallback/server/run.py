@@ -15,10 +15,10 @@ from typing import Any
 import uvicorn
 
 from ...edge_runtime.errors import InputError, UnavailableError, UsageError
-from ..addresses import is_loopback
-from ..protocol import HEADER_BYTES, MAX_FRAME_BYTES
+from ..wire.frames import HEADER_BYTES, MAX_FRAME_BYTES
+from ..wire.url import is_loopback
 from .app import create_app
-from .logs import hush
+from .logs import silence_libraries
 from .service import Service
 
 # How long a thread of a detector may keep the interpreter from the sockets; Python's own 5 ms for
@@ -68,7 +68,7 @@ class Server:
 
     def __post_init__(self) -> None:
         self.address.check()
-        hush()
+        silence_libraries()
         self._uvicorn = _Uvicorn(self._config())
         self._uvicorn.service = self.service
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ...edge_runtime.errors import InputError
-from ..messages import Drain, Limits
-from ..protocol import CloseCode
+from ..wire.frames import CloseCode
+from ..wire.messages import Drain, Limits
 from .auth import Auth
 from .batcher import Batcher, Queue
 from .connection import Connection
@@ -19,7 +19,7 @@ from .keys import Plan
 from .metrics import Metrics
 from .models import Served
 from .quota import Quota
-from .sessions import Sessions, Vault
+from .sessions import Sessions, SessionStore
 
 log = logging.getLogger("tallylens.server")
 WATCH_SECONDS = 2.0
@@ -53,7 +53,7 @@ class Service:
         settings: Settings | None = None,
         *,
         queue: Callable[[Metrics], Queue] | None = None,
-        vault: Vault | None = None,
+        vault: SessionStore | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.vault = vault

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..messages import Hello, Mode
-from ..protocol import RESUME_SECONDS, CloseCode
-from ..server_stream import NO_TIME_US, Answer, ServerStream, StreamState
+from ..wire.frames import RESUME_SECONDS, CloseCode
+from ..wire.messages import Hello, Mode
+from ..wire.server_session import NO_TIME_US, Answer, ServerStream, StreamState
 from .auth import Caller
 from .counting import CountState, SessionCount
 from .keys import hash_of
@@ -21,7 +21,7 @@ MAX_SESSIONS = 20_000
 ELSEWHERE = "the session goes on elsewhere"
 
 
-class Outlet(Protocol):
+class SessionPeer(Protocol):
     """The connection of a session, as the session sees it."""
 
     def send(self, answer: Answer) -> None:
@@ -45,7 +45,7 @@ class Saved:
     count: CountState | None
 
 
-class Vault(Protocol):
+class SessionStore(Protocol):
     """Where processes find each other's sessions."""
 
     async def take(self, session: str, resume_hash: str) -> Saved | None:
@@ -68,7 +68,7 @@ class Session:
     mode: Mode
     stream: ServerStream
     count: SessionCount | None = None
-    outlet: Outlet | None = None
+    outlet: SessionPeer | None = None
     left: float = 0.0
     most: int = MAX_SESSIONS
     generation: int = 0

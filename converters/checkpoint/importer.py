@@ -10,7 +10,7 @@ from ...edge_runtime.metadata import ModelMetadata
 from ..builder import GraphBuilder
 from ..graph import DetectorGraph
 from ..shapes import ShapeError
-from ..source import check_input_size, check_strides, head_name, sha256
+from ..source_file import check_input_size, check_strides, head_name, sha256
 from .architecture import Assembler
 from .archive import DAMAGED, FROM_TRAINING, Archive
 from .detector import DETECTORS, Detect, add_layers, class_names, read_detect

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...edge_runtime.core import Preprocessor
-from ...edge_runtime.core.preprocess import Letterbox
+from ...edge_runtime.core.preprocessor import Letterbox
 from ...edge_runtime.errors import UnsupportedModelError
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.types import Detections, FloatArray, Image

@@ -18,7 +18,7 @@ from ...edge_runtime.errors import ModelError, UsageError
 from ...edge_runtime.metadata import Quantization
 from ...edge_runtime.types import FloatArray
 from ..graph import INPUT_NAME, DetectorGraph
-from ..quantize.choice import tie_ranges
+from ..quantize.range_selection import tie_ranges
 from ..quantize.scheme import WEIGHT_STEPS, Calibration, Ranges, largest_scale, name_of
 from .tensorflow import quiet_tensorflow
 from .tflite_file import finish, float_tensors

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from onnx import NodeProto
 
 from .attributes import number
-from .known import KnownValues
-from .source import OnnxSource
+from .constant_folding import ConstantFolder
+from .onnx_file import OnnxSource
 
 TOLERANCE = 1e-3
 
-GateTest = Callable[[OnnxSource, KnownValues, str, str], bool]
+GateTest = Callable[[OnnxSource, ConstantFolder, str, str], bool]
 
 
-def hardswish_input(source: OnnxSource, known: KnownValues, node: NodeProto) -> str | None:
+def hardswish_input(source: OnnxSource, known: ConstantFolder, node: NodeProto) -> str | None:
     """x, where `node` ends x * relu6(x + 3) / 6 in any of its spellings; else None."""
     if len(node.input) != 2:
         return None
@@ -26,7 +26,7 @@ def hardswish_input(source: OnnxSource, known: KnownValues, node: NodeProto) -> 
 
 
 def _product(
-    source: OnnxSource, known: KnownValues, node: NodeProto, is_gate: GateTest
+    source: OnnxSource, known: ConstantFolder, node: NodeProto, is_gate: GateTest
 ) -> str | None:
     """x, where `node` is x times a gate that depends on x alone."""
     if node.op_type != "Mul" or len(node.input) != 2:
@@ -39,7 +39,7 @@ def _product(
     return None
 
 
-def _is_gate(source: OnnxSource, known: KnownValues, name: str, x: str) -> bool:
+def _is_gate(source: OnnxSource, known: ConstantFolder, name: str, x: str) -> bool:
     """relu6(x + 3) / 6, as one operator or as three."""
     node = source.node_of(name)
     if node is None:
@@ -54,7 +54,7 @@ def _is_gate(source: OnnxSource, known: KnownValues, name: str, x: str) -> bool:
     )
 
 
-def _is_relu6(source: OnnxSource, known: KnownValues, name: str, x: str) -> bool:
+def _is_relu6(source: OnnxSource, known: ConstantFolder, name: str, x: str) -> bool:
     """relu6(x + 3)."""
     clip = source.node_of(name)
     if clip is None or clip.op_type != "Clip" or len(clip.input) != 3:
@@ -71,7 +71,7 @@ def _is_relu6(source: OnnxSource, known: KnownValues, name: str, x: str) -> bool
     )
 
 
-def _is_sixth(known: KnownValues, node: NodeProto) -> bool:
+def _is_sixth(known: ConstantFolder, node: NodeProto) -> bool:
     """Whether `node` divides its first input by 6."""
     factor = known.scalar(node.input[1])
     if factor is None:

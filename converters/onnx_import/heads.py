@@ -18,8 +18,8 @@ import numpy as np
 from onnx import NodeProto
 
 from .attributes import integers
-from .known import KnownValues
-from .source import OnnxSource
+from .constant_folding import ConstantFolder
+from .onnx_file import OnnxSource
 
 MAX_TAIL = 200
 
@@ -54,7 +54,7 @@ def is_detection(source: OnnxSource, tail: Tail) -> bool:
     return not readers or any(_skip_cast(source, node).op_type == "Sigmoid" for node in readers)
 
 
-def anchors_per_cell(known: KnownValues, tail: Tail) -> int | None:
+def anchors_per_cell(known: ConstantFolder, tail: Tail) -> int | None:
     """`na` from the Reshape; None where it cannot be known."""
     shape = known.get(tail.reshape.input[1]) if len(tail.reshape.input) > 1 else None
     if shape is None or shape.size != 5:
@@ -62,7 +62,7 @@ def anchors_per_cell(known: KnownValues, tail: Tail) -> int | None:
     return int(shape.ravel()[1])
 
 
-def find_anchors(source: OnnxSource, known: KnownValues, tail: Tail, count: int) -> Pairs | None:
+def find_anchors(source: OnnxSource, known: ConstantFolder, tail: Tail, count: int) -> Pairs | None:
     """The head's `count` anchors, (width, height) in input pixels; None where there are none."""
     for node in _downstream(source, tail.transpose):
         if node.op_type != "Mul" or len(node.input) != 2:
@@ -106,7 +106,7 @@ def _downstream(source: OnnxSource, start: NodeProto) -> Iterator[NodeProto]:
                 yield reader
 
 
-def _is_square(source: OnnxSource, known: KnownValues, name: str) -> bool:
+def _is_square(source: OnnxSource, known: ConstantFolder, name: str) -> bool:
     """Whether `name` is something to the power of two."""
     node = source.node_of(name)
     if node is None or len(node.input) != 2:

@@ -19,11 +19,11 @@ from ...edge_runtime.metadata import (
 from ..builder import GraphBuilder
 from ..graph import DetectorGraph
 from ..shapes import ShapeError, set_input, size_of
-from ..source import check_input_size, check_strides, head_name, sha256
-from .backbone import Backbone
+from ..source_file import check_input_size, check_strides, head_name, sha256
 from .heads import Pairs, Tail, anchors_per_cell, find_anchors, find_tails, is_detection
 from .labels import parse_names
-from .source import DAMAGED, EXPORT_AGAIN, OnnxSource
+from .onnx_file import DAMAGED, EXPORT_AGAIN, OnnxSource
+from .rebuild import GraphRebuilder
 
 DEFAULT_SIDE = 640
 MAX_PROBE_SIDE = 8192
@@ -47,7 +47,7 @@ def load_onnx(
     source = OnnxSource(path)
     images = source.input()
     builder = GraphBuilder(_probe_size(source, images), _probe_batch(images))
-    backbone = Backbone(source, builder, images.name)
+    backbone = GraphRebuilder(source, builder, images.name)
     try:
         graph = _import(source, backbone)
         size = input_size or graph.metadata.input_size
@@ -59,7 +59,7 @@ def load_onnx(
     return replace(graph, metadata=_with_source(graph.metadata, path, size))
 
 
-def _import(source: OnnxSource, backbone: Backbone) -> DetectorGraph:
+def _import(source: OnnxSource, backbone: GraphRebuilder) -> DetectorGraph:
     text = source.properties.get(METADATA_KEY)
     if text is not None:
         return _import_own(source, backbone, ModelMetadata.from_json(text, source.path))
@@ -77,7 +77,9 @@ def _import(source: OnnxSource, backbone: Backbone) -> DetectorGraph:
     return _import_exported(source, backbone, tails)
 
 
-def _import_own(source: OnnxSource, backbone: Backbone, metadata: ModelMetadata) -> DetectorGraph:
+def _import_own(
+    source: OnnxSource, backbone: GraphRebuilder, metadata: ModelMetadata
+) -> DetectorGraph:
     """A file that tallylens wrote: its outputs are the raw heads already."""
     if set(metadata.head_names) - source.producer.keys():
         raise source.damaged("it lacks heads that its metadata names")
@@ -98,7 +100,9 @@ def _import_own(source: OnnxSource, backbone: Backbone, metadata: ModelMetadata)
     )
 
 
-def _import_exported(source: OnnxSource, backbone: Backbone, tails: list[Tail]) -> DetectorGraph:
+def _import_exported(
+    source: OnnxSource, backbone: GraphRebuilder, tails: list[Tail]
+) -> DetectorGraph:
     """A file of the official exporter: everything after the heads' convolutions is cut off."""
     heads = backbone.build([tail.conv.output[0] for tail in tails])
     found = []
@@ -125,7 +129,7 @@ def _first(item: tuple[int, Pairs, ir.Value]) -> int:
     return item[0]
 
 
-def _anchors(source: OnnxSource, backbone: Backbone, tail: Tail) -> Pairs:
+def _anchors(source: OnnxSource, backbone: GraphRebuilder, tail: Tail) -> Pairs:
     count = anchors_per_cell(backbone.known, tail)
     if count is None or not 1 <= count <= MAX_ANCHORS:
         raise source.unsupported("the number of anchors of a head cannot be told")

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
 from ..shapes import integers, size_of
-from .surgery import weights_of
+from .channel_removal import weights_of
 
 Doubles = npt.NDArray[np.float64]
 

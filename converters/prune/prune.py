@@ -14,14 +14,14 @@ from ...edge_runtime.types import FloatArray, Image
 from ..graph import DetectorGraph
 from ..shapes import set_input
 from .allocation import allocate
+from .channel_removal import copy_of, remove_channels
 from .channels import Channels, find_channels, groups_of
 from .cost import CostModel, multiply_adds
 from .distance import detection_error
+from .layerwise import walk
 from .moments import Doubles, Sampler, matrix_of, second_moment
 from .refit import Outputs, refit
 from .sensitivity import measure_curves
-from .surgery import copy_of, remove_channels
-from .walk import walk
 
 MAX_IMAGES = 128
 # Every eighth image measures what the others fitted.

@@ -9,10 +9,10 @@ import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import DetectorGraph
+from .channel_removal import set_weights, weights_of
 from .channels import groups_of
+from .layerwise import walk
 from .moments import Doubles, Sampler, matrix_of
-from .surgery import set_weights, weights_of
-from .walk import walk
 
 # From nearly free to nearly fixed; the images that were not fitted to choose.
 _RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)

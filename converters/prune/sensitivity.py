@@ -11,13 +11,13 @@ import onnx_ir as ir
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import INPUT_NAME, DetectorGraph
 from ..quantize.statistics import to_input
+from .channel_removal import copy_of, weights_of
 from .channels import ChannelGroup, Channels, groups_of
 from .distance import detection_error
+from .layerwise import open_session
 from .moments import Doubles, matrix_of
 from .refit import set_matrix
 from .selection import Reader, elimination
-from .surgery import copy_of, weights_of
-from .walk import open_session
 
 # Widths that fill a vector register or a tile of every engine.
 MULTIPLE = 8

@@ -8,9 +8,9 @@ import numpy as np
 
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import INPUT_NAME, DetectorGraph
-from .choice import choose_ranges, cut_flat_tails, derived_ranges
 from .layers import fit_layers
 from .quality import warnings_about
+from .range_selection import choose_ranges, cut_flat_tails, derived_ranges
 from .scheme import Calibration, Ranges
 from .sensitivity import measure_sensitivity
 from .statistics import Statistics, observe, to_input

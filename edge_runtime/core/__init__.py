@@ -1,16 +1,16 @@
 """The counting core, written once in C++ (`include/tally.h`) and shared with Android and iOS."""
 
-from .counting import (
+from .decoder import Decoder, DecoderOptions
+from .preprocessor import Letterbox, Preprocessor
+from .track_counter import (
     CounterOptions,
     Diagnostics,
     LineCounts,
     Period,
-    Stay,
     TrackCounter,
+    Visit,
     ZoneCounts,
 )
-from .decode import Decoder, DecoderOptions
-from .preprocess import Letterbox, Preprocessor
 
 __all__ = [
     "CounterOptions",
@@ -21,7 +21,7 @@ __all__ = [
     "LineCounts",
     "Period",
     "Preprocessor",
-    "Stay",
     "TrackCounter",
+    "Visit",
     "ZoneCounts",
 ]

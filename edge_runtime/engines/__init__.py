@@ -1,7 +1,7 @@
 """Engines: one protocol (`protocol.py`) over LiteRT and ONNX Runtime, opened by content."""
 
+from .engine import Engine, HeadSpec, TensorView
 from .open import EngineInfo, available_engines, open_engine
-from .protocol import Engine, HeadSpec, TensorView
 
 __all__ = [
     "Engine",

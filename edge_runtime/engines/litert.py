@@ -23,9 +23,9 @@ import numpy.typing as npt
 
 from ..errors import MissingExtraError, ModelError, UsageError
 from ..metadata import ModelMetadata
+from .engine import TensorView
 from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads
-from .protocol import TensorView
 from .tflite_check import check_tflite
 from .tflite_metadata import read_tflite_metadata
 from .tflite_resize import for_size

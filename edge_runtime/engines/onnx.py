@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from ..errors import MissingExtraError, ModelError, UsageError
 from ..metadata import ModelMetadata
+from .engine import TensorView
 from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads
 from .onnx_file import read_onnx_metadata
-from .protocol import TensorView
 
 # Best first; the runtime falls back to the next where one cannot start.
 PROVIDERS = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import ModelError, UnsupportedModelError, UsageError
 from ..metadata import ModelMetadata
-from .protocol import Engine
+from .engine import Engine
 
 MAX_MODEL_BYTES = 1 << 30
 CONVERT = "Convert it first with tallylens convert"

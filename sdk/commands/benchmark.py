@@ -11,7 +11,7 @@ from tallylens.commands.arguments import add_json, input_size, positive, print_j
 
 if TYPE_CHECKING:
     from tallylens.counter import Counter
-    from tallylens.reports.report import Report
+    from tallylens.edge_runtime.counting.report import Report
 
 NAME = "benchmark"
 HELP = "Measure inference, the work around it, and frames per second."
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from tallylens.counter import Counter
-    from tallylens.progress import Progress
+    from tallylens.terminal.progress import Progress
 
     with Progress("one frame at a time", 1.0):
         stages = _stage_medians(options)

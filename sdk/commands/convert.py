@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from tallylens.commands.arguments import add_json, fraction, input_size, names, print_json
 from tallylens.edge_runtime.errors import UsageError
-from tallylens.reports.files import check_output
+from tallylens.edge_runtime.reports.formats import check_output
 
 if TYPE_CHECKING:
-    from tallylens.converters.options import Check
-    from tallylens.converters.verify import Verification
+    from tallylens.converters.evaluation.verify import Verification
+    from tallylens.converters.request import AcceptanceCheck
 
 NAME = "convert"
 HELP = "Convert a YOLOv5 checkpoint (.pt or .onnx) to ONNX, TFLite and Core ML."
@@ -95,10 +95,10 @@ def run(options: argparse.Namespace) -> int:
     need_converters("converting a model")
     if options.labels is not None:
         need_converters("measuring mAP", "pycocotools")
-    from tallylens.converters.compress import Compression
+    from tallylens.converters.compress import PruneOptions
     from tallylens.converters.convert import convert
-    from tallylens.converters.options import CoreMLOptions
-    from tallylens.progress import Progress
+    from tallylens.converters.request import CoreMLOptions
+    from tallylens.terminal.progress import Progress
 
     check = _check(options)
     with Progress("converting", 1.0) as progress:
@@ -109,15 +109,15 @@ def run(options: argparse.Namespace) -> int:
             quantize=options.quantize,
             calibration=options.calibration,
             input_size=options.imgsz,
-            compression=Compression(options.prune, options.recover),
+            compression=PruneOptions(options.prune, options.recover),
             coreml=CoreMLOptions(nms=options.nms, weights_only=options.weights_only),
             check=check,
             server=options.server,
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )
     if options.report is not None:
+        from tallylens.converters.conversion_page import to_html
         from tallylens.edge_runtime.files import write_all
-        from tallylens.reports.conversion_page import to_html
 
         text = to_html(report, options.images or options.calibration)
         write_all({options.report: text.encode(errors="backslashreplace")})
@@ -133,14 +133,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check(options: argparse.Namespace) -> Check | None:
+def _check(options: argparse.Namespace) -> AcceptanceCheck | None:
     """What was asked for, refused where it contradicts itself."""
-    from tallylens.converters.options import Check
+    from tallylens.converters.request import AcceptanceCheck
 
     if options.report is not None:
         check_output(options.report, (".html",))
     if not options.no_verify:
-        return Check(
+        return AcceptanceCheck(
             images=options.images,
             labels=options.labels,
             min_agreement=options.min_agreement,

@@ -19,13 +19,13 @@ from tallylens.commands.arguments import (
     print_json,
     seconds,
 )
-from tallylens.text import printable
+from tallylens.edge_runtime.text import printable
 
 if TYPE_CHECKING:
-    from tallylens.cloud_fallback.offload import OffloadOptions
-    from tallylens.counter import Counted, Counter
+    from tallylens.cloud_fallback.client.offloader import OffloadOptions
+    from tallylens.counter import Counter, FrameResult
+    from tallylens.edge_runtime.counting.report import Report
     from tallylens.edge_runtime.errors import TallyLensError
-    from tallylens.reports.report import Report
 
 NAME = "count"
 HELP = "Count the objects in a video, images, a camera or a stream."
@@ -168,13 +168,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from tallylens.counter import Counter
-    from tallylens.counting.places import parse_line, parse_zone
-    from tallylens.counting.schedule import parse_moment
     from tallylens.edge_runtime.core import CounterOptions
+    from tallylens.edge_runtime.counting.regions import parse_line, parse_zone
+    from tallylens.edge_runtime.counting.reset_schedule import parse_moment
     from tallylens.edge_runtime.errors import UsageError
+    from tallylens.edge_runtime.outputs import check_apart
+    from tallylens.edge_runtime.reports.formats import check_report_paths, write_reports
     from tallylens.exit_status import DONE, INTERRUPTED
-    from tallylens.outputs import check_apart
-    from tallylens.reports.files import check_report_paths, write_reports
 
     check_report_paths(options.report)
     written = [*options.report, options.annotate, options.events, options.state]
@@ -222,8 +222,8 @@ def _offload(options: argparse.Namespace) -> OffloadOptions | None:
     """What --cloud and its friends ask for."""
     if options.cloud is None:
         return None
-    from tallylens.cloud_fallback.credentials import find_key
-    from tallylens.cloud_fallback.offload import OffloadOptions
+    from tallylens.cloud_fallback.client.credentials import find_key
+    from tallylens.cloud_fallback.client.offloader import OffloadOptions
 
     memory = None if options.memory is None else options.memory << 20
     return OffloadOptions(
@@ -239,16 +239,16 @@ def _show(report: Report, options: argparse.Namespace) -> None:
     if options.json:
         print_json(report.as_dict())
     elif options.events != Path("-"):
-        from tallylens.reports.table import print_report
+        from tallylens.terminal.table import print_report
 
         print_report(report)
 
 
 def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, TallyLensError | None]:
     """The report, and what ended the count before the source did: hours are not lost to it."""
-    from tallylens.annotate import AnnotatedVideo
     from tallylens.edge_runtime.errors import TallyLensError
-    from tallylens.progress import Progress
+    from tallylens.edge_runtime.reports.annotate import AnnotatedVideo
+    from tallylens.terminal.progress import Progress
 
     with ExitStack() as stack:
         source = stack.enter_context(counter.open(options.source))
@@ -261,7 +261,7 @@ def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, Tally
                 _tell("the annotated video holds only what is counted from here on")
         progress = stack.enter_context(Progress("counting", source.frames_total, "frames"))
 
-        def show(counted: Counted) -> None:
+        def show(counted: FrameResult) -> None:
             progress.update(counted.frame.index + 1)
             if video is not None:
                 video.add(counted)

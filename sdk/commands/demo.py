@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from tallylens.commands.arguments import add_json, print_json
 
 if TYPE_CHECKING:
-    from tallylens.counter import Counted, Counter
+    from tallylens.counter import Counter, FrameResult
     from tallylens.demo.outcome import Outcome
     from tallylens.demo.scene import Scene
+    from tallylens.edge_runtime.counting.report import Report
     from tallylens.edge_runtime.sources import Source
-    from tallylens.reports.report import Report
 
 NAME = "demo"
 HELP = "Draw a street, count it, and compare with the truth. Needs no network, model or video."
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.demo.scene import Scene
     from tallylens.demo.stills import Stills
     from tallylens.exit_status import DONE, INTERRUPTED
-    from tallylens.progress import Progress
+    from tallylens.terminal.progress import Progress
 
     scene = Scene(options.seed, SIZE, options.fps, options.seconds)
     _claim(options.out)
@@ -113,14 +113,14 @@ def _watch(
     counter: Counter, source: Source, annotated: Path, total: int | None, seconds: float = 1e9
 ) -> Report:
     """Count for at most `seconds`, showing progress and writing the annotated video."""
-    from tallylens.annotate import AnnotatedVideo
-    from tallylens.progress import Progress
+    from tallylens.edge_runtime.reports.annotate import AnnotatedVideo
+    from tallylens.terminal.progress import Progress
 
     with ExitStack() as stack:
         video = stack.enter_context(AnnotatedVideo(annotated, source, counter))
         progress = stack.enter_context(Progress("counting", total, "frames"))
 
-        def frames() -> Iterator[Counted]:
+        def frames() -> Iterator[FrameResult]:
             for counted in counter.watch(source):
                 yield counted
                 if counted.frame.timestamp_ns >= seconds * 1e9:
@@ -140,7 +140,7 @@ def _watch(
 
 def _write(report: Report, folder: Path) -> list[Path]:
     """The report in every form; returns all files of the folder but the street itself."""
-    from tallylens.reports.files import WRITERS, write_reports
+    from tallylens.edge_runtime.reports.formats import WRITERS, write_reports
 
     reports = [folder / f"report{ending}" for ending in WRITERS]
     write_reports(report, reports)
@@ -232,7 +232,7 @@ def _run_camera(options: argparse.Namespace) -> int:
     from tallylens.counter import Counter
     from tallylens.edge_runtime.sources import open_source
     from tallylens.exit_status import DONE, INTERRUPTED
-    from tallylens.reports.table import print_report
+    from tallylens.terminal.table import print_report
 
     model = _camera_model()
     with open_source(options.camera) as source:

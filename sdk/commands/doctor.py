@@ -72,8 +72,8 @@ def _shown(speed: dict[str, Any]) -> str:
 def examine(*, speed: bool) -> dict[str, Any]:
     """Everything that `doctor --json` prints; without `speed` that part is None."""
     from tallylens import store
+    from tallylens.edge_runtime.detection.pipeline import usable_cores
     from tallylens.edge_runtime.engines import available_engines
-    from tallylens.edge_runtime.pipeline import usable_cores
     from tallylens.edge_runtime.version import __version__
     from tallylens.extras import EXTRAS, missing
 
@@ -129,7 +129,7 @@ def _speed() -> dict[str, Any]:
     from tallylens.demo.model import NAME as DEMO
     from tallylens.demo.model import demo_model
     from tallylens.demo.scene import Scene
-    from tallylens.edge_runtime.detector import Detector
+    from tallylens.edge_runtime.detection.detector import Detector
     from tallylens.edge_runtime.engines import open_engine
 
     scene = Scene(0)

@@ -33,11 +33,11 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.extras import need_converters
 
     need_converters("measuring mAP", "pycocotools")
-    from tallylens.converters.evaluate import evaluate
+    from tallylens.converters.evaluation.evaluate import evaluate
     from tallylens.edge_runtime.core import DecoderOptions
-    from tallylens.edge_runtime.detector import Detector
+    from tallylens.edge_runtime.detection.detector import Detector
     from tallylens.models import open_to_measure
-    from tallylens.progress import Progress
+    from tallylens.terminal.progress import Progress
 
     decoding = DecoderOptions(confidence=CONFIDENCE, iou=IOU, cross_class_iou=1.0, multi_label=True)
     with (

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from tallylens import store
-    from tallylens.text import printable
+    from tallylens.edge_runtime.text import printable
 
     path = store.resolve(options.model)
     document = describe(path)

@@ -63,7 +63,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _pull(options: argparse.Namespace) -> int:
     from tallylens import store
-    from tallylens.progress import Progress
+    from tallylens.terminal.progress import Progress
 
     with Progress(f"fetching {options.name}", unit="bytes") as progress:
         path = store.pull(options.name, progress.update)

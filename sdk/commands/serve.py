@@ -110,7 +110,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _add_key(options: argparse.Namespace) -> int:
     """Append to the file; the key itself is shown once and kept nowhere."""
-    from tallylens.cloud_fallback.server.authority import write_secret
+    from tallylens.cloud_fallback.server.dev_certificates import write_secret
     from tallylens.cloud_fallback.server.keys import KeyFile, entry, new_key
     from tallylens.edge_runtime.errors import UsageError
 
@@ -159,12 +159,12 @@ def _serve_on_ray(options: argparse.Namespace) -> None:
     from tallylens.extras import need_cluster
 
     need_cluster("serving on Ray")
-    from tallylens.cloud_fallback.server.cluster import Plan, deploy, shutdown
+    from tallylens.cloud_fallback.cluster.deployment import ClusterConfig, deploy, shutdown
     from tallylens.models import LONGEST_SIDE, ready_model
 
     address = _address(options)
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
-    plan = Plan(
+    plan = ClusterConfig(
         model.resolve(),
         options.keys.resolve(),
         address,
@@ -189,13 +189,13 @@ def _token_secret(options: argparse.Namespace) -> bytes | None:
 
 def _prepare_development(options: argparse.Namespace, folder: Path) -> str:
     """An authority, a key, and the line to copy."""
-    from tallylens.cloud_fallback.server.authority import make_authority
+    from tallylens.cloud_fallback.server.dev_certificates import make_dev_certificates
     from tallylens.cloud_fallback.server.keys import SCOPES, entry, new_key
     from tallylens.edge_runtime.errors import UsageError
 
     if options.host not in ("127.0.0.1", "localhost", "::1"):
         raise UsageError("--dev listens on this machine only", "Leave --host away")
-    ca, options.tls_cert, options.tls_key = make_authority(folder)
+    ca, options.tls_cert, options.tls_key = make_dev_certificates(folder)
     key, options.keys = new_key(), folder / "keys.toml"
     options.keys.write_text(entry("development", key, SCOPES))
     return (
@@ -206,7 +206,7 @@ def _prepare_development(options: argparse.Namespace, folder: Path) -> str:
 def _server(options: argparse.Namespace) -> Server:
     from tallylens.cloud_fallback.server.auth import Auth
     from tallylens.cloud_fallback.server.keys import KeyFile
-    from tallylens.cloud_fallback.server.models import Lanes
+    from tallylens.cloud_fallback.server.models import ModelInstances
     from tallylens.cloud_fallback.server.run import Server
     from tallylens.cloud_fallback.server.service import Service
     from tallylens.models import LONGEST_SIDE, ready_model
@@ -214,7 +214,7 @@ def _server(options: argparse.Namespace) -> Server:
     address = _address(options)
     auth = Auth(KeyFile(options.keys), options.origin, _token_secret(options))
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
-    return Server(Service(Lanes(model, options.lanes), auth), address)
+    return Server(Service(ModelInstances(model, options.lanes), auth), address)
 
 
 def _address(options: argparse.Namespace) -> Address:

@@ -12,7 +12,7 @@ from tallylens.commands.arguments import add_json, fraction, print_json
 from tallylens.edge_runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from tallylens.converters.verify import Verification
+    from tallylens.converters.evaluation.verify import Verification
 
 NAME = "verify"
 HELP = "Compare a converted model with the original on images."
@@ -46,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
     need_converters("verifying a model")
     if options.labels is not None:
         need_converters("measuring mAP", "pycocotools")
-    from tallylens.converters.verify import verify
-    from tallylens.progress import Progress
+    from tallylens.converters.evaluation.verify import verify
+    from tallylens.terminal.progress import Progress
 
     with Progress("verifying", 1.0) as progress:
         result = verify(

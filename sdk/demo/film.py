@@ -10,8 +10,8 @@ from pathlib import Path
 
 import cv2
 
+from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.errors import InputError, UnavailableError
-from tallylens.edge_runtime.pipeline import usable_cores
 
 from .scene import Scene, Shot
 from .stills import Stills

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tallylens.reports.report import ClassCounts, Report
+from tallylens.edge_runtime.counting.report import ClassCounts, Report
 
 from .actors import CLASSES
 from .scene import Scene

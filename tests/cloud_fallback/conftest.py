@@ -4,60 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import onnx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from tallylens.cloud_fallback.credentials import Secret
-from tallylens.cloud_fallback.messages import Hello, encode
-from tallylens.cloud_fallback.protocol import PATH, SUBPROTOCOL, decode_server
+from tallylens.cloud_fallback.client.credentials import Secret
 from tallylens.cloud_fallback.server.auth import Auth
-from tallylens.cloud_fallback.server.authority import make_authority
+from tallylens.cloud_fallback.server.dev_certificates import make_dev_certificates
 from tallylens.cloud_fallback.server.keys import KeyFile, entry, new_key
-from tallylens.cloud_fallback.server.models import Lanes
+from tallylens.cloud_fallback.server.models import ModelInstances
 from tallylens.cloud_fallback.server.run import Address, Server
 from tallylens.cloud_fallback.server.service import Service, Settings
+from tallylens.cloud_fallback.wire.frames import PATH, SUBPROTOCOL, decode_server
+from tallylens.cloud_fallback.wire.messages import Hello, encode
 
 PATIENCE_S = 30.0
 
 
-def _load_squares() -> Any:
-    """The detector of coloured squares is written down once, beside the tests of the face."""
-    path = Path(__file__).parents[1] / "sdk" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("squares_of_sdk", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def squares() -> Any:
-    return _load_squares()
-
-
-@pytest.fixture(scope="session")
-def tiny_model(squares: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "squares.onnx"
-    onnx.save(squares.tiny_model_proto(), path)
-    return path
-
-
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    return make_authority(tmp_path_factory.mktemp("authority"))
+    return make_dev_certificates(tmp_path_factory.mktemp("authority"))
 
 
 @dataclass
@@ -137,7 +110,7 @@ def serve(
             plan: str = "",
             scopes: tuple[str, ...] = ("detect", "count", "token", "metrics"),
             origins: tuple[str, ...] = (),
-            lanes: Lanes | None = None,
+            lanes: ModelInstances | None = None,
             key: str | None = None,
             **settings: Any,
         ) -> Running:
@@ -149,7 +122,7 @@ def serve(
             auth = Auth(KeyFile(keys), origins)
             running = _run(
                 lambda: Server(
-                    Service(lanes or Lanes(tiny_model, 1), auth, Settings(**settings)),
+                    Service(lanes or ModelInstances(tiny_model, 1), auth, Settings(**settings)),
                     Address("127.0.0.1", port, *files),
                 ),
                 key,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylens.converters.compress import PRUNING_IMAGES, Compression, check_compression
+from tallylens.converters.compress import PRUNING_IMAGES, PruneOptions, check_compression
 from tallylens.converters.convert import convert
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.load import load
@@ -18,24 +18,24 @@ from tallylens.edge_runtime.types import Image
 @pytest.mark.parametrize(
     ("compression", "images", "text"),
     [
-        (Compression(prune=1.0), Path(), "1.0 of the multiply-adds cannot be pruned"),
-        (Compression(prune=-0.1), Path(), "-0.1 of the multiply-adds cannot be pruned"),
-        (Compression(prune=float("nan")), Path(), "nan of the multiply-adds cannot be pruned"),
-        (Compression(recover=5), Path(), "there is nothing to recover from"),
-        (Compression(prune=0.2), None, "pruning needs images to see which channels matter"),
+        (PruneOptions(prune=1.0), Path(), "1.0 of the multiply-adds cannot be pruned"),
+        (PruneOptions(prune=-0.1), Path(), "-0.1 of the multiply-adds cannot be pruned"),
+        (PruneOptions(prune=float("nan")), Path(), "nan of the multiply-adds cannot be pruned"),
+        (PruneOptions(recover=5), Path(), "there is nothing to recover from"),
+        (PruneOptions(prune=0.2), None, "pruning needs images to see which channels matter"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
-    compression: Compression, images: Path | None, text: str
+    compression: PruneOptions, images: Path | None, text: str
 ) -> None:
     with pytest.raises(UsageError, match=text):
         check_compression(compression, images)
 
 
 def test_the_suffix_says_how_much() -> None:
-    assert Compression().suffix == ""
-    assert Compression(prune=0.2).suffix == "-pruned20"
-    assert Compression(prune=0.29).suffix == "-pruned29"
+    assert PruneOptions().suffix == ""
+    assert PruneOptions(prune=0.2).suffix == "-pruned20"
+    assert PruneOptions(prune=0.29).suffix == "-pruned29"
 
 
 @pytest.mark.realdata
@@ -60,7 +60,7 @@ def test_convert_prunes_recovers_and_cleans_up(
 
     # Both have tests of their own; here is what convert makes of them.
     monkeypatch.setattr("tallylens.converters.prune.prune.prune", prune)
-    monkeypatch.setattr("tallylens.converters.recover.recover.recover", recover)
+    monkeypatch.setattr("tallylens.converters.distill.recover.recover", recover)
     source = data / "checkpoints" / "v7-tiny-3class.pt"
     report = convert(
         source,
@@ -68,7 +68,7 @@ def test_convert_prunes_recovers_and_cleans_up(
         targets=["onnx"],
         calibration=data / "coco" / "images" / "calib",
         input_size=(64, 64),
-        compression=Compression(prune=0.3, recover=2),
+        compression=PruneOptions(prune=0.3, recover=2),
         progress=lambda stage, _done: told.append(stage),
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -15,12 +15,12 @@ import pytest
 import tallylens.converters.convert as pipeline
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.calibration import DEFAULT_IMAGES, evenly_spaced
-from tallylens.converters.check import CHECKED_IMAGES, choose_pictures
 from tallylens.converters.convert import convert
 from tallylens.converters.coreml_program.evaluator import evaluate_program
 from tallylens.converters.coreml_program.package import read_package
+from tallylens.converters.evaluation.acceptance import CHECKED_IMAGES, choose_pictures
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.options import Check, CoreMLOptions
+from tallylens.converters.request import AcceptanceCheck, CoreMLOptions
 from tallylens.edge_runtime.errors import InputError, RejectedError, UnavailableError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata
 
@@ -202,11 +202,11 @@ def test_same_input_same_bytes(source: Path, tmp_path: Path) -> None:
             "weights alone in 8 bits are a kind of int8. Add --quantize int8.",
         ),
         (
-            {"check": Check(min_agreement=1.5)},
+            {"check": AcceptanceCheck(min_agreement=1.5)},
             "1.5 is no part of the detections. Give --min-agreement from 0 to 1.",
         ),
         (
-            {"check": Check(labels=Path("labels"))},
+            {"check": AcceptanceCheck(labels=Path("labels"))},
             "labels need the images that they belong to. Add --images DIR.",
         ),
         (
@@ -307,7 +307,10 @@ def detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_was_written_is_compared_with_the_source(detector: Path, tmp_path: Path) -> None:
     pictures = scene(tmp_path / "pictures")
     report = convert(
-        detector, out_dir=tmp_path / "out", targets=("onnx",), check=Check(images=pictures)
+        detector,
+        out_dir=tmp_path / "out",
+        targets=("onnx",),
+        check=AcceptanceCheck(images=pictures),
     )
     found = report.artefacts[0].check
     assert found is not None
@@ -327,12 +330,12 @@ def test_what_sees_less_is_refused_and_kept_aside(detector: Path, tmp_path: Path
     pictures, out = scene(tmp_path / "pictures"), tmp_path / "out"
     arguments = {"out_dir": out, "targets": ("onnx",), "passes": [blind]}
     with pytest.raises(RejectedError) as refusal:
-        convert(detector, **arguments, check=Check(pictures, min_agreement=0.5))
+        convert(detector, **arguments, check=AcceptanceCheck(pictures, min_agreement=0.5))
     assert names(out) == ["squares.conversion.json.rejected", "squares.onnx.rejected"]
     assert (refusal.value.agreement, refusal.value.exit_status) == (0.0, 3)
     assert "squares.onnx: agrees with its source on 0.000" in str(refusal.value)
     # Without a limit the reader is told, and may use it.
-    report = convert(detector, **arguments, check=Check(pictures))
+    report = convert(detector, **arguments, check=AcceptanceCheck(pictures))
     assert report.path_of("onnx").exists()
     assert len(report.warnings) == 1
     assert "on only 0.00 of the detections" in report.warnings[0]
@@ -347,7 +350,7 @@ def test_few_detections_are_no_reason_to_refuse(detector: Path, tmp_path: Path) 
         out_dir=tmp_path / "out",
         targets=("onnx",),
         passes=[lambda graph: squares_graph(gain=0.1)],
-        check=Check(pictures, min_agreement=1.0),
+        check=AcceptanceCheck(pictures, min_agreement=1.0),
     )
     assert report.artefacts[0].check is not None
     assert report.artefacts[0].check.detections.agreement == 0
@@ -356,7 +359,9 @@ def test_few_detections_are_no_reason_to_refuse(detector: Path, tmp_path: Path) 
 def test_pictures_that_cannot_be_read_verify_nothing(detector: Path, tmp_path: Path) -> None:
     pictures = scene(tmp_path / "pictures", count=0)
     with pytest.raises(InputError, match="none of its images can be read"):
-        convert(detector, out_dir=tmp_path / "out", targets=("onnx",), check=Check(pictures))
+        convert(
+            detector, out_dir=tmp_path / "out", targets=("onnx",), check=AcceptanceCheck(pictures)
+        )
     assert names(tmp_path / "out") == []
 
 

@@ -224,7 +224,7 @@ def test_counts_are_shown_also_where_they_cannot_be_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", str(tmp_path / "r.csv"))
 
-    monkeypatch.setattr("tallylens.reports.files.write_all", full)
+    monkeypatch.setattr("tallylens.edge_runtime.reports.formats.write_all", full)
     outcome = count("--report", tmp_path / "r.csv", "--json")
     assert outcome.status == 3
     assert json.loads(outcome.out)["unique"] == {"car": 1, "person": 1}

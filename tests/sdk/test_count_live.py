@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from tallylens import Counter, Line
-from tallylens.counter import Counted
+from tallylens.counter import FrameResult
 
 PATIENCE_S = 30
 
@@ -52,10 +52,10 @@ def camera(squares: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterato
     thread.join(PATIENCE_S)
 
 
-def ctrl_c_after(camera: SimpleNamespace, connections: int) -> Callable[[Counted], None]:
+def ctrl_c_after(camera: SimpleNamespace, connections: int) -> Callable[[FrameResult], None]:
     last = camera.connections + connections
 
-    def stop(_: Counted) -> None:
+    def stop(_: FrameResult) -> None:
         if camera.connections >= last:
             raise KeyboardInterrupt
 

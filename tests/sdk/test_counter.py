@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tallylens import Counter, Line, SourceError, TimestampError, UsageError, Zone
-from tallylens.counter import Counted
+from tallylens.counter import FrameResult
 
 MIDDLE = Line(0, 0.5, 1, 0.5)
 LOWER_HALF = Zone(((0, 0.5), (1, 0.5), (1, 1), (0, 1)))
@@ -84,7 +84,7 @@ def test_boxes_are_in_pixels_of_the_frame(
 def test_watch_gives_each_frame_with_what_it_brought(
     make: Callable[..., Counter], squares: SimpleNamespace
 ) -> None:
-    seen: list[Counted] = list(make(lines=[MIDDLE]).watch(squares.timed(squares.scene())))
+    seen: list[FrameResult] = list(make(lines=[MIDDLE]).watch(squares.timed(squares.scene())))
     assert [counted.frame.index for counted in seen] == list(range(30))
     kinds = [event.kind for counted in seen for event in counted.events]
     assert kinds == ["confirmed", "confirmed", "crossed_in", "crossed_out"]
@@ -186,7 +186,7 @@ def test_a_folder_of_images(
 
 
 def test_ctrl_c_gives_the_report_so_far(make: Callable[..., Counter], crossing: Path) -> None:
-    def stop_at_ten(counted: Counted) -> None:
+    def stop_at_ten(counted: FrameResult) -> None:
         if counted.frame.index == 9:
             raise KeyboardInterrupt
 
@@ -202,13 +202,13 @@ def test_ctrl_c_before_the_first_frame_is_no_report(
     def interrupted(*_: object, **__: object) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tallylens.counting.team.ready_model", interrupted)
+    monkeypatch.setattr("tallylens.detector_pool.ready_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make().run(crossing)
 
 
 def test_an_error_in_on_frame_is_the_callers(make: Callable[..., Counter], crossing: Path) -> None:
-    def fail(counted: Counted) -> None:
+    def fail(counted: FrameResult) -> None:
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):

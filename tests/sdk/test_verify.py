@@ -57,7 +57,7 @@ def test_text_says_the_same(tallylens: Any, tiny_model: Path, images: Path) -> N
 def test_too_little_agreement_is_status_3(
     tallylens: Any, tiny_model: Path, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tallylens.converters.agreement as agreement
+    import tallylens.converters.evaluation.agreement as agreement
 
     monkeypatch.setattr(agreement, "MATCH_IOU", 1.1)
     arguments = ("verify", tiny_model, "--against", tiny_model, "--images", images)

@@ -24,7 +24,7 @@ from .coremltools import quiet_coremltools
 from .nms import add_nms, decode_boxes
 from .ops import LOWERINGS, Var, Writer, is_part_of_silu
 from .package import pack
-from .quantise import Affine, quantise_weights, quantised_values
+from .quantize import Affine, quantise_weights, quantised_values
 
 IMAGE_NAME = "image"
 

@@ -10,8 +10,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tallylens.cloud_fallback.client_stream import ClientStream, Picture
-from tallylens.cloud_fallback.messages import (
+from tallylens.cloud_fallback.wire.client_session import ClientStream, Picture
+from tallylens.cloud_fallback.wire.frames import (
+    Codec,
+    Flag,
+    FrameHeader,
+    decode_frame,
+    encode_frame,
+)
+from tallylens.cloud_fallback.wire.messages import (
     Bye,
     Drain,
     Hello,
@@ -23,7 +30,6 @@ from tallylens.cloud_fallback.messages import (
     Welcome,
     encode,
 )
-from tallylens.cloud_fallback.protocol import Codec, Flag, FrameHeader, decode_frame, encode_frame
 from tallylens.edge_runtime.errors import ProtocolError
 
 HERE = Path(__file__).parent

@@ -16,7 +16,7 @@ from tallylens.converters.coreml_program.package import Package, read_package
 from tallylens.converters.coreml_program.program import read_program
 from tallylens.converters.emit.coreml.emitter import emit_coreml
 from tallylens.converters.emit.coreml.nms import padded_labels
-from tallylens.converters.emit.coreml.quantise import affine, quantise_weights
+from tallylens.converters.emit.coreml.quantize import affine, quantise_weights
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.quantize.scheme import Calibration
 from tallylens.edge_runtime.errors import UnsupportedModelError, UsageError

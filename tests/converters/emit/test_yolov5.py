@@ -12,10 +12,10 @@ import pytest
 from tallylens.converters.convert import convert
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.emit.tflite import emit_tflite
-from tallylens.converters.evaluate import evaluate
+from tallylens.converters.evaluation.evaluate import evaluate
 from tallylens.converters.load import load
 from tallylens.edge_runtime.core import DecoderOptions
-from tallylens.edge_runtime.detector import Detector
+from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 
 pytestmark = pytest.mark.realdata

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tallylens.converters.prune.channel_removal import remove_channels
 from tallylens.converters.prune.channels import find_channels
 from tallylens.converters.prune.cost import CostModel, multiply_adds
-from tallylens.converters.prune.surgery import remove_channels
 
 
 def brute_force(graph):

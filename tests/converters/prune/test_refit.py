@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
+from tallylens.converters.prune.channel_removal import copy_of
 from tallylens.converters.prune.channels import find_channels
 from tallylens.converters.prune.moments import Sampler, matrix_of, second_moment
 from tallylens.converters.prune.refit import least_squares, refit, set_matrix
 from tallylens.converters.prune.selection import Reader, elimination
-from tallylens.converters.prune.surgery import copy_of
 
 
 def test_least_squares_recovers_a_linear_layer():
@@ -31,7 +31,7 @@ def test_a_ridge_without_end_changes_nothing():
 
 
 def test_patches_times_matrix_is_the_convolution(detector, images, run):
-    from tallylens.converters.prune.walk import walk
+    from tallylens.converters.prune.layerwise import walk
 
     sampler, found = Sampler(limit=20), {}
 
@@ -52,7 +52,7 @@ def test_a_damaged_graph_is_fitted_back(detector, images, run):
         matrix = matrix_of(conv)
         targets[conv.name] = [sampler.patches(conv, one) @ matrix for one in inputs]
 
-    from tallylens.converters.prune.walk import walk
+    from tallylens.converters.prune.layerwise import walk
 
     walk(detector, images, visit)
     damaged = copy_of(detector)

@@ -185,7 +185,7 @@ def test_ctrl_c_while_drawing_leaves_no_half_video(
 def test_ctrl_c_while_counting_reports_what_was_counted(
     run_demo: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tallylens.annotate import AnnotatedVideo
+    from tallylens.edge_runtime.reports.annotate import AnnotatedVideo
 
     add = AnnotatedVideo.add
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tallylens.counting.tally import Tally
 from tallylens.demo.actors import CLASSES, spans
 from tallylens.demo.camera import on_ground
 from tallylens.demo.scene import Scene, Shot
+from tallylens.edge_runtime.counting.totals import Totals
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.types import Detections
 
@@ -141,16 +141,16 @@ def test_a_counter_that_sees_everything_counts_the_truth(
     scene: Scene, shots: dict[int, Shot]
 ) -> None:
     """The street can be counted: true boxes, ten a second, give its exact numbers."""
-    tally = Tally(CLASSES, scene.size, lines=[scene.line], zones=[scene.zone])
+    totals = Totals(CLASSES, scene.size, lines=[scene.line], zones=[scene.zone])
     for index, shot in shots.items():
         seen = shot.visible > 0.3
         confidence = np.full(int(seen.sum()), 0.8, np.float32)
-        tally.add(
+        totals.add(
             round(index * 1e9 / scene.fps),
             Detections(shot.xyxy[seen], confidence, shot.class_id[seen]),
         )
-    truth, line, zone = scene.truth, tally.lines()[0], tally.zones()[0]
-    assert tally.unique() == truth.unique
+    truth, line, zone = scene.truth, totals.lines()[0], totals.zones()[0]
+    assert totals.unique() == truth.unique
     assert (line.crossed_in, line.crossed_out) == (truth.crossed_in, truth.crossed_out)
     assert zone.entered == truth.entered
     # A lamp before someone's feet at the zone's edge costs a moment.

@@ -1,0 +1,106 @@
+"""JSON objects of strangers, read field by field within bounds."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from ...edge_runtime.errors import ProtocolError
+
+_T = TypeVar("_T")
+
+
+class Fields:
+    """The fields of one JSON object, each read within its bounds; unknown ones are ignored."""
+
+    def __init__(self, document: Mapping[str, Any], where: str) -> None:
+        self.document, self.where = document, where
+
+    def _get(self, name: str, default: _T | None) -> Any:
+        value = self.document.get(name, default)
+        if value is None:
+            raise self.wrong(name)
+        return value
+
+    def wrong(self, name: str) -> ProtocolError:
+        """The error of a field that is missing or out of its bounds."""
+        return ProtocolError(f"{self.where} has no {name}, or not such a one")
+
+    def text(self, name: str, limit: int, default: str | None = None) -> str:
+        """Text of at most `limit` characters."""
+        value = self._get(name, default)
+        if not isinstance(value, str) or len(value) > limit:
+            raise self.wrong(name)
+        return value
+
+    def one_of(self, name: str, choices: tuple[Any, ...], default: str | None = None) -> Any:
+        """One of the texts in `choices`."""
+        value = self.text(name, 40, default)
+        if value not in choices:
+            raise self.wrong(name)
+        return value
+
+    def flag(self, name: str, default: bool | None = None) -> bool:
+        """True or false."""
+        value = self._get(name, default)
+        if not isinstance(value, bool):
+            raise self.wrong(name)
+        return value
+
+    def whole(self, name: str, limit: int, default: int | None = None) -> int:
+        """A whole number from 0 to `limit`."""
+        value = self._get(name, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= limit:
+            raise self.wrong(name)
+        return value
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """A finite number."""
+        return number(self._get(name, default), lambda: self.wrong(name))
+
+    def items(self, name: str, read: Callable[[Any], _T], limit: int) -> tuple[_T, ...]:
+        """At most `limit` items, each as `read` reads it; none where the field is missing."""
+        value = self._get(name, [])
+        if not isinstance(value, list) or len(value) > limit:
+            raise self.wrong(name)
+        return tuple(read(one) for one in value)
+
+    def object(self, name: str) -> dict[str, Any]:
+        """An object; an empty one where the field is missing."""
+        value = self._get(name, {})
+        if not isinstance(value, dict):
+            raise self.wrong(name)
+        return value
+
+
+def read_object(text: str, limit: int) -> tuple[str, Fields]:
+    """The `type` of a JSON object of at most `limit` characters, and its fields.
+
+    Raises:
+        ProtocolError: too long, not JSON, or not an object with a type.
+    """
+    if len(text) > limit:
+        raise ProtocolError(f"a text message of {len(text)} characters")
+    try:
+        document = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("a text message that is not JSON") from error
+    if not isinstance(document, dict):
+        raise ProtocolError("a text message that is not a JSON object")
+    kind = Fields(document, "the message").text("type", 40)
+    return kind, Fields(document, kind)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def number(value: Any, wrong: Callable[[], ProtocolError]) -> float:
+    """A finite number of a size that something measured can have."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise wrong()
+    if not abs(value) < 1e12 or not math.isfinite(value):
+        raise wrong()
+    return float(value)

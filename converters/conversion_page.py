@@ -1,0 +1,148 @@
+"""What a conversion did to a model, as a page to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..edge_runtime.reports.drawing import Pen
+from ..edge_runtime.reports.html import bars, cards, notes, page, photograph, section, table
+from ..edge_runtime.sources.images import read_image
+from ..edge_runtime.sources.opencv import load_cv2
+from ..edge_runtime.types import Detections, Image
+from ..edge_runtime.version import __version__
+from .artifacts import Artefact, ConversionReport
+from .evaluation.agreement import Difference
+from .evaluation.verify import Precision
+
+MOST_VALUES = 20
+PICTURE_WIDTH = 560
+UNKNOWN = "-"
+
+
+def to_html(report: ConversionReport, pictures: Path | None) -> str:
+    """The page; `pictures` is the folder that was verified on, None where there was none."""
+    height, width = report.metadata.input_size
+    return page(
+        title=f"Conversion of {report.source.name}",
+        subtitle=f"{len(report.metadata.class_names)} classes · input {width} x {height}",
+        parts=[
+            cards(_figures(report)),
+            notes(report.warnings),
+            section("Files", _files(report)),
+            _passes(report),
+            _heads(report),
+            _sensitivity(report),
+            *(_worst(artefact, pictures, report) for artefact in report.artefacts),
+        ],
+        footer=f"{report.name} · tallylens {__version__}",
+    )
+
+
+def _figures(report: ConversionReport) -> Iterator[tuple[str, object]]:
+    smallest = min(report.artefacts, key=lambda artefact: artefact.size_bytes)
+    yield f"{smallest.path.name}", f"{smallest.size_bytes / 1e6:.2f} MB"
+    yield "multiply-adds an image", f"{report.multiply_adds / 1e9:.2f} G"
+    saved = 1 - report.multiply_adds / report.source_multiply_adds
+    if saved > 0:
+        yield "of the multiply-adds pruned", f"{100 * saved:.0f} %"
+    checked = [artefact.check for artefact in report.artefacts if artefact.check]
+    times = [check.inference_ms for check in checked if check.inference_ms is not None]
+    if times:
+        yield "fastest inference here, one thread", f"{min(times):.1f} ms"
+    if any(check.detections.reference for check in checked):
+        least = min(check.detections.agreement for check in checked)
+        yield "of the detections agree, at least", f"{100 * least:.1f} %"
+
+
+def _files(report: ConversionReport) -> str:
+    head = ["file", "contents", "MB", "ms here", "source, ms", "agreement", "mAP", "source, mAP"]
+    return table(head, [_file(artefact) for artefact in report.artefacts], texts=2)
+
+
+def _file(artefact: Artefact) -> Sequence[object]:
+    check = artefact.check
+    size = f"{artefact.size_bytes / 1e6:.2f}"
+    first = [artefact.path.name, _contents(artefact), size]
+    if check is None:
+        return [*first, *[UNKNOWN] * 5]
+    agreement = f"{check.detections.agreement:.3f}" if check.detections.reference else UNKNOWN
+    return [
+        *first,
+        _milliseconds(check.inference_ms),
+        _milliseconds(check.reference_inference_ms),
+        agreement,
+        _precision(check.model_precision),
+        _precision(check.reference_precision),
+    ]
+
+
+def _contents(artefact: Artefact) -> str:
+    return {"none": "float32", "fp16": "float16"}.get(artefact.quantization, "int8")
+
+
+def _milliseconds(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.1f}"
+
+
+def _precision(precision: Precision | None) -> str:
+    return UNKNOWN if precision is None else f"{precision.map50_95:.4f}"
+
+
+def _passes(report: ConversionReport) -> str:
+    if not report.metadata.passes:
+        return ""
+    rows = [
+        [record.name, ", ".join(f"{key} {value}" for key, value in record.effect.items())]
+        for record in report.metadata.passes
+    ]
+    return section("What was done", table(["pass", "effect"], rows, texts=2))
+
+
+def _heads(report: ConversionReport) -> str:
+    rows = [
+        [artefact.path.name, head.name, f"{head.max_abs:.2g}", f"{head.mean_abs:.2g}"]
+        for artefact in report.artefacts
+        if artefact.check
+        for head in artefact.check.heads
+    ]
+    if not rows:
+        return ""
+    head = ["file", "head", "largest difference", "on average"]
+    return section("Logits against the source", table(head, rows, texts=2))
+
+
+def _sensitivity(report: ConversionReport) -> str:
+    worst = sorted(report.sensitivity.items(), key=lambda entry: -entry[1])[:MOST_VALUES]
+    if not worst:
+        return ""
+    entries = [(name, value, f"{value:.3f}") for name, value in worst]
+    return section("What rounding one value alone does to the logits (RMS)", bars(entries))
+
+
+def _worst(artefact: Artefact, pictures: Path | None, report: ConversionReport) -> str:
+    if artefact.check is None or pictures is None or not artefact.check.worst:
+        return ""
+    figures = []
+    names = report.metadata.class_names
+    for one in artefact.check.worst:
+        image = read_image(pictures / one.picture)
+        figures.append(_drawn(image, one.reference, names, f"{one.picture}, the source"))
+        figures.append(_drawn(image, one.model, names, _told(one, artefact)))
+    title = f"Where {artefact.path.name} differs most"
+    return section(title, f'<div class="pictures">{"".join(figures)}</div>', long=True)
+
+
+def _told(one: Difference, artefact: Artefact) -> str:
+    found = one.agreement
+    return f"{one.picture}, {artefact.target}: {found.matched} of {found.reference} agree"
+
+
+def _drawn(image: Image, found: Detections, names: Sequence[str], caption: str) -> str:
+    cv2 = load_cv2()
+    pen = Pen(image.copy())
+    pen.detections(found, names)
+    height, width = image.shape[:2]
+    shrunk = min(1.0, PICTURE_WIDTH / width)
+    size = (max(1, round(width * shrunk)), max(1, round(height * shrunk)))
+    return photograph(cv2.resize(pen.image, size, interpolation=cv2.INTER_AREA), caption)

@@ -1,0 +1,209 @@
+"""Label-free recovery: a compressed detector learns from the original it came from."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...edge_runtime.errors import UsageError
+from ...edge_runtime.types import FloatArray, Image
+from ..emit.tensorflow import quiet_tensorflow
+from ..graph import DetectorGraph
+from ..prune.channel_removal import copy_of
+from ..prune.distance import head_error
+from ..prune.sensitivity import run_heads
+from ..quantize.statistics import to_input
+from ..shapes import set_input
+from .augment import make_batch, read_folder
+from .student import Weights, read_weights, refuse_untrainable, write_weights
+from .training import Trainer, TrainingState
+from .training_state import fingerprint, load_state, save_state
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class RecoveryProgress:
+    """`done` is 0 to 1, `loss` a moving average, `seconds_left` of the time given."""
+
+    done: float
+    loss: float
+    seconds_left: float
+    error: float
+
+
+Progress = Callable[[RecoveryProgress], None]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate and pictures over the time given."""
+
+    rate: float = 1e-4
+    warm_up: int = 50
+    batch: int = 8
+    side: int = 320
+    checks: int = 10
+    save_every: float = 30.0
+
+    def rate_at(self, done: float, step: int) -> float:
+        """Cosine over the share of time that is over, after a short rise."""
+        return (
+            self.rate * min(1.0, step / self.warm_up) * (0.505 + 0.495 * math.cos(math.pi * done))
+        )
+
+
+def recover(
+    graph: DetectorGraph,
+    teacher: DetectorGraph,
+    images_dir: Path,
+    minutes: float,
+    *,
+    state: Path | None = None,
+    progress: Progress | None = None,
+    schedule: Schedule | None = None,
+    clock: Clock = time.monotonic,
+) -> DetectorGraph:
+    """`graph` with weights trained for `minutes` to give what `teacher` gives; no labels.
+
+    One picture in eight of the folder is held back. On those the result is never further from the
+    teacher than `graph` was: where training does not help, the weights stay as they are.
+
+    Args:
+        graph: stays as it is.
+        teacher: of the same heads.
+        images_dir: at least two images.
+        minutes: of training, over all runs that share `state`.
+        state: a file; written every half minute and when the run is interrupted, and gone on
+            from where it exists. It stays: delete it when the result is safe.
+        progress: told after each step.
+        schedule: of training; for tests and measurements.
+        clock: seconds, rising.
+
+    Raises:
+        UsageError: no time, or graphs of different heads.
+        InputError: the folder or the state cannot be used.
+        UnsupportedModelError: TensorFlow cannot hold a node.
+        UnavailableError: TensorFlow is not installed, or the disk is full.
+    """
+    _check(graph, teacher, minutes)
+    plan = schedule or Schedule()
+    images = read_folder(Path(images_dir))
+    held, used = images[::8], [image for index, image in enumerate(images) if index % 8]
+    judge = _Judge(graph, teacher, held, plan.side)
+    start = read_weights(graph)
+    belongs_to = fingerprint(start, read_weights(teacher))
+    standing = load_state(state, start, belongs_to) if state else None
+    standing = standing or TrainingState.start(start, judge.error(start))
+    with quiet_tensorflow(training=True) as tf:
+        run = _Run(Trainer(tf, graph, teacher), standing, used, judge, plan, minutes * 60, clock)
+        run.trainer.load(standing)
+        try:
+            run.go(state, belongs_to, progress)
+        finally:
+            run.trainer.save(standing)
+            if state:
+                save_state(state, standing, belongs_to)
+    recovered = write_weights(graph, standing.best)
+    return recovered.with_pass(
+        "recover",
+        minutes=round(standing.seconds / 60, 2),
+        steps=standing.step,
+        images=len(images),
+        error_before=round(standing.start_error, 4),
+        error_after=round(standing.best_error, 4),
+    )
+
+
+def _check(graph: DetectorGraph, teacher: DetectorGraph, minutes: float) -> None:
+    if not minutes > 0 or not math.isfinite(minutes):
+        raise UsageError(f"{minutes} minutes of recovery", "Give more than 0, such as --recover 20")
+    if graph.metadata.anchors != teacher.metadata.anchors or (
+        graph.metadata.class_names != teacher.metadata.class_names
+    ):
+        raise UsageError(
+            "the model to recover and the one to learn from have different heads",
+            "Give the unpruned form of the same model",
+        )
+    refuse_untrainable(graph)
+    refuse_untrainable(teacher)
+
+
+class _Judge:
+    """Head error on pictures held back, in ONNX Runtime."""
+
+    def __init__(
+        self, graph: DetectorGraph, teacher: DetectorGraph, held: Sequence[Image], side: int
+    ) -> None:
+        random = np.random.default_rng(0)
+        pictures = make_batch(held, max(16, len(held)), side, random)
+        self._inputs = [to_input(picture) for picture in pictures]
+        self._graph = _resized(graph, side)
+        self._wanted = run_heads(_resized(teacher, side), self._inputs)
+
+    def error(self, weights: Weights) -> float:
+        """Of the graph with `weights`."""
+        found: list[FloatArray] = run_heads(write_weights(self._graph, weights), self._inputs)
+        return head_error(self._graph.metadata, found, self._wanted)
+
+
+def _resized(graph: DetectorGraph, side: int) -> DetectorGraph:
+    copy = copy_of(graph)
+    set_input(copy.model, (side, side), 1)
+    return copy
+
+
+@dataclass
+class _Run:
+    """Training from one state until the time is over."""
+
+    trainer: Trainer
+    state: TrainingState
+    images: Sequence[Image]
+    judge: _Judge
+    plan: Schedule
+    budget: float
+    clock: Clock
+
+    def go(self, path: Path | None, belongs_to: str, progress: Progress | None) -> None:
+        state, trainer = self.state, self.trainer
+        saved, now = state.seconds, self.clock()
+        checked = int(state.seconds / self.budget * self.plan.checks)
+        loss = math.nan
+        while state.seconds < self.budget:
+            found = self._step()
+            loss = found if math.isnan(loss) else 0.95 * loss + 0.05 * found
+            before, now = now, self.clock()
+            state.seconds += now - before
+            done = min(1.0, state.seconds / self.budget)
+            if int(done * self.plan.checks) > checked:
+                checked = int(done * self.plan.checks)
+                self._keep_best()
+            if path and state.seconds - saved >= self.plan.save_every:
+                saved = state.seconds
+                trainer.save(state)
+                save_state(path, state, belongs_to)
+            if progress:
+                left = max(0.0, self.budget - state.seconds)
+                progress(RecoveryProgress(done, loss, left, state.best_error))
+
+    def _step(self) -> float:
+        """One step; pictures depend on its number alone, so that a run goes on as it would have."""
+        number = self.state.step + 1
+        random = np.random.default_rng([0, number])
+        pictures = make_batch(self.images, self.plan.batch, self.plan.side, random)
+        done = self.state.seconds / self.budget
+        loss = self.trainer.step(pictures, self.plan.rate_at(done, number))
+        self.state.step = number
+        return loss
+
+    def _keep_best(self) -> None:
+        self.trainer.save(self.state)
+        error = self.judge.error(self.state.average)
+        if error < self.state.best_error:
+            self.state.best, self.state.best_error = dict(self.state.average), error

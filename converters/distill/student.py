@@ -1,0 +1,78 @@
+"""A detector graph as a TensorFlow function whose weights can be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from ...edge_runtime.types import FloatArray
+from ..emit.tflite_ops import LOWERINGS, Tensor, Writer, convolve
+from ..emit.unsupported import refuse_unsupported
+from ..graph import INPUT_NAME, DetectorGraph
+from ..prune.channel_removal import copy_of, set_weights, weights_of
+from ..prune.channels import is_depthwise
+from ..shapes import integers
+
+Weights = dict[str, FloatArray]
+
+
+def read_weights(graph: DetectorGraph) -> Weights:
+    """Every Conv's kernel (kh, kw, in, out) and bias (out,), under NAME:kernel and NAME:bias."""
+    found: Weights = {}
+    for node in _convs(graph):
+        weight, bias = weights_of(node)
+        found[f"{node.name}:kernel"] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
+        found[f"{node.name}:bias"] = bias.copy()
+    return found
+
+
+def write_weights(graph: DetectorGraph, weights: Mapping[str, FloatArray]) -> DetectorGraph:
+    """A copy of `graph` with the weights that `read_weights` would read."""
+    written = copy_of(graph)
+    for node in _convs(written):
+        kernel = weights[f"{node.name}:kernel"]
+        set_weights(written.model, node, kernel.transpose(3, 2, 0, 1), weights[f"{node.name}:bias"])
+    return written
+
+
+def forward(
+    tf: Any, graph: DetectorGraph, images: Tensor, weights: Mapping[str, Tensor]
+) -> list[Tensor]:
+    """The heads (n, h, w, na * (5 + nc)) of `images` (n, h, w, 3) in 0..1, traced.
+
+    `weights` as in `read_weights`, tensors or variables.
+    """
+    tensors: dict[str, Tensor] = {INPUT_NAME: images}
+    writer = Writer(tf, _no_weights)
+    for node in graph.model.graph:
+        inputs = [tensors[str(v.name)] for v in node.inputs if v and str(v.name) in tensors]
+        if node.op_type == "Conv":
+            made = _conv(tf, node, inputs[0], weights)
+        else:
+            made = LOWERINGS[node.op_type].emit(writer, node, inputs)
+        tensors[str(node.outputs[0].name)] = made
+    return [tensors[name] for name in graph.metadata.head_names]
+
+
+def _conv(tf: Any, node: ir.Node, source: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+    """A Conv with weights from outside, which no lowering may rearrange."""
+    kernel, bias = weights[f"{node.name}:kernel"], weights[f"{node.name}:bias"]
+    strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
+    product = convolve(tf, source, kernel, strides, pads, depthwise=is_depthwise(node))
+    return tf.nn.bias_add(product, bias)
+
+
+def _no_weights(*_: object) -> Tensor:
+    raise AssertionError("only convolutions have weights")
+
+
+def refuse_untrainable(graph: DetectorGraph) -> None:
+    """Raise UnsupportedModelError where TensorFlow cannot hold a node."""
+    refuse_unsupported(graph, "Recovery", {op: low.problem for op, low in LOWERINGS.items()})
+
+
+def _convs(graph: DetectorGraph) -> list[ir.Node]:
+    return [node for node in graph.model.graph if node.op_type == "Conv"]

@@ -1,0 +1,1 @@
+"""How good a converted model is: mAP, agreement with its source, acceptance."""

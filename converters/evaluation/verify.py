@@ -1,0 +1,208 @@
+"""Does a converted model still see what the original sees? Both run on the same pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ...edge_runtime.errors import InputError
+from ...edge_runtime.sources.images import read_image
+from ...edge_runtime.types import Detections, Image
+from ..calibration import list_images
+from .agreement import Agreement, Difference, HeadError, HeadErrors, agree, in_all, worst
+from .model_under_test import DecodeSettings, EvaluatedModel, open_subject
+
+DETECTED = DecodeSettings(confidence=0.25, iou=0.45, multi_label=False)
+# The settings under which mAP of YOLOv5 is reported everywhere.
+SCORED = DecodeSettings(confidence=0.001, iou=0.6, multi_label=True)
+
+Progress = Callable[[int, int], None]
+Picture = tuple[str, Image]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """mAP as fractions of 1."""
+
+    map50_95: float
+    map50: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found. `heads` is empty where the logits cannot be compared.
+
+    `worst`: the pictures with the most detections that only one of the two gives.
+    `inference_ms`: the median of one inference here, None off the device it is meant for.
+    """
+
+    model: str
+    reference: str
+    engine: str
+    reference_engine: str
+    images: int
+    heads: tuple[HeadError, ...]
+    detections: Agreement
+    worst: tuple[Difference, ...] = ()
+    inference_ms: float | None = None
+    reference_inference_ms: float | None = None
+    model_precision: Precision | None = None
+    reference_precision: Precision | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the figures do not say."""
+        if self.detections.reference or self.detections.model:
+            return ()
+        return ("nothing was detected on these images, so that agreement says nothing",)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As a JSON document; fractions of 1."""
+        found = self.detections
+        document: dict[str, Any] = {
+            name: getattr(self, name) for name in ("model", "reference", "engine")
+        }
+        document |= {
+            "reference_engine": self.reference_engine,
+            "images": self.images,
+            "heads": [asdict(head) for head in self.heads],
+            "detections": asdict(found)
+            | {key: getattr(found, key) for key in ("agreement", "of_reference", "of_model")},
+            "worst": [{"image": one.picture, **asdict(one.agreement)} for one in self.worst],
+            "inference_ms": self.inference_ms,
+            "reference_inference_ms": self.reference_inference_ms,
+            "model_precision": self.model_precision and asdict(self.model_precision),
+            "reference_precision": self.reference_precision and asdict(self.reference_precision),
+            "warnings": list(self.warnings),
+        }
+        if self.model_precision and self.reference_precision:
+            reference = self.reference_precision.map50_95
+            kept = self.model_precision.map50_95 / reference if reference else None
+            document["kept_map50_95"] = kept
+        return document
+
+
+def verify(
+    model: Path,
+    reference: Path,
+    images: Path,
+    *,
+    labels: Path | None = None,
+    num_threads: int = 1,
+    progress: Progress | None = None,
+) -> Verification:
+    """Run both on every picture of the folder and compare.
+
+    Args:
+        model: .mlpackage, .tflite, .onnx or .pt.
+        reference: the same; a checkpoint is converted for the model's input size.
+        images: folder of jpg, png, webp or bmp files.
+        labels: folder of YOLO label files, for mAP of both.
+        num_threads: of one inference.
+        progress: told (images done, images in all).
+
+    Raises:
+        InputError: a model or picture cannot be used, or the models tell other classes apart.
+        MissingExtraError: a package for one of the models is not installed.
+    """
+    paths = list_images(images)
+    thresholds = thresholds_for(labels)
+    subject = open_subject(model, thresholds, num_threads=num_threads)
+    size = subject.metadata.input_size
+    other = open_subject(reference, thresholds, input_size=size, num_threads=num_threads)
+    return compare(
+        (str(model), subject),
+        (str(reference), other),
+        read_all(paths),
+        truth=(images, labels) if labels else None,
+        progress=lambda done: progress(done, len(paths)) if progress else None,
+    )
+
+
+def thresholds_for(labels: Path | None) -> tuple[DecodeSettings, ...]:
+    """What a subject has to decode: one threshold, and a second one for mAP."""
+    return (DETECTED, SCORED) if labels else (DETECTED,)
+
+
+def read_all(paths: Sequence[Path]) -> Iterator[Picture]:
+    """Names and pictures (h, w, 3) uint8 BGR; raises InputError at one that cannot be read."""
+    for path in paths:
+        yield path.name, read_image(path)
+
+
+def compare(
+    model: tuple[str, EvaluatedModel],
+    reference: tuple[str, EvaluatedModel],
+    pictures: Iterable[Picture],
+    *,
+    truth: tuple[Path, Path] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Verification:
+    """Show the pictures to both, which have names.
+
+    `truth`: folders of images and labels, for mAP; then `pictures` are all of the first in its
+    order, and both decode with `SCORED`, too.
+
+    Raises:
+        InputError: the models tell other classes apart.
+    """
+    (name, ours), (other_name, theirs) = model, reference
+    _refuse_other_classes(name, ours, theirs)
+    heads = HeadErrors(_common_heads(ours, theirs))
+    differences: list[Difference] = []
+    scored: tuple[list[Detections], list[Detections]] = ([], [])
+    times: tuple[list[float], list[float]] = ([], [])
+    for number, (picture, image) in enumerate(pictures, 1):
+        first, second = sights = ours.predict(image), theirs.predict(image)
+        heads.add(first.logits, second.logits)
+        found = first.detections[0], second.detections[0]
+        differences.append(Difference(picture, *found, agree(*found)))
+        for sight, kept, taken in zip(sights, scored, times, strict=True):
+            kept.append(sight.detections[-1])
+            taken.append(sight.inference_ms)
+        if progress:
+            progress(number)
+    precisions = [_precision(kept, *truth) for kept in scored] if truth else [None, None]
+    return Verification(
+        model=name,
+        reference=other_name,
+        engine=ours.name,
+        reference_engine=theirs.name,
+        images=len(differences),
+        heads=heads.errors(),
+        detections=in_all(differences),
+        worst=worst(differences),
+        inference_ms=median(times[0]) if ours.timed and times[0] else None,
+        reference_inference_ms=median(times[1]) if theirs.timed and times[1] else None,
+        model_precision=precisions[0],
+        reference_precision=precisions[1],
+    )
+
+
+def _common_heads(model: EvaluatedModel, reference: EvaluatedModel) -> tuple[str, ...]:
+    """The heads whose logits stand for the same places."""
+    ours, theirs = model.metadata, reference.metadata
+    same = (ours.input_size, ours.strides) == (theirs.input_size, theirs.strides)
+    return ours.head_names if same else ()
+
+
+def _refuse_other_classes(name: str, model: EvaluatedModel, reference: EvaluatedModel) -> None:
+    ours, theirs = model.metadata.class_names, reference.metadata.class_names
+    if ours != theirs:
+        raise InputError(
+            name,
+            f"tells {len(ours)} classes apart, the reference {len(theirs)}, or others",
+            "Give the checkpoint that the model was converted from",
+        )
+
+
+def _precision(found: list[Detections], images: Path, labels: Path) -> Precision:
+    """mAP of detections that were made in the order of the folder's pictures."""
+    from .evaluate import evaluate
+
+    ready = iter(found)
+    result = evaluate(lambda _image: next(ready), images, labels)
+    return Precision(result.map50_95, result.map50)

@@ -1,0 +1,258 @@
+"""Rebuilds everything before the heads, operator by operator, in one canonical form.
+
+Only what the heads need is visited; shapes, grids and all that computes sizes stay behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+from onnx import NodeProto
+
+from ...edge_runtime.errors import ModelError, UnsupportedModelError
+from ..builder import GraphBuilder
+from ..shapes import size_of
+from ..text import printable
+from .activations import hardswish_input
+from .attributes import integer, integers, number, text
+from .constant_folding import ConstantFolder
+from .onnx_file import DO_NOT_TRUST, EXPORT_AGAIN, OnnxSource
+
+Step = tuple[str, Sequence[str]]
+FloatArray = npt.NDArray[np.float32]
+
+UNBOUNDED = 1 << 31
+MAX_LABEL = 200
+
+# Of nearest-neighbour resizing, the forms that double every pixel.
+_DOUBLING = {
+    ("asymmetric", "floor"),
+    ("asymmetric", "round_prefer_floor"),
+    ("half_pixel", "round_prefer_floor"),
+    ("half_pixel", "round_prefer_ceil"),
+    ("pytorch_half_pixel", "round_prefer_floor"),
+}
+
+
+class GraphRebuilder:
+    """One rebuilding of one file's feature maps."""
+
+    def __init__(self, source: OnnxSource, builder: GraphBuilder, input_name: str) -> None:
+        self.source = source
+        self.builder = builder
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.known = ConstantFolder(source, self.shapes)
+        self._values: dict[str, ir.Value] = {}
+        self._weights_left = source.proto.ByteSize()
+        self._set(input_name, builder.input)
+
+    def build(self, names: Sequence[str]) -> list[ir.Value]:
+        """The feature maps `names` and all that they need.
+
+        Raises:
+            UnsupportedModelError: operators that tallylens does not know, all of them listed.
+            ShapeError: weights that do not fit.
+        """
+        for index, (op_type, inputs) in sorted(self._needed(names).items()):
+            node = self.source.nodes[index]
+            maps = [self._values[name] for name in inputs]
+            if op_type == "HardSwish":
+                output = self.builder.add("HardSwish", f"{label(node)}/HardSwish", maps)
+            else:
+                output = _ADD[op_type](self, node, maps)
+            self._set(node.output[0], output)
+        return [self._values[name] for name in names]
+
+    def _set(self, name: str, value: ir.Value) -> None:
+        assert value.shape is not None
+        self._values[name] = value
+        self.shapes[name] = tuple(int(dim) for dim in value.shape.dims)  # type: ignore[arg-type]
+
+    def _needed(self, names: Sequence[str]) -> dict[int, Step]:
+        """By node index, what the node is and the feature maps that it reads."""
+        needed: dict[int, Step] = {}
+        unknown: set[str] = set()
+        waiting = [name for name in names if name not in self._values]
+        while waiting:
+            index = self.source.producer.get(waiting.pop())
+            if index is None:
+                raise self.unsupported("the heads do not depend on the picture alone")
+            if index in needed:
+                continue
+            needed[index] = self._step(self.source.nodes[index], unknown)
+            waiting.extend(name for name in needed[index][1] if name not in self._values)
+        if unknown:
+            listed = ", ".join(sorted(unknown))
+            raise self.unsupported(
+                f"the model uses operators that tallylens does not know: {listed}"
+            )
+        return needed
+
+    def _step(self, node: NodeProto, unknown: set[str]) -> Step:
+        gated = hardswish_input(self.source, self.known, node)
+        if gated is not None:
+            return "HardSwish", [gated]
+        if node.op_type not in _ADD or not node.input or not node.output:
+            unknown.add(printable(node.op_type, 40))
+            return node.op_type, []
+        if node.op_type not in ("Add", "Concat", "Mul"):
+            return node.op_type, [node.input[0]]
+        if any(self.known.get(name) is not None for name in node.input):
+            unknown.add(f"{node.op_type} with a constant")
+            return node.op_type, []
+        return node.op_type, list(node.input)
+
+    def weights(self, node: NodeProto, index: int) -> FloatArray:
+        """Constant input `index` as float32."""
+        name = node.input[index] if index < len(node.input) else ""
+        array = self.known.get(name)
+        if array is None:
+            raise self.unsupported(f"{label(node)} ({node.op_type}) has weights that are computed")
+        self._weights_left -= array.size
+        if self._weights_left < 0:
+            raise ModelError(
+                self.source.path, "it uses its weights more often than it holds them", DO_NOT_TRUST
+            )
+        with np.errstate(over="ignore"):
+            weights = array.astype(np.float32, copy=False)
+        if not np.isfinite(weights).all():
+            raise self.source.damaged(f"the weights of {label(node)} are not finite numbers")
+        return weights
+
+    def unsupported(self, problem: str) -> UnsupportedModelError:
+        """The error for a graph of another kind."""
+        return UnsupportedModelError(self.source.path, problem, EXPORT_AGAIN)
+
+
+def label(node: NodeProto) -> str:
+    """A short name for messages and for the new node: `model.1/conv` for `/model.1/conv/Conv`."""
+    name = printable(node.name or node.output[0], MAX_LABEL)
+    return name.strip("/").removesuffix(f"/{node.op_type}") or node.op_type
+
+
+def _conv(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    if text(node, "auto_pad", "NOTSET") != "NOTSET":
+        raise backbone.unsupported(f"{label(node)} (Conv) pads by itself")
+    has_bias = len(node.input) > 2 and node.input[2] != ""
+    return backbone.builder.conv(
+        label(node),
+        maps[0],
+        backbone.weights(node, 1),
+        backbone.weights(node, 2) if has_bias else None,
+        strides=integers(node, "strides", (1, 1)),
+        pads=integers(node, "pads", (0, 0, 0, 0)),
+        dilations=integers(node, "dilations", (1, 1)),
+        group=integer(node, "group", 1),
+        constant_name=printable(node.input[1], MAX_LABEL).removesuffix(".weight"),
+    )
+
+
+def _batch_norm(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    names = ("weight", "bias", "running_mean", "running_var")
+    statistics = {name: backbone.weights(node, index) for index, name in enumerate(names, 1)}
+    epsilon = number(node, "epsilon", 1e-5)
+    return backbone.builder.batch_norm(label(node), maps[0], statistics, epsilon)
+
+
+def _max_pool(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    odd = (
+        text(node, "auto_pad", "NOTSET") != "NOTSET"
+        or integer(node, "ceil_mode", 0)
+        or any(step != 1 for step in integers(node, "dilations"))
+    )
+    if odd:
+        raise backbone.unsupported(f"{label(node)} (MaxPool) is of an unknown kind")
+    return backbone.builder.max_pool(
+        label(node),
+        maps[0],
+        integers(node, "kernel_shape"),
+        integers(node, "strides", (1, 1)),
+        integers(node, "pads", (0, 0, 0, 0)),
+    )
+
+
+def _concat(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    if integer(node, "axis", 0) not in (1, -3):
+        raise backbone.unsupported(f"{label(node)} (Concat) does not join channels")
+    return backbone.builder.concat(label(node), maps)
+
+
+def _resize(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    """Nearest by two, whether the file gives scales or the sizes for one input size."""
+    form = (
+        text(node, "coordinate_transformation_mode", "half_pixel"),
+        text(node, "nearest_mode", "round_prefer_floor"),
+    )
+    doubles = text(node, "mode", "nearest") == "nearest" and form in _DOUBLING
+    if not doubles or _factors(backbone, node, maps[0]) != (2.0, 2.0):
+        raise backbone.unsupported(f"{label(node)} (Resize) is another one than nearest by 2")
+    return backbone.builder.upsample(label(node), maps[0])
+
+
+def _factors(backbone: GraphRebuilder, node: NodeProto, x: ir.Value) -> tuple[float, ...] | None:
+    """How many times higher and wider; None where it cannot be known."""
+    names = [*node.input, "", "", ""]
+    scales, sizes = (backbone.known.get(name) if name else None for name in names[2:4])
+    sides = np.array(size_of(x)[1:], np.float64)
+    if scales is not None and scales.size in (2, 4):
+        return tuple(scales.ravel()[-2:].tolist())
+    if sizes is not None and sizes.size in (2, 4):
+        return tuple((sizes.ravel()[-2:].astype(np.float64) / sides).tolist())
+    return None
+
+
+def _slice(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    """Slices of a Focus stem; an end at or beyond the map's own becomes an unbounded one."""
+    given = [backbone.known.get(name) for name in node.input[1:]]
+    numbers = [[int(value) for value in array.ravel()] for array in given if array is not None]
+    if len(numbers) < 3 or len(numbers) != len(given):
+        raise backbone.unsupported(f"{label(node)} (Slice) takes a computed part")
+    starts, ends, axes = numbers[:3]
+    steps = numbers[3] if len(numbers) > 3 else [1] * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise backbone.source.damaged(f"{label(node)} (Slice) has arguments of different lengths")
+    axes = [axis % 4 for axis in axes]
+    sides = (1, *size_of(maps[0]))
+    ends = [UNBOUNDED if end >= sides[axis] else end for end, axis in zip(ends, axes, strict=True)]
+    constants = [
+        backbone.builder.constant(f"{label(node)}.{key}", np.array(values, np.int64))
+        for key, values in zip(
+            ("starts", "ends", "axes", "steps"), (starts, ends, axes, steps), strict=True
+        )
+    ]
+    return backbone.builder.add("Slice", f"{label(node)}/Slice", [maps[0], *constants])
+
+
+def _leaky_relu(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    attributes = {"alpha": number(node, "alpha", 0.01)}
+    return backbone.builder.add("LeakyRelu", f"{label(node)}/LeakyRelu", maps, attributes)
+
+
+def _same(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    return backbone.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps)
+
+
+def _unchanged(_: GraphRebuilder, _node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    """Casts between float types, for everything is float32 here."""
+    return maps[0]
+
+
+_ADD: Mapping[str, Callable[[GraphRebuilder, NodeProto, list[ir.Value]], ir.Value]] = {
+    "Add": _same,
+    "BatchNormalization": _batch_norm,
+    "Cast": _unchanged,
+    "Concat": _concat,
+    "Conv": _conv,
+    "HardSwish": _same,
+    "Identity": _unchanged,
+    "LeakyRelu": _leaky_relu,
+    "MaxPool": _max_pool,
+    "Mul": _same,
+    "Relu": _same,
+    "Resize": _resize,
+    "Sigmoid": _same,
+    "Slice": _slice,
+}

@@ -1,0 +1,125 @@
+"""What can be asked of a conversion, and what is refused before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..edge_runtime.errors import InputError, UsageError
+from ..edge_runtime.metadata import Quantization
+from .calibration import DEFAULT_IMAGES
+
+Target = Literal["onnx", "tflite", "coreml"]
+
+TARGETS: tuple[Target, ...] = get_args(Target)
+
+
+@dataclass(frozen=True)
+class CoreMLOptions:
+    """`nms`: end in boxes for Vision. `weights_only`: int8 weights, float16 arithmetic (iOS 16)."""
+
+    nms: bool = False
+    weights_only: bool = False
+
+
+@dataclass(frozen=True)
+class AcceptanceCheck:
+    """How artefacts are compared with their source before they get their names.
+
+    `images`: folder of pictures; by default the calibration's, and without one drawn patterns.
+    `labels`: folder of YOLO label files for `images`; gives mAP of both on all of them.
+    `min_agreement`: the least part of the detections (0 to 1) that has to agree; None warns only.
+    `details`: measure what the rounding of each value does, too.
+    """
+
+    images: Path | None = None
+    labels: Path | None = None
+    min_agreement: float | None = None
+    details: bool = False
+
+
+DEFAULT_CHECK = AcceptanceCheck()
+
+
+def check_request(
+    targets: Sequence[str],
+    quantize: str,
+    calibration: Path | None,
+    coreml: CoreMLOptions,
+    check: AcceptanceCheck | None,
+) -> tuple[Target, ...]:
+    """The targets in the order of `TARGETS`, each once.
+
+    Raises:
+        UsageError: something is unknown, missing, or makes no sense together.
+    """
+    unknown = [target for target in targets if target not in TARGETS]
+    if unknown or not targets:
+        raise UsageError(
+            f"{', '.join(unknown) or 'nothing'} is no target",
+            f"Use --to {','.join(TARGETS)}",
+        )
+    if quantize not in get_args(Quantization):
+        raise UsageError(
+            f"{quantize} is no quantization",
+            f"Use --quantize {'|'.join(get_args(Quantization))}",
+        )
+    _check_check(check)
+    wanted = tuple(target for target in TARGETS if target in targets)
+    if coreml != CoreMLOptions() and "coreml" not in wanted:
+        raise UsageError(
+            "NMS and weights alone in 8 bits are for Core ML", "Add --to coreml, or leave them away"
+        )
+    if coreml.weights_only and quantize != "int8":
+        raise UsageError("weights alone in 8 bits are a kind of int8", "Add --quantize int8")
+    # ONNX stays float32, and is no reason to go without images either.
+    if calibration is None and quantize == "int8" and not _only_weights(wanted, coreml):
+        raise UsageError(
+            "int8 needs images to find the range of every tensor",
+            f"Give a folder of about {DEFAULT_IMAGES} images from the camera's view "
+            "with --calibration",
+        )
+    return wanted
+
+
+def _check_check(check: AcceptanceCheck | None) -> None:
+    if check is None:
+        return
+    if check.min_agreement is not None and not 0 <= check.min_agreement <= 1:
+        raise UsageError(
+            f"{check.min_agreement} is no part of the detections",
+            "Give --min-agreement from 0 to 1",
+        )
+    if check.labels is not None and check.images is None:
+        raise UsageError("labels need the images that they belong to", "Add --images DIR")
+
+
+def _only_weights(targets: Sequence[Target], coreml: CoreMLOptions) -> bool:
+    """Whether int8 can be written without the range of any tensor."""
+    return coreml.weights_only and tuple(targets) == ("coreml",)
+
+
+def refuse_overwriting(source: Path, paths: Mapping[Target, Path]) -> None:
+    """Raise UsageError or InputError where a path of `paths` holds what must not be replaced."""
+    for path in paths.values():
+        if path.exists() and source.exists() and path.samefile(source):
+            raise UsageError(
+                f"{path} is the source itself and would be overwritten",
+                "Choose another output folder with -o",
+            )
+    if "coreml" in paths and paths["coreml"].exists():
+        _refuse_other_package(paths["coreml"])
+
+
+def _refuse_other_package(path: Path) -> None:
+    """Only a package that tallylens wrote is replaced."""
+    from .coreml_program.package import read_package
+
+    try:
+        read_package(path)
+    except InputError as error:
+        raise InputError(
+            path, "something else is in this place", "Move it away or choose another folder with -o"
+        ) from error

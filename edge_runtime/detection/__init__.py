@@ -1,0 +1,1 @@
+"""One frame to detections, and frames to detections on all cores."""

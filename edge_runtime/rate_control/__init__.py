@@ -1,0 +1,1 @@
+"""Which frames are processed, and at which input size."""

@@ -1,0 +1,124 @@
+"""The server's form of a model finds what the device's form finds, in any batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from tallylens.cloud_fallback.server.models import (
+    BatchedDetector,
+    ModelInstances,
+    SingleFrameDetector,
+)
+from tallylens.cloud_fallback.server.nms import detections_of
+from tallylens.converters.convert import convert
+from tallylens.converters.emit.onnx_server import emit_onnx_server
+from tallylens.converters.load import load
+from tallylens.edge_runtime.core import DecoderOptions
+from tallylens.edge_runtime.detection.detector import Detector
+from tallylens.edge_runtime.engines import open_engine
+from tallylens.edge_runtime.errors import ModelError, UsageError
+from tallylens.edge_runtime.types import Detections
+
+
+def same(found: Detections, expected: Detections) -> None:
+    assert found.class_id.tolist() == expected.class_id.tolist()
+    np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=2e-3)
+    np.testing.assert_allclose(found.confidence, expected.confidence, atol=1e-5)
+
+
+@pytest.mark.realdata
+def test_the_server_form_finds_the_same_in_any_batch(data: Path, tmp_path: Path) -> None:
+    source = data / "models" / "yolov5n.pt"
+    plain = convert(source, out_dir=tmp_path, targets=["onnx"], input_size=(192, 320))
+    served = convert(source, out_dir=tmp_path, targets=["onnx"], input_size=(192, 320), server=True)
+    assert served.path_of("onnx").name == "yolov5n-server.onnx"
+    images = [cv2.imread(str(path)) for path in sorted((data / "coco/images/val").iterdir())[:5]]
+    lanes = ModelInstances(served.path_of("onnx"), 1)
+    (lane,) = lanes.detectors
+    assert isinstance(lane, BatchedDetector)
+    assert lane.max_batch > 1
+    with open_engine(plain.path_of("onnx")) as engine:
+        detector = Detector(engine)
+        expected = [detector.detect(image) for image in images]
+    for batch in (images[:1], images, images[:3]):
+        for found, truth in zip(lane.detect(batch), expected, strict=False):
+            same(found, truth)
+    assert sum(map(len, expected)) > 20
+    assert lane.detect([]) == []
+    lanes.close()
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["p6-tiny-4class", "leaky-tiny-2class"])
+def test_what_leaves_the_accelerator_is_small(data: Path, name: str) -> None:
+    model = onnx.load_from_string(emit_onnx_server(load(data / "checkpoints" / f"{name}.pt")))
+    onnx.checker.check_model(model, full_check=True)
+    (frames,) = model.graph.input
+    (detections,) = model.graph.output
+    assert frames.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    sides = [one.dim_value for one in frames.type.tensor_type.shape.dim]
+    assert (sides[0], sides[3]) == (0, 3)
+    _, rows, columns = (one.dim_value for one in detections.type.tensor_type.shape.dim)
+    assert columns == 6
+    assert rows * columns * 4 <= 32 << 10
+
+
+def test_a_plain_model_runs_one_by_one_a_lane_a_core(tiny_model: Path) -> None:
+    lanes = ModelInstances(tiny_model, 3)
+    assert [type(lane) for lane in lanes.detectors] == [SingleFrameDetector] * 3
+    assert lanes.detectors[0].max_batch == 1
+    lanes.close()
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelError):
+        ModelInstances(tmp_path / "model.onnx")
+
+
+def test_the_server_form_is_onnx_alone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the form for servers is ONNX"):
+        convert(tmp_path / "a.pt", out_dir=tmp_path, targets=["onnx", "tflite"], server=True)
+
+
+LETTERBOX = (0.5, 0.5, 10.0, 0.0, 200, 100)
+
+
+def rows(*table: tuple[float, ...]) -> np.ndarray:
+    return np.array(table, np.float32).reshape(-1, 6)
+
+
+def test_boxes_are_mapped_back_and_cut_at_the_edge() -> None:
+    found = detections_of(rows((10, 0, 60, 60, 0.9, 3)), LETTERBOX, DecoderOptions())
+    assert found.xyxy.tolist() == [[0, 0, 100, 100]]
+    assert found.class_id.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("second", "kept"),
+    [
+        ((10, 0, 50, 40, 0.8, 1), 1),  # the same again
+        ((10, 0, 50, 26, 0.8, 1), 1),  # half of it, same class
+        ((10, 0, 50, 26, 0.8, 2), 2),  # another class overlaps by 0.65
+        ((10, 0, 50, 32, 0.8, 2), 1),  # by 0.8: a second name
+        ((50, 0, 90, 40, 0.8, 1), 2),  # beside it
+        ((10, 0, 50, 40, 0.09, 2), 1),  # below the threshold
+        ((np.nan, 0, 50, 40, 0.8, 2), 1),
+    ],
+)
+def test_boxes_that_repeat_a_better_one_go(second: tuple[float, ...], kept: int) -> None:
+    table = rows(second, (10, 0, 50, 40, 0.9, 1))
+    found = detections_of(table, LETTERBOX, DecoderOptions())
+    assert len(found) == kept
+    assert found.confidence[0] == np.float32(0.9)
+
+
+def test_no_more_boxes_than_asked_for() -> None:
+    table = rows(*[(20 * i, 0, 20 * i + 9, 9, 0.9, 0) for i in range(9)])
+    found = detections_of(table, (1, 1, 0, 0, 999, 999), DecoderOptions(max_detections=4))
+    assert len(found) == 4

@@ -1,0 +1,154 @@
+"""Recovery: better or as before, resumed bit for bit, interrupted without harm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tallylens.converters.distill.recover import Schedule, recover
+from tallylens.converters.distill.student import read_weights, write_weights
+from tallylens.converters.distill.training import TrainingState
+from tallylens.converters.distill.training_state import fingerprint, load_state, save_state
+from tallylens.converters.emit.onnx import emit_onnx
+from tallylens.edge_runtime.errors import InputError, UsageError
+
+PLAN = Schedule(rate=0.01, warm_up=2, batch=4, side=32, checks=4, save_every=3)
+
+
+def same(one, other):
+    return all(np.array_equal(one[name], other[name]) for name in one | other)
+
+
+def test_a_damaged_student_comes_nearer_to_its_teacher(student, teacher, folder, clock):
+    before = emit_onnx(student)
+    told = []
+    found = recover(student, teacher, folder, 2, schedule=PLAN, clock=clock, progress=told.append)
+    assert emit_onnx(student) == before
+    record = found.metadata.passes[-1]
+    assert record.name == "recover"
+    assert record.effect["steps"] == 120
+    assert record.effect["error_after"] < 0.7 * record.effect["error_before"]
+    assert told[-1].loss < told[0].loss
+    assert [one.seconds_left for one in told] == list(map(float, range(119, -1, -1)))
+    assert told[-1].done == 1
+
+
+def test_what_training_only_harms_stays_as_it_was(teacher, folder, clock):
+    found = recover(teacher, teacher, folder, 0.2, schedule=PLAN, clock=clock)
+    assert same(read_weights(found), read_weights(teacher))
+    assert found.metadata.passes[-1].effect["error_after"] == 0
+
+
+class InterruptedRunError(Exception):
+    """Stands for Ctrl-C."""
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
+    student, teacher, folder, tmp_path, ticking
+):
+    whole = recover(student, teacher, folder, 0.3, schedule=PLAN, clock=ticking())
+    state = tmp_path / "run.state"
+
+    def interrupt(progress):
+        if progress.seconds_left == 7:
+            raise InterruptedRunError
+
+    with pytest.raises(InterruptedRunError):
+        recover(
+            student,
+            teacher,
+            folder,
+            0.3,
+            state=state,
+            schedule=PLAN,
+            clock=ticking(),
+            progress=interrupt,
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["run.state"]
+    resumed = recover(student, teacher, folder, 0.3, state=state, schedule=PLAN, clock=ticking())
+    assert same(read_weights(resumed), read_weights(whole))
+    assert resumed.metadata == whole.metadata
+
+
+def test_a_finished_state_takes_no_more_steps(student, teacher, folder, tmp_path, clock):
+    state = tmp_path / "run.state"
+    first = recover(student, teacher, folder, 0.1, state=state, schedule=PLAN, clock=clock)
+    told = []
+    again = recover(
+        student,
+        teacher,
+        folder,
+        0.1,
+        state=state,
+        schedule=PLAN,
+        clock=clock,
+        progress=told.append,
+    )
+    assert told == []
+    assert same(read_weights(again), read_weights(first))
+
+
+def test_a_state_reads_back_as_written(student, tmp_path):
+    state = TrainingState.start(read_weights(student), 0.5)
+    state.step, state.seconds, state.best_error = 7, 1.25, 0.1 + 0.2
+    belongs_to = fingerprint(state.weights, {})
+    save_state(tmp_path / "state", state, belongs_to)
+    found = load_state(tmp_path / "state", state.weights, belongs_to)
+    assert found is not None
+    for part in ("weights", "average", "momentum", "variance", "best"):
+        assert same(getattr(found, part), getattr(state, part))
+    assert (found.step, found.seconds, found.best_error) == (7, 1.25, 0.1 + 0.2)
+
+
+def test_there_is_no_state_at_first(student, tmp_path):
+    assert load_state(tmp_path / "none", read_weights(student), "") is None
+
+
+def test_the_state_of_another_recovery_is_refused(student, tmp_path):
+    weights = read_weights(student)
+    save_state(tmp_path / "state", TrainingState.start(weights, 1.0), "that")
+    with pytest.raises(InputError, match=r"state of another recovery\. Delete it to start"):
+        load_state(tmp_path / "state", weights, "this")
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
+def test_a_damaged_state_is_refused(student, tmp_path, kept):
+    weights, path = read_weights(student), tmp_path / "state"
+    save_state(path, TrainingState.start(weights, 1.0), "this")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if kept < 1 else kept])
+    with pytest.raises(InputError, match="is not the state of a recovery"):
+        load_state(path, weights, "this")
+
+
+def test_a_state_of_other_shapes_is_refused(student, tmp_path):
+    weights = read_weights(student)
+    save_state(tmp_path / "state", TrainingState.start(weights, 1.0), "this")
+    wider = {name: np.repeat(array, 2, axis=-1) for name, array in weights.items()}
+    with pytest.raises(InputError, match="has another shape"):
+        load_state(tmp_path / "state", wider, "this")
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
+def test_no_time_is_refused(student, teacher, folder, minutes):
+    with pytest.raises(UsageError, match="minutes of recovery"):
+        recover(student, teacher, folder, minutes)
+
+
+def test_an_empty_folder_is_refused(student, teacher, tmp_path):
+    with pytest.raises(InputError):
+        recover(student, teacher, tmp_path, 1)
+
+
+def test_weights_read_back_as_written(student):
+    weights = read_weights(student)
+    assert same(read_weights(write_weights(student, weights)), weights)
+
+
+def test_a_state_belongs_to_a_teacher_and_to_shapes(student, teacher):
+    weights, taught = read_weights(student), read_weights(teacher)
+    whole = fingerprint(weights, taught)
+    moved = {name: array + 1e-6 for name, array in weights.items()}
+    assert fingerprint(moved, taught) == whole
+    assert fingerprint(weights, weights) != whole
+    assert fingerprint({name: array[..., :1] for name, array in weights.items()}, taught) != whole

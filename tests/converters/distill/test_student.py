@@ -1,0 +1,90 @@
+"""The student in TensorFlow, its loss and its pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tallylens.converters.distill.augment import make_batch, read_folder
+from tallylens.converters.distill.loss import distillation_loss
+from tallylens.converters.distill.student import forward, read_weights
+from tallylens.converters.emit.onnx import emit_onnx
+from tallylens.converters.emit.tensorflow import quiet_tensorflow
+from tallylens.converters.prune.distance import head_error
+from tallylens.edge_runtime.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def tf():
+    with quiet_tensorflow() as module:
+        yield module
+
+
+def onnx_heads(graph, pixels):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(emit_onnx(graph), providers=["CPUExecutionProvider"])
+    return [head.transpose(0, 2, 3, 1) for head in session.run(None, {"images": pixels})]
+
+
+def test_the_student_gives_what_onnx_runtime_gives(tf, teacher, student):
+    pixels = np.random.default_rng(0).random((1, 3, 64, 64)).astype(np.float32)
+    # The weights of one in the graph of the other: biases must come from the weights.
+    found = forward(tf, teacher, tf.constant(pixels.transpose(0, 2, 3, 1)), read_weights(student))
+    for head, expected in zip(found, onnx_heads(student, pixels), strict=True):
+        np.testing.assert_allclose(head.numpy(), expected, atol=1e-4)
+
+
+def test_the_loss_is_zero_for_equal_heads_and_grows_with_distance(tf, teacher):
+    head = np.random.default_rng(0).normal(size=(2, 4, 4, 14)).astype(np.float32)
+    losses = [
+        float(distillation_loss(tf, teacher.metadata, [tf.constant(head + off)], [head]))
+        for off in (0.0, 0.1, 1.0)
+    ]
+    assert losses[0] == pytest.approx(0, abs=1e-6)
+    assert 0 < losses[1] < losses[2]
+
+
+def test_boxes_and_classes_of_nothing_do_not_count(tf, teacher):
+    wanted = np.random.default_rng(0).normal(size=(1, 2, 2, 14)).astype(np.float32)
+    wanted[..., [4, 11]] = -30.0
+    found = wanted + 1.0
+    found[..., [4, 11]] = -30.0
+    assert float(distillation_loss(tf, teacher.metadata, [found], [wanted])) < 1e-6
+
+
+def test_pictures_repeat_and_are_whole(folder):
+    images = read_folder(folder)
+    first, second = (make_batch(images, 8, 64, np.random.default_rng(6)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == (8, 64, 64, 3)
+    assert first.dtype == np.uint8
+    assert len(np.unique(first)) > 50
+
+
+def test_a_large_picture_is_made_smaller_and_rgb(tmp_path):
+    import cv2
+
+    blue = np.zeros((100, 1300, 3), np.uint8)
+    blue[..., 0] = 255
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), blue)
+    for image in read_folder(tmp_path):
+        assert image.shape[1] == 640
+        assert image[0, 0].tolist() == [0, 0, 255]
+
+
+def test_one_image_is_too_few(tmp_path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 20, 3), np.uint8))
+    with pytest.raises(InputError, match="recovery needs at least two readable images"):
+        read_folder(tmp_path)
+
+
+def test_the_loss_is_the_head_error(tf, teacher):
+    random = np.random.default_rng(0)
+    found, wanted = (random.normal(size=(2, 4, 4, 14)).astype(np.float32) for _ in range(2))
+    loss = float(distillation_loss(tf, teacher.metadata, [found], [wanted]))
+    channels_first = [[head.transpose(0, 3, 1, 2)] for head in (found, wanted)]
+    assert loss == pytest.approx(head_error(teacher.metadata, *channels_first), rel=1e-4)

@@ -1,0 +1,100 @@
+"""Why nothing, or less, was counted: each reason from a scene that has it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tallylens import Detections, Line, Zone
+from tallylens.edge_runtime.counting.totals import Totals
+
+SECOND = 1_000_000_000
+ACROSS = Line(0, 200, 400, 200, "road")
+YARD = Zone(((200, 200), (400, 200), (400, 400), (200, 400)), "yard")
+
+
+def boxes(*rows: tuple[float, float, int], confidence: float = 0.9) -> Detections:
+    xyxy = np.array([(x - 10, y - 10, x + 10, y + 10) for x, y, _ in rows], np.float32)
+    class_id = np.array([class_id for _, _, class_id in rows], np.int32)
+    scores = np.full(len(rows), confidence, np.float32)
+    return Detections(xyxy.reshape(-1, 4), scores, class_id)
+
+
+def told(totals: Totals, frames: list[Detections], fps: float = 10) -> list[str]:
+    for index, found in enumerate(frames):
+        totals.add(round(index * SECOND / fps), found)
+    return totals.explanations()
+
+
+def test_no_frame() -> None:
+    assert Totals(("car",), (400, 400)).explanations() == ["no frame was read"]
+
+
+def test_all_well() -> None:
+    frames = [boxes((50, 100 + 10 * i, 0)) for i in range(20)]
+    assert told(Totals(("car",), (400, 400), lines=[ACROSS]), frames) == []
+
+
+def test_nothing_detected() -> None:
+    (reason,) = told(Totals(("car",), (400, 400)), [boxes()] * 9)
+    assert reason.startswith("nothing was detected in any frame")
+
+
+def test_filtered_by_class() -> None:
+    totals = Totals(("car", "bus"), (400, 400), classes=["bus"])
+    assert told(totals, [boxes((50, 50, 0))] * 20) == [
+        "nothing of the chosen classes was seen, but 1 car"
+    ]
+    assert totals.uncounted()["other_classes"] == {"car": 20}
+    short = Totals(("car", "bus"), (400, 400), classes=["bus"])
+    assert told(short, [boxes((50, 50, 0))] * 2) == [
+        "nothing of the chosen classes was detected, but 2 car (detections, not objects)"
+    ]
+
+
+def test_tracks_shorter_than_the_confirmation() -> None:
+    totals = Totals(("car",), (400, 400))
+    (reason,) = told(totals, [boxes((50, 50, 0))] * 2 + [boxes()] * 38)
+    assert "of 1 tracks the longest unconfirmed one lasted 0.10 s, where 0.25 s" in reason
+    uncounted = totals.uncounted()
+    assert (uncounted["short_tracks"], uncounted["longest_short_track_s"]) == (1, 0.1)
+
+
+def test_detections_too_weak_to_begin_an_object() -> None:
+    (reason,) = told(Totals(("car",), (400, 400)), [boxes((50, 50, 0), confidence=0.15)] * 20)
+    assert reason.startswith("there were 20 detections, all of them weaker than the 0.4")
+
+
+def test_a_line_that_was_never_reached() -> None:
+    frames = [boxes((50, 50 + 5 * i, 0)) for i in range(20)]
+    assert told(Totals(("car",), (400, 400), lines=[ACROSS]), frames) == [
+        "road: nothing crossed it; the nearest came to 45 px"
+    ]
+
+
+def test_a_line_that_only_others_crossed() -> None:
+    totals = Totals(("car", "bus"), (400, 400), lines=[ACROSS], classes=["car"])
+    frames = [boxes((50, 100 + 10 * i, 1), (350, 50, 0)) for i in range(20)]
+    assert told(totals, frames) == ["road: nothing crossed it; of other classes 1 bus did"]
+
+
+def test_a_zone_that_nobody_entered() -> None:
+    frames = [boxes((50, 50, 0))] * 20
+    assert told(Totals(("car",), (400, 400), zones=[YARD]), frames) == [
+        "yard: nothing entered it; no object came into it"
+    ]
+
+
+@pytest.mark.parametrize("fps", [2, 4])
+def test_a_frame_rate_too_low_for_the_speed(fps: float) -> None:
+    """Twenty-five of its own sizes from frame to frame; the rate named is one that does."""
+    totals = Totals(("car",), (4000, 400), lines=[Line(0, 200, 4000, 200, "road")])
+    reasons = told(totals, [boxes((50 + 500 * i, 50, 0)) for i in range(8)], fps)
+    assert any("frames a second would do" in reason for reason in reasons)
+    needed = totals.diagnostics().needed_fps
+    assert needed > fps
+    step = 500 * fps / needed
+    enough = Totals(("car",), (4000, 400))
+    frames = [boxes((50 + step * i, 50, 0)) for i in range(int(3900 / step))]
+    told(enough, frames, needed)
+    assert enough.unique() == {"car": 1}

@@ -1,0 +1,150 @@
+"""The governor against a machine whose latency is a function of its level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tallylens.edge_runtime.detection.detector import Timing
+from tallylens.edge_runtime.detection.multi_size_detector import MultiSizeDetector
+from tallylens.edge_runtime.errors import UsageError
+from tallylens.edge_runtime.rate_control.frame_filter import FrameFeedback
+from tallylens.edge_runtime.rate_control.governor import Governor, Level, ladder
+from tallylens.edge_runtime.types import Detections, Frame, Tracks
+
+PICTURE = np.zeros((2, 2, 3), np.uint8)
+NOTHING = Detections.empty()
+NO_TRACKS = Tracks(**vars(NOTHING))
+FPS = 20
+
+
+class Machine:
+    """Frames of capture time through a governor."""
+
+    def __init__(self, governor: Governor, latency: Callable[[Level, float], float]) -> None:
+        self.governor = governor
+        self.latency = latency
+        self.at = 0
+        self.levels: list[Level] = []
+        self.used = 0
+
+    def run(self, seconds: float) -> Machine:
+        for _ in range(round(seconds * FPS)):
+            frame = Frame(PICTURE, round(self.at * 1e9 / FPS), self.at)
+            self.at += 1
+            if self.governor.wants(frame):
+                self.used += 1
+                spent = self.latency(self.governor.level, frame.timestamp_ns / 1e9)
+                self.governor.learn(FrameFeedback(frame, NOTHING, NO_TRACKS, spent))
+            self.levels.append(self.governor.level)
+        return self
+
+
+def test_the_ladder_is_rate_then_size_then_cloud() -> None:
+    assert ladder(3, remote=True) == [
+        Level(1),
+        Level(2),
+        Level(4),
+        Level(4, 1),
+        Level(4, 2),
+        Level(4, 2, remote=True),
+    ]
+    assert ladder(1, remote=False) == [Level(1), Level(2), Level(4)]
+
+
+def test_within_its_budget_nothing_changes() -> None:
+    said: list[str] = []
+    machine = Machine(Governor(budget_ms=50, on_change=said.append), lambda *_: 45.0).run(120)
+    assert (machine.governor.changes, machine.used, said) == (0, 120 * FPS, [])
+    assert machine.governor.summary() is None
+
+
+def test_without_a_budget_it_never_acts() -> None:
+    machine = Machine(Governor(), lambda *_: 1e6).run(60)
+    assert (machine.governor.level, machine.used) == (Level(), 60 * FPS)
+
+
+def test_it_goes_down_until_the_budget_is_kept_and_says_so() -> None:
+    said: list[str] = []
+    governor = Governor(budget_ms=50, sizes=["640x640", "320x320"], on_change=said.append)
+    machine = Machine(governor, lambda level, _: 48.0 if level.size else 70.0).run(60)
+    assert governor.level == Level(4, 1)
+    assert said == [
+        "70 ms a frame is over the budget of 50 ms: now one frame in 2, input 640x640",
+        "70 ms a frame is over the budget of 50 ms: now one frame in 4, input 640x640",
+        "70 ms a frame is over the budget of 50 ms: now one frame in 4, input 320x320",
+    ]
+    assert governor.summary() == (
+        "the budget of 50 ms took 3 changes, down to one frame in 4, input 320x320; it ended at "
+        "one frame in 4, input 320x320"
+    )
+    before = machine.used
+    machine.run(20)
+    assert machine.used - before == 20 * FPS / 4
+
+
+def test_the_cloud_is_the_last_step_and_the_last_step_is_the_last() -> None:
+    machine = Machine(Governor(budget_ms=10, remote=True), lambda *_: 70.0).run(120)
+    assert machine.governor.level == Level(4, 0, remote=True)
+
+
+def test_a_burst_changes_nothing() -> None:
+    machine = Machine(Governor(budget_ms=50), lambda _, now: 300.0 if now % 5 < 0.8 else 40.0).run(
+        300
+    )
+    assert machine.governor.changes == 0
+
+
+def test_it_comes_back_when_the_machine_does() -> None:
+    governor = Governor(budget_ms=50)
+    machine = Machine(governor, lambda _, now: 90.0 if now < 60 else 20.0)
+    machine.run(60)
+    assert governor.level == Level(4)
+    machine.run(120)
+    assert governor.level == Level(1)
+
+
+def test_near_its_limit_it_does_not_swing() -> None:
+    """Full rate is too hot, half rate is cool: each try waits twice as long as the one before."""
+    governor = Governor(budget_ms=50)
+    machine = Machine(governor, lambda level, _: 60.0 if level.rate == 1 else 20.0)
+    machine.run(3600)
+    at_full = sum(level.rate == 1 for level in machine.levels) / len(machine.levels)
+    assert at_full < 0.02
+    # Waits of 10, 20, ... 640 s, and then one of 640 s after the other: 11 tries, two changes each.
+    assert governor.changes <= 1 + 2 * 12
+
+
+def test_max_fps_is_of_capture_time() -> None:
+    machine = Machine(Governor(max_fps=5), lambda *_: 1.0).run(100)
+    assert machine.used == 500
+
+
+@pytest.mark.parametrize("limits", [{"budget_ms": 0}, {"max_fps": -1}, {"max_fps": float("nan")}])
+def test_limits_that_make_no_sense(limits: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="Give a number above 0"):
+        Governor(**limits)
+
+
+def _detector(name: str) -> SimpleNamespace:
+    return SimpleNamespace(detect=lambda image: name, timing=Timing(1, 2, 3, 4), engine=name)
+
+
+def test_the_detector_follows_the_level() -> None:
+    level = Level()
+    governor = SimpleNamespace(level=level)
+    answers: list[object] = [None, "cloud"]
+    detector = MultiSizeDetector(
+        [_detector("large"), _detector("small")], governor, lambda _: answers.pop(0)
+    )
+    assert detector.detect(PICTURE) == "large"
+    governor.level = Level(4, 1)
+    assert detector.detect(PICTURE) == "small"
+    governor.level = Level(4, 1, remote=True)
+    assert detector.detect(PICTURE) == "small", "the cloud said to go on alone"
+    assert detector.detect(PICTURE) == "cloud"
+    assert detector.timing == Timing(2, 4, 6, 8)
+    assert detector.engine == "large"
