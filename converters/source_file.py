@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import onnx_ir as ir
 
 from ..edge_runtime.errors import UsageError
 from ..edge_runtime.metadata import MAX_INPUT_SIDE
 from .shapes import ShapeError, size_of
-
-
-def sha256(path: Path) -> str:
-    """The file's hash, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def head_name(stride: int) -> str:

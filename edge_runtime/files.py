@@ -1,9 +1,10 @@
-"""Writing results so that a reader sees all of them whole, or none."""
+"""Files: atomic writes of one or many, and the SHA-256 of a file."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -41,6 +42,21 @@ def write_all(contents: Mapping[Path, bytes | Folder]) -> None:
     finally:
         for temporary in staged.values():
             _remove(temporary)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content, hexadecimal, read in blocks.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            path, error.strerror or "it cannot be read", "Check the path and its permissions"
+        ) from error
 
 
 def _beside(target: Path) -> Path:

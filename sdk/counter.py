@@ -278,8 +278,8 @@ class Counter:
     def _begin_offloading(self, team: DetectorPool, ledger: CountSession, live: bool) -> None:
         if self._offload is None:
             return
-        from tallylens.cloud_fallback.client.digests import digest_of
         from tallylens.cloud_fallback.client.offloader import Offloader
+        from tallylens.edge_runtime.files import sha256
 
         names = team.metadata.class_names
         self._offloader = Offloader(
@@ -288,7 +288,7 @@ class Counter:
             self._offload,
             live=live,
             model_bytes=team.model.stat().st_size,
-            model_digest=digest_of(team.model),
+            model_digest=sha256(team.model),
         )
         if not self._offloader.start():
             ledger.warnings.append("the cloud cannot be reached; counting on this device alone")

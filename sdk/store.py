@@ -23,6 +23,7 @@ from tallylens.demo.model import NAME as DEMO
 from tallylens.demo.model import demo_model
 from tallylens.download import Progress, download
 from tallylens.edge_runtime.errors import InputError, UnavailableError
+from tallylens.edge_runtime.files import sha256
 from tallylens.edge_runtime.version import __version__
 
 HOME_VARIABLE = "TALLYLENS_HOME"
@@ -105,7 +106,7 @@ def pull(name: str, progress: Progress | None = None) -> Path:
     """
     release = _release(name)
     target = model_path(name)
-    if target.is_file() and file_sha256(target) == release.sha256:
+    if target.is_file() and sha256(target) == release.sha256:
         return target
     download(release.url, target, sha256=release.sha256, max_bytes=release.size, progress=progress)
     return target
@@ -149,7 +150,7 @@ def cached(source: Path, options: Mapping[str, object], *, suffix: str = ".tflit
     Raises:
         InputError: the source cannot be read.
     """
-    parts = {"source": file_sha256(source), "options": options, "version": __version__}
+    parts = {"source": sha256(source), "options": options, "version": __version__}
     key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_.-]", "_", source.stem)[:60]
     return home() / "converted" / f"{stem}-{key[:20]}{suffix}"
@@ -182,24 +183,6 @@ def replacing(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
-
-
-def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file's content.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-    except OSError as error:
-        raise InputError(
-            path, error.strerror or "cannot be read", "Check the path and its permissions"
-        ) from error
-    return digest.hexdigest()
 
 
 def _release(name: str) -> Release:

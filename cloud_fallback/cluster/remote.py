@@ -61,7 +61,7 @@ class RemoteQueue:
         try:
             left = job.expires - time.monotonic()
             done = await asyncio.wait_for(self._ask(job), left)
-        except (asyncio.TimeoutError, asyncio.CancelledError):
+        except (TimeoutError, asyncio.CancelledError):
             done = JobResult("late")
         job.end(done, self._metrics)
 

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import jwt
 
@@ -113,4 +113,4 @@ class Auth:
     def still_valid(self, caller: Caller) -> bool:
         """Whether the key is in the file as it is now, and not over."""
         key = self.keys.keys.get(caller.key.sha256)
-        return key is not None and key.expires > datetime.now(timezone.utc)
+        return key is not None and key.expires > datetime.now(UTC)

@@ -153,7 +153,7 @@ class Connection:
     async def _begin(self) -> Session:
         try:
             first = await asyncio.wait_for(self._receive(), FIRST_MESSAGE_SECONDS)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise _CloseError(CloseCode.FIRST_MESSAGE_TIMEOUT, "no hello came") from None
         hello = decode_client(first) if isinstance(first, str) else None
         if not isinstance(hello, Hello):

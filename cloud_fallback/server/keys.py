@@ -20,24 +20,19 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ...edge_runtime.errors import InputError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 PREFIX = "tlk_"
 SCOPES = ("detect", "count", "token", "metrics")
 MAX_FILE_BYTES = 4 << 20
-NEVER = datetime.max.replace(tzinfo=timezone.utc)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)

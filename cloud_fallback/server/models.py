@@ -17,9 +17,9 @@ from ...edge_runtime.engines import open_engine
 from ...edge_runtime.engines.onnx import PROVIDERS
 from ...edge_runtime.engines.onnx_file import read_onnx_metadata
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
+from ...edge_runtime.files import sha256
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.types import Detections, Image
-from ..client.digests import digest_of
 from .nms import detections_of, freeze
 
 SERVER_PASS = "server"
@@ -113,13 +113,13 @@ class ModelInstances:
         if served is not None:
             self.metadata = served
             self._open_batched(model, lanes or 2)
-            self.digest = digest_of(model)
+            self.digest = sha256(model)
             return
         for _ in range(lanes or usable_cores()):
             engine = self._stack.enter_context(open_engine(model))
             self.detectors.append(SingleFrameDetector(Detector(engine)))
             self.metadata, self.engine = engine.metadata, engine.name
-        self.digest = digest_of(model)
+        self.digest = sha256(model)
 
     def _open_batched(self, model: Path, lanes: int) -> None:
         session = open_session(model)

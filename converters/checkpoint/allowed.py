@@ -6,7 +6,7 @@ Allowing a name means that it may appear as a word. Nothing is imported for it.
 from __future__ import annotations
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError, UnsupportedModelError
-from ..text import printable
+from ...edge_runtime.text import printable
 from .archive import DO_NOT_TRUST, FROM_TRAINING
 from .values import ITEM_TYPES
 
@@ -97,7 +97,7 @@ _OTHER_KINDS = {
 
 def refusal(path: str, dotted: str) -> ModelError:
     """The error for a name that is not in ALLOWED."""
-    shown = printable(dotted)
+    shown = printable(dotted, 80)
     if dotted in _OTHER_KINDS:
         return UnsupportedModelError(
             path,

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
+from ...edge_runtime.files import sha256
 from ...edge_runtime.metadata import ModelMetadata
 from ..builder import GraphBuilder
 from ..graph import DetectorGraph
 from ..shapes import ShapeError
-from ..source_file import check_input_size, check_strides, head_name, sha256
+from ..source_file import check_input_size, check_strides, head_name
 from .architecture import Assembler
 from .archive import DAMAGED, FROM_TRAINING, Archive
 from .detector import DETECTORS, Detect, add_layers, class_names, read_detect

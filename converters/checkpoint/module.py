@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError
-from ..text import printable
+from ...edge_runtime.text import printable
 from .archive import DAMAGED, DO_NOT_TRUST, Archive
 from .values import Record, Tensor
 
@@ -55,7 +55,7 @@ class Module:
     """One module of the model's tree; `name` is its dotted path, such as `model.2.cv1`."""
 
     def __init__(self, record: object, name: str, reader: WeightReader) -> None:
-        self.name = printable(name)
+        self.name = printable(name, 80)
         self._reader = reader
         if type(record) is not Record:
             raise self.damaged(f"{name or 'the model'} is no module")

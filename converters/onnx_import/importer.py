@@ -9,6 +9,7 @@ import onnx_ir as ir
 from onnx import TensorProto, ValueInfoProto
 
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
+from ...edge_runtime.files import sha256
 from ...edge_runtime.metadata import (
     MAX_ANCHORS,
     MAX_CLASSES,
@@ -19,7 +20,7 @@ from ...edge_runtime.metadata import (
 from ..builder import GraphBuilder
 from ..graph import DetectorGraph
 from ..shapes import ShapeError, set_input, size_of
-from ..source_file import check_input_size, check_strides, head_name, sha256
+from ..source_file import check_input_size, check_strides, head_name
 from .heads import Pairs, Tail, anchors_per_cell, find_anchors, find_tails, is_detection
 from .labels import parse_names
 from .onnx_file import DAMAGED, EXPORT_AGAIN, OnnxSource

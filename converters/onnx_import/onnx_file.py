@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError, UnsupportedModelError
-from ..text import printable
+from ...edge_runtime.text import printable
 
 MAX_FILE_BYTES = 2 << 30  # protobuf's own limit
 MAX_NODES = 20_000
@@ -152,12 +152,12 @@ class OnnxSource:
     def _check_node(self, node: NodeProto) -> None:
         if node.domain not in ("", "ai.onnx"):
             raise self.unsupported(
-                f"the operator {printable(node.op_type)} is of {printable(node.domain)}"
+                f"the operator {printable(node.op_type, 80)} is of {printable(node.domain, 80)}"
             )
         for attribute in node.attribute:
             if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
                 raise self.unsupported(
-                    f"the operator {printable(node.op_type)} holds a graph of its own"
+                    f"the operator {printable(node.op_type, 80)} holds a graph of its own"
                 )
         for name in (node.name, *node.input, *node.output):
             if len(name) > MAX_NAME_LENGTH:
@@ -184,7 +184,7 @@ class OnnxSource:
             for name in node.input:
                 if name not in known:
                     raise self.damaged(
-                        f"{printable(node.op_type)} reads {name[:80]!r} before it is made"
+                        f"{printable(node.op_type, 80)} reads {name[:80]!r} before it is made"
                     )
                 self.readers.setdefault(name, []).append(index)
             for name in filter(None, node.output):

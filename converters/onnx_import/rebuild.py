@@ -13,9 +13,9 @@ import onnx_ir as ir
 from onnx import NodeProto
 
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
+from ...edge_runtime.text import printable
 from ..builder import GraphBuilder
 from ..shapes import size_of
-from ..text import printable
 from .activations import hardswish_input
 from .attributes import integer, integers, number, text
 from .constant_folding import ConstantFolder

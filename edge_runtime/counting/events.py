@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -51,7 +51,7 @@ def wall_clock(timestamp_ns: int, epoch_ns: int | None) -> str | None:
     """ISO 8601 in UTC with milliseconds; `epoch_ns` is the wall clock of timestamp 0."""
     if epoch_ns is None:
         return None
-    moment = datetime.fromtimestamp((epoch_ns + timestamp_ns) / 1e9, tz=timezone.utc)
+    moment = datetime.fromtimestamp((epoch_ns + timestamp_ns) / 1e9, tz=UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

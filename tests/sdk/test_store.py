@@ -7,6 +7,7 @@ import pytest
 
 from tallylens import store
 from tallylens.edge_runtime.errors import InputError, NetworkError, UnavailableError
+from tallylens.edge_runtime.files import sha256
 
 CONTENT = b"the weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -37,7 +38,7 @@ def test_the_official_yolov5n_is_known() -> None:
 def test_its_sha256_is_that_of_the_official_file(data: Path) -> None:
     release = store.RELEASES["yolov5n"]
     official = data / "models" / "yolov5n.pt"
-    assert store.file_sha256(official) == release.sha256
+    assert sha256(official) == release.sha256
     assert official.stat().st_size == release.size
 
 

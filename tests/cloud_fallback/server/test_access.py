@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import stat
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def test_a_file_of_keys(tmp_path: Path) -> None:
     (found,) = KeyFile(path).keys.values()
     assert (found.name, found.sha256, found.scopes) == ("door", hash_of(key), {"detect"})
     assert found.plan == Plan(1, 2, 3)
-    assert found.expires == datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+    assert found.expires == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_a_file_that_becomes_unreadable_keeps_its_keys(tmp_path: Path) -> None:

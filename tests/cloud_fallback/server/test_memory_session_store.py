@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ CALLER = Caller(
         "tester",
         "0" * 64,
         frozenset({"detect", "count"}),
-        datetime.now(timezone.utc) + timedelta(days=1),
+        datetime.now(UTC) + timedelta(days=1),
         Plan(),
     ),
     2e9,

@@ -8,7 +8,7 @@ import re
 import time
 import urllib.request
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +290,7 @@ def test_a_revoked_key_is_closed_while_connected(serve: Callable[..., Any]) -> N
 
 def test_a_key_that_ends_is_closed(serve: Callable[..., Any]) -> None:
     running = serve()
-    soon = datetime.now(timezone.utc) - timedelta(seconds=1)
+    soon = datetime.now(UTC) - timedelta(seconds=1)
     with running.session() as (websocket, _):
         text = running.keys.read_text() + f"expires = {soon.isoformat()}\n"
         running.keys.write_text(text)

@@ -143,7 +143,7 @@ def no_heads(model: ModelProto) -> None:
     [
         (add_subgraph, "holds a graph of its own"),
         (add_function, "functions"),
-        (custom_domain, "is of com.evil?"),
+        (custom_domain, "is of com.evil\\x1b[2J"),
         (sparse, "sparse weights"),
         (second_input, "2 inputs"),
         (five_channels, "5 channels"),
