@@ -24,7 +24,6 @@ def _data_folder() -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "realdata: needs the shared data (TALLYLENS_DATA)")
     # A shell starts background jobs with the interrupt ignored, and children inherit that: a test
     # that interrupts a command would then find it deaf.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
