@@ -96,4 +96,5 @@ def _loss(before: Doubles, sums: tuple[Doubles, Doubles, int], matrix: Doubles) 
 def set_matrix(model: ir.Model, conv: ir.Node, matrix: Doubles) -> None:
     """The inverse of `matrix_of`."""
     shape = weights_of(conv)[0].shape
-    set_weights(model, conv, matrix[:-1].T.reshape(shape), matrix[-1])
+    weight = matrix[:-1].T.reshape(shape).astype(np.float32)
+    set_weights(model, conv, weight, matrix[-1].astype(np.float32))
