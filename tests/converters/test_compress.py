@@ -38,6 +38,7 @@ def test_the_suffix_says_how_much() -> None:
     assert PruneOptions(prune=0.29).suffix == "-pruned29"
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_convert_prunes_recovers_and_cleans_up(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

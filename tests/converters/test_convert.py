@@ -61,6 +61,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
+@pytest.mark.slow
 def test_writes_the_files_of_the_contract(source: Path, tmp_path: Path) -> None:
     stages: list[str] = []
     out = tmp_path / "out"
@@ -92,6 +93,7 @@ def test_writes_the_files_of_the_contract(source: Path, tmp_path: Path) -> None:
     assert str(tmp_path) not in (out / "net.conversion.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_int8_is_calibrated_and_onnx_stays_float(
     source: Path, images: Path, tmp_path: Path
 ) -> None:
@@ -131,6 +133,7 @@ def test_fp16_and_passes_and_size(source: Path, tmp_path: Path) -> None:
     assert [record.name for record in report.metadata.passes] == ["nothing"]
 
 
+@pytest.mark.slow
 def test_core_ml_packages(source: Path, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for _ in range(2):  # the second takes the place of the first
@@ -151,6 +154,7 @@ def test_core_ml_packages(source: Path, images: Path, tmp_path: Path) -> None:
     assert len(evaluate_program(package)(np.zeros((32, 32, 3), np.uint8))) == 1
 
 
+@pytest.mark.slow
 def test_weights_alone_need_no_images(source: Path, tmp_path: Path) -> None:
     convert(
         source,
@@ -181,6 +185,7 @@ def test_what_is_not_ours_is_never_replaced(source: Path, tmp_path: Path, kind: 
     assert names(out) == ["net.mlpackage"]
 
 
+@pytest.mark.slow
 def test_same_input_same_bytes(source: Path, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         convert(source, out_dir=tmp_path / folder, targets=("onnx", "tflite"))
@@ -365,6 +370,7 @@ def test_pictures_that_cannot_be_read_verify_nothing(detector: Path, tmp_path: P
     assert names(tmp_path / "out") == []
 
 
+@pytest.mark.slow
 def test_without_pictures_the_logits_are_compared_on_patterns(
     detector: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ from tallylens import TallyLensError
 from tallylens.cli import main
 from tallylens.edge_runtime import errors
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("count", "convert", "evaluate", "troubleshoot")
 # Of the whole demo only so much is drawn: pages need its files, not its length.

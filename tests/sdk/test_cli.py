@@ -301,6 +301,7 @@ def test_debug_shows_where_it_went_wrong(arguments: list[str]) -> None:
         main([*arguments, "--debug"])
 
 
+@pytest.mark.slow
 def test_every_command_takes_debug(tallylens: Run) -> None:
     for command in (["models", "list"], ["doctor"]):
         assert tallylens(*command, "--debug").status == 0
@@ -412,6 +413,7 @@ def test_models(tallylens: Run, own_home: Path) -> None:
     assert_one_error(tallylens("models", "path", "yolov9"), 3, "Choose from: yolov5n")
 
 
+@pytest.mark.slow
 def test_doctor(tallylens: Run, own_home: Path) -> None:
     outcome = tallylens("doctor")
     assert (outcome.status, outcome.err) == (0, "")
@@ -465,6 +467,7 @@ def hours(tmp_path_factory: pytest.TempPathFactory, squares: SimpleNamespace) ->
     return squares.write_video(path, [*pictures, *[black] * 20_000])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another signal there")
 def test_ctrl_c_writes_what_was_counted_so_far(
     tiny_model: Path, hours: Path, tmp_path: Path
@@ -498,6 +501,7 @@ def test_ctrl_c_writes_what_was_counted_so_far(
     assert sorted(tmp_path.iterdir()) == sorted([report, video])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break otherwise there")
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_a_reader_that_goes_away_is_no_failure(
@@ -524,6 +528,7 @@ def test_output_that_cannot_be_written_is_3(tiny_model: Path) -> None:
     assert done.stderr.startswith(b"tallylens: No space left on device.")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="closing a descriptor needs a Unix shell")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_streams_may_be_closed(
@@ -538,6 +543,7 @@ def test_streams_may_be_closed(
     assert report.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a name can be any bytes")
 def test_names_that_are_no_text_and_a_terminal_without_unicode(
     tiny_model: Path, squares: SimpleNamespace, tmp_path: Path
@@ -574,6 +580,7 @@ def test_videos_whose_names_are_no_text_are_refused(
     assert list(tmp_path.iterdir()) == [odd]
 
 
+@pytest.mark.slow
 def test_opencv_and_ffmpeg_say_nothing_of_their_own(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(64))
     for source, status in ((tmp_path / "cut.mp4", 3), ("987", 4)):

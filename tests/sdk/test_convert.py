@@ -12,6 +12,7 @@ import pytest
 Run = Callable[..., Any]
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_a_checkpoint_with_its_page(tallylens: Run, data: Path, tmp_path: Path) -> None:
     page, out = tmp_path / "page.html", tmp_path / "out"

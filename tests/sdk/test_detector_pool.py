@@ -33,6 +33,7 @@ def test_a_worker_has_its_own_engine(tiny_model: Path) -> None:
     made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("frame", "size"),
@@ -61,6 +62,7 @@ def small_int8(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(report.path_of("tflite"))
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_the_governor_gets_smaller_inputs(small_int8: Path) -> None:
     made = DetectorPool(

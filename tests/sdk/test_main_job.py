@@ -12,7 +12,7 @@ import pytest
 from tallylens import Counter, Line
 from tallylens.edge_runtime.sources import open_source
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.slow, pytest.mark.realdata]
 
 
 @pytest.fixture(scope="module")

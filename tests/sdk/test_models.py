@@ -155,6 +155,7 @@ def test_another_input_is_another_file(
     assert conversions == [(384, 640), (64, 64)]
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("left", [0, 1000, -1])
 def test_a_cut_off_conversion_is_made_again(
@@ -168,6 +169,7 @@ def test_a_cut_off_conversion_is_made_again(
     assert len(conversions) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_two_threads_that_want_the_same(checkpoint: Path) -> None:
     start = threading.Barrier(2)
@@ -223,6 +225,7 @@ def test_a_name_of_the_store(checkpoint: Path) -> None:
     assert made.name.startswith("yolov5n-")
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_a_core_ml_package_can_be_measured_and_inspected_but_not_counted_with(
     data: Path, tmp_path: Path

@@ -18,6 +18,8 @@ import pytest
 from tallylens.commands import COMMANDS as COMMAND_MODULES
 from tallylens.edge_runtime.sources import open_source
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 COMMANDS = [

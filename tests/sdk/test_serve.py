@@ -29,6 +29,7 @@ def development(tiny_model: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_the_line_it_prints_is_all_that_a_client_needs(
     development: subprocess.Popen[str],
     tiny_model: Path,

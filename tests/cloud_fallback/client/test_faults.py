@@ -99,6 +99,7 @@ def test_through_the_cloud_the_totals_are_the_same(
     assert report.warnings == local.warnings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("fault", ["cut", "half-open", "duplicate", "reorder", "slow", "far"])
 def test_a_network_that_fails_changes_no_total(
@@ -142,6 +143,7 @@ def test_a_network_that_fails_changes_no_total(
     assert report.offload["longest_frame_ms"] < PATIENCE_S * 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_server_that_dies_and_comes_back_changes_no_total(
     serve: Callable[..., Any],
@@ -174,6 +176,7 @@ def die(running: Any) -> None:
     running.service.ready = False
 
 
+@pytest.mark.slow
 def test_without_a_server_it_counts_alone_and_says_so(
     serve: Callable[..., Any],
     tiny_model: Path,
@@ -205,6 +208,7 @@ def test_a_certificate_of_nobody_is_refused(
         count(tiny_model, frames, options(serve(tls=True), ca=None))
 
 
+@pytest.mark.slow
 def test_the_server_counts_over_a_lost_connection(
     serve: Callable[..., Any], faulty: Callable[[int], Any], squares: Any
 ) -> None:
@@ -231,6 +235,7 @@ def test_the_server_counts_over_a_lost_connection(
     assert client.totals.connections > 1
 
 
+@pytest.mark.slow
 def test_no_log_holds_a_key_a_token_or_a_picture(
     serve: Callable[..., Any],
     faulty: Callable[[int], Any],

@@ -80,6 +80,7 @@ def handed_over(
     return there, resumed
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.integers(0, 2**32))
 def test_wherever_a_process_dies_every_frame_is_counted_once(moves: list[int], seed: int) -> None:
     """`moves` answers of up to six frames under way, then death; in any order, many times."""

@@ -31,6 +31,7 @@ def same(found: Detections, expected: Detections) -> None:
     np.testing.assert_allclose(found.confidence, expected.confidence, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_the_server_form_finds_the_same_in_any_batch(data: Path, tmp_path: Path) -> None:
     source = data / "models" / "yolov5n.pt"

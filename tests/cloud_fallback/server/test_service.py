@@ -482,6 +482,7 @@ def stuffed(websocket: ClientConnection, once: bytes) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_who_does_not_read_is_closed_and_costs_little(
     serve: Callable[..., Any], image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,7 @@ def test_the_header_is_24_little_endian_bytes() -> None:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(client_messages)
 def test_what_a_client_says_is_read_again(message: Hello | Bye) -> None:
@@ -276,6 +277,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     st.sampled_from(["hello", "welcome", "result", "reject", "summary", "drain"]),

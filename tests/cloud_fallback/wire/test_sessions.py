@@ -208,6 +208,7 @@ def test_answers_before_a_welcome_are_refused() -> None:
         ClientStream().receive(encode(Result(1, 1, 1)))
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.integers(0, 2**32), st.integers(1, 6), st.booleans())
 def test_whatever_is_lost_each_frame_is_done_once_and_answered(

@@ -238,11 +238,13 @@ def test_hostile_names_cannot_write_to_the_terminal() -> None:
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.slow
 def test_a_million_entries_are_quick_or_refused() -> None:
     with pytest.raises(UnsafeModelError, match="more than 2000000 steps"):
         load_pickle(PROTO + b"](" + b"N" * 2_100_000 + b"e.")
 
 
+@pytest.mark.slow
 def test_deep_nesting_is_harmless() -> None:
     for opening, closing in ((b"]", b"a"), (b"N\x85", b"")):
         depth = 200_000
@@ -405,6 +407,7 @@ def complaint(call: Callable[[], object]) -> str:
     return ""
 
 
+@pytest.mark.slow
 @FUZZ
 @given(place=st.floats(0, 0.9999), value=st.binary(min_size=1, max_size=6))
 def test_a_mutated_pickle_gives_a_graph_or_one_of_our_errors(
@@ -419,6 +422,7 @@ def test_a_mutated_pickle_gives_a_graph_or_one_of_our_errors(
     assert complaint(lambda: load_checkpoint(path, input_size=(64, 64))).isprintable()
 
 
+@pytest.mark.slow
 @FUZZ
 @given(place=st.floats(0, 0.9999), value=st.binary(min_size=1, max_size=6))
 def test_a_mutated_file_gives_a_graph_or_one_of_our_errors(

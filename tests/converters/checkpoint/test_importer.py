@@ -90,6 +90,7 @@ def test_official_yolov5n(data: Path) -> None:
     assert graph.metadata.weights_licence == ""
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_reading_a_checkpoint_imports_nothing_that_it_names(data: Path) -> None:
     program = (

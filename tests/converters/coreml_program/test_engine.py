@@ -16,6 +16,8 @@ from tallylens.converters.coreml_program.engine import CoreMLDeviceEngine, CoreM
 from tallylens.converters.coreml_program.evaluator import evaluate_program
 from tallylens.edge_runtime.errors import ModelError
 
+pytestmark = pytest.mark.slow
+
 Files = Mapping[str, bytes]
 Write = Callable[[Files], Path]
 

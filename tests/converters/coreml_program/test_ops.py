@@ -9,6 +9,8 @@ import pytest
 
 from tallylens.converters.coreml_program.ops import OPS
 
+pytestmark = pytest.mark.slow
+
 FLOAT = np.dtype("float32")
 HALF = np.dtype("float16")
 

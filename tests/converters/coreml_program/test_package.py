@@ -19,6 +19,8 @@ from tallylens.converters.coreml_program.package import is_package, read_package
 from tallylens.converters.coreml_program.weights import WeightError, WeightFile
 from tallylens.edge_runtime.errors import ModelError, TallyLensError, UnsupportedModelError
 
+pytestmark = pytest.mark.slow
+
 Files = Mapping[str, bytes]
 Write = Callable[..., Path]
 MODEL = "Data/com.apple.CoreML/model.mlmodel"

@@ -12,6 +12,8 @@ from tallylens.converters.distill.training_state import fingerprint, load_state,
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.edge_runtime.errors import InputError, UsageError
 
+pytestmark = pytest.mark.slow
+
 PLAN = Schedule(rate=0.01, warm_up=2, batch=4, side=32, checks=4, save_every=3)
 
 

@@ -13,6 +13,8 @@ from tallylens.converters.emit.tensorflow import quiet_tensorflow
 from tallylens.converters.prune.distance import head_error
 from tallylens.edge_runtime.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tf():

@@ -21,6 +21,8 @@ from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.quantize.scheme import Calibration
 from tallylens.edge_runtime.errors import UnsupportedModelError, UsageError
 
+pytestmark = pytest.mark.slow
+
 Heads = list[Any]
 Write = Callable[[Mapping[str, bytes]], Path]
 

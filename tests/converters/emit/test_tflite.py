@@ -18,6 +18,8 @@ from tallylens.converters.emit.tflite_file import float_tensors
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).resolve().parent
 
 

@@ -18,7 +18,7 @@ from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.slow, pytest.mark.realdata]
 
 Floats = npt.NDArray[np.float32]
 CHECKPOINTS = [

@@ -75,6 +75,7 @@ def test_a_model_agrees_with_itself(reference: Path, images: Path) -> None:
     assert document["detections"]["agreement"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantization", ["none", "fp16"])
 def test_core_ml_against_its_source(
     reference: Path, images: Path, tmp_path: Path, quantization: str
@@ -90,6 +91,7 @@ def test_core_ml_against_its_source(
     assert result.model_precision is None
 
 
+@pytest.mark.slow
 def test_core_ml_with_nms_is_compared_by_its_boxes(
     reference: Path, images: Path, tmp_path: Path
 ) -> None:

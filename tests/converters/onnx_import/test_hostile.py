@@ -275,6 +275,7 @@ def exported(exporter: Any) -> Callable[[bool], bytes]:
     return lambda dynamic: models[dynamic]
 
 
+@pytest.mark.slow
 @FUZZ
 @given(dynamic=st.booleans(), place=st.floats(0, 0.9999), value=st.binary(min_size=1, max_size=4))
 def test_a_mutated_file_gives_a_graph_or_one_of_our_errors(

@@ -15,6 +15,8 @@ from tallylens.converters.prune.prune import prune
 from tallylens.converters.prune.sensitivity import Curve, steps
 from tallylens.edge_runtime.errors import InputError, UsageError
 
+pytestmark = pytest.mark.slow
+
 
 def test_nothing_to_prune_changes_nothing(detector):
     assert prune(detector, 0, []) is detector

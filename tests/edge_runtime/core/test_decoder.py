@@ -171,6 +171,7 @@ def distinct(heads: list[Head], options: DecoderOptions) -> Array:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
 @given(

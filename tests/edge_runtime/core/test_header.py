@@ -94,6 +94,7 @@ int main(void) {{
 """
 
 
+@pytest.mark.slow
 def test_a_c_program_gets_statuses_for_nulls(tmp_path: Path) -> None:
     c, cpp = compiler("gcc", "clang", "cc"), compiler("g++", "clang++", "c++")
     source = tmp_path / "nulls.c"

@@ -158,6 +158,7 @@ def count(scenes: Any, frames: list[Any], fps: float, line: Any, size: Any) -> t
     return tuple(map(int, found))
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(seed=st.integers(0, 100_000), fps=st.sampled_from((5.0, 12.0, 30.0, 60.0)))
 def test_left_and_right_and_up_and_down_are_alike(scenes: Any, seed: int, fps: float) -> None:

@@ -43,6 +43,7 @@ def everything(counter: TrackCounter) -> str:
     return repr((*facts, counter.present(0), counter.nearest(0), counter.diagnostics()))
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), at=st.integers(0, 110), take=st.booleans())
 def test_a_restored_counter_goes_on_as_if_nothing_had_been(
@@ -128,6 +129,7 @@ def checksum(payload: bytes) -> int:
     return value
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(data=st.data())
 def test_a_forged_state_is_refused_or_harmless(scenes: Any, data: st.DataObject) -> None:

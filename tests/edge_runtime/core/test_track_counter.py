@@ -490,6 +490,7 @@ def test_every_frame_rate_counts_the_same(scenes: Any, fps: int) -> None:
         assert_totals_follow_from_events(played)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     fps=st.sampled_from((15, 25, 60)),
@@ -597,6 +598,7 @@ def test_events_around_the_size_of_the_buffer(scenes: Any, number: int) -> None:
     assert len(counter.take_events()) == number
 
 
+@pytest.mark.slow
 def test_events_that_nobody_takes_are_bounded(scenes: Any) -> None:
     """300 objects over 256 lines: the newest 65536 of 77100 events are kept."""
 

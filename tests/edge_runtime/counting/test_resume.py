@@ -46,6 +46,7 @@ def make(tiny_model: Path) -> Callable[..., Counter]:
     return lambda **options: Counter(tiny_model, lines=[MIDDLE], zones=[LOWER_HALF], **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", [1, 4, 7, 13])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_count_in_pieces_is_the_count(
@@ -208,6 +209,7 @@ def busy_scene(squares: SimpleNamespace, frames: int) -> list[np.ndarray]:
     return pictures
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills copies of a loaded process")
 def test_killed_at_random_and_started_again(
     tiny_model: Path, squares: SimpleNamespace, tmp_path: Path

@@ -68,7 +68,6 @@ def workers() -> list[threading.Thread]:
 def no_thread_is_left() -> Iterator[None]:
     assert not workers()
     yield
-    gc.collect()
     assert not workers()
 
 
@@ -193,6 +192,15 @@ def test_stopping_early(count: int, after: int) -> None:
     assert sum(len(d.calls) for d in detectors) <= after + count + AHEAD
     assert not closed, "the source belongs to the caller"
     pictures.close()  # type: ignore[attr-defined]
+
+
+def test_a_forgotten_iterator_leaves_no_thread() -> None:
+    results = detect([FakeDetector(), FakeDetector()], frames(100))
+    next(results)
+    assert workers()
+    del results
+    gc.collect()
+    assert not workers()
 
 
 def test_closing_waits_for_who_is_at_work_and_starts_no_other() -> None:

@@ -15,6 +15,8 @@ from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import MissingExtraError, ModelError
 from tallylens.edge_runtime.metadata import ModelMetadata
 
+pytestmark = pytest.mark.slow
+
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
 
 

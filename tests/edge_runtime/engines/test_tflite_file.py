@@ -17,6 +17,8 @@ from tallylens.edge_runtime.engines.tflite_metadata import read_tflite_metadata
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError
 from tallylens.edge_runtime.metadata import MAX_DOCUMENT_BYTES, ModelMetadata
 
+pytestmark = pytest.mark.slow
+
 
 def graph(tree: Any) -> Any:
     return tree.subgraphs[0]

@@ -15,6 +15,8 @@ from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.engines.tflite_resize import resized
 from tallylens.edge_runtime.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("ai_edge_litert.interpreter")
 
 

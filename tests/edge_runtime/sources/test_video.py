@@ -84,6 +84,7 @@ def test_a_video_damaged_in_the_middle_says_so(data: Path, tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("name", "frames"),

@@ -34,6 +34,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
+@pytest.mark.slow
 def test_the_default_demo_is_exactly_right(run_demo: Run) -> None:
     status, out, _ = run_demo("--json", "--seconds", "20", "--fps", "30")
     document = json.loads(out)
@@ -43,6 +44,7 @@ def test_the_default_demo_is_exactly_right(run_demo: Run) -> None:
     assert document["frames"] == 600
 
 
+@pytest.mark.slow
 def test_json_is_one_document(run_demo: Run, tmp_path: Path) -> None:
     status, out, err = run_demo("--json", "--seed", "3")
     document = json.loads(out)
@@ -61,6 +63,7 @@ def test_json_is_one_document(run_demo: Run, tmp_path: Path) -> None:
     assert document["dwell_s"]["truth"]["max"] == pytest.approx(truth.max_dwell_s, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_everything_is_left_in_one_folder(ran: Any) -> None:
     assert {path.name for path in ran.folder.iterdir()} >= FILES | {"images", "labels"}
     assert not list(ran.folder.rglob(".*"))
@@ -78,6 +81,7 @@ def test_everything_is_left_in_one_folder(ran: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_three_next_commands_run(ran: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(ran.document["next"]) == 3
     for text in ran.document["next"]:
@@ -87,6 +91,7 @@ def test_the_three_next_commands_run(ran: Any, capsys: pytest.CaptureFixture[str
         assert capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_table_shows_counts_beside_the_truth(run_demo: Run) -> None:
     status, out, err = run_demo()
     assert status == 0
@@ -149,6 +154,7 @@ def test_a_folder_with_other_files_is_left_alone(run_demo: Run, tmp_path: Path) 
     assert (mine / "report.json").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_folder_of_an_earlier_demo_is_used_again(ran: Any, run_demo: Run) -> None:
     status, out, _ = run_demo("--json", "--seed", "1")
     assert status == 0

@@ -50,6 +50,7 @@ def test_frames_repeat_in_any_order() -> None:
     assert not np.array_equal(first.image, later.image)
 
 
+@pytest.mark.slow
 def test_other_seeds_are_other_streets() -> None:
     means = {seed: Scene(seed, SMALL).frame(10).image.tobytes() for seed in SEEDS}
     assert len(set(means.values())) == len(SEEDS)
@@ -157,6 +158,7 @@ def test_a_counter_that_sees_everything_counts_the_truth(
     assert zone.mean_dwell_s == pytest.approx(truth.mean_dwell_s, abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [10, 25, 120])
 def test_the_frame_rate_changes_no_truth(fps: float) -> None:
     truth, other = Scene(2, SMALL).truth, Scene(2, SMALL, fps=fps).truth
@@ -169,6 +171,7 @@ def test_the_frame_rate_changes_no_truth(fps: float) -> None:
     assert Scene(2, SMALL, fps=fps).frames == 20 * fps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(360, 640), (1280, 720), (352, 288), (101, 77)])
 def test_any_size(size: tuple[int, int]) -> None:
     scene = Scene(1, size, seconds=5)
@@ -181,6 +184,7 @@ def test_any_size(size: tuple[int, int]) -> None:
     assert (shot.xyxy[:, :2] < shot.xyxy[:, 2:]).all()
 
 
+@pytest.mark.slow
 def test_all_kinds_appear() -> None:
     seen = Counter(name for seed in SEEDS for name in Scene(seed, SMALL).truth.unique)
     assert set(seen) == set(CLASSES)
