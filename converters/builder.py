@@ -11,7 +11,8 @@ import onnx_ir as ir
 
 from ..edge_runtime.metadata import ModelMetadata
 from .graph import INPUT_NAME, OPSET, DetectorGraph
-from .shapes import ShapeError, infer
+from .operators import infer_shape
+from .shapes import ShapeError
 
 IR_VERSION = 8
 MAX_NODES = 20_000
@@ -58,13 +59,13 @@ class GraphBuilder:
         inputs: Sequence[ir.Value | None],
         attributes: Attributes | None = None,
     ) -> ir.Value:
-        """Any operator that has a shape rule."""
+        """Any operator of the table in `operators`."""
         if len(self._nodes) >= MAX_NODES:
             raise ShapeError(f"more than {MAX_NODES} operators")
         name = self._unique(name)
         output = ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
         node = ir.node(op_type, inputs, attributes or {}, outputs=[output], name=name)
-        output.shape = infer(node)
+        output.shape = infer_shape(node)
         self._nodes.append(node)
         return output
 

@@ -1,47 +1,19 @@
-"""Shapes of the operators that a detector graph may hold, in NCHW.
+"""Output shapes of the operators that a detector graph may hold, in NCHW without the batch.
 
-The batch dimension is passed through untouched, so that it may be symbolic.
+One function per kind of operator, from a node to (channels, height, width); the table in
+`operators` says which operator has which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 import onnx_ir as ir
-
-MAX_ELEMENTS = 1 << 32
 
 Size = tuple[int, int, int]  # channels, height, width
 
 
 class ShapeError(ValueError):
     """A node's inputs do not fit together; the message names the node."""
-
-
-def infer(node: ir.Node) -> ir.Shape:
-    """The shape of `node`'s one output.
-
-    Raises:
-        ShapeError: the inputs do not fit the operator.
-    """
-    rule = _RULES.get(node.op_type)
-    if rule is None:
-        raise ShapeError(f"{node.name}: no shape rule for {node.op_type}")
-    channels, height, width = rule(node)
-    if min(channels, height, width) < 1:
-        raise ShapeError(f"{node.name}: the input is too small, nothing is left of it here")
-    if channels * height * width > MAX_ELEMENTS:
-        raise ShapeError(f"{node.name}: {channels}x{height}x{width} values are too many")
-    return ir.Shape([_shape(node, 0)[0], channels, height, width])
-
-
-def set_input(model: ir.Model, size: tuple[int, int], batch: int | None) -> None:
-    """Give `model` another input (height, width) and batch (None: any), and infer all shapes."""
-    images = model.graph.inputs[0]
-    images.shape = ir.Shape(["batch" if batch is None else batch, 3, *size])
-    for node in model.graph:
-        node.outputs[0].shape = infer(node)
 
 
 def size_of(value: ir.Value) -> Size:
@@ -66,7 +38,8 @@ def constant(node: ir.Node, index: int) -> np.ndarray:
     return value.const_value.numpy()
 
 
-def _shape(node: ir.Node, index: int) -> ir.Shape:
+def shape_of(node: ir.Node, index: int) -> ir.Shape:
+    """The whole shape of input `index`, the batch included."""
     value = node.inputs[index]
     if value is None or value.shape is None:
         raise ShapeError(f"{node.name}: input {index} has no shape")
@@ -80,14 +53,16 @@ def _size(node: ir.Node, index: int = 0) -> Size:
     return size_of(value)
 
 
-def _same(node: ir.Node) -> Size:
+def same(node: ir.Node) -> Size:
+    """The shape that all inputs of an elementwise operator have."""
     sizes = {_size(node, index) for index in range(len(node.inputs))}
     if len(sizes) != 1:
         raise ShapeError(f"{node.name}: inputs of different shapes {sorted(sizes)}")
     return sizes.pop()
 
 
-def _normalised(node: ir.Node) -> Size:
+def batch_norm(node: ir.Node) -> Size:
+    """The input's shape; the four constants hold one number per channel."""
     size = _size(node)
     if any(constant(node, index).shape != size[:1] for index in range(1, 5)):
         raise ShapeError(f"{node.name}: its constants do not fit {size[0]} channels")
@@ -113,7 +88,8 @@ def _windows(
     return sides[0], sides[1]
 
 
-def _convolved(node: ir.Node) -> Size:
+def conv(node: ir.Node) -> Size:
+    """Output channels of the weights, and as many positions as the window has."""
     size, weight = _size(node), constant(node, 1)
     group = node.attributes["group"].as_int() if "group" in node.attributes else 1
     if weight.ndim != 4 or group < 1 or weight.shape[0] % group:
@@ -128,26 +104,30 @@ def _convolved(node: ir.Node) -> Size:
     return (weight.shape[0], *_windows(node, size, weight.shape[2:], dilations))
 
 
-def _pooled(node: ir.Node) -> Size:
+def max_pool(node: ir.Node) -> Size:
+    """The input's channels, and as many positions as the window has."""
     size = _size(node)
     return (size[0], *_windows(node, size, integers(node, "kernel_shape", ()), (1, 1)))
 
 
-def _concatenated(node: ir.Node) -> Size:
+def concat(node: ir.Node) -> Size:
+    """The channels of all inputs, which have one height and width."""
     sizes = [_size(node, index) for index in range(len(node.inputs))]
     if len({size[1:] for size in sizes}) != 1:
         raise ShapeError(f"{node.name}: cannot join maps of different sizes {sizes}")
     return (sum(size[0] for size in sizes), *sizes[0][1:])
 
 
-def _enlarged(node: ir.Node) -> Size:
+def resize(node: ir.Node) -> Size:
+    """Height and width doubled."""
     channels, height, width = _size(node)
     if constant(node, 2).tolist() != [1.0, 1.0, 2.0, 2.0]:
         raise ShapeError(f"{node.name}: only a doubling of height and width is known")
     return channels, height * 2, width * 2
 
 
-def _sliced(node: ir.Node) -> Size:
+def slice_(node: ir.Node) -> Size:
+    """What is left of channels, height and width after constant slices."""
     sides = [*_size(node)]
     starts, ends, axes, steps = (constant(node, index).ravel().tolist() for index in range(1, 5))
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
@@ -155,19 +135,3 @@ def _sliced(node: ir.Node) -> Size:
             raise ShapeError(f"{node.name}: a slice of axis {axis} with step {step}")
         sides[axis - 1] = len(range(*slice(start, end, step).indices(sides[axis - 1])))
     return sides[0], sides[1], sides[2]
-
-
-_RULES: Mapping[str, Callable[[ir.Node], Size]] = {
-    "Add": _same,
-    "BatchNormalization": _normalised,
-    "Concat": _concatenated,
-    "Conv": _convolved,
-    "HardSwish": _same,
-    "LeakyRelu": _same,
-    "MaxPool": _pooled,
-    "Mul": _same,
-    "Relu": _same,
-    "Resize": _enlarged,
-    "Sigmoid": _same,
-    "Slice": _sliced,
-}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError, UnsupportedModelError
 from ...edge_runtime.text import printable
+from ..operators import ACTIVATIONS
 from .archive import DO_NOT_TRUST, FROM_TRAINING
 from .values import ITEM_TYPES
 
@@ -27,12 +28,8 @@ MODULES = frozenset(
                 "SPPF",
             )
         ),
-        "models.common.Hardswish",
-        "utils.activations.Hardswish",
+        *(name for operator in ACTIVATIONS.values() for name in operator.modules),
         "utils.activations.SiLU",
-        "torch.nn.modules.activation.Hardswish",
-        "torch.nn.modules.activation.LeakyReLU",
-        "torch.nn.modules.activation.ReLU",
         "torch.nn.modules.activation.SiLU",
         "torch.nn.modules.batchnorm.BatchNorm2d",
         "torch.nn.modules.container.ModuleList",

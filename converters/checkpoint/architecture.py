@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from ...edge_runtime.errors import UnsupportedModelError
 from ..builder import GraphBuilder
+from ..operators import ACTIVATIONS, Operator
 from .module import Module
 
 MAX_DEPTH = 12
@@ -30,7 +31,7 @@ class Assembler:
             UnsupportedModelError: a module or setting that tallylens does not know.
             ShapeError: its weights do not fit its input.
         """
-        handler = _HANDLERS.get(module.kind)
+        handler = HANDLERS.get(module.kind)
         if handler is None or self._depth >= MAX_DEPTH:
             raise self.unsupported(f"{module.name} is a {module.kind}")
         self._depth += 1
@@ -45,6 +46,9 @@ class Assembler:
             f"{problem}, which tallylens does not know",
             "Give a YOLOv5 v3 to v7 detection checkpoint of a standard architecture",
         )
+
+
+Handler = Callable[[Assembler, Module, ir.Value], ir.Value]
 
 
 def _conv2d(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
@@ -161,20 +165,21 @@ def _silu(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
     return assembler.builder.silu(module.name, x)
 
 
-def _hardswish(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    return assembler.builder.add("HardSwish", f"{module.name}/HardSwish", [x])
+def _activation(operator: Operator) -> Handler:
+    """The handler of a module that is one operator of the table."""
+
+    def add(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+        attributes = {
+            name: module.number(one.module_name) for name, one in operator.attributes.items()
+        }
+        return assembler.builder.add(
+            operator.name, f"{module.name}/{operator.name}", [x], attributes
+        )
+
+    return add
 
 
-def _relu(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    return assembler.builder.add("Relu", f"{module.name}/Relu", [x])
-
-
-def _leaky_relu(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    slope = module.number("negative_slope")
-    return assembler.builder.add("LeakyRelu", f"{module.name}/LeakyRelu", [x], {"alpha": slope})
-
-
-_HANDLERS: Mapping[str, Callable[[Assembler, Module, ir.Value], ir.Value]] = {
+HANDLERS: Mapping[str, Handler] = {
     "BatchNorm2d": _batch_norm,
     "Bottleneck": _bottleneck,
     "BottleneckCSP": _bottleneck_csp,
@@ -183,14 +188,16 @@ _HANDLERS: Mapping[str, Callable[[Assembler, Module, ir.Value], ir.Value]] = {
     "Conv2d": _conv2d,
     "DWConv": _conv,
     "Focus": _focus,
-    "Hardswish": _hardswish,
     "Identity": _identity,
-    "LeakyReLU": _leaky_relu,
     "MaxPool2d": _max_pool,
-    "ReLU": _relu,
     "SPP": _spp,
     "SPPF": _sppf,
     "Sequential": _sequential,
     "SiLU": _silu,
     "Upsample": _upsample,
+    **{
+        module.rpartition(".")[2]: _activation(operator)
+        for operator in ACTIVATIONS.values()
+        for module in operator.modules
+    },
 }

@@ -14,11 +14,11 @@ from ...edge_runtime.errors import UsageError
 from ...edge_runtime.types import FloatArray, Image
 from ..emit.tensorflow import quiet_tensorflow
 from ..graph import DetectorGraph
+from ..operators import set_input
 from ..prune.channel_removal import copy_of
 from ..prune.distance import head_error
 from ..prune.sensitivity import run_heads
 from ..quantize.statistics import to_input
-from ..shapes import set_input
 from .augment import make_batch, read_folder
 from .student import Weights, read_weights, refuse_untrainable, write_weights
 from .training import Trainer, TrainingState

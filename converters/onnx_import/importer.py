@@ -19,7 +19,8 @@ from ...edge_runtime.metadata import (
 )
 from ..builder import GraphBuilder
 from ..graph import DetectorGraph
-from ..shapes import ShapeError, set_input, size_of
+from ..operators import set_input
+from ..shapes import ShapeError, size_of
 from ..source_file import check_input_size, check_strides, head_name
 from .heads import Pairs, Tail, anchors_per_cell, find_anchors, find_tails, is_detection
 from .labels import parse_names

@@ -15,6 +15,7 @@ from onnx import NodeProto
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.text import printable
 from ..builder import GraphBuilder
+from ..operators import ACTIVATIONS, OPERATORS
 from ..shapes import size_of
 from .activations import hardswish_input
 from .attributes import integer, integers, number, text
@@ -62,7 +63,7 @@ class GraphRebuilder:
             if op_type == "HardSwish":
                 output = self.builder.add("HardSwish", f"{label(node)}/HardSwish", maps)
             else:
-                output = _ADD[op_type](self, node, maps)
+                output = HANDLERS[op_type](self, node, maps)
             self._set(node.output[0], output)
         return [self._values[name] for name in names]
 
@@ -95,10 +96,10 @@ class GraphRebuilder:
         gated = hardswish_input(self.source, self.known, node)
         if gated is not None:
             return "HardSwish", [gated]
-        if node.op_type not in _ADD or not node.input or not node.output:
+        if node.op_type not in HANDLERS or not node.input or not node.output:
             unknown.add(printable(node.op_type, 40))
             return node.op_type, []
-        if node.op_type not in ("Add", "Concat", "Mul"):
+        if node.op_type not in _SEVERAL_MAPS:
             return node.op_type, [node.input[0]]
         if any(self.known.get(name) is not None for name in node.input):
             unknown.add(f"{node.op_type} with a constant")
@@ -226,13 +227,12 @@ def _slice(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> i
     return backbone.builder.add("Slice", f"{label(node)}/Slice", [maps[0], *constants])
 
 
-def _leaky_relu(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    attributes = {"alpha": number(node, "alpha", 0.01)}
-    return backbone.builder.add("LeakyRelu", f"{label(node)}/LeakyRelu", maps, attributes)
-
-
-def _same(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    return backbone.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps)
+def _elementwise(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    attributes = {
+        name: number(node, name, attribute.default)
+        for name, attribute in OPERATORS[node.op_type].attributes.items()
+    }
+    return backbone.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps, attributes)
 
 
 def _unchanged(_: GraphRebuilder, _node: NodeProto, maps: list[ir.Value]) -> ir.Value:
@@ -240,19 +240,20 @@ def _unchanged(_: GraphRebuilder, _node: NodeProto, maps: list[ir.Value]) -> ir.
     return maps[0]
 
 
-_ADD: Mapping[str, Callable[[GraphRebuilder, NodeProto, list[ir.Value]], ir.Value]] = {
-    "Add": _same,
+_SEVERAL_MAPS = tuple(
+    name for name, operator in OPERATORS.items() if operator.channels in ("joined", "tied")
+)
+
+HANDLERS: Mapping[str, Callable[[GraphRebuilder, NodeProto, list[ir.Value]], ir.Value]] = {
+    "Add": _elementwise,
     "BatchNormalization": _batch_norm,
     "Cast": _unchanged,
     "Concat": _concat,
     "Conv": _conv,
-    "HardSwish": _same,
     "Identity": _unchanged,
-    "LeakyRelu": _leaky_relu,
     "MaxPool": _max_pool,
-    "Mul": _same,
-    "Relu": _same,
+    "Mul": _elementwise,
     "Resize": _resize,
-    "Sigmoid": _same,
     "Slice": _slice,
+    **dict.fromkeys(ACTIVATIONS, _elementwise),
 }

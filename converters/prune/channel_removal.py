@@ -9,8 +9,9 @@ import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
 from ..graph import DetectorGraph
+from ..operators import set_input
 from ..passes.rewrite import new_constant, remove_unused_constants
-from ..shapes import constant, set_input
+from ..shapes import constant
 from .channels import Channels, groups_of, is_depthwise
 
 

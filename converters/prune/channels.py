@@ -9,13 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from ..operators import OPERATORS, ChannelBehavior
 from ..shapes import constant, size_of
 
 Ids = npt.NDArray[np.int64]
-
-# Channel i of the output is made from channel i of the inputs alone, and zero stays in its channel.
-_CHANNELWISE = ("HardSwish", "LeakyRelu", "MaxPool", "Relu", "Resize", "Sigmoid")
-_TYING = ("Add", "Mul")
 
 
 @dataclass(frozen=True)
@@ -73,20 +70,28 @@ def groups_of(conv: ir.Node) -> int:
 
 
 def _output_ids(node: ir.Node, inputs: list[Ids], ties: _Ties) -> Ids:
-    channels = size_of(node.outputs[0])[0]
-    if node.op_type == "Conv" and groups_of(node) == 1:
-        return ties.new(channels)
-    if node.op_type == "Concat":
+    count, behavior = size_of(node.outputs[0])[0], _behavior(node)
+    if behavior == "new":
+        return ties.new(count)
+    if behavior == "joined":
         return np.concatenate(inputs)
-    if node.op_type in _CHANNELWISE or (node.op_type == "Conv" and is_depthwise(node)):
+    if behavior == "same":
         return inputs[0]
-    if node.op_type in _TYING and {len(found) for found in inputs} == {channels}:
+    if behavior == "tied" and {len(found) for found in inputs} == {count}:
         for other in inputs[1:]:
             ties.tie(inputs[0], other)
         return inputs[0]
     for found in inputs:
         ties.keep(found)
-    return ties.new(channels, kept=True)
+    return ties.new(count, kept=True)
+
+
+def _behavior(node: ir.Node) -> ChannelBehavior:
+    """What becomes of channels in `node`: the table's word, but for convolutions in groups."""
+    if node.op_type == "Conv" and groups_of(node) != 1:
+        return "same" if is_depthwise(node) else "fixed"
+    operator = OPERATORS.get(node.op_type)
+    return operator.channels if operator else "fixed"
 
 
 def _groups(model: ir.Model, ids: dict[str, Ids], ties: _Ties) -> Iterable[ChannelGroup]:

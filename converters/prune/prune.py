@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ...edge_runtime.errors import InputError, UsageError
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import DetectorGraph
-from ..shapes import set_input
+from ..operators import set_input
 from .allocation import allocate
 from .channel_removal import copy_of, remove_channels
 from .channels import Channels, find_channels, groups_of

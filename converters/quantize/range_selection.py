@@ -15,12 +15,13 @@ import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
 from ..graph import INPUT_NAME, DetectorGraph
+from ..operators import OPERATORS
 from .scheme import Ranges, name_of
-from .statistics import MOVERS, Statistics, is_silu
+from .statistics import Statistics, is_silu
 
-# Below, SiLU gives less than 0.003 in size, HardSwish nothing, and the sigmoid that decodes a head
-# less than 0.001, the least score anybody asks for.
-_LEAST_BEFORE = {"Sigmoid": -8.0, "HardSwish": -3.0}
+# Below, SiLU gives less than 0.003 in size.
+_SILU_FLAT_BELOW = -8.0
+# Below, the sigmoid that decodes a head gives less than 0.001, the lowest score in use.
 _LEAST_LOGIT = -7.0
 
 _SILU_MINIMUM = -0.27846455
@@ -69,7 +70,7 @@ def tie_ranges(graph: DetectorGraph, ranges: Ranges) -> dict[str, Limits]:
         return name
 
     for node in graph.model.graph:
-        if node.op_type in MOVERS:
+        if OPERATORS[node.op_type].moves_values:
             for value in node.inputs:
                 if value is not None and value.name in leader:
                     leader[find(value.name)] = find(name_of(node.outputs[0]))
@@ -140,8 +141,9 @@ def _silu(values: FloatArray) -> FloatArray:
 
 def _derived(node: ir.Node, ranges: Mapping[str, Limits]) -> Limits:
     """The range of an output that follows from the inputs'."""
-    if node.op_type == "Sigmoid":
-        return 0.0, 1.0
+    fixed = OPERATORS[node.op_type].output_range
+    if fixed is not None:
+        return fixed
     inputs = [ranges[name_of(v)] for v in node.inputs if v is not None and v.name in ranges]
     if is_silu(node):
         source = next(v for v in node.inputs if v and not _is_gate(v))
@@ -159,9 +161,9 @@ def _flat_below(value: ir.Value) -> float | None:
     """Where everything that uses `value` is flat, None if nothing is."""
     users = {user for user, _ in value.uses()}
     if _silu_of(value) is not None:
-        return _LEAST_BEFORE["Sigmoid"]
+        return _SILU_FLAT_BELOW
     if len(users) == 1:
-        return _LEAST_BEFORE["HardSwish"] if next(iter(users)).op_type == "HardSwish" else None
+        return OPERATORS[next(iter(users)).op_type].flat_below
     return None
 
 
@@ -195,5 +197,5 @@ def _readers(value: ir.Value, first: int, count: int) -> Iterator[FloatArray]:
         elif node.op_type == "Concat":
             before = sum(int(v.shape[1]) for v in node.inputs[:index])  # type: ignore
             yield from _readers(output, first + before, count)
-        elif node.op_type in ("Add", "MaxPool", "Resize"):
+        elif node.op_type == "Add" or OPERATORS[node.op_type].moves_values:
             yield from _readers(output, first, count)

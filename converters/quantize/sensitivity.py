@@ -11,7 +11,7 @@ import onnx_ir as ir
 from ...edge_runtime.types import FloatArray
 from ..graph import INPUT_NAME, DetectorGraph
 from .scheme import Ranges, name_of
-from .statistics import MOVERS
+from .statistics import is_observed
 from .stepping import libraries
 
 _LEAST_LOGIT = -7.0
@@ -33,7 +33,7 @@ def measure_sensitivity(
     names = [
         name_of(node.outputs[0])
         for node in graph.model.graph
-        if node.op_type not in (*MOVERS, "Sigmoid") and name_of(node.outputs[0]) in ranges
+        if is_observed(node) and name_of(node.outputs[0]) in ranges
     ]
     session, feeds = _session(graph, names), _exact(names)
     feeds[INPUT_NAME] = _middle(image, max(graph.metadata.strides))

@@ -12,11 +12,9 @@ import onnx_ir as ir
 from ...edge_runtime.errors import ModelError
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import INPUT_NAME, DetectorGraph
+from ..operators import OPERATORS
 from .scheme import name_of
 from .stepping import libraries
-
-# These only move values, so input and output hold the same numbers.
-MOVERS = ("Concat", "MaxPool", "Resize")
 
 # Channels are sampled on a grid of at most this many rows and columns, in a few of the images.
 _SAMPLED_ROWS = 20
@@ -40,6 +38,12 @@ def to_input(image: Image) -> FloatArray:
     pixels: FloatArray = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
     pixels /= np.float32(255)
     return pixels
+
+
+def is_observed(node: ir.Node) -> bool:
+    """Whether the range of `node`'s output must be measured: it follows from nothing else."""
+    operator = OPERATORS[node.op_type]
+    return not operator.moves_values and operator.output_range is None
 
 
 def is_silu(node: ir.Node) -> bool:
@@ -67,7 +71,7 @@ def observe(
         ModelError: a value overflows: the weights are damaged.
         MissingExtraError: ONNX Runtime is not installed.
     """
-    nodes = [n for n in graph.model.graph if n.op_type not in (*MOVERS, "Sigmoid")]
+    nodes = [node for node in graph.model.graph if is_observed(node)]
     names = [name_of(node.outputs[0]) for node in nodes if not is_silu(node)]
     session = _session(graph, names)
     lows, highs = np.zeros(len(names), np.float32), np.zeros(len(names), np.float32)

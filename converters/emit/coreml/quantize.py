@@ -19,7 +19,7 @@ _LARGEST_WEIGHT = 127
 
 # What reads 8-bit values on the device. Sigmoid, SiLU and their like are computed in float16
 # behind the convolution, so what is between the two is never rounded to 8 bits.
-_READERS = ("Conv", "Add", "Concat", "MaxPool", "Resize")
+EIGHT_BIT_READERS = ("Conv", "Add", "Concat", "MaxPool", "Resize")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def quantised_values(graph: DetectorGraph, ranges: Ranges) -> dict[str, Affine]:
     read = {
         value.name
         for node in graph.model.graph
-        if node.op_type in _READERS
+        if node.op_type in EIGHT_BIT_READERS
         for value in node.inputs
         if value is not None
     }

@@ -1,115 +1,14 @@
-"""A small detector that holds every op of the emitters' tables."""
+"""The graph of every operator, and what ONNX Runtime makes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-import onnx_ir as ir
 import pytest
 
-from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.quantize.calibrate import observe_ranges
 from tallylens.converters.quantize.scheme import Calibration
-from tallylens.converters.quantize.statistics import to_input
-from tallylens.edge_runtime.metadata import ModelMetadata
-
-Floats = npt.NDArray[np.float32]
-Heads = list[Floats]
-CHANNELS = 8
-HEAD_CHANNELS = 2 * (5 + 3)
-
-
-def build_graph(size: tuple[int, int] = (64, 96)) -> DetectorGraph:
-    """Random weights from a fixed seed, strides 8 and 16, two anchors, three classes."""
-    random = np.random.default_rng(7)
-    builder = GraphBuilder(size, batch=1)
-
-    def conv(name: str, x: ir.Value, inputs: int, outputs: int, side: int, stride: int) -> ir.Value:
-        weight = random.normal(0, (inputs * side * side) ** -0.5, (outputs, inputs, side, side))
-        bias = random.normal(0, 0.3, outputs)
-        pad = (side - 1) // 2
-        return builder.conv(
-            name,
-            x,
-            weight.astype(np.float32),
-            bias.astype(np.float32),
-            strides=(stride, stride),
-            pads=(pad,) * 4,
-        )
-
-    c = CHANNELS
-    stem = builder.silu("stem", conv("stem", builder.input, 3, c, 6, 2))
-    leaky = builder.add("LeakyRelu", "leaky", [conv("two", stem, c, c, 3, 2)], {"alpha": 0.1})
-    hard = builder.add("HardSwish", "hard", [conv("three", leaky, c, c, 3, 2)])
-    relu = builder.add("Relu", "relu", [conv("four", hard, c, c, 1, 1)])
-    added = builder.add("Add", "sum", [relu, hard])
-    pooled = builder.max_pool("pool", added, (5, 5), (1, 1), (2, 2, 2, 2))
-    joined = builder.concat("join", [added, pooled])
-    depthwise = builder.conv(
-        "depthwise",
-        joined,
-        random.normal(1, 0.3, (2 * c, 1, 1, 1)).astype(np.float32),
-        random.normal(0, 0.3, 2 * c).astype(np.float32),
-        group=2 * c,
-    )
-    deep = builder.silu("deep", conv("five", depthwise, 2 * c, c, 3, 2))
-    wide = builder.concat("wide", [builder.upsample("up", deep), pooled])
-    heads = [
-        conv("head_a", wide, 2 * c, HEAD_CHANNELS, 1, 1),
-        conv("head_b", deep, c, HEAD_CHANNELS, 1, 1),
-    ]
-    metadata = ModelMetadata(
-        class_names=("car", "bus", "späti"),
-        input_size=size,
-        strides=(8, 16),
-        anchors=(((10.0, 13.0), (16.0, 30.0)), ((30.0, 61.0), (62.0, 45.0))),
-        head_names=("head8", "head16"),
-        source_name="tiny.pt",
-    )
-    return builder.finish(heads, metadata)
-
-
-def random_images(size: tuple[int, int], count: int) -> list[npt.NDArray[np.uint8]]:
-    random = np.random.default_rng(3)
-    return [random.integers(0, 256, (*size, 3), np.uint8) for _ in range(count)]
-
-
-def run_graph(graph: DetectorGraph, image: npt.NDArray[np.uint8]) -> Heads:
-    """The oracle: ONNX Runtime on the graph itself; heads as (1, h, w, channels)."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(
-        ir.to_proto(graph.model).SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    heads = session.run(list(graph.metadata.head_names), {"images": to_input(image)})
-    return [np.asarray(head).transpose(0, 2, 3, 1) for head in heads]
-
-
-def run_tflite(content: bytes, image: npt.NDArray[np.uint8]) -> Heads:
-    """Float heads of a .tflite in the order of its outputs."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
-    (entry,) = interpreter.get_input_details()
-    pixels = image[None]
-    if entry["dtype"] == np.float32:
-        pixels = pixels.astype(np.float32) / np.float32(255)
-    interpreter.set_tensor(entry["index"], pixels)
-    interpreter.invoke()
-    return [_dequantised(interpreter, output) for output in interpreter.get_output_details()]
-
-
-def _dequantised(interpreter: Any, output: Mapping[str, Any]) -> Floats:
-    values = interpreter.get_tensor(output["index"])
-    if values.dtype == np.float32:
-        return np.asarray(values)
-    scale, zero_point = output["quantization"]
-    return np.asarray((values.astype(np.float32) - zero_point) * np.float32(scale))
+from tallylens.edge_runtime.types import Image
+from tests.support.tiny_graph import Heads, build_graph, random_images, run_graph
 
 
 @pytest.fixture(scope="session")
@@ -118,39 +17,15 @@ def graph() -> DetectorGraph:
 
 
 @pytest.fixture(scope="session")
-def image(graph: DetectorGraph) -> npt.NDArray[np.uint8]:
+def image(graph: DetectorGraph) -> Image:
     return random_images(graph.metadata.input_size, 1)[0]
 
 
 @pytest.fixture(scope="session")
-def expected(graph: DetectorGraph, image: npt.NDArray[np.uint8]) -> Heads:
+def expected(graph: DetectorGraph, image: Image) -> Heads:
     return run_graph(graph, image)
 
 
 @pytest.fixture(scope="session")
 def calibration(graph: DetectorGraph) -> Calibration:
     return observe_ranges(graph, random_images(graph.metadata.input_size, 4))
-
-
-@pytest.fixture(scope="session")
-def largest_error() -> Callable[[Sequence[Floats], Sequence[Floats]], float]:
-    def measure(heads: Sequence[Floats], reference: Sequence[Floats]) -> float:
-        assert [head.shape for head in heads] == [head.shape for head in reference]
-        return max(float(np.abs(a - b).max()) for a, b in zip(heads, reference, strict=True))
-
-    return measure
-
-
-@pytest.fixture(scope="session", name="build_graph")
-def _build_graph() -> Callable[..., DetectorGraph]:
-    return build_graph
-
-
-@pytest.fixture(scope="session", name="run_tflite")
-def _run_tflite() -> Callable[..., Heads]:
-    return run_tflite
-
-
-@pytest.fixture(scope="session", name="run_graph")
-def _run_graph() -> Callable[..., Heads]:
-    return run_graph

@@ -20,10 +20,9 @@ from tallylens.converters.emit.coreml.quantize import affine, quantise_weights
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.quantize.scheme import Calibration
 from tallylens.edge_runtime.errors import UnsupportedModelError, UsageError
+from tests.support.tiny_graph import Heads, build_graph, largest_error
 
 pytestmark = pytest.mark.slow
-
-Heads = list[Any]
 Write = Callable[[Mapping[str, bytes]], Path]
 
 
@@ -49,13 +48,13 @@ def kinds(package: Package) -> list[str]:
 
 
 def test_float32_is_the_graph(
-    graph: DetectorGraph, image: Any, expected: Heads, write: Write, largest_error: Any
+    graph: DetectorGraph, image: Any, expected: Heads, write: Write
 ) -> None:
     assert largest_error(heads_of(write(emit_coreml(graph)), image), expected) < 2e-5
 
 
 def test_float16_stays_close_and_is_float16(
-    graph: DetectorGraph, image: Any, expected: Heads, write: Write, largest_error: Any
+    graph: DetectorGraph, image: Any, expected: Heads, write: Write
 ) -> None:
     package = write(emit_coreml(graph, quantization="fp16"))
     error = largest_error(heads_of(package, image), expected)
@@ -71,7 +70,6 @@ def test_int8_stays_close(
     image: Any,
     expected: Heads,
     write: Write,
-    largest_error: Any,
     weights_only: bool,
 ) -> None:
     files = emit_coreml(
@@ -233,7 +231,7 @@ def test_int8_needs_ranges(graph: DetectorGraph) -> None:
         emit_coreml(graph, quantization="int8")
 
 
-def test_unknown_nodes_are_listed_together(build_graph: Callable[[], DetectorGraph]) -> None:
+def test_unknown_nodes_are_listed_together() -> None:
     graph = build_graph()
     for node in graph.model.graph:
         if node.op_type in ("Relu", "LeakyRelu"):

@@ -12,6 +12,7 @@ from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.quantize.statistics import to_input
 from tallylens.edge_runtime.errors import UnsupportedModelError
 from tallylens.edge_runtime.metadata import ModelMetadata
+from tests.support.tiny_graph import build_graph, largest_error
 
 
 def run(content: bytes, batch: np.ndarray) -> list[np.ndarray]:
@@ -19,13 +20,13 @@ def run(content: bytes, batch: np.ndarray) -> list[np.ndarray]:
     return [head.transpose(0, 2, 3, 1) for head in session.run(None, {"images": batch})]
 
 
-def test_float_is_the_graph_itself(graph, image, expected, largest_error):
+def test_float_is_the_graph_itself(graph, image, expected):
     content = emit_onnx(graph)
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     assert largest_error(run(content, to_input(image)), expected) <= 1e-6
 
 
-def test_half_keeps_float_input_and_output(graph, image, expected, largest_error):
+def test_half_keeps_float_input_and_output(graph, image, expected):
     content = emit_onnx(graph, half=True)
     model = onnx.load_from_string(content)
     onnx.checker.check_model(model, full_check=True)
@@ -40,7 +41,7 @@ def test_half_keeps_float_input_and_output(graph, image, expected, largest_error
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_open_batch_runs_any_batch(graph, image, expected, largest_error, half):
+def test_open_batch_runs_any_batch(graph, image, expected, half):
     content = emit_onnx(graph, half=half, dynamic_batch=True)
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     flipped = image[:, ::-1]
@@ -60,14 +61,14 @@ def test_metadata_travels_along(graph, half, quantization):
     assert [(o.domain, o.version) for o in model.opset_import] == [("", 17)]
 
 
-def test_same_graph_gives_same_bytes_and_stays_as_it_is(graph, build_graph):
+def test_same_graph_gives_same_bytes_and_stays_as_it_is(graph):
     before = ir.to_proto(graph.model).SerializeToString()
     for options in ({}, {"half": True}, {"dynamic_batch": True}):
         assert emit_onnx(graph, **options) == emit_onnx(build_graph(), **options)
     assert ir.to_proto(graph.model).SerializeToString() == before
 
 
-def test_weights_beyond_float16_are_refused(build_graph):
+def test_weights_beyond_float16_are_refused():
     graph = build_graph()
     value = graph.model.graph.initializers["head_a.bias"]
     value.const_value = ir.tensor(np.full(value.shape, 1e6, np.float32), name=value.name)

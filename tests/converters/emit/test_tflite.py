@@ -15,12 +15,17 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.emit.tflite_file import float_tensors
+from tallylens.edge_runtime.engines.tflite_resize import (
+    ANY_SIZE,
+    RESHAPE,
+    RESIZE_NEAREST_NEIGHBOR,
+)
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata
+from tests.support.tiny_graph import build_graph, largest_error, run_graph, run_tflite
 
 pytestmark = pytest.mark.slow
-
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="session", params=["none", "fp16", "int8"])
@@ -43,13 +48,13 @@ def open_file(content: bytes) -> Interpreter:
     return interpreter
 
 
-def test_heads_are_those_of_the_graph(files, kind, image, expected, run_tflite, largest_error):
+def test_heads_are_those_of_the_graph(files, kind, image, expected):
     tolerance = {"none": 1e-5, "fp16": 2e-3, "int8": 0.05}[kind]
     assert largest_error(run_tflite(files[kind], image), expected) <= tolerance
 
 
 @pytest.mark.parametrize("size", [(32, 64), (96, 32)])
-def test_rectangles_pad_like_the_graph(build_graph, run_graph, run_tflite, largest_error, size):
+def test_rectangles_pad_like_the_graph(size):
     graph = build_graph(size)
     image = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
     heads = run_tflite(emit_tflite(graph), image)
@@ -114,6 +119,20 @@ def test_metadata_travels_along(files, kind, graph):
     assert passes == ([("calibrate_minmax", {"images": 4})] if kind == "int8" else [])
 
 
+def test_every_operator_that_is_written_can_be_resized(files):
+    """The tiny graph holds every operator of the table; see test_operators."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    written = set()
+    for content in files.values():
+        model = schema.Model.GetRootAs(content, 0)
+        for index in range(model.OperatorCodesLength()):
+            code = model.OperatorCodes(index)
+            written.add(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
+    # These two hold sizes as constants, which `tflite_resize` rewrites.
+    assert written - ANY_SIZE == {RESHAPE, RESIZE_NEAREST_NEIGHBOR}
+
+
 def test_weights_start_at_aligned_addresses(files, kind):
     from tensorflow.lite.python import schema_py_generated as schema
 
@@ -123,24 +142,11 @@ def test_weights_start_at_aligned_addresses(files, kind):
     assert starts == {0}
 
 
-EMIT_TWICE = """
-import hashlib, importlib.util, sys
-spec = importlib.util.spec_from_file_location("tiny", sys.argv[1])
-tiny = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tiny)
-from tallylens.converters.emit.tflite import emit_tflite
-graph = tiny.build_graph()
-calibration = tiny.observe_ranges(graph, tiny.random_images(graph.metadata.input_size, 4))
-for kind in ("int8", "fp16", "none"):
-    content = emit_tflite(graph, quantization=kind, calibration=calibration)
-    print(hashlib.sha256(content).hexdigest())
-"""
-
-
 def test_another_process_writes_the_same_bytes_and_nothing_else(files):
     """In another order and with other hash seeds; standard error stays empty."""
     result = subprocess.run(
-        [sys.executable, "-c", EMIT_TWICE, str(HERE / "conftest.py")],
+        [sys.executable, "-m", "tests.support.emit_tflite_digests"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -151,7 +157,7 @@ def test_another_process_writes_the_same_bytes_and_nothing_else(files):
     assert result.stderr == ""
 
 
-def test_one_error_lists_every_unsupported_node(build_graph):
+def test_one_error_lists_every_unsupported_node():
     graph = build_graph()
     nodes = {node.name: node for node in graph.model.graph}
     pool = next(node for node in nodes.values() if node.op_type == "MaxPool")
@@ -201,7 +207,7 @@ def test_one_error_lists_every_unsupported_node(build_graph):
         ),
     ],
 )
-def test_what_would_be_written_wrongly_is_refused(build_graph, op_type, attribute, problem):
+def test_what_would_be_written_wrongly_is_refused(op_type, attribute, problem):
     graph = build_graph()
     node = next(node for node in graph.model.graph if node.op_type == op_type)
     node.attributes[attribute.name] = attribute

@@ -17,6 +17,7 @@ from tallylens.converters.load import load
 from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
+from tests.support.tiny_graph import largest_error
 
 pytestmark = [pytest.mark.slow, pytest.mark.realdata]
 
@@ -65,7 +66,7 @@ def golden_heads(golden: dict[str, Floats], count: int) -> list[Floats]:
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_heads_of_every_architecture(data: Path, name: str, largest_error) -> None:
+def test_heads_of_every_architecture(data: Path, name: str) -> None:
     golden = dict(np.load(data / "checkpoints" / f"{name}.golden.npz"))
     images = golden["images"]
     graph = load(data / "checkpoints" / f"{name}.pt", input_size=images.shape[2:])
@@ -75,7 +76,7 @@ def test_heads_of_every_architecture(data: Path, name: str, largest_error) -> No
     assert largest_error(open_tflite(emit_tflite(graph))(pixels), expected) <= 2e-3
 
 
-def test_yolov5n_heads(data: Path, largest_error) -> None:
+def test_yolov5n_heads(data: Path) -> None:
     golden = dict(np.load(data / "models" / "yolov5n-bus.golden.npz"))
     graph = load(data / "models" / "yolov5n.pt")
     expected = golden_heads(golden, 3)
