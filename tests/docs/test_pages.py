@@ -14,18 +14,24 @@ import pytest
 
 from tallylens import TallyLensError
 from tallylens.cli import main
+from tallylens.commands import COMMANDS
 from tallylens.edge_runtime import errors
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("count", "convert", "evaluate", "troubleshoot")
+DOCS = ROOT / "docs"
+PAGES = (
+    "get-started",
+    *(f"guides/{one}" for one in ("count", "convert", "evaluate", "troubleshoot")),
+)
+ALL_PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 # Of the whole demo only so much is drawn: pages need its files, not its length.
 SHORT = ["--seconds", "5", "--fps", "10"]
 
 
 def text_of(page: str) -> str:
-    return (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    return (DOCS / f"{page}.md").read_text(encoding="utf-8")
 
 
 def commands(page: str) -> list[list[str]]:
@@ -102,11 +108,33 @@ def test_every_error_has_its_row() -> None:
         for one in vars(errors).values()
         if isinstance(one, type) and issubclass(one, TallyLensError)
     ]
-    rows = dict(re.findall(r"^\| `(\w+)` \| (\d+) \| .+ \| .+ \|$", text_of("troubleshoot"), re.M))
+    rows = dict(
+        re.findall(r"^\| `(\w+)` \| (\d+) \| .+ \| .+ \|$", text_of("reference/errors"), re.M)
+    )
     assert rows == {error.__name__: str(error.exit_status) for error in tree}
 
 
-@pytest.mark.parametrize("page", [*PAGES, "architecture"])
+@pytest.mark.parametrize("page", ALL_PAGES)
 def test_links_lead_somewhere(page: str) -> None:
-    for link in re.findall(r"\]\(([^)#:]+)\)", text_of(page)):
-        assert (ROOT / "docs" / link).exists(), link
+    file = DOCS / page
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
+        assert (file.parent / link).exists(), link
+
+
+def test_the_decisions_are_listed() -> None:
+    files = {path.name for path in (DOCS / "decisions").glob("[0-9]*.md")}
+    assert set(re.findall(r"\]\(([0-9][^)]+)\)", text_of("decisions/index"))) == files
+    for name in sorted(files):
+        headings = re.findall(r"^## (.+)$", (DOCS / "decisions" / name).read_text("utf-8"), re.M)
+        assert headings == ["Context", "Decision", "Measured", "When to revisit"], name
+
+
+def test_every_option_that_a_page_names_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    helps = ""
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command.NAME, "--help"])
+        helps += capsys.readouterr().out
+    for page in (*PAGES, "guides/offload", "guides/migrate"):
+        for option in re.findall(r"`(--[a-z][a-z-]+)", text_of(page)):
+            assert option in helps or option == "--debug", (page, option)

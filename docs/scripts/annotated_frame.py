@@ -1,6 +1,6 @@
-"""Renders docs/annotated-frame.jpg: the demo's street, counted and annotated by the product.
+"""Renders docs/images/annotated-frame.jpg: the demo's street, counted and annotated by the product.
 
-python docs/picture.py
+python docs/scripts/annotated_frame.py
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
 from tallylens.edge_runtime.reports.annotate import draw
 
-# A street and a moment with much to see.
+IMAGES = Path(__file__).resolve().parents[1] / "images"
+# A street and a moment with many objects.
 SEED, SIZE, SECONDS = 56, (960, 540), 12.5
 
 
@@ -22,12 +23,12 @@ def main() -> None:
     """Count up to the chosen moment and write its frame."""
     scene = Scene(SEED, SIZE)
     with demo_counter(scene) as counter, open_scene(scene) as source:
-        for counted in counter.watch(source):
-            if counted.frame.timestamp_ns >= SECONDS * 1e9:
+        for result in counter.watch(source):
+            if result.frame.timestamp_ns >= SECONDS * 1e9:
                 break
-        image = counted.frame.image.copy()
-        draw(image, counted, counter.tally)
-    cv2.imwrite(str(Path(__file__).with_name("annotated-frame.jpg")), image)
+        image = result.frame.image.copy()
+        draw(image, result, counter.totals)
+    cv2.imwrite(str(IMAGES / "annotated-frame.jpg"), image)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""Fills the reference pages of the documentation from the code, whenever the site is built.
+
+A page that holds `<!-- reference: NAME -->` gets the text of that name: `cli` from the argument
+parsers, `python` from `tallylens.__all__`, `c` from `tally.h`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADER = ROOT / "edge_runtime" / "core" / "include" / "tally.h"
+MARK = re.compile(r"^<!-- reference: (\w+) -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Called by mkdocs for each page before it is rendered."""
+    return MARK.sub(lambda mark: REFERENCES[mark[1]](), markdown)
+
+
+def command_line() -> str:
+    """A section per command: its purpose, options and examples."""
+    from tallylens.cli import _parser
+
+    return "\n".join(_section(name, parser) for name, parser in _commands(_parser()))
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """The commands of a parser and, behind each, its own."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield f"{parser.prog} {name}", command
+                yield from _commands(command)
+
+
+def _section(name: str, parser: argparse.ArgumentParser) -> str:
+    lines = [f"## {name}", "", parser.description or "", "", "```text"]
+    lines += [" ".join(parser.format_usage().split()), "```", ""]
+    for group in parser._action_groups:
+        actions = [action for action in group._group_actions if action.help != argparse.SUPPRESS]
+        actions = [one for one in actions if not isinstance(one, argparse._SubParsersAction)]
+        if not actions:
+            continue
+        lines += [f"**{group.title}**", "", "| argument | meaning |", "| --- | --- |"]
+        lines += [f"| {_names(action)} | {_meaning(action)} |" for action in actions]
+        lines.append("")
+    if parser.epilog:
+        lines += ["```text", parser.epilog, "```", ""]
+    return "\n".join(lines)
+
+
+def _names(action: argparse.Action) -> str:
+    metavar = action.metavar if isinstance(action.metavar, str) else None
+    value = metavar or ("" if action.choices is None else "|".join(map(str, action.choices)))
+    if not action.option_strings:
+        return f"`{value or action.dest}`"
+    if action.nargs == 0:
+        value = ""
+    names = ", ".join(action.option_strings)
+    return f"`{names} {value or action.dest.upper()}`" if action.nargs != 0 else f"`{names}`"
+
+
+def _meaning(action: argparse.Action) -> str:
+    text = (action.help or "").replace("%%", "%").replace("%(default)s", str(action.default))
+    return re.sub(r"\s+", " ", text).replace("|", "\\|").replace("<", "&lt;")
+
+
+def python_names() -> str:
+    """A mkdocstrings block per public name, classes and functions before errors."""
+    import tallylens
+
+    blocks: dict[str, list[str]] = {"Classes and functions": [], "Errors": []}
+    for name in sorted(tallylens.__all__):
+        value = getattr(tallylens, name)
+        if not isinstance(getattr(value, "__module__", None), str) or name.startswith("__"):
+            continue
+        is_error = isinstance(value, type) and issubclass(value, Exception)
+        group = "Errors" if is_error else "Classes and functions"
+        blocks[group].append(f"::: {value.__module__}.{value.__qualname__}\n")
+    return "\n".join(f"## {title}\n\n" + "\n".join(block) for title, block in blocks.items())
+
+
+def c_header() -> str:
+    """The header's opening comment as prose, then its declarations by section."""
+    text = HEADER.read_text(encoding="utf-8")
+    parts = re.split(r"^/\* -{3,} (.+?) -+ \*/$", text, flags=re.MULTILINE)
+    opening, sections = parts[0], parts[1:]
+    lines = ["## Rules and types", "", "```c", opening.strip(), "```", ""]
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        body = re.split(r"^#ifdef __cplusplus", body, flags=re.MULTILINE)[0]
+        lines += [f"## {title[0].upper()}{title[1:]}", "", "```c", body.strip(), "```", ""]
+    return "\n".join(lines)
+
+
+REFERENCES: dict[str, Callable[[], str]] = {
+    "cli": command_line,
+    "python": python_names,
+    "c": c_header,
+}

@@ -1,0 +1,59 @@
+"""The reference pages hold all that they are generated from."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tallylens
+import tallylens.cli
+from tallylens.commands import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADER = ROOT / "edge_runtime" / "core" / "include" / "tally.h"
+
+
+@pytest.fixture(scope="module")
+def hooks() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "docs" / "scripts" / "site_hooks.py"))
+
+
+def page(hooks: dict[str, Any], name: str) -> str:
+    text = (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8")
+    filled = str(hooks["on_page_markdown"](text))
+    assert "<!-- reference" in text
+    assert "<!-- reference" not in filled
+    return filled
+
+
+def test_every_command_and_option_is_there(
+    hooks: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = page(hooks, "cli")
+    for command in COMMANDS:
+        _, _, section = text.partition(f"## tallylens {command.NAME}\n")
+        with pytest.raises(SystemExit):
+            tallylens.cli.main([command.NAME, "--help"])
+        for option in re.findall(
+            r"^  (?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE
+        ):
+            assert re.search(rf"`(?:-\w, )?(?:--\w+, )*{option}\b", section), (command.NAME, option)
+
+
+def test_every_public_name_is_there(hooks: dict[str, Any]) -> None:
+    text = page(hooks, "python")
+    classes = [name for name in tallylens.__all__ if isinstance(getattr(tallylens, name), type)]
+    assert classes
+    for name in classes:
+        assert re.search(rf"^::: tallylens\..*\b{name}$", text, re.MULTILINE), name
+
+
+def test_every_function_of_the_header_is_there(hooks: dict[str, Any]) -> None:
+    text = page(hooks, "c")
+    functions = set(re.findall(r"\btally_\w+(?=\()", HEADER.read_text(encoding="utf-8")))
+    assert len(functions) > 20
+    assert all(f"{name}(" in text for name in functions)
