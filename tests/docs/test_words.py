@@ -24,7 +24,7 @@ AREAS = sorted(
 
 # Areas that are still being cleaned.
 PENDING = {
-    *("CONTRIBUTING.md", "CHANGELOG.md", "docs", "examples", "deploy"),
+    *("docs", "examples", "deploy"),
     *(
         "mobile_bindings",
         "benchmarks",
