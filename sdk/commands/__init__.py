@@ -1,6 +1,6 @@
-"""The commands, each a module with NAME, HELP, EXAMPLES, add_arguments and run.
+"""The commands of the command line: modules with NAME, HELP, EXAMPLES, add_arguments and run.
 
-They import what they need when they run: `tallylens --help` loads nothing heavy.
+Each imports what it needs inside `run`, so that `tallylens --help` loads nothing heavy.
 """
 
 from tallylens.commands import (

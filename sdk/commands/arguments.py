@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and the one way to print JSON."""
+"""Argument types and options that several commands share, and the JSON output."""
 
 from __future__ import annotations
 
@@ -9,33 +9,39 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+ANCHORS = ("bottom-center", "center", "top-center")
+Options = argparse.ArgumentParser | argparse._ArgumentGroup
+"""What options can be added to: a parser or a group of one."""
+
 
 def input_size(text: str) -> tuple[int, int]:
-    """`640` or `384x640` (height x width) to (height, width)."""
+    """Parse `640` or `384x640` (height x width) to (height, width)."""
     match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 640 or 384x640")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size. Use N or HxW, such as 640 or 384x640"
+        )
     height = int(match[1])
     return height, int(match[2] or height)
 
 
 def names(text: str) -> list[str]:
-    """`car,bus` to its parts."""
+    """Parse `car,bus` to a list of names."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
-        raise argparse.ArgumentTypeError("give at least one name")
+        raise argparse.ArgumentTypeError("give at least one name, or several with commas between")
     return parts
 
 
 def positive(text: str) -> int:
-    """A whole number above zero."""
+    """Parse a whole number above zero."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
 def fraction(text: str) -> float:
-    """A number from 0 to 1."""
+    """Parse a number from 0 to 1."""
     try:
         value = float(text)
     except ValueError:
@@ -46,7 +52,7 @@ def fraction(text: str) -> float:
 
 
 def above_zero(text: str) -> float:
-    """A number above zero."""
+    """Parse a finite number above zero."""
     try:
         number = float(text)
     except ValueError:
@@ -57,7 +63,7 @@ def above_zero(text: str) -> float:
 
 
 def seconds(text: str) -> float:
-    """Seconds from zero on, or `forever`."""
+    """Parse a number of seconds, 0 or more, or `forever` (infinity)."""
     if text == "forever":
         return math.inf
     try:
@@ -65,18 +71,49 @@ def seconds(text: str) -> float:
     except ValueError:
         number = math.nan
     if not number >= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, nor `forever`")
     return number
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """The flag for scripts."""
+def anchor(text: str) -> str:
+    """Parse the name of an anchor point; the British spelling is accepted as well."""
+    name = text.replace("centre", "center")
+    if name not in ANCHORS:
+        raise argparse.ArgumentTypeError(
+            f"invalid choice: {text!r} (choose from {', '.join(ANCHORS)})"
+        )
+    return name
+
+
+def add_imgsz(parser: Options) -> None:
+    """Add `--imgsz`."""
+    parser.add_argument(
+        "--imgsz",
+        type=input_size,
+        metavar="N|HxW",
+        help="model input size (height x width); only for models converted on the fly "
+        "(.pt, foreign .onnx)",
+    )
+
+
+def add_workers(parser: Options) -> None:
+    """Add `--workers`."""
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="number of frames processed in parallel (default: one per core)",
+    )
+
+
+def add_json(parser: Options) -> None:
+    """Add `--json`, for scripts."""
     parser.add_argument(
         "--json", action="store_true", help="print one JSON document and nothing else"
     )
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """One JSON document on stdout."""
-    # ASCII, because not every terminal or pipe takes every name.
+    """Print one JSON document on standard output."""
+    # ASCII, because some terminals and pipes cannot encode every class name.
     print(json.dumps(document, indent=2))

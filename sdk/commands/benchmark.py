@@ -1,4 +1,4 @@
-"""`tallylens benchmark`: where the time of a frame goes on this machine."""
+"""`tallylens benchmark`: the time that each stage takes per frame on this machine."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ import itertools
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from tallylens.commands.arguments import add_json, input_size, positive, print_json
+from tallylens.commands.arguments import add_imgsz, add_json, add_workers, print_json
 
 if TYPE_CHECKING:
     from tallylens.counter import Counter
     from tallylens.edge_runtime.counting.report import Report
 
 NAME = "benchmark"
-HELP = "Measure inference, the work around it, and frames per second."
+HELP = "Measure inference, pre/post-processing and throughput."
 EXAMPLES = """examples:
   tallylens benchmark --model yolov5n-int8.tflite --source street.mp4
 
-The milliseconds are medians over frames with one worker; frames per second is a whole run with
-one worker and one with a worker on every core, video decoding included. Inference is by the clock,
-the work around it in processor time of the worker's thread."""
+Milliseconds are medians over the frames of a run with one worker. Frames per second are measured
+over a whole run, video decoding included: with one worker, and with one per core. Inference is
+wall-clock time, the other stages are processor time of the worker's thread."""
 
 WARM_UP = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="yolov5n", help="as for count")
-    parser.add_argument("--source", required=True, help="as for count")
-    parser.add_argument("--imgsz", type=input_size, metavar="N|HxW", help="as for count")
     parser.add_argument(
-        "--workers", type=positive, metavar="N", help="frames inferred at once (default: cores)"
+        "--model",
+        default="yolov5n",
+        help="model file, or a name in the model store (default: yolov5n)",
     )
+    parser.add_argument("--source", required=True, help="video file, or folder or glob of images")
+    add_imgsz(parser)
+    add_workers(parser)
     add_json(parser)
 
 

@@ -1,4 +1,4 @@
-"""`tallylens convert`: a checkpoint to the files that devices run."""
+"""`tallylens convert`: a checkpoint to the model files that devices run."""
 
 from __future__ import annotations
 
@@ -29,62 +29,88 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="YOLOv5 checkpoint (.pt) or ONNX export")
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: .)"
+        "-o", "--out", type=Path, default=Path(), metavar="DIR", help="output folder (default: .)"
     )
     parser.add_argument(
-        "--to", type=names, default=["tflite"], metavar="onnx,tflite,coreml", help="default: tflite"
+        "--to",
+        type=names,
+        default=["tflite"],
+        metavar="onnx,tflite,coreml",
+        help="output formats (default: tflite)",
     )
     parser.add_argument(
-        "--quantize", choices=("none", "fp16", "int8"), default="none", help="default: none"
+        "--quantize",
+        choices=("none", "fp16", "int8"),
+        default="none",
+        help="number format of the weights; int8 needs --calibration (default: none)",
     )
     parser.add_argument(
-        "--calibration", type=Path, metavar="DIR", help="images from the camera's view, for int8"
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="images from the camera's view, for int8 and --prune",
     )
     parser.add_argument(
-        "--imgsz", type=input_size, metavar="N|HxW", help="input size (default: the source's)"
+        "--imgsz",
+        type=input_size,
+        metavar="N|HxW",
+        help="model input size, height x width (default: the source's)",
     )
     parser.add_argument(
-        "--nms", action="store_true", help="Core ML: end in boxes for Vision instead of raw heads"
+        "--nms",
+        action="store_true",
+        help="Core ML: output boxes for Vision (NMS inside) instead of raw head outputs",
     )
     parser.add_argument(
         "--weights-only",
         action="store_true",
-        help="Core ML int8: 8-bit weights and float16 arithmetic, from iOS 16, without calibration",
+        help="Core ML int8: 8-bit weights with float16 arithmetic (iOS 16 and later); needs no "
+        "--calibration",
     )
     parser.add_argument(
         "--prune",
         type=float,
         default=0.0,
         metavar="FRACTION",
-        help="take this share of the multiply-adds away, such as 0.2; needs --calibration",
+        help="remove this fraction of the MACs, such as 0.2 (structured channel pruning); needs "
+        "--calibration",
     )
     parser.add_argument(
         "--recover",
         type=float,
         default=0.0,
         metavar="MINUTES",
-        help="then train for so long to give what the original gives; no labels are needed",
+        help="fine-tune for MINUTES by distillation from the original; no labels needed",
     )
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="verify on these (default: the calibration's)"
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="images to verify the output on (default: those of --calibration)",
     )
     parser.add_argument(
-        "--labels", type=Path, metavar="DIR", help="YOLO label files of --images, for mAP"
+        "--labels", type=Path, metavar="DIR", help="YOLO label files of --images, to measure mAP"
     )
     parser.add_argument(
         "--min-agreement",
         type=fraction,
         metavar="FRACTION",
-        help="exit with status 3, and name the files .rejected, where fewer detections agree",
+        help="minimum detection agreement with the source, such as 0.95; below it the files are "
+        "named .rejected and the exit status is 3",
     )
-    parser.add_argument("--no-verify", action="store_true", help="do not run what was written")
     parser.add_argument(
-        "--report", type=Path, metavar="FILE.html", help="a page with figures and pictures"
+        "--no-verify", action="store_true", help="skip running and comparing what was written"
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.html",
+        help="write an HTML report with figures and images",
     )
     parser.add_argument(
         "--server",
         action="store_true",
-        help="ONNX for tallylens serve: batches of camera bytes in, the best boxes out",
+        help="ONNX variant for `tallylens serve`: uint8 NHWC batches in, top-k boxes out",
     )
     add_json(parser)
 
@@ -134,7 +160,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> AcceptanceCheck | None:
-    """What was asked for, refused where it contradicts itself."""
+    """The acceptance check that the options ask for, None with --no-verify.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
     from tallylens.converters.request import AcceptanceCheck
 
     if options.report is not None:
@@ -148,26 +178,26 @@ def _check(options: argparse.Namespace) -> AcceptanceCheck | None:
         )
     if options.min_agreement is not None or options.labels or options.images:
         raise UsageError(
-            "nothing is verified, so that nothing can be compared", "Leave --no-verify away"
+            "--no-verify excludes --images, --labels and --min-agreement", "Omit one or the other"
         )
     return None
 
 
 def _found(check: Verification) -> str:
-    """One line about what the verification gave."""
+    """The result of a verification in one line."""
     largest = max((head.max_abs for head in check.heads), default=None)
     parts = []
     if check.detections.reference:
         found = check.detections
         parts.append(
             f"{found.agreement:.3f} of the detections agree with {check.reference} "
-            f"({found.matched} of {found.reference}, {check.images} pictures)"
+            f"({found.matched} of {found.reference}, {check.images} images)"
         )
     elif largest is not None:
         parts.append(f"logits differ from {check.reference} by {largest:.2g} at most")
     if check.model_precision and check.reference_precision:
         ours, theirs = check.model_precision, check.reference_precision
-        parts.append(f"mAP {ours.map50_95:.4f} against {theirs.map50_95:.4f}")
+        parts.append(f"mAP {ours.map50_95:.4f}, reference {theirs.map50_95:.4f}")
     if check.inference_ms is not None:
-        parts.append(f"{check.inference_ms:.1f} ms here")
+        parts.append(f"{check.inference_ms:.1f} ms on this machine")
     return ", ".join(parts) or "runs"

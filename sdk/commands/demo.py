@@ -1,4 +1,4 @@
-"""`tallylens demo`: the whole product at work, with an answer that can be checked."""
+"""`tallylens demo`: count a synthetic street whose true counts are known."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXAMPLES = """examples:
 
 SIZE = (640, 360)
 TITLES = {
-    "unique": "seen in all",
+    "unique": "unique objects",
     "in": "street in",
     "out": "street out",
     "entered": "stop entered",
@@ -38,11 +38,30 @@ TITLES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which street (default 0)")
-    parser.add_argument("--fps", type=float, default=30.0, help="frames a second (default 30)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="its length (default 20)")
     parser.add_argument(
-        "--camera", type=int, nargs="?", const=0, metavar="N", help="count a real camera instead"
+        "--seed", type=int, default=0, metavar="N", help="random seed of the street (default: 0)"
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        default=30.0,
+        metavar="N",
+        help="frames per second, 1 to 240 (default: 30)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=20.0,
+        metavar="S",
+        help="length of the video, 5 to 600 (default: 20)",
+    )
+    parser.add_argument(
+        "--camera",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="N",
+        help="count camera number N (default: 0) instead, for --seconds",
     )
     parser.add_argument(
         "-o",
@@ -50,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("tallylens-demo"),
         metavar="DIR",
-        help="folder for the videos and the report (default tallylens-demo)",
+        help="output folder for videos and reports (default: tallylens-demo)",
     )
     add_json(parser)
 
@@ -83,11 +102,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _claim(folder: Path) -> None:
-    """Make the folder; one that holds anything but an earlier demo is left alone.
+    """Make the output folder; refuse one that holds anything but an earlier demo.
 
     Raises:
-        UsageError: it has other files in it.
-        InputError: it cannot be made or written to.
+        UsageError: it holds other files.
+        InputError: it cannot be created or written to.
     """
     from tallylens.demo.film import make_folder
     from tallylens.demo.model import float_model
@@ -95,10 +114,10 @@ def _claim(folder: Path) -> None:
 
     make_folder(folder)
     if not os.access(folder, os.W_OK):
-        raise InputError(folder, "the folder cannot be written to", "Choose another one with -o")
+        raise InputError(folder, "the folder is not writable", "Choose another one with -o")
     left = {path.name for path in folder.iterdir()}
     if left and not left & {float_model().name, "annotated.mp4"}:
-        raise UsageError(f"the folder {folder} has other files in it", "Choose another one with -o")
+        raise UsageError(f"the folder {folder} holds other files", "Choose another one with -o")
 
 
 def _count(scene: Scene, video: Path, options: argparse.Namespace) -> Report:
@@ -121,25 +140,25 @@ def _watch(
         progress = stack.enter_context(Progress("counting", total, "frames"))
 
         def frames() -> Iterator[FrameResult]:
-            for counted in counter.watch(source):
-                yield counted
-                if counted.frame.timestamp_ns >= seconds * 1e9:
+            for result in counter.watch(source):
+                yield result
+                if result.frame.timestamp_ns >= seconds * 1e9:
                     return
 
         try:
-            for counted in frames():
-                video.add(counted)
-                progress.update(counted.frame.index + 1)
+            for result in frames():
+                video.add(result)
+                progress.update(result.frame.index + 1)
         except KeyboardInterrupt:
             if not counter.frames:
                 raise
-            print("tallylens: interrupted; this is what was counted so far", file=sys.stderr)
+            print("tallylens: interrupted; these are the counts so far", file=sys.stderr)
             return counter.report(interrupted=True)
         return counter.report()
 
 
 def _write(report: Report, folder: Path) -> list[Path]:
-    """The report in every form; returns all files of the folder but the street itself."""
+    """Write the report in every format; returns the files written, with the annotated video."""
     from tallylens.edge_runtime.reports.formats import WRITERS, write_reports
 
     reports = [folder / f"report{ending}" for ending in WRITERS]
@@ -196,39 +215,39 @@ def _show(scene: Scene, report: Report, outcome: Outcome, options: argparse.Name
         previous = title
     console = Console()
     console.print(table)
-    word = "all counts are right" if outcome.right else f"off by {outcome.error} in all"
+    word = "all counts are correct" if outcome.right else f"{outcome.error} miscounted in total"
     speed = report.speed
     console.print(
         f"{report.frames} frames, {word}; {speed.fps:.0f} frames/s with {report.engine} "
-        f"(inference {speed.inference_ms:.1f} ms a frame)",
+        f"(inference {speed.inference_ms:.1f} ms per frame)",
         soft_wrap=True,
     )
     for warning in report.warnings:
         console.print(f"note: {warning}", soft_wrap=True, markup=False)
     annotated, figures = options.out / "annotated.mp4", options.out / "report.json"
-    print(f"Look at {annotated}; the figures are in {figures}.")
+    print(f"See {annotated}; the figures are in {figures}.")
     print("Next, try:")
     for command in _next_commands(scene, options.out):
         print(f"  {command}")
 
 
 def _next_commands(scene: Scene, folder: Path) -> list[str]:
-    """Three commands that work on what is here now."""
+    """Three commands that work on the files of this demo."""
     from tallylens.demo.counting import CONFIDENCE, IOU
 
     line = scene.line
     ends = f"{line.x1:g},{line.y1:g},{line.x2:g},{line.y2:g},{line.name}"
     street = shlex.quote(str(folder / "street.mp4"))
-    sure = f"--confidence {CONFIDENCE} --iou {IOU}"
+    thresholds = f"--confidence {CONFIDENCE} --iou {IOU}"
     return [
-        f"tallylens count {street} --model demo {sure} --line {ends}",
+        f"tallylens count {street} --model demo {thresholds} --line {ends}",
         f"tallylens benchmark --model demo --source {street}",
         "tallylens doctor",
     ]
 
 
 def _run_camera(options: argparse.Namespace) -> int:
-    """The camera's picture, with the official model where it is at hand."""
+    """Count a camera, with the official model if it is installed."""
     from tallylens.counter import Counter
     from tallylens.edge_runtime.sources import open_source
     from tallylens.exit_status import DONE, INTERRUPTED
@@ -257,7 +276,7 @@ def _camera_model() -> str:
     if store.model_path("yolov5n").is_file() and not missing(CONVERT_MODULES):
         return "yolov5n"
     print(
-        "note: the model that comes with tallylens knows drawn streets only. For real pictures: "
+        "note: the built-in model detects objects of the drawn street only. For a real camera: "
         "pip install 'tallylens[convert]' && tallylens models pull yolov5n",
         file=sys.stderr,
     )

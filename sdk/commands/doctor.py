@@ -1,4 +1,4 @@
-"""`tallylens doctor`: what this machine has and lacks."""
+"""`tallylens doctor`: what is installed on this machine, and what is missing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ SPEED_S = 2.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--no-speed", action="store_true", help=f"leave out the speed reading of {SPEED_S:g} s"
+        "--no-speed",
+        action="store_true",
+        help=f"omit the speed measurement, which takes {SPEED_S:g} s",
     )
     add_json(parser)
 
@@ -34,9 +36,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(document)
         return 0
     print(f"tallylens {document['tallylens']}, Python {document['python']}, {document['system']}")
-    print(
-        f"cores     {document['cores']}, of which this process may use {document['usable_cores']}"
-    )
+    print(f"cores     {document['cores']} ({document['usable_cores']} usable by this process)")
     for engine in document["engines"]:
         state = engine["version"] or "not installed"
         shown = f"engine    {engine['package']} {state} {' '.join(engine['providers'])}"
@@ -44,33 +44,32 @@ def run(options: argparse.Namespace) -> int:
     for name, found in document["packages"].items():
         print(f"package   {name} {found or 'not installed'}")
     for name, extra in document["extras"].items():
-        state = "is complete" if not extra["missing"] else f"lacks {', '.join(extra['missing'])}"
+        lacks = ", ".join(extra["missing"])
+        state = f"missing {lacks}" if lacks else "complete"
         print(f"extra     {name} {state}")
     for name in ("cache", "here"):
         folder = document[name]
-        print(
-            f"{name:<9} {folder['path']} ({'can' if folder['writable'] else 'cannot'} be written)"
-        )
+        print(f"{name:<9} {folder['path']} ({'' if folder['writable'] else 'not '}writable)")
     if document["speed"]:
         print(f"speed     {_shown(document['speed'])}")
     for remedy in document["remedies"]:
         print(f"fix       {remedy}")
     if not document["remedies"]:
-        print("all is well")
+        print("no problems found")
     return 0
 
 
 def _shown(speed: dict[str, Any]) -> str:
     height, width = speed["input"]
     return (
-        f"{speed['frames_per_s']:.0f} frames/s on one core: {speed['engine']} on the model "
-        f"{speed['model']} ({height}x{width}, int8), {speed['inference_ms']:.2f} ms a frame and "
-        f"{speed['host_ms']:.2f} ms around it"
+        f"{speed['frames_per_s']:.0f} frames/s on one core: {speed['engine']}, model "
+        f"{speed['model']} ({height}x{width}, int8), inference {speed['inference_ms']:.2f} ms, "
+        f"pre/post-processing {speed['host_ms']:.2f} ms per frame"
     )
 
 
 def examine(*, speed: bool) -> dict[str, Any]:
-    """Everything that `doctor --json` prints; without `speed` that part is None."""
+    """The document of `doctor --json`; its `speed` is None unless asked for."""
     from tallylens import store
     from tallylens.edge_runtime.detection.pipeline import usable_cores
     from tallylens.edge_runtime.engines import available_engines
@@ -84,7 +83,7 @@ def examine(*, speed: bool) -> dict[str, Any]:
     if not any(engine.version for engine in engines):
         remedies.append("pip install ai-edge-litert (no engine is installed)")
     if not cache["writable"]:
-        remedies.append(f"set {store.HOME_VARIABLE} to a folder that can be written")
+        remedies.append(f"set {store.HOME_VARIABLE} to a writable folder")
     return {
         "tallylens": __version__,
         "python": platform.python_version(),
@@ -117,13 +116,13 @@ def _installed(package: str) -> str | None:
 
 
 def _folder(path: Path) -> dict[str, Any]:
-    """Whether the folder, or the first parent that exists, can be written to."""
+    """The path, and whether it (or its first parent that exists) is writable."""
     existing = next(one for one in (path, *path.resolve().parents) if one.exists())
     return {"path": str(path), "writable": os.access(existing, os.W_OK)}
 
 
 def _speed() -> dict[str, Any]:
-    """A reading of SPEED_S with the model that comes along, on one core."""
+    """Measure the built-in model on one core for SPEED_S seconds."""
     import time
 
     from tallylens.demo.model import NAME as DEMO

@@ -1,31 +1,33 @@
-"""`tallylens eval`: how well a model finds what labels say."""
+"""`tallylens eval`: mAP of a model on labeled images."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from tallylens.commands.arguments import add_json, input_size, print_json
+from tallylens.commands.arguments import add_imgsz, add_json, print_json
 
 NAME = "eval"
-HELP = "Measure mAP on labelled images."
+HELP = "Measure mAP on labeled images."
 EXAMPLES = """examples:
   tallylens eval yolov5n-int8.tflite --images val/images --labels val/labels
 
-Labels are YOLO files: one STEM.txt an image, lines of `class cx cy w h` as fractions."""
+Labels are YOLO files: one STEM.txt per image, with lines of `class cx cy w h` as fractions."""
 
-# The settings under which mAP of YOLOv5 is reported everywhere.
+# The thresholds with which mAP of YOLOv5 is reported.
 CONFIDENCE = 0.001
 IOU = 0.6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help=".tflite, .onnx or .pt file, or a name in the model store")
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--labels", type=Path, required=True, metavar="DIR")
     parser.add_argument(
-        "--imgsz", type=input_size, metavar="N|HxW", help="model input, when it is converted here"
+        "--images", type=Path, required=True, metavar="DIR", help="folder of images"
     )
+    parser.add_argument(
+        "--labels", type=Path, required=True, metavar="DIR", help="folder of YOLO label files"
+    )
+    add_imgsz(parser)
     add_json(parser)
 
 

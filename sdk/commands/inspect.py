@@ -1,4 +1,4 @@
-"""`tallylens inspect`: what a model file says about itself."""
+"""`tallylens inspect`: the metadata of a model file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tallylens.commands.arguments import add_json, print_json
 
 NAME = "inspect"
-HELP = "Show what a model is: classes, input, heads, where it came from."
+HELP = "Show the classes, input, heads and origin of a model."
 EXAMPLES = """examples:
   tallylens inspect yolov5n-int8.tflite
   tallylens inspect yolov5n.pt --json"""
@@ -50,7 +50,7 @@ def _summary(document: dict[str, Any]) -> list[str]:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """The model's metadata, with its file, size and kind."""
+    """The document of `inspect --json`: the model's metadata, with its file, size and kind."""
     from tallylens.models import runs_as_it_is
 
     if path.is_dir():
@@ -69,12 +69,12 @@ def describe(path: Path) -> dict[str, Any]:
         need_converters("reading a checkpoint")
         from tallylens.converters.load import load
 
-        metadata, kind = load(path).metadata, "checkpoint, converted when it is used"
+        metadata, kind = load(path).metadata, "checkpoint, converted on first use"
     about: dict[str, Any] = json.loads(metadata.to_json())
     return {"file": str(path), "size_bytes": _size(path), "kind": kind} | about
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, or of all files of a package."""
+    """The size in bytes of a file, or of all files of a package."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())

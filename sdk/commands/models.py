@@ -1,4 +1,4 @@
-"""`tallylens models`: the model store."""
+"""`tallylens models`: list, download and locate models of the model store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from tallylens.commands.arguments import add_json, print_json
 
 NAME = "models"
-HELP = "List, fetch and find models in the store."
+HELP = "List, download and locate models of the model store."
 EXAMPLES = """examples:
   tallylens models list
   tallylens models pull yolov5n
@@ -18,9 +18,9 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|pull|path")
     for name, help_text in (
-        ("list", "models that can be fetched, and whether they are here"),
-        ("pull", "fetch an official checkpoint"),
-        ("path", "where a model is, or would be"),
+        ("list", "list the known models, and which of them are on this machine"),
+        ("pull", "download an official checkpoint"),
+        ("path", "print the path that a model has in the store"),
     ):
         action = actions.add_parser(name, help=help_text)
         if name != "list":
@@ -65,7 +65,7 @@ def _pull(options: argparse.Namespace) -> int:
     from tallylens import store
     from tallylens.terminal.progress import Progress
 
-    with Progress(f"fetching {options.name}", unit="bytes") as progress:
+    with Progress(f"downloading {options.name}", unit="bytes") as progress:
         path = store.pull(options.name, progress.update)
     licence = store.RELEASES[options.name].licence
     if options.json:

@@ -1,4 +1,4 @@
-"""`tallylens serve`: the model behind a websocket, for devices that are too small for it."""
+"""`tallylens serve`: serve a model over a websocket to devices that are too small for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tallylens.cloud_fallback.server.run import Address, Server
 
 NAME = "serve"
-HELP = "Serve a model to devices over a secured websocket."
+HELP = "Serve a model to devices over a secure websocket."
 EXAMPLES = """examples:
   tallylens serve --model yolov5m.onnx --dev
   tallylens serve --new-key "front door" --keys keys.toml
@@ -21,48 +21,77 @@ EXAMPLES = """examples:
       --tls-cert cert.pem --tls-key key.pem
   tallylens serve --model yolov5m.onnx --ray --replicas 2,4 --gpus 1 --keys keys.toml
 
---dev makes a certificate authority and a key, listens on this machine only, and prints the one
-line that a client needs."""
+--dev makes a development CA and a key, listens on this machine only, and prints the command that
+a client runs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model", default="yolov5n", help=".onnx, .tflite or .pt file, or a name in the store"
+        "--model",
+        default="yolov5n",
+        help="model file (.onnx, .tflite, .pt), or a name in the model store (default: yolov5n)",
     )
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="default: 127.0.0.1")
-    parser.add_argument("--port", type=_port, default=8443, metavar="P", help="default: 8443")
-    parser.add_argument("--keys", type=Path, metavar="FILE", help="who may connect (TOML)")
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM)")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM)")
     parser.add_argument(
-        "--token-secret", type=Path, metavar="FILE", help="signs tokens that outlive a restart"
+        "--host", default="127.0.0.1", metavar="H", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8443,
+        metavar="P",
+        help="port; 0 takes a free one (default: 8443)",
+    )
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys of the clients (TOML)")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM)")
+    parser.add_argument(
+        "--tls-key", type=Path, metavar="FILE", help="private key of --tls-cert (PEM)"
+    )
+    parser.add_argument(
+        "--token-secret",
+        type=Path,
+        metavar="FILE",
+        help="secret that signs tokens, so that they survive restarts",
     )
     parser.add_argument(
         "--origin",
         action="append",
         default=[],
         metavar="https://...",
-        help="web pages of this origin may connect, with a ticket",
-    )
-    parser.add_argument("--dev", action="store_true", help="try it on this machine")
-    parser.add_argument("--new-key", metavar="NAME", help="add a key to --keys, print it, and end")
-    parser.add_argument("--ray", action="store_true", help="many processes and machines: Ray Serve")
-    parser.add_argument(
-        "--replicas", type=_replicas, metavar="N,M", help="of sockets and of the model, with --ray"
+        help="allow web pages of this origin to connect, with a ticket; may be repeated",
     )
     parser.add_argument(
-        "--gpus", type=above_zero, metavar="X", help="for each replica of the model, with --ray"
+        "--dev",
+        action="store_true",
+        help="development mode: own keys and certificates, this machine only",
     )
-    parser.add_argument("--lanes", type=positive, metavar="N", help="default: one a core")
+    parser.add_argument("--new-key", metavar="NAME", help="add a key to --keys, print it and exit")
     parser.add_argument(
-        "--log", choices=("debug", "info", "warning"), default="info", help="default: info"
+        "--ray", action="store_true", help="serve from many processes and machines with Ray"
+    )
+    parser.add_argument(
+        "--replicas",
+        type=_replicas,
+        metavar="N,M",
+        help="Ray replicas: N websocket ingress, M detector (default: 2,2)",
+    )
+    parser.add_argument(
+        "--gpus", type=above_zero, metavar="X", help="GPUs per detector replica, with --ray"
+    )
+    parser.add_argument(
+        "--lanes", type=positive, metavar="N", help="model instances (default: one per core)"
+    )
+    parser.add_argument(
+        "--log",
+        choices=("debug", "info", "warning"),
+        default="info",
+        help="minimum level of log messages (default: info)",
     )
 
 
 def _replicas(text: str) -> tuple[int, int]:
     parts = text.split(",")
     if len(parts) != 2 or not all(one.isascii() and one.isdigit() and int(one) for one in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers like 2,4")
+        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers above 0, such as 2,4")
     return int(parts[0]), int(parts[1])
 
 
@@ -95,30 +124,30 @@ def _check(options: argparse.Namespace) -> None:
 
     given = options.keys or options.tls_cert or options.tls_key
     if options.dev and given:
-        raise UsageError("--dev makes its own keys and certificates", "Leave the others away")
-    if not options.dev and options.keys is None:
         raise UsageError(
-            "there are no keys", "Make one with --new-key NAME --keys FILE, or try --dev"
+            "--dev makes its own keys and certificates", "Omit --keys, --tls-cert and --tls-key"
         )
+    if not options.dev and options.keys is None:
+        raise UsageError("no API keys", "Create one with --new-key NAME --keys FILE, or try --dev")
     if options.dev and options.ray:
-        raise UsageError("--dev tries one process", "Leave --dev or --ray away")
+        raise UsageError("--dev excludes --ray", "Omit one of them")
     if not options.ray and (options.replicas or options.gpus):
-        raise UsageError("--replicas and --gpus are for --ray", "Add --ray, or leave them away")
+        raise UsageError("--replicas and --gpus need --ray", "Add --ray, or omit them")
     if options.ray and options.lanes:
-        raise UsageError("--lanes is for one process", "Give --replicas with --ray")
+        raise UsageError("--ray excludes --lanes", "Use --replicas with --ray")
 
 
 def _add_key(options: argparse.Namespace) -> int:
-    """Append to the file; the key itself is shown once and kept nowhere."""
+    """Append a new key's hash to the key file and print the key, which is stored nowhere."""
     from tallylens.cloud_fallback.server.dev_certificates import write_secret
     from tallylens.cloud_fallback.server.keys import KeyFile, entry, new_key
     from tallylens.edge_runtime.errors import UsageError
 
     name = options.new_key
     if options.keys is None:
-        raise UsageError("there is no file for the key", "Give --keys FILE")
+        raise UsageError("--new-key needs a key file", "Add --keys FILE")
     if not name.isprintable() or '"' in name or "\\" in name or not 0 < len(name) <= 100:
-        raise UsageError("such a name does not fit the file", "Use letters, digits and spaces")
+        raise UsageError("--new-key: invalid name", "Use 1 to 100 letters, digits and spaces")
     before = b""
     if options.keys.exists():
         KeyFile(options.keys)
@@ -126,7 +155,7 @@ def _add_key(options: argparse.Namespace) -> int:
     key = new_key()
     write_secret(options.keys, before + entry(name, key).encode())
     print(key)
-    print(f"tallylens: this key is shown once; {options.keys} holds its hash", file=sys.stderr)
+    print(f"tallylens: this key is shown only once; {options.keys} holds its hash", file=sys.stderr)
     return 0
 
 
@@ -151,7 +180,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def _serve_on_ray(options: argparse.Namespace) -> None:
-    """Deploy, and take everything down at a signal."""
+    """Deploy on Ray, and shut down at SIGINT or SIGTERM."""
     import secrets
     import signal
     import threading
@@ -164,12 +193,12 @@ def _serve_on_ray(options: argparse.Namespace) -> None:
 
     address = _address(options)
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
-    plan = ClusterConfig(
+    config = ClusterConfig(
         model.resolve(),
         options.keys.resolve(),
         address,
         tuple(options.origin),
-        # One for all replicas: a token that one signs, another reads.
+        # One secret for all replicas: a token that one signs is checked by another.
         _token_secret(options) or secrets.token_bytes(32),
         options.replicas or (2, 2),
         gpus=options.gpus or 0.0,
@@ -177,7 +206,7 @@ def _serve_on_ray(options: argparse.Namespace) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    deploy(plan)
+    deploy(config)
     print(f"tallylens: listening on port {address.port}", file=sys.stderr, flush=True)
     ended.wait()
     shutdown()
@@ -188,13 +217,13 @@ def _token_secret(options: argparse.Namespace) -> bytes | None:
 
 
 def _prepare_development(options: argparse.Namespace, folder: Path) -> str:
-    """An authority, a key, and the line to copy."""
+    """Make a development CA and a key; returns the command that a client runs."""
     from tallylens.cloud_fallback.server.dev_certificates import make_dev_certificates
     from tallylens.cloud_fallback.server.keys import SCOPES, entry, new_key
     from tallylens.edge_runtime.errors import UsageError
 
     if options.host not in ("127.0.0.1", "localhost", "::1"):
-        raise UsageError("--dev listens on this machine only", "Leave --host away")
+        raise UsageError("--dev listens on this machine only", "Omit --host")
     ca, options.tls_cert, options.tls_key = make_dev_certificates(folder)
     key, options.keys = new_key(), folder / "keys.toml"
     options.keys.write_text(entry("development", key, SCOPES))

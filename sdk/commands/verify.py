@@ -1,4 +1,4 @@
-"""`tallylens verify`: does a converted model still see what the original sees?"""
+"""`tallylens verify`: compare the detections of a converted model with the original's."""
 
 from __future__ import annotations
 
@@ -15,26 +15,30 @@ if TYPE_CHECKING:
     from tallylens.converters.evaluation.verify import Verification
 
 NAME = "verify"
-HELP = "Compare a converted model with the original on images."
+HELP = "Compare the detections of a converted model with those of the original."
 EXAMPLES = """examples:
   tallylens verify yolov5n-int8.mlpackage --against yolov5n.pt --images val/images
   tallylens verify yolov5n-int8.tflite --against yolov5n.pt --images val/images --labels val/labels
 
-Core ML packages are run from their files, op by op, where there is no Core ML."""
+Without Core ML on this machine, Core ML packages are evaluated op by op, which is slow."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help=".mlpackage, .tflite, .onnx or .pt file")
     parser.add_argument(
-        "--against", required=True, metavar="REFERENCE", help="what it was converted from"
+        "--against", required=True, metavar="REFERENCE", help="model that it was converted from"
     )
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--labels", type=Path, metavar="DIR", help="YOLO label files, for mAP")
+    parser.add_argument(
+        "--images", type=Path, required=True, metavar="DIR", help="folder of images"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="DIR", help="YOLO label files, to measure mAP"
+    )
     parser.add_argument(
         "--min-agreement",
         type=fraction,
         metavar="FRACTION",
-        help="exit with status 3 where fewer detections agree, such as 0.95",
+        help="minimum detection agreement, such as 0.95; below it the exit status is 3",
     )
     add_json(parser)
 
@@ -65,8 +69,8 @@ def run(options: argparse.Namespace) -> int:
     agreement = result.detections.agreement
     if options.min_agreement is not None and agreement < options.min_agreement:
         print(
-            f"tallylens: {options.model}: agreement {agreement:.4f} is below "
-            f"{options.min_agreement}. Convert with a milder setting, or with more images.",
+            f"tallylens: {options.model}: detection agreement {agreement:.4f} is below "
+            f"{options.min_agreement}. Prune or quantize less, or calibrate with more images.",
             file=sys.stderr,
         )
         return InputError.exit_status
@@ -76,16 +80,16 @@ def run(options: argparse.Namespace) -> int:
 def _show(result: Verification) -> None:
     found = result.detections
     print(f"images      {result.images}")
-    print(f"engines     {result.engine} against {result.reference_engine}")
+    print(f"engines     {result.engine}, reference {result.reference_engine}")
     for head in result.heads:
-        print(f"{head.name:<11} error {head.max_abs:.4f} at most, {head.mean_abs:.5f} on average")
+        print(f"{head.name:<11} error {head.max_abs:.4f} maximum, {head.mean_abs:.5f} mean")
     print(
         f"agreement   {found.agreement:.4f} ({found.matched} of {found.reference} detections of "
         f"the reference, {found.model} of the model)"
     )
     if result.model_precision and result.reference_precision:
         ours, theirs = result.model_precision, result.reference_precision
-        print(f"mAP@0.5:0.95 {ours.map50_95:.4f} against {theirs.map50_95:.4f}")
-        print(f"mAP@0.5      {ours.map50:.4f} against {theirs.map50:.4f}")
+        print(f"mAP@0.5:0.95 {ours.map50_95:.4f}, reference {theirs.map50_95:.4f}")
+        print(f"mAP@0.5      {ours.map50:.4f}, reference {theirs.map50:.4f}")
     for warning in result.warnings:
         print(f"note: {warning}")
