@@ -20,10 +20,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tallylens.built_in import DEMO, DEMO_FLOAT
 from tallylens.converters.evaluation.evaluate import evaluate
 from tallylens.demo.counting import demo_counter
 from tallylens.demo.film import film
-from tallylens.demo.model import demo_model, float_model
 from tallylens.demo.outcome import Outcome, compare
 from tallylens.demo.scene import Scene
 from tallylens.demo.source import open_scene
@@ -75,7 +75,7 @@ def precision(frames: int) -> dict[str, Any]:
         for seed in range(FIRST_MEASURED, FIRST_MEASURED + frames):
             scene = Scene(seed)
             stills.save(f"scene{seed}", scene.frame(seed * 7919 % scene.frames))
-        return {path.suffix[1:]: _precision(path, stills) for path in (demo_model(), float_model())}
+        return {path.suffix[1:]: _precision(path, stills) for path in (DEMO.path, DEMO_FLOAT)}
 
 
 def _precision(model: Path, stills: Stills) -> dict[str, Any]:

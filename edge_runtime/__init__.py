@@ -1,1 +1,4 @@
-"""The ground floor: engines, sources, the counting core, and the types and errors of all rooms."""
+"""The base layer that runs on devices: engines, sources, detection, counting and reports.
+
+It depends on no converter, no network service and no command line.
+"""

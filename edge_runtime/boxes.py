@@ -8,7 +8,7 @@ from .types import FloatArray
 
 
 def box_iou(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Intersection over union of each box of one set with each of another.
+    """IoU of each box of one set with each box of another.
 
     Args:
         first: (n, 4) boxes, xyxy in any one unit.

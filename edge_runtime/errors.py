@@ -1,23 +1,23 @@
-"""The exception tree of tallylens, one place for every room.
+"""The exceptions of tallylens, in one tree.
 
     TallyLensError                 exit status 1
-    ├── UsageError                 2   the call itself is wrong
+    ├── UsageError                 2   an argument is invalid
     ├── InputError                 3   a file, stream or message cannot be used
     │   ├── ModelError                 not a model that tallylens can run
-    │   │   ├── UnsafeModelError       the file asks for more than data
-    │   │   └── UnsupportedModelError  a sound file of another kind
-    │   ├── RejectedError              what was made of the source is too far from it
+    │   │   ├── UnsafeModelError       the file requests more than data
+    │   │   └── UnsupportedModelError  a valid file of an unsupported kind
+    │   ├── RejectedError              a converted model differs too much from its source
     │   ├── SourceError                no frames can be read
-    │   ├── StateError                 a saved count cannot be gone on with
-    │   ├── TimestampError             time did not move forward
-    │   └── ProtocolError              the other end of a connection said what it may not
+    │   ├── StateError                 a saved count cannot be resumed
+    │   ├── TimestampError             a timestamp does not increase
+    │   └── ProtocolError              an invalid message from the peer
     ├── UnavailableError           4   this machine lacks something
     │   ├── MissingExtraError          an optional package
-    │   ├── NetworkError               a download did not go through
+    │   ├── NetworkError               a download failed
     │   └── CloudError                 the server cannot be reached, or refuses
-    └── CoreError                  1   the native core reported a fault of ours
+    └── CoreError                  1   the native core reported a bug of tallylens
 
-Every error carries its data as attributes and says what was wrong and what to do.
+Every error carries its data as attributes; its message names the cause and the remedy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import os
 
 
 class TallyLensError(Exception):
-    """What went wrong (`problem`) and what to do about it (`remedy`)."""
+    """Base of all errors: the cause (`problem`) and what to do about it (`remedy`)."""
 
     exit_status = 1
 
@@ -37,11 +37,11 @@ class TallyLensError(Exception):
 
 
 class TallyLensWarning(UserWarning):
-    """Something was left out or may go wrong; the work goes on."""
+    """Base of all warnings: something was skipped or may go wrong; the work continues."""
 
 
 class UsageError(TallyLensError):
-    """An argument makes no sense, whatever the files hold."""
+    """An argument is invalid, whatever the content of files."""
 
     exit_status = 2
 
@@ -57,48 +57,51 @@ class InputError(TallyLensError):
 
 
 class ModelError(InputError):
-    """The file is no model that tallylens can read, or a damaged one."""
+    """The file is damaged, or not a model that tallylens can read."""
 
 
 class UnsafeModelError(ModelError):
-    """The file asks for code to be run, or for more than a model needs; nothing of it was done."""
+    """The file asks to run code, or for more than a model needs; nothing of it was executed."""
 
 
 class UnsupportedModelError(ModelError):
-    """The file is sound, but of an architecture or format that tallylens does not handle."""
+    """The file is valid, but of an architecture or format that tallylens does not support."""
 
 
 class RejectedError(InputError):
-    """`path` was made, but only `agreement` of its detections agree with the source's."""
+    """`path` was written, but only the fraction `agreement` of its detections matches its source.
+
+    `wanted` is the minimum that was asked for.
+    """
 
     def __init__(self, path: str | os.PathLike[str], agreement: float, wanted: float) -> None:
         self.agreement = agreement
         self.wanted = wanted
         super().__init__(
             path,
-            f"agrees with its source on {agreement:.3f} of the detections, less than {wanted:g}; "
-            "it is kept under the name .rejected",
-            "Give images from the camera's view, prune less or recover longer, or accept it with "
+            f"detection agreement with its source is {agreement:.3f}, below the minimum of "
+            f"{wanted:g}; the file is kept under the name .rejected",
+            "Use images from the camera's view, prune less or recover longer, or accept it with "
             f"--min-agreement {_just_below(agreement):g}",
         )
 
 
-def _just_below(share: float) -> float:
-    return int(100 * share) / 100
+def _just_below(fraction: float) -> float:
+    return int(100 * fraction) / 100
 
 
 class SourceError(InputError):
-    """No frames can be read from the source, or no longer."""
+    """No frames can be read from the source, at first or from some frame on."""
 
 
 class StateError(InputError):
-    """What was saved of a count is damaged, or of another count."""
+    """A saved count is damaged, or was saved by another count."""
 
     def __init__(self, problem: str, path: str | os.PathLike[str] = "saved state") -> None:
         super().__init__(
             path,
-            f"the count cannot go on from it: {problem}",
-            "Count from the beginning, or use the state of the same source, options and places",
+            f"the count cannot be resumed: {problem}",
+            "Start over with a new state file, or resume with the same source, options and regions",
         )
 
 
@@ -111,25 +114,25 @@ class TimestampError(InputError):
         super().__init__(
             "frame",
             f"timestamp {timestamp_ns} ns is not later than the previous frame's {previous_ns} ns",
-            "Give frames in capture order, each with its own timestamp",
+            "Pass frames in capture order, each with its own timestamp",
         )
 
 
 class ProtocolError(InputError):
-    """A message that the protocol of docs/protocol.md does not know; nothing of it was done."""
+    """A message that is invalid by docs/protocol.md; it was not acted on."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__("message", problem, "Follow docs/protocol.md, or update the older end")
+        super().__init__("message", problem, "Follow docs/protocol.md, or update the older peer")
 
 
 class UnavailableError(TallyLensError):
-    """This machine lacks what the call needs."""
+    """This machine lacks something that the call needs."""
 
     exit_status = 4
 
 
 class MissingExtraError(UnavailableError):
-    """The optional `package` is not installed; `extra` of tallylens brings it."""
+    """The optional `package` is not installed; the extra `extra` of tallylens installs it."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package = package
@@ -141,7 +144,7 @@ class MissingExtraError(UnavailableError):
 
 
 class NetworkError(UnavailableError):
-    """`url` could not be fetched."""
+    """`url` could not be downloaded."""
 
     def __init__(self, url: str, problem: str, remedy: str) -> None:
         self.url = url
@@ -149,7 +152,7 @@ class NetworkError(UnavailableError):
 
 
 class CloudError(UnavailableError):
-    """The server at `url` cannot be reached, or refuses; counting can go on without it."""
+    """The server at `url` cannot be reached, or refuses; counting can continue without it."""
 
     def __init__(self, url: str, problem: str, remedy: str) -> None:
         self.url = url
@@ -157,12 +160,12 @@ class CloudError(UnavailableError):
 
 
 class CoreError(TallyLensError):
-    """The native core returned `status`; a fault of tallylens, not of the input."""
+    """The native core returned `status`, which is a bug of tallylens, not a fault of the input."""
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
         self.message = message
         super().__init__(
             f"the counting core failed ({message}, status {status})",
-            "Please report it with the command that led here",
+            "Please report it with the command that caused it",
         )

@@ -1,4 +1,4 @@
-"""Files: atomic writes of one or many, and the SHA-256 of a file."""
+"""Atomic writes of files and folders, and the SHA-256 of a file."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from .errors import InputError, TallyLensError, UnavailableError
 
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
-
 Folder = Mapping[str, bytes]
-"""The files of a folder, by their paths inside it with / between the parts."""
+"""The files of a folder: {path inside it, with / as separator: content}."""
 
 
 def write_all(contents: Mapping[Path, bytes | Folder]) -> None:
-    """Write every file and folder, or none: stage each beside its target, then move all into place.
+    """Write all files and folders, or none: stage each beside its target, then move all into place.
 
-    Parent folders are made as needed. Whatever interrupts the staging (an error, Ctrl-C, a full
-    disk), nothing staged stays behind and no target has changed. A folder takes the place of an
-    older one only where that holds no file that the new one does not hold.
+    Parent folders are created as needed. If staging is interrupted (an error, Ctrl-C, a full
+    disk), no staged file is left behind and no target has changed. A folder replaces an existing
+    one only if that holds no other files.
 
     Raises:
         UnavailableError: the disk is full.
-        InputError: a folder cannot be made or written to, or a folder is in the way.
+        InputError: a folder cannot be created or written to, or is where a file should be.
     """
     staged: dict[Path, Path] = {}
     try:
@@ -55,7 +54,7 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(
-            path, error.strerror or "it cannot be read", "Check the path and its permissions"
+            path, error.strerror or "cannot be read", "Check the path and its permissions"
         ) from error
 
 
@@ -66,7 +65,7 @@ def _beside(target: Path) -> Path:
 def _stage(target: Path, temporary: Path, content: bytes | Folder) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _refuse_what_is_in_the_way(target, content)
+        _refuse_conflict(target, content)
         if isinstance(content, bytes):
             _write(temporary, content)
             return
@@ -77,8 +76,8 @@ def _stage(target: Path, temporary: Path, content: bytes | Folder) -> None:
         raise _explain(target, error) from error
 
 
-def _refuse_what_is_in_the_way(target: Path, content: bytes | Folder) -> None:
-    """Moving would fail later, after other files have been moved, or destroy what is there."""
+def _refuse_conflict(target: Path, content: bytes | Folder) -> None:
+    """Refuse a target that a later move would fail on, after others were moved, or destroy."""
     if isinstance(content, bytes):
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
@@ -88,7 +87,7 @@ def _refuse_what_is_in_the_way(target: Path, content: bytes | Folder) -> None:
         for path in target.rglob("*"):
             inside = PurePosixPath(path.relative_to(target).as_posix())
             if path.is_symlink() or (not path.is_dir() and str(inside) not in content):
-                raise FileExistsError(errno.EEXIST, f"a folder with other files ({inside})")
+                raise FileExistsError(errno.EEXIST, f"the folder holds other files ({inside})")
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -109,7 +108,7 @@ def _move(temporary: Path, target: Path) -> None:
 
 
 def _swap(temporary: Path, target: Path) -> None:
-    """A folder cannot be moved onto another: the old one steps aside first."""
+    """Replace a folder: the old one is renamed first, because no move overwrites a folder."""
     old = _beside(target)
     target.replace(old)
     try:
@@ -131,11 +130,11 @@ def _remove(path: Path) -> None:
 def _explain(target: Path, error: OSError) -> TallyLensError:
     if error.errno in _NO_SPACE:
         return UnavailableError(
-            f"{target} could not be written: the disk is full",
+            f"{target} cannot be written: the disk is full",
             "Free some space or choose another folder; nothing was changed",
         )
     return InputError(
         target,
         f"the file cannot be written ({error.strerror or error})",
-        "Choose an output folder that you can write to",
+        "Choose a writable output folder",
     )

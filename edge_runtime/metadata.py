@@ -1,4 +1,4 @@
-"""What a model file says about itself: one JSON document inside every artefact.
+"""The metadata of a model file: one JSON document inside every artifact.
 
 The key is `tallylens` in ONNX `metadata_props`, in the TFLite `metadata` table and in Core ML's
 user-defined metadata. The document comes from an untrusted file, so it is bounded before it is
@@ -26,10 +26,13 @@ MAX_ANCHORS = 16
 Layout = Literal["NCHW", "NHWC"]
 Quantization = Literal["none", "fp16", "int8"]
 
+# Fields whose keys in the document are spelled otherwise; files of format version 1 keep them.
+_KEYS = {"color_order": "colour_order", "weights_license": "weights_licence"}
+
 
 @dataclass(frozen=True)
 class PassRecord:
-    """One step applied on the way from the source to this file, with what it measured."""
+    """One pass applied between the source and this file, with its measured effect."""
 
     name: str
     effect: Mapping[str, float | int | str]
@@ -37,7 +40,7 @@ class PassRecord:
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """Everything needed to run the model that is not in its graph.
+    """Everything outside the graph that running the model needs.
 
     `anchors[i][a]` is the (width, height) of anchor `a` of head `i` in input pixels, `strides[i]`
     the cell size of head `i` in input pixels, `head_names[i]` its output's name. `input_size` is
@@ -51,27 +54,28 @@ class ModelMetadata:
     anchors: tuple[tuple[tuple[float, float], ...], ...]
     head_names: tuple[str, ...]
     layout: Layout = "NCHW"
-    colour_order: str = "RGB"
+    color_order: str = "RGB"
     quantization: Quantization = "none"
     source_name: str = ""
     source_sha256: str = ""
-    weights_licence: str = ""
+    weights_license: str = ""
     passes: tuple[PassRecord, ...] = ()
     format_version: int = FORMAT_VERSION
 
     @property
     def num_classes(self) -> int:
-        """How many classes the heads tell apart."""
+        """The number of classes."""
         return len(self.class_names)
 
     def with_pass(self, name: str, **effect: float | int | str) -> ModelMetadata:
-        """The same metadata with one more applied pass."""
+        """A copy with one more applied pass."""
         return replace(self, passes=(*self.passes, PassRecord(name, effect)))
 
     def to_json(self) -> str:
-        """The document as written into artefacts: compact, keys sorted, so that bytes repeat."""
+        """The document as written into artifacts: compact, sorted keys, so that bytes repeat."""
+        document = {_KEYS.get(name, name): value for name, value in asdict(self).items()}
         return json.dumps(
-            asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+            document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         )
 
     @classmethod
@@ -101,7 +105,7 @@ def _parse(document: dict[str, Any], path: str) -> ModelMetadata:
     if version != FORMAT_VERSION:
         raise ModelError(
             path,
-            f"its metadata has format version {version!r:.20}, this tallylens reads "
+            f"unsupported metadata format version {version!r:.20}; this tallylens reads version "
             f"{FORMAT_VERSION}",
             "Update tallylens, or convert the original checkpoint again",
         )
@@ -116,18 +120,18 @@ def _parse(document: dict[str, Any], path: str) -> ModelMetadata:
             ),
             head_names=tuple(_text(name, 200) for name in _list(document["head_names"])),
             layout=document["layout"],
-            colour_order=document["colour_order"],
+            color_order=document["colour_order"],
             quantization=document["quantization"],
             source_name=_text(document["source_name"], 1000),
             source_sha256=_text(document["source_sha256"], 64),
-            weights_licence=_text(document["weights_licence"], 1000),
+            weights_license=_text(document["weights_licence"], 1000),
             passes=tuple(
                 PassRecord(_text(record["name"], 200), _effect(record["effect"]))
                 for record in _list(document["passes"])
             ),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _bad(path, "a field of the metadata is missing or of the wrong kind") from error
+        raise _bad(path, "a field of the metadata is missing or has the wrong type") from error
     problem = _first_problem(metadata)
     if problem:
         raise _bad(path, f"the metadata is inconsistent: {problem}")
@@ -137,7 +141,7 @@ def _parse(document: dict[str, Any], path: str) -> ModelMetadata:
 def _text(value: object, limit: int) -> str:
     if not isinstance(value, str) or len(value) > limit:
         raise ValueError("text expected")
-    value.encode()  # JSON can spell half a character, which no file or terminal takes
+    value.encode()  # JSON can hold a lone surrogate, which cannot be written anywhere
     return value
 
 
@@ -177,15 +181,21 @@ def _figure(value: object) -> float | int | str:
 
 
 def _first_problem(metadata: ModelMetadata) -> str | None:
-    """The first broken rule in words, or None."""
+    """The first rule that the metadata breaks, in words, or None."""
     heads = len(metadata.head_names)
     largest = max(metadata.strides, default=1)
     rules = (
         (1 <= metadata.num_classes <= MAX_CLASSES, f"1 to {MAX_CLASSES} classes"),
         (1 <= heads <= MAX_HEADS, f"1 to {MAX_HEADS} heads"),
-        (len(metadata.strides) == heads == len(metadata.anchors), "one stride and anchors a head"),
+        (
+            len(metadata.strides) == heads == len(metadata.anchors),
+            "one stride and one list of anchors per head",
+        ),
         (all(1 <= stride <= 1024 for stride in metadata.strides), "strides of 1 to 1024"),
-        (all(1 <= len(head) <= MAX_ANCHORS for head in metadata.anchors), "1 to 16 anchors a head"),
+        (
+            all(1 <= len(head) <= MAX_ANCHORS for head in metadata.anchors),
+            f"1 to {MAX_ANCHORS} anchors per head",
+        ),
         (
             all(math.isfinite(v) and v > 0 for head in metadata.anchors for p in head for v in p),
             "anchors above zero",
@@ -195,10 +205,10 @@ def _first_problem(metadata: ModelMetadata) -> str | None:
                 1 <= side <= MAX_INPUT_SIDE and side % max(largest, 1) == 0
                 for side in metadata.input_size
             ),
-            f"an input of whole strides up to {MAX_INPUT_SIDE} pixels",
+            f"an input size in multiples of the largest stride, up to {MAX_INPUT_SIDE} pixels",
         ),
         (metadata.layout in ("NCHW", "NHWC"), "layout NCHW or NHWC"),
-        (metadata.colour_order == "RGB", "colour order RGB"),
+        (metadata.color_order == "RGB", "color order RGB"),
         (metadata.quantization in ("none", "fp16", "int8"), "quantization none, fp16 or int8"),
     )
     return next((f"expected {text}" for holds, text in rules if not holds), None)

@@ -1,4 +1,4 @@
-"""No file is written over one that is read, or that something else is written to."""
+"""Checks that an output does not overwrite an input or another output."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from .errors import UsageError
 
 
 def check_apart(read: Mapping[str, str | os.PathLike[str]], written: Iterable[Path | None]) -> None:
-    """Compare files that are read, by what they are, with those to be written.
+    """Refuse outputs that are the same file as an input or as another output.
 
-    None and `-` are no files.
+    Args:
+        read: {what the file is, such as "source": path}.
+        written: output paths; None and `-` (standard output) are ignored.
 
     Raises:
-        UsageError: one is given twice.
+        UsageError: a file is given twice.
     """
     taken = {_identity(path): f"the {what} itself" for what, path in read.items()}
     for path in written:
         if path is None or path == Path("-"):
             continue
-        place = _identity(path)
-        if place in taken:
-            raise UsageError(f"{path} is {taken[place]}", "Give the output another name")
-        taken[place] = "written twice"
+        file = _identity(path)
+        if file in taken:
+            raise UsageError(f"{path} is {taken[file]}", "Give the output another name")
+        taken[file] = "written twice"
 
 
 def _identity(path: str | os.PathLike[str]) -> object:
-    """The same for all names of a file, whether or not it exists."""
+    """A key that is equal for all paths of one file, whether or not it exists."""
     try:
         status = Path(path).stat()
     except (OSError, ValueError):

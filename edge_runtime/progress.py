@@ -1,4 +1,4 @@
-"""How long-running work reports its progress."""
+"""The type of callbacks that report the progress of long-running work."""
 
 from __future__ import annotations
 

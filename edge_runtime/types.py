@@ -1,4 +1,4 @@
-"""The values that pass from stage to stage.
+"""The data types that pass from stage to stage: frames, detections, tracks, regions, events.
 
 Boxes are `xyxy`: float32 left, top, right, bottom in pixels of the source frame as it is shown
 (after rotation), origin in the top left corner, y down. Times are capture times in nanoseconds.
@@ -24,9 +24,13 @@ EventKind = Literal["confirmed", "crossed_in", "crossed_out", "entered", "left",
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture, (height, width, 3) uint8 BGR, and when it was taken.
+    """One frame of a source, with its capture time.
 
-    `arrived_ns` is when a live picture came in, by this machine's monotonic clock; else 0.
+    Attributes:
+        image: (height, width, 3) uint8 BGR.
+        timestamp_ns: capture time in nanoseconds from any origin.
+        index: number of the frame in its source, from 0.
+        arrived_ns: arrival of a live frame by this machine's monotonic clock; else 0.
     """
 
     image: Image
@@ -37,7 +41,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Detections:
-    """`xyxy` (n, 4) float32, `confidence` (n,) float32 in 0..1, `class_id` (n,) int32."""
+    """The objects that were detected in one frame.
+
+    Attributes:
+        xyxy: (n, 4) float32 boxes.
+        confidence: (n,) float32 in 0..1.
+        class_id: (n,) int32.
+    """
 
     xyxy: FloatArray
     confidence: FloatArray
@@ -54,9 +64,11 @@ class Detections:
 
 @dataclass(frozen=True)
 class Tracks(Detections):
-    """Detections with `track_id` (n,) int64, stable over the object's life; confirmed ones only.
+    """The confirmed tracks of one frame.
 
-    `class_id` is the vote of the track's life, not of this frame.
+    Attributes:
+        class_id: (n,) int32, by confidence-weighted majority vote over the track so far.
+        track_id: (n,) int64, the same for an object from frame to frame.
     """
 
     track_id: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -66,9 +78,14 @@ class Tracks(Detections):
 class Line:
     """A counting line from (x1, y1) to (x2, y2), pixels or, when all are <= 1, fractions.
 
-    `in` is from the walker's left to the walker's right, y down: a line drawn from left to right
-    counts downward movement as `in`. `in_name` and `out_name` are what reports and events call the
-    two ways. `extend` counts beyond the ends too.
+    `in` is the direction from left to right when facing from start to end, y down: a line drawn
+    from left to right counts downward movement as `in`.
+
+    Attributes:
+        name: name in reports; empty for `line 1`, `line 2`, ...
+        in_name: name of the direction `in` in reports and events.
+        out_name: name of the direction `out`.
+        extend: also count crossings beyond the ends of the line.
     """
 
     x1: float
@@ -85,7 +102,10 @@ class Line:
 class Zone:
     """A polygon of at least three (x, y) corners, pixels or, when all are <= 1, fractions.
 
-    Who stays for less than `min_dwell_s` seconds is not counted as entered.
+    Attributes:
+        points: the corners, in order.
+        name: name in reports; empty for `zone 1`, `zone 2`, ...
+        min_dwell_s: minimum dwell time; shorter visits are not counted as entered.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -95,10 +115,19 @@ class Zone:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that changed a total: what, who, when and where (anchor point in pixels).
+    """A change of a total.
 
-    `place` is the line's or zone's index, -1 where the event belongs to none. `dwell_s` of `left`
-    is how long the object stayed.
+    Attributes:
+        kind: what happened.
+        timestamp_ns: capture time of the frame.
+        track_id: the object.
+        class_id: its class.
+        previous_class_id: its class before, for `reclassified`; else -1.
+        place: index of the line or zone; -1 for events without one.
+        x, y: anchor point of the object in pixels.
+        confidence: of the detection, 0..1.
+        age_s: time since the track's first detection.
+        dwell_s: dwell time of the visit, for `left`.
     """
 
     kind: EventKind
@@ -116,7 +145,7 @@ class Event:
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """How to read one raw head.
+    """The layout of one raw head output (logits) of a model.
 
     `width` and `height` are in cells of `stride` input pixels, `anchors` are (width, height) in
     input pixels. The array is (1, channels, height, width) for NCHW and (1, height, width,

@@ -1,4 +1,4 @@
-"""`python -m tallylens`."""
+"""Entry point of `python -m tallylens`."""
 
 import sys
 

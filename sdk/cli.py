@@ -1,4 +1,4 @@
-"""The command line: one file a command in `commands/`, errors and exit statuses here."""
+"""The command line: parses arguments, runs a command, and reports errors and exit statuses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return int(status)
     except BrokenPipeError:
-        # The reader went away; Python would complain once more when it flushes at exit.
+        # The reading program has ended; Python would report that once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except (Exception, KeyboardInterrupt) as error:
@@ -42,17 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
 
 
-def _note(message: Warning | str, category: type[Warning], *place: object, **_: object) -> None:
-    """Ours in a line without the place in the code, which says nothing to a user."""
+def _note(message: Warning | str, category: type[Warning], *location: object, **_: object) -> None:
+    """Show a warning; those of tallylens on one line, without the position in the source code."""
     if issubclass(category, TallyLensWarning):
         print(f"tallylens: {_one_line(str(message))}", file=sys.stderr)
     else:
-        file, line = place[:2]
+        file, line = location[:2]
         sys.stderr.write(warnings.formatwarning(message, category, str(file), int(str(line))))
 
 
 def _explain(error: BaseException) -> tuple[int, str]:
-    """Exit status and message of what ended a command."""
+    """Exit status and message for an exception that ended a command."""
     if isinstance(error, TallyLensError):
         return error.exit_status, str(error)
     if isinstance(error, KeyboardInterrupt):
@@ -66,7 +66,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
 
 
 def _one_line(message: str) -> str:
-    """No more than a few lines on a screen, whatever names the message holds."""
+    """`message` on one line of at most MAX_MESSAGE characters: it may hold long names."""
     shown = printable(message)
     if len(shown) <= MAX_MESSAGE:
         return shown
@@ -74,8 +74,11 @@ def _one_line(message: str) -> str:
 
 
 def _make_streams_usable() -> None:
-    """Neither a closed stream nor a name outside its encoding is a reason to lose a count."""
-    # Under services stdout or stderr can be missing; what is opened next would take its place.
+    """Replace closed streams, and escape characters that a stream's encoding lacks.
+
+    Otherwise either of them would end a count.
+    """
+    # Services may start without stdout or stderr; the next opened file would get its descriptor.
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -92,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="tallylens",
         description="Count objects with YOLOv5 on the device that holds the camera.",
-        epilog="tallylens COMMAND --help tells more of each.",
+        epilog="Run `tallylens COMMAND --help` for the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"tallylens {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")

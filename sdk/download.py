@@ -1,4 +1,4 @@
-"""Fetch one file, whole and with the expected content, or not at all."""
+"""Verified download of one file: complete and with the expected SHA-256, or nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHUNK_BYTES = 1 << 16
 TIMEOUT_S = 30.0
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes so far and the bytes in all, None where the server does not say."""
+"""Called with the bytes so far and the total bytes, None if the server does not announce them."""
 
 
 def download(
@@ -31,22 +31,22 @@ def download(
     progress: Progress | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> None:
-    """Write what is behind `url` to `target`, replacing it only once all of it is right.
+    """Download `url` to `target`, which is replaced only by the complete, verified file.
 
-    Whatever happens, Ctrl-C included, no partial file stays behind.
+    On any failure, Ctrl-C included, no partial file is left behind.
 
     Args:
         url: an http or https address; redirects are followed.
-        target: where the file goes; its folder is made.
-        sha256: of the expected content, in hex.
-        max_bytes: more than this is refused while it comes in.
+        target: path of the file; its folder is created.
+        sha256: SHA-256 of the expected content, hexadecimal.
+        max_bytes: maximum size; a larger download is canceled.
         progress: see `Progress`.
-        timeout_s: the longest silence of the server.
+        timeout_s: maximum time without data from the server.
 
     Raises:
-        NetworkError: no connection, an HTTP error, or it broke off; nothing was written.
-        InputError: the content is not the expected one; nothing was kept.
-        UnavailableError: the folder cannot be written to, or the disk is full.
+        NetworkError: no connection, an HTTP error, or an incomplete download.
+        InputError: the content is not the expected one.
+        UnavailableError: the folder is not writable, or the disk is full.
     """
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
@@ -57,7 +57,7 @@ def download(
             raise InputError(
                 url,
                 f"the download is not the expected file (sha256 {digest}, expected {sha256})",
-                "Nothing was kept; try again, and see whether something rewrites your downloads",
+                "Nothing was kept; try again, or check whether a proxy rewrites downloads",
             )
         temporary.replace(target)
     except OSError as error:
@@ -75,7 +75,7 @@ def _fetch(
     progress: Progress | None,
     timeout_s: float,
 ) -> str:
-    """Stream the body into `file`; its sha256."""
+    """Write the body to `file`; returns its SHA-256, hexadecimal."""
     digest = hashlib.sha256()
     done = 0
     with _connect(url, target, timeout_s) as response:
@@ -84,14 +84,16 @@ def _fetch(
             done += len(chunk)
             if done > max_bytes:
                 raise InputError(
-                    url, f"the download is larger than {max_bytes} bytes", "Nothing was kept"
+                    url,
+                    f"the download is larger than the expected {max_bytes} bytes",
+                    "Nothing was kept; try again, or check whether a proxy rewrites downloads",
                 )
             digest.update(chunk)
             file.write(chunk)
             if progress is not None:
                 progress(done, total)
     if total is not None and done < total:
-        raise _broken(url, target, f"it broke off after {done} of {total} bytes")
+        raise _failed(url, target, f"the download ended after {done} of {total} bytes")
     return digest.hexdigest()
 
 
@@ -101,9 +103,9 @@ def _connect(url: str, target: Path, timeout_s: float) -> http.client.HTTPRespon
         response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
         error.close()
-        raise _broken(url, target, f"the server answered {error.code}") from error
+        raise _failed(url, target, f"the server answered with HTTP status {error.code}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _broken(url, target, f"it cannot be reached ({_reason(error)})") from error
+        raise _failed(url, target, f"cannot be reached ({_reason(error)})") from error
     return response
 
 
@@ -111,7 +113,7 @@ def _read(response: http.client.HTTPResponse, url: str, target: Path) -> bytes:
     try:
         return response.read(CHUNK_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        raise _broken(url, target, f"it broke off ({_reason(error)})") from error
+        raise _failed(url, target, f"the download failed ({_reason(error)})") from error
 
 
 def _announced_size(response: http.client.HTTPResponse) -> int | None:
@@ -124,13 +126,15 @@ def _reason(error: Exception) -> str:
     return str(getattr(reason, "strerror", None) or reason or type(error).__name__)[:200]
 
 
-def _broken(url: str, target: Path, problem: str) -> NetworkError:
-    return NetworkError(url, problem, f"Try again, or fetch it another way and save it as {target}")
+def _failed(url: str, target: Path, problem: str) -> NetworkError:
+    return NetworkError(
+        url, problem, f"Try again, or download it elsewhere and save it as {target}"
+    )
 
 
 def _unwritable(target: Path, error: OSError) -> UnavailableError:
-    problem = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
+    reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
     return UnavailableError(
-        f"{target} cannot be written ({problem})",
-        "Free some space, or set TALLYLENS_HOME to a folder that you can write to",
+        f"{target} cannot be written ({reason})",
+        "Free some space, or set TALLYLENS_HOME to a writable folder",
     )

@@ -1,4 +1,4 @@
-"""The exit statuses of the command line; those of errors are with the errors."""
+"""Exit statuses of the command line; those of errors are attributes of `errors`."""
 
 DONE = 0
 USAGE = 2

@@ -1,4 +1,4 @@
-"""What is installed beyond the base, told before a long task fails on it."""
+"""Optional packages: checked before a long task starts, so that it does not fail halfway."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ CONVERT_MODULES = {
     "onnxruntime": "onnxruntime",
     "tensorflow": "tensorflow",
     "pycocotools": "pycocotools",
-    # Core ML packages are neither written nor read on Windows.
+    # coremltools does not run on Windows.
     **({} if sys.platform == "win32" else {"coremltools": "coremltools"}),
 }
-"""Module to package, of the extra `convert`."""
+"""{module: package} of the extra `convert`."""
 
 SERVE_MODULES = {
     "fastapi": "fastapi",
@@ -26,26 +26,27 @@ SERVE_MODULES = {
     "cryptography": "cryptography",
     "jwt": "pyjwt",
 }
-"""The same of the extra `serve`."""
+"""{module: package} of the extra `serve`."""
 
 CLUSTER_MODULES = {"ray": "ray[serve]"}
-"""The same of the extra `cluster`."""
+"""{module: package} of the extra `cluster`."""
 
 EXTRAS = {"convert": CONVERT_MODULES, "serve": SERVE_MODULES}
-"""What `doctor` looks for: the extras that bring abilities, not those of developers."""
+"""The extras that `doctor` checks: those that add features, without those of developers."""
 
 
 def missing(modules: dict[str, str]) -> list[str]:
-    """The packages whose modules cannot be found; nothing is imported."""
+    """The packages whose modules are not installed; imports none of them."""
     return [
         package for module, package in modules.items() if importlib.util.find_spec(module) is None
     ]
 
 
 def need_converters(purpose: str, *modules: str) -> None:
-    """Raise MissingExtraError unless the modules (by default those of reading a model) are there.
+    """Raise MissingExtraError unless the modules of the extra `convert` are installed.
 
-    TensorFlow is asked for by the TFLite emitter only.
+    Without `modules`, those that reading a model needs; TensorFlow is checked by the TFLite
+    emitter.
     """
     wanted = modules or ("onnx", "onnx_ir", "onnxruntime")
     for package in missing({module: CONVERT_MODULES[module] for module in wanted}):
@@ -53,12 +54,12 @@ def need_converters(purpose: str, *modules: str) -> None:
 
 
 def need_server(purpose: str) -> None:
-    """Raise MissingExtraError unless everything that serving takes is there."""
+    """Raise MissingExtraError unless all packages of the extra `serve` are installed."""
     for package in missing(SERVE_MODULES):
         raise MissingExtraError(package, "serve", purpose)
 
 
 def need_cluster(purpose: str) -> None:
-    """Raise MissingExtraError unless Ray is there."""
+    """Raise MissingExtraError unless Ray is installed."""
     for package in missing(CLUSTER_MODULES):
         raise MissingExtraError(package, "cluster", purpose)

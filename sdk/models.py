@@ -58,8 +58,8 @@ def ready_model(
         return _converted(path, frame_size, imgsz)
     if imgsz is not None:
         raise UsageError(
-            f"{path.name} has a fixed input size",
-            "Leave --imgsz away, or give the checkpoint it was converted from",
+            f"--imgsz has no effect on {path.name}, which is converted already",
+            "Omit it (a .tflite is fitted to the frames), or use the checkpoint it was made from",
         )
     return path
 

@@ -1,8 +1,8 @@
-"""The models that tallylens can fetch, and what it made of models before.
+"""The model store: models known by name, downloads, and the cache of conversions.
 
 $TALLYLENS_HOME, else the user's cache folder
-├── models/yolov5n.pt         fetched, or put there by hand
-└── converted/NAME-KEY.tflite  made once from a .pt or .onnx; may be deleted at any time
+├── models/yolov5n.pt         downloaded, or put there by hand
+└── converted/NAME-KEY.onnx   made once from a .pt or .onnx; may be deleted at any time
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tallylens.demo.model import NAME as DEMO
-from tallylens.demo.model import demo_model
+from tallylens.built_in import BUILT_IN
 from tallylens.download import Progress, download
 from tallylens.edge_runtime.errors import InputError, UnavailableError
 from tallylens.edge_runtime.files import sha256
@@ -32,17 +31,17 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Release:
-    """An official checkpoint: where it is, and how to know that it arrived unchanged."""
+    """An official checkpoint: its address, and what identifies the unchanged file."""
 
     name: str
     url: str
     sha256: str
     size: int
-    licence: str
+    license: str
 
     @property
     def file_name(self) -> str:
-        """The name that the file has in the store."""
+        """The name of the file in the store."""
         return self.url.rpartition("/")[2]
 
 
@@ -54,58 +53,85 @@ RELEASES = {
             url="https://github.com/ultralytics/yolov5/releases/download/v7.0/yolov5n.pt",
             sha256="4f180cf23ba0717ada0badd6c685026d73d48f184d00fc159c2641284b2ac0a3",
             size=4_062_133,
-            licence="AGPL-3.0",
+            license="AGPL-3.0",
         ),
     )
 }
 
 
 def home() -> Path:
-    """The folder that holds models and conversions; it need not exist yet."""
+    """The folder of models and conversions; it may not exist yet."""
     chosen = os.environ.get(HOME_VARIABLE)
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("tallylens")
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model that can be fetched, where it belongs, and whether it is there."""
+    """A model that is known by name.
 
-    release: Release
+    Attributes:
+        name: what `--model` takes for it.
+        path: the file, which exists only if it is `present`.
+        size: in bytes.
+        license: SPDX identifier of the license of its weights.
+        present: the file is on this machine.
+        built_in: it came with the package.
+    """
+
+    name: str
     path: Path
+    size: int
+    license: str
     present: bool
+    built_in: bool
 
 
 def list_models() -> list[StoredModel]:
-    """Every model that `pull` knows."""
-    paths = {name: model_path(name) for name in RELEASES}
-    return [StoredModel(RELEASES[name], path, path.is_file()) for name, path in paths.items()]
+    """Every model that is known by name: the built-in ones, then those that `pull` downloads."""
+    return [find_model(name) for name in (*BUILT_IN, *RELEASES)]
+
+
+def find_model(name: str) -> StoredModel:
+    """The model `name`.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    if name in BUILT_IN:
+        model = BUILT_IN[name]
+        return StoredModel(name, model.path, model.path.stat().st_size, model.license, True, True)
+    release = _release(name)
+    path = home() / "models" / release.file_name
+    return StoredModel(name, path, release.size, release.license, path.is_file(), False)
 
 
 def model_path(name: str) -> Path:
-    """Where the model `name` is, or would be.
+    """The path that the model `name` has, or will have once it is downloaded.
 
     Raises:
-        InputError: no model of that name is known.
+        InputError: an unknown name.
     """
-    return home() / "models" / _release(name).file_name
+    return find_model(name).path
 
 
 def pull(name: str, progress: Progress | None = None) -> Path:
-    """Fetch the official checkpoint `name`, unless it is there already and unchanged.
+    """Download the official checkpoint `name`, unless an unchanged copy is present.
 
-    Its weights have a licence of their own, `RELEASES[name].licence`.
+    The license of its weights is `RELEASES[name].license`. A built-in model is left as it is.
 
     Args:
-        name: a key of `RELEASES`.
-        progress: called with (bytes so far, bytes in all or None) as they come in.
+        name: a name that `list_models` gives.
+        progress: called with (bytes so far, bytes in total or None) during the download.
 
     Raises:
         InputError: an unknown name, or the download is not the expected file.
-        NetworkError: it cannot be fetched; the remedy says where to put it by hand.
+        NetworkError: it cannot be downloaded; the remedy says where to put it by hand.
         UnavailableError: the folder cannot be written to.
     """
-    release = _release(name)
     target = model_path(name)
+    if name in BUILT_IN:
+        return target
+    release = RELEASES[name]
     if target.is_file() and sha256(target) == release.sha256:
         return target
     download(release.url, target, sha256=release.sha256, max_bytes=release.size, progress=progress)
@@ -113,39 +139,37 @@ def pull(name: str, progress: Progress | None = None) -> Path:
 
 
 def resolve(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file (or .mlpackage folder) that MODEL means: an existing path, else a stored name.
+    """The file (or .mlpackage folder) of a path, or of the name of a known model.
 
     Raises:
-        InputError: neither.
-        UnavailableError: the name is known, but the model was not pulled yet.
+        InputError: neither such a file nor such a name.
+        UnavailableError: the model is known, but not downloaded yet.
     """
     path = Path(name_or_path)
     if path.is_file() or (path.is_dir() and path.suffix == ".mlpackage"):
         return path
     name = os.fspath(name_or_path)
-    if name == DEMO:
-        return demo_model()
-    if name not in RELEASES:
+    if name not in _names():
         raise InputError(
             path,
-            "no such file, nor a model of that name",
-            f"Give a model file, or one of: {', '.join(RELEASES)}, {DEMO}",
+            "no such file, and no model of that name",
+            f"Give a model file, or one of: {', '.join(_names())}",
         )
-    stored = model_path(name)
-    if not stored.is_file():
+    model = find_model(name)
+    if not model.present:
         raise UnavailableError(
-            f"the model {name} is not on this machine yet",
-            f"Fetch it with: tallylens models pull {name}, or put {stored.name} at {stored}; "
-            "tallylens demo works without",
+            f"the model {name} is not downloaded yet",
+            f"Download it with: tallylens models pull {name}, or save {model.path.name} as "
+            f"{model.path}; tallylens demo works without it",
         )
-    return stored
+    return model.path
 
 
 def cached(source: Path, options: Mapping[str, object], *, suffix: str = ".tflite") -> Path:
-    """Where the conversion of `source` with `options` is kept; the file need not exist yet.
+    """The path of the conversion of `source` with `options`; the file may not exist yet.
 
-    The name holds the sha256 of the source's content, the options and the version of tallylens,
-    so that another content, option or version is another file. Write it through `replacing`.
+    The name depends on the SHA-256 of the source's content, the options and the version of
+    tallylens, so that a change of any of them is another file. Write it through `replacing`.
 
     Raises:
         InputError: the source cannot be read.
@@ -158,10 +182,10 @@ def cached(source: Path, options: Mapping[str, object], *, suffix: str = ".tflit
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A path to write to; the file moves to `target` when the block ends well, else it goes.
+    """A temporary path to write to; moved to `target` on success, deleted on failure.
 
-    Two processes that make the same file at once do not meet: each writes its own, and the last
-    to finish leaves it whole.
+    Two processes that make the same file at once do not disturb each other: each writes its own,
+    and `target` is complete at any time.
 
     Raises:
         UnavailableError: the folder cannot be written to.
@@ -172,7 +196,7 @@ def replacing(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise UnavailableError(
             f"{target.parent} cannot be written to ({error.strerror})",
-            f"Set {HOME_VARIABLE} to a folder that you can write to",
+            f"Set {HOME_VARIABLE} to a writable folder",
         ) from error
     temporary = folder / target.name
     try:
@@ -185,7 +209,11 @@ def replacing(target: Path) -> Iterator[Path]:
             folder.rmdir()
 
 
+def _names() -> list[str]:
+    return [*RELEASES, *BUILT_IN]
+
+
 def _release(name: str) -> Release:
     if name not in RELEASES:
-        raise InputError(name, "no model of that name", f"Choose from: {', '.join(RELEASES)}")
+        raise InputError(name, "no model of that name", f"Choose from: {', '.join(_names())}")
     return RELEASES[name]

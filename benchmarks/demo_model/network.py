@@ -224,6 +224,6 @@ def to_graph(network: Network, size: tuple[int, int], name: str) -> DetectorGrap
         anchors=ANCHORS,
         head_names=tuple(f"head{stride}" for stride in STRIDES),
         source_name=name,
-        weights_licence="Apache-2.0",
+        weights_license="Apache-2.0",
     )
     return builder.finish(heads, metadata)

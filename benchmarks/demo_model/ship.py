@@ -2,8 +2,8 @@
 
     python benchmarks/demo_model/ship.py --work FOLDER
 
-FOLDER is that of train.py. Writes sdk/demo/tallylens-demo.onnx and tallylens-demo-int8.tflite, and
-beside this file the log and the curves of the training.
+FOLDER is that of train.py. Writes tallylens-demo.onnx and tallylens-demo-int8.tflite
+into sdk/built_in/, and beside this file the log and the curves of the training.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from data import save_labelled
 
 HERE = Path(__file__).resolve().parent
-PACKAGE = HERE.parents[1] / "sdk" / "demo"
+PACKAGE = HERE.parents[1] / "sdk" / "built_in"
 # None of these is a scene that was trained or validated on.
 CALIBRATION = range(60_000, 60_064)
 SIZE = "192x320"

@@ -103,5 +103,5 @@ def _metadata(
         head_names=tuple(head_name(detect.strides[index]) for index in order),
         source_name=path.name,
         source_sha256=sha256(path),
-        weights_licence=licence[:200] if type(licence) is str else "",
+        weights_license=licence[:200] if type(licence) is str else "",
     )

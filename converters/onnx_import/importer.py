@@ -122,7 +122,7 @@ def _import_exported(
         strides=tuple(stride for stride, _, _ in found),
         anchors=tuple(anchors for _, anchors, _ in found),
         head_names=tuple(head_name(stride) for stride, _, _ in found),
-        weights_licence=source.properties.get("license", "")[:200],
+        weights_license=source.properties.get("license", "")[:200],
     )
     return backbone.builder.finish([head for _, _, head in found], metadata)
 

@@ -77,8 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.camera is not None:
         return _run_camera(options)
+    from tallylens.built_in import DEMO_FLOAT
     from tallylens.demo.film import film
-    from tallylens.demo.model import float_model
     from tallylens.demo.outcome import compare
     from tallylens.demo.scene import Scene
     from tallylens.demo.stills import Stills
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
     scene = Scene(options.seed, SIZE, options.fps, options.seconds)
     _claim(options.out)
-    shutil.copyfile(float_model(), options.out / float_model().name)
+    shutil.copyfile(DEMO_FLOAT, options.out / DEMO_FLOAT.name)
     video = options.out / "street.mp4"
     with Progress("drawing the street", scene.frames, "frames") as progress:
         film(scene, video, progress.update, Stills(options.out))
@@ -108,15 +108,15 @@ def _claim(folder: Path) -> None:
         UsageError: it holds other files.
         InputError: it cannot be created or written to.
     """
+    from tallylens.built_in import DEMO_FLOAT
     from tallylens.demo.film import make_folder
-    from tallylens.demo.model import float_model
     from tallylens.edge_runtime.errors import InputError, UsageError
 
     make_folder(folder)
     if not os.access(folder, os.W_OK):
         raise InputError(folder, "the folder is not writable", "Choose another one with -o")
     left = {path.name for path in folder.iterdir()}
-    if left and not left & {float_model().name, "annotated.mp4"}:
+    if left and not left & {DEMO_FLOAT.name, "annotated.mp4"}:
         raise UsageError(f"the folder {folder} holds other files", "Choose another one with -o")
 
 
@@ -270,7 +270,7 @@ def _run_camera(options: argparse.Namespace) -> int:
 
 def _camera_model() -> str:
     from tallylens import store
-    from tallylens.demo.model import NAME as DEMO
+    from tallylens.built_in import DEMO
     from tallylens.extras import CONVERT_MODULES, missing
 
     if store.model_path("yolov5n").is_file() and not missing(CONVERT_MODULES):
@@ -280,4 +280,4 @@ def _camera_model() -> str:
         "pip install 'tallylens[convert]' && tallylens models pull yolov5n",
         file=sys.stderr,
     )
-    return DEMO
+    return DEMO.name

@@ -125,15 +125,14 @@ def _speed() -> dict[str, Any]:
     """Measure the built-in model on one core for SPEED_S seconds."""
     import time
 
-    from tallylens.demo.model import NAME as DEMO
-    from tallylens.demo.model import demo_model
+    from tallylens.built_in import DEMO
     from tallylens.demo.scene import Scene
     from tallylens.edge_runtime.detection.detector import Detector
     from tallylens.edge_runtime.engines import open_engine
 
     scene = Scene(0)
     images = [scene.frame(index).image for index in range(0, scene.frames, scene.frames // 8)]
-    with open_engine(demo_model()) as engine:
+    with open_engine(DEMO.path) as engine:
         detector = Detector(engine)
         started, frames = time.perf_counter(), 0
         while (elapsed := time.perf_counter() - started) < SPEED_S:
@@ -141,7 +140,7 @@ def _speed() -> dict[str, Any]:
             frames += 1
         timing = detector.timing
         return {
-            "model": DEMO,
+            "model": DEMO.name,
             "engine": engine.name,
             "input": list(engine.metadata.input_size),
             "frames_per_s": round(frames / elapsed, 1),

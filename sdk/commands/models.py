@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tallylens.commands.arguments import add_json, print_json
+
+if TYPE_CHECKING:
+    from tallylens.store import StoredModel
 
 NAME = "models"
 HELP = "List, download and locate models of the model store."
@@ -42,23 +45,32 @@ def run(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     from tallylens import store
 
-    rows: list[dict[str, Any]] = [
-        {
-            "name": release.name,
-            "here": store.model_path(release.name).is_file(),
-            "path": str(store.model_path(release.name)),
-            "size_bytes": release.size,
-            "licence": release.licence,
-        }
-        for release in store.RELEASES.values()
-    ]
+    models = store.list_models()
     if options.json:
-        print_json({"models": rows})
+        print_json({"models": [_row(model) for model in models]})
         return 0
-    for row in rows:
-        state = row["path"] if row["here"] else f"not here; tallylens models pull {row['name']}"
-        print(f"{row['name']}  {row['size_bytes'] / 1e6:.1f} MB  {row['licence']}  {state}")
+    for model in models:
+        print(f"{model.name}  {model.size / 1e6:.1f} MB  {model.license}  {_where(model)}")
     return 0
+
+
+def _row(model: StoredModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "here": model.present,
+        "path": str(model.path),
+        "size_bytes": model.size,
+        "licence": model.license,
+        "built_in": model.built_in,
+    }
+
+
+def _where(model: StoredModel) -> str:
+    if model.built_in:
+        return "built in"
+    if model.present:
+        return str(model.path)
+    return f"not downloaded; tallylens models pull {model.name}"
 
 
 def _pull(options: argparse.Namespace) -> int:
@@ -67,11 +79,11 @@ def _pull(options: argparse.Namespace) -> int:
 
     with Progress(f"downloading {options.name}", unit="bytes") as progress:
         path = store.pull(options.name, progress.update)
-    licence = store.RELEASES[options.name].licence
+    model = store.find_model(options.name)
     if options.json:
-        print_json({"name": options.name, "path": str(path), "licence": licence})
+        print_json({"name": options.name, "path": str(path), "licence": model.license})
     else:
-        print(f"{path}  (weights under {licence})")
+        print(f"{path}  (license of the weights: {model.license})")
     return 0
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tallylens.built_in import DEMO
 from tallylens.counter import Counter
-from tallylens.demo.model import demo_model
 from tallylens.demo.scene import Scene
 from tallylens.edge_runtime.core import CounterOptions
 
@@ -15,7 +15,7 @@ so, or lie between two true ones. See benchmarks/demo_model/README.md."""
 def demo_counter(scene: Scene) -> Counter:
     """Counts `scene` as the demo does."""
     return Counter(
-        demo_model(),
+        DEMO.path,
         lines=[scene.line],
         zones=[scene.zone],
         options=CounterOptions().with_confidence(CONFIDENCE),

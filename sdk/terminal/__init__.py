@@ -1,1 +1,1 @@
-"""What a terminal shows: tables and progress bars."""
+"""Terminal output: the table of a report, and progress."""

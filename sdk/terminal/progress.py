@@ -1,4 +1,4 @@
-"""How far a long task is: a bar on a terminal, a line now and then elsewhere, always on stderr."""
+"""Progress of long tasks on stderr: a bar on a terminal, else a line every few seconds."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ EVERY_S = 10.0
 
 
 class Progress:
-    """Shows `done` of `total` while it is entered. Tasks of under two seconds stay quiet."""
+    """Context manager that shows how much is done; without a terminal only after two seconds."""
 
     def __init__(self, what: str, total: float | None = None, unit: str = "") -> None:
         self._what = what
         self._total = total
         self._unit = unit
-        self._started = time.monotonic()
-        self._next_word = self._started + QUIET_S
+        self._started_s = time.monotonic()
+        self._next_line_s = self._started_s + QUIET_S
         self._bar = _Bar(what, total, unit) if sys.stderr.isatty() else None
 
     def update(self, done: float, total: float | None = None, what: str | None = None) -> None:
-        """Say how much is done in all, and perhaps that the stage or total has changed."""
+        """Report the amount done so far, and optionally a new total or a new stage `what`."""
         self._total = total if total is not None else self._total
         if self._bar is not None:
             self._bar.update(done, self._total, what)
@@ -29,10 +29,10 @@ class Progress:
         now = time.monotonic()
         if what is not None:
             if _stage(what) != _stage(self._what):
-                self._next_word = min(self._next_word, max(now, self._started + QUIET_S))
+                self._next_line_s = min(self._next_line_s, max(now, self._started_s + QUIET_S))
             self._what = what
-        if now >= self._next_word:
-            self._next_word = now + EVERY_S
+        if now >= self._next_line_s:
+            self._next_line_s = now + EVERY_S
             so_far = f"{done:.0f} {self._unit}".rstrip()
             share = f"{100 * done / self._total:.0f}%" if self._total else so_far
             print(f"{self._what}: {share}", file=sys.stderr)
@@ -48,12 +48,12 @@ class Progress:
 
 
 def _stage(what: str) -> str:
-    """`recover` of `recover, loss 0.123`: figures that change all the time make no new stage."""
+    """`recover` of `recover, loss 0.123`: changing figures do not start a stage."""
     return what.partition(",")[0]
 
 
 class _Bar:
-    """rich's bar; loaded only where there is a terminal to draw on."""
+    """A bar of rich, which is imported only if stderr is a terminal."""
 
     def __init__(self, what: str, total: float | None, unit: str) -> None:
         from rich.console import Console
@@ -75,7 +75,7 @@ class _Bar:
             transient=True,
         )
         self._unit = unit
-        self._started = time.monotonic()
+        self._started_s = time.monotonic()
         self._task = self._rich.add_task(what, total=total, note="")
 
     def start(self) -> None:
@@ -85,6 +85,6 @@ class _Bar:
         self._rich.stop()
 
     def update(self, done: float, total: float | None, what: str | None) -> None:
-        rate = done / max(time.monotonic() - self._started, 1e-9)
+        rate = done / max(time.monotonic() - self._started_s, 1e-9)
         note = f"{rate:.0f} {self._unit}/s" if self._unit else ""
         self._rich.update(self._task, completed=done, total=total, description=what, note=note)

@@ -1,4 +1,4 @@
-"""A report as people read it in a terminal."""
+"""A count report as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ from rich.text import Text
 from tallylens.edge_runtime.counting.report import ClassCounts, Report
 from tallylens.edge_runtime.text import printable
 
-# What 80 characters hold with names of ordinary length.
-MOST_COLUMNS = 4
+# More do not fit into 80 characters with names of ordinary length.
+MAX_COLUMNS = 4
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
-    """Totals by class, one column a line's direction or zone, then speed and warnings."""
+    """Print the totals by class, then dwell times, speed and warnings.
+
+    Directions of lines and zones are columns, or rows if there are many.
+    """
     console = console or _Console()
     columns = _columns(report)
     heading = f"{report.source}: {report.frames} frames, {report.seconds:.1f} s"
     console.print(_text(heading), soft_wrap=True)
-    console.print(_wide(columns) if len(columns) <= MOST_COLUMNS else _long(columns))
+    console.print(_wide(columns) if len(columns) <= MAX_COLUMNS else _long(columns))
     for zone in report.zones:
-        stays = f"{zone.mean_dwell_s:.1f} s on average, {zone.max_dwell_s:.1f} s at most"
-        console.print(_text(f"{zone.name}: stays of {stays}"), soft_wrap=True)
+        dwell = f"mean {zone.mean_dwell_s:.1f} s, maximum {zone.max_dwell_s:.1f} s"
+        console.print(_text(f"{zone.name}: dwell time {dwell}"), soft_wrap=True)
     speed = report.speed
-    each = f"inference {speed.inference_ms:.1f} ms, the rest {speed.host_ms:.2f} ms a frame"
-    console.print(_text(f"{speed.fps:.0f} frames/s with {report.engine} ({each})"), soft_wrap=True)
+    stages = f"inference {speed.inference_ms:.1f} ms, pre/post-processing {speed.host_ms:.2f} ms"
+    rate = f"{speed.fps:.0f} frames/s with {report.engine}"
+    console.print(_text(f"{rate} ({stages} per frame)"), soft_wrap=True)
     for warning in report.warnings:
         console.print(_text(f"note: {warning}"), soft_wrap=True)
 
 
 def _wide(columns: list[tuple[str, ClassCounts]]) -> Table:
-    """One row a class, and the totals."""
+    """A table with one row per class, and the totals."""
     table = Table()
     table.add_column("class")
     for title, _ in columns:
@@ -44,11 +48,11 @@ def _wide(columns: list[tuple[str, ClassCounts]]) -> Table:
 
 
 def _long(columns: list[tuple[str, ClassCounts]]) -> Table:
-    """One row a place and direction, for more of them than a terminal is wide."""
+    """A table with one row per region and direction, which more of them need."""
     table = Table()
-    table.add_column("where")
+    table.add_column("region")
     table.add_column("total", justify="right")
-    table.add_column("of these")
+    table.add_column("by class")
     for title, counts in columns:
         classes = ", ".join(f"{number} {name}" for name, number in counts.items())
         table.add_row(_text(title), str(sum(counts.values())), _text(classes))
@@ -56,13 +60,13 @@ def _long(columns: list[tuple[str, ClassCounts]]) -> Table:
 
 
 def _text(text: str) -> Text:
-    """Names come from files and users: no bracket in them is markup."""
+    """Text without markup: names come from files and users, and may hold brackets."""
     return Text(printable(text))
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the command line, where a reader that went away is no failure."""
+        """Raise BrokenPipeError, which the command line treats as success."""
         raise
 
 
@@ -73,4 +77,4 @@ def _columns(report: Report) -> list[tuple[str, ClassCounts]]:
         columns.append((f"{line.name} {line.out_name}", line.crossed_out))
     for zone in report.zones:
         columns += [(f"{zone.name} now", zone.now), (f"{zone.name} entered", zone.entered)]
-    return [*columns, ("seen in all", report.unique)]
+    return [*columns, ("unique objects", report.unique)]

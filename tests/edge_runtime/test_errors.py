@@ -49,9 +49,9 @@ CASES = [
     ),
     (
         errors.RejectedError("a.tflite", 0.876, 0.9),
-        "a.tflite: agrees with its source on 0.876 of the detections, less than 0.9; it is kept "
-        "under the name .rejected. Give images from the camera's view, prune less or recover "
-        "longer, or accept it with --min-agreement 0.87.",
+        "a.tflite: detection agreement with its source is 0.876, below the minimum of 0.9; the "
+        "file is kept under the name .rejected. Use images from the camera's view, prune less or "
+        "recover longer, or accept it with --min-agreement 0.87.",
     ),
     (
         errors.SourceError("rtsp://camera", "the stream ended", "Check the camera"),
@@ -59,13 +59,13 @@ CASES = [
     ),
     (
         errors.StateError("it is cut short", "a.state"),
-        "a.state: the count cannot go on from it: it is cut short. Count from the beginning, "
-        "or use the state of the same source, options and places.",
+        "a.state: the count cannot be resumed: it is cut short. Start over with a new state file, "
+        "or resume with the same source, options and regions.",
     ),
     (
         errors.TimestampError(5, 7),
         "frame: timestamp 5 ns is not later than the previous frame's 7 ns. "
-        "Give frames in capture order, each with its own timestamp.",
+        "Pass frames in capture order, each with its own timestamp.",
     ),
     (errors.UnavailableError("no camera", "Plug one in"), "no camera. Plug one in."),
     (
@@ -79,7 +79,7 @@ CASES = [
     ),
     (
         errors.ProtocolError("a second hello"),
-        "message: a second hello. Follow docs/protocol.md, or update the older end.",
+        "message: a second hello. Follow docs/protocol.md, or update the older peer.",
     ),
     (
         errors.CloudError("wss://host", "it does not know this key", "Check it"),
@@ -88,7 +88,7 @@ CASES = [
     (
         errors.CoreError(5, "unknown fault"),
         "the counting core failed (unknown fault, status 5). "
-        "Please report it with the command that led here.",
+        "Please report it with the command that caused it.",
     ),
 ]
 

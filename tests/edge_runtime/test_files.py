@@ -58,14 +58,14 @@ def test_a_full_disk_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UnavailableError) as failure:
         write_all({tmp_path / "a": b"1"})
     assert str(failure.value) == (
-        f"{tmp_path / 'a'} could not be written: the disk is full. "
+        f"{tmp_path / 'a'} cannot be written: the disk is full. "
         "Free some space or choose another folder; nothing was changed."
     )
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(InputError, match="Choose an output folder that you can write to"):
+    with pytest.raises(InputError, match="Choose a writable output folder"):
         write_all({tmp_path / "file" / "a": b"1"})
 
 
@@ -76,7 +76,7 @@ def test_a_folder_in_the_way_changes_nothing(tmp_path: Path) -> None:
         write_all({tmp_path / "a": b"new", tmp_path / "b": b"new"})
     assert str(failure.value) == (
         f"{tmp_path / 'b'}: the file cannot be written (it is a folder). "
-        "Choose an output folder that you can write to."
+        "Choose a writable output folder."
     )
     assert (tmp_path / "a").read_bytes() == b"old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
@@ -111,8 +111,8 @@ def test_a_folder_with_other_files_is_kept(tmp_path: Path) -> None:
     with pytest.raises(InputError) as failure:
         write_all({tmp_path / "a": b"1", tmp_path / "net": PACKAGE})
     assert str(failure.value) == (
-        f"{tmp_path / 'net'}: the file cannot be written (a folder with other files "
-        "(thesis.txt)). Choose an output folder that you can write to."
+        f"{tmp_path / 'net'}: the file cannot be written (the folder holds other files "
+        "(thesis.txt)). Choose a writable output folder."
     )
     assert files_in(tmp_path) == {"net/thesis.txt": b"dear"}
 

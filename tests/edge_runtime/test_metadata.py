@@ -64,7 +64,7 @@ def documents(draw: st.DrawFn) -> ModelMetadata:
         quantization=draw(st.sampled_from(("none", "fp16", "int8"))),
         source_name=draw(names),
         source_sha256=draw(st.text("0123456789abcdef", max_size=64)),
-        weights_licence=draw(names),
+        weights_license=draw(names),
         passes=tuple(
             PassRecord(name, effect)
             for name, effect in draw(
@@ -105,24 +105,36 @@ def test_a_pass_is_appended_and_the_original_stays() -> None:
         ({"class_names": ["c"] * (MAX_CLASSES + 1)}, "expected 1 to 10000 classes"),
         ({"head_names": []}, "expected 1 to 8 heads"),
         ({"head_names": ["h"] * (MAX_HEADS + 1)}, "expected 1 to 8 heads"),
-        ({"strides": [8, 16]}, "expected one stride and anchors a head"),
-        ({"anchors": [[[1, 2]]] * 2}, "expected one stride and anchors a head"),
+        ({"strides": [8, 16]}, "expected one stride and one list of anchors per head"),
+        ({"anchors": [[[1, 2]]] * 2}, "expected one stride and one list of anchors per head"),
         ({"strides": [0, 0, 0]}, "expected strides of 1 to 1024"),
         ({"strides": [-8, 16, 32]}, "expected strides of 1 to 1024"),
         ({"strides": [8, 16, 2048]}, "expected strides of 1 to 1024"),
-        ({"anchors": [[], [[1, 2]], [[1, 2]]]}, "expected 1 to 16 anchors a head"),
-        ({"anchors": [[[1, 2]] * (MAX_ANCHORS + 1)] * 3}, "expected 1 to 16 anchors a head"),
+        ({"anchors": [[], [[1, 2]], [[1, 2]]]}, "expected 1 to 16 anchors per head"),
+        ({"anchors": [[[1, 2]] * (MAX_ANCHORS + 1)] * 3}, "expected 1 to 16 anchors per head"),
         ({"anchors": [[[float("nan"), 2]]] * 3}, "expected anchors above zero"),
         ({"anchors": [[[1, float("inf")]]] * 3}, "expected anchors above zero"),
         ({"anchors": [[[1, 0]]] * 3}, "expected anchors above zero"),
         ({"anchors": [[[-1, 2]]] * 3}, "expected anchors above zero"),
-        ({"input_size": [384, 650]}, "expected an input of whole strides up to 8192 pixels"),
-        ({"input_size": [0, 640]}, "expected an input of whole strides up to 8192 pixels"),
-        ({"input_size": [-32, 640]}, "expected an input of whole strides up to 8192 pixels"),
-        ({"input_size": [384, 8224]}, "expected an input of whole strides up to 8192 pixels"),
+        (
+            {"input_size": [384, 650]},
+            "expected an input size in multiples of the largest stride, up to 8192 pixels",
+        ),
+        (
+            {"input_size": [0, 640]},
+            "expected an input size in multiples of the largest stride, up to 8192 pixels",
+        ),
+        (
+            {"input_size": [-32, 640]},
+            "expected an input size in multiples of the largest stride, up to 8192 pixels",
+        ),
+        (
+            {"input_size": [384, 8224]},
+            "expected an input size in multiples of the largest stride, up to 8192 pixels",
+        ),
         ({"layout": "CHWN"}, "expected layout NCHW or NHWC"),
         ({"layout": ["NCHW"]}, "expected layout NCHW or NHWC"),
-        ({"colour_order": "BGR"}, "expected colour order RGB"),
+        ({"colour_order": "BGR"}, "expected color order RGB"),
         ({"quantization": "int4"}, "expected quantization none, fp16 or int8"),
     ],
 )
@@ -168,7 +180,9 @@ def test_bounds(changes: dict[str, Any], expected: str) -> None:
     ],
 )
 def test_wrong_kinds(changes: dict[str, Any]) -> None:
-    assert "a field of the metadata is missing or of the wrong kind" in refusal(document(**changes))
+    assert "a field of the metadata is missing or has the wrong type" in refusal(
+        document(**changes)
+    )
 
 
 @pytest.mark.parametrize("field", sorted(json.loads(SOUND.to_json())))
@@ -181,8 +195,8 @@ def test_no_field_may_be_missing(field: str) -> None:
 @pytest.mark.parametrize("version", [0, 2, None, "1", [[1]], "x" * 5000])
 def test_another_version(version: Any) -> None:
     assert refusal(document(format_version=version)) == (
-        f"model.onnx: its metadata has format version {version!r:.20}, this tallylens reads 1. "
-        "Update tallylens, or convert the original checkpoint again."
+        f"model.onnx: unsupported metadata format version {version!r:.20}; this tallylens reads "
+        "version 1. Update tallylens, or convert the original checkpoint again."
     )
 
 

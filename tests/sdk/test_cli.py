@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -52,6 +53,21 @@ def test_every_command_has_help_with_examples(tallylens: Run, command: str) -> N
     assert outcome.err == ""
 
 
+def test_help_of_count_has_five_groups(tallylens: Run) -> None:
+    titles = re.findall(r"^(\w[\w ]*):$", tallylens("count", "--help").out, re.MULTILINE)
+    groups = ["model", "what to count", "output", "live sources and speed", "cloud"]
+    assert titles == ["positional arguments", "options", *groups, "examples"]
+
+
+@pytest.mark.parametrize("name", [command.NAME for command in COMMANDS])
+def test_every_option_is_explained(name: str) -> None:
+    (command,) = (command for command in COMMANDS if name == command.NAME)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    unexplained = [action.dest for action in parser._actions if not action.help]
+    assert unexplained == (["action"] if name == "models" else [])
+
+
 def test_help_lists_the_commands_of_the_contract(tallylens: Run) -> None:
     outcome = tallylens("--help")
     listed = re.findall(r"^    (\w+)", outcome.out, re.MULTILINE)
@@ -69,7 +85,10 @@ def test_help_lists_the_commands_of_the_contract(tallylens: Run) -> None:
         (["count", "x.mp4", "--colour"], "unrecognized arguments: --colour"),
         (["count", "x.mp4", "--workers", "0"], "'0' is not a whole number above 0"),
         (["count", "x.mp4", "--workers", "two"], "'two' is not a whole number above 0"),
-        (["count", "x.mp4", "--imgsz", "640,384"], "'640,384' is not a size such as 640"),
+        (
+            ["count", "x.mp4", "--imgsz", "640,384"],
+            "'640,384' is not a size. Use N or HxW, such as 640 or 384x640",
+        ),
         (["count", "x.mp4", "--classes", ","], "give at least one name"),
         (["count", "x.mp4", "--anchor", "left"], "invalid choice: 'left'"),
         (["count", "x.mp4", "--confidence", "1.5"], "'1.5' is not a fraction from 0 to 1"),
@@ -145,7 +164,12 @@ def test_several_lines_and_any_class(count: Run) -> None:
 def test_the_anchor_decides_when_a_line_is_reached(count: Run) -> None:
     # The squares' lower edges come no higher than 24 of 128, their upper edges to 8.
     line = "0,0.1406,1,0.1406"
-    for anchor, crossed in (("bottom-centre", {}), ("top-centre", {"person": 1})):
+    for anchor, crossed in (
+        ("bottom-center", {}),
+        ("top-center", {"person": 1}),
+        ("bottom-centre", {}),
+        ("top-centre", {"person": 1}),
+    ):
         document = json.loads(count("--line", line, "--anchor", anchor, "--json").out)
         assert document["lines"][0]["out"] == crossed, anchor
 
@@ -191,7 +215,7 @@ def test_zero_says_why(count: Run) -> None:
         (["--report", "counts.txt"], 2, "End it in .json, .jsonl, .csv, .html"),
         (["--report", "no/such/folder/counts.csv"], 2, "does not exist. Make it first"),
         (["--annotate", "out.avi"], 2, "Give an .mp4 in a folder that exists"),
-        (["--imgsz", "320"], 2, "squares.onnx has a fixed input size"),
+        (["--imgsz", "320"], 2, "--imgsz has no effect on squares.onnx"),
     ],
 )
 def test_count_refuses_before_it_counts(
@@ -279,7 +303,9 @@ def test_models_that_cannot_be_used_are_3(
         model.write_bytes(content)
         for command in (["count", crossing, "--model", model], ["inspect", model]):
             assert_one_error(tallylens(*command), 3, text)
-    assert_one_error(tallylens("inspect", tmp_path / "no.pt"), 3, "no such file, nor a model of")
+    assert_one_error(
+        tallylens("inspect", tmp_path / "no.pt"), 3, "no such file, and no model of that name"
+    )
 
 
 def test_a_damaged_tflite_is_3(tallylens: Run, crossing: Path, tmp_path: Path) -> None:
@@ -289,7 +315,7 @@ def test_a_damaged_tflite_is_3(tallylens: Run, crossing: Path, tmp_path: Path) -
 
 
 def test_a_model_that_is_not_here_yet_says_how_to_get_it(tallylens: Run, crossing: Path) -> None:
-    text = "Fetch it with: tallylens models pull yolov5n, or put yolov5n.pt at"
+    text = "Download it with: tallylens models pull yolov5n, or save yolov5n.pt as"
     assert_one_error(tallylens("count", crossing), 4, text)
 
 
@@ -405,12 +431,15 @@ def test_benchmark_that_is_interrupted_stops(
 
 def test_models(tallylens: Run, own_home: Path) -> None:
     assert "tallylens models pull yolov5n" in tallylens("models", "list").out
-    (listed,) = json.loads(tallylens("models", "list", "--json").out)["models"]
+    assert re.search(r"^demo .* built in$", tallylens("models", "list").out, re.MULTILINE)
+    demo, listed = json.loads(tallylens("models", "list", "--json").out)["models"]
+    assert (demo["name"], demo["here"], demo["built_in"]) == ("demo", True, True)
     assert (listed["name"], listed["here"], listed["licence"]) == ("yolov5n", False, "AGPL-3.0")
+    assert list(listed) == ["name", "here", "path", "size_bytes", "licence", "built_in"]
     path = own_home / "models" / "yolov5n.pt"
     assert tallylens("models", "path", "yolov5n").out == f"{path}\n"
     assert json.loads(tallylens("models", "path", "yolov5n", "--json").out)["here"] is False
-    assert_one_error(tallylens("models", "path", "yolov9"), 3, "Choose from: yolov5n")
+    assert_one_error(tallylens("models", "path", "yolov9"), 3, "Choose from: yolov5n, demo")
 
 
 @pytest.mark.slow
@@ -485,7 +514,7 @@ def test_ctrl_c_writes_what_was_counted_so_far(
     out, err = process.communicate(timeout=60)
     assert first.startswith("counting: ")
     assert process.returncode == 130
-    assert "tallylens: interrupted; this is what was counted so far\n" in err
+    assert "tallylens: interrupted; these are the counts so far\n" in err
     assert "Traceback" not in err
     document = json.loads(out)
     assert document["interrupted"] is True

@@ -34,7 +34,10 @@ def test_a_checkpoint_with_its_page(tallylens: Run, data: Path, tmp_path: Path) 
     ("arguments", "problem"),
     [
         (["--report", "page.pdf"], "page.pdf is no report that can be written"),
-        (["--no-verify", "--min-agreement", "0.5"], "nothing is verified"),
+        (
+            ["--no-verify", "--min-agreement", "0.5"],
+            "--no-verify excludes --images, --labels and --min-agreement",
+        ),
         (["--min-agreement", "1.5"], "is not a fraction from 0 to 1"),
         (["--labels", "labels"], "labels need the images that they belong to"),
     ],

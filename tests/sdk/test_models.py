@@ -62,7 +62,9 @@ def test_what_runs_is_taken_as_it_is(tiny_model: Path, tmp_path: Path, own_home:
         assert ready_model(model, frame_size=WIDE) == model
         with pytest.raises(UsageError) as caught:
             ready_model(model, frame_size=WIDE, imgsz=(320, 320))
-        assert caught.value.problem == f"{model.name} has a fixed input size"
+        assert caught.value.problem == (
+            f"--imgsz has no effect on {model.name}, which is converted already"
+        )
     assert not own_home.exists()
 
 

@@ -91,18 +91,18 @@ def test_a_new_key_is_shown_once_and_kept_as_a_hash(
 @pytest.mark.parametrize(
     ("arguments", "status", "problem"),
     [
-        ([], 2, "there are no keys"),
+        ([], 2, "no API keys"),
         (["--dev", "--keys", "keys.toml"], 2, "--dev makes its own keys"),
         (["--dev", "--host", "0.0.0.0"], 2, "--dev listens on this machine only"),
         (["--keys", "none.toml"], 3, "none.toml: No such file"),
         (["--keys", "none.toml", "--host", "0.0.0.0"], 2, "there is no TLS"),
-        (["--new-key", "a"], 2, "there is no file for the key"),
-        (["--new-key", 'a"b', "--keys", "k.toml"], 2, "such a name does not fit"),
+        (["--new-key", "a"], 2, "--new-key needs a key file"),
+        (["--new-key", 'a"b', "--keys", "k.toml"], 2, "--new-key: invalid name"),
         (["--port", "70000"], 2, "is not a port"),
-        (["--dev", "--ray"], 2, "--dev tries one process"),
-        (["--keys", "k.toml", "--replicas", "1,2"], 2, "are for --ray"),
+        (["--dev", "--ray"], 2, "--dev excludes --ray"),
+        (["--keys", "k.toml", "--replicas", "1,2"], 2, "need --ray"),
         (["--keys", "k.toml", "--ray", "--replicas", "1,0"], 2, "is not two numbers"),
-        (["--keys", "k.toml", "--ray", "--lanes", "2"], 2, "--lanes is for one process"),
+        (["--keys", "k.toml", "--ray", "--lanes", "2"], 2, "--ray excludes --lanes"),
     ],
 )
 def test_what_cannot_be_served(

@@ -28,10 +28,20 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_the_official_yolov5n_is_known() -> None:
-    (model,) = store.list_models()
-    assert model.release.url.endswith("/v7.0/yolov5n.pt")
-    assert model.release.licence == "AGPL-3.0"
+    model = store.find_model("yolov5n")
+    assert store.RELEASES["yolov5n"].url.endswith("/v7.0/yolov5n.pt")
+    assert model.license == "AGPL-3.0"
     assert not model.present
+    assert not model.built_in
+
+
+def test_the_built_in_model_is_listed_with_its_file() -> None:
+    assert [model.name for model in store.list_models()] == ["demo", "yolov5n"]
+    demo = store.find_model("demo")
+    assert demo.present
+    assert demo.built_in
+    assert demo.path == store.resolve("demo") == store.pull("demo")
+    assert demo.size == demo.path.stat().st_size
 
 
 @pytest.mark.realdata
@@ -93,9 +103,9 @@ def test_resolve_takes_a_package_but_no_other_folder(tmp_path: Path) -> None:
 
 
 def test_resolve_finds_what_was_put_by_hand(tiny: str) -> None:
-    with pytest.raises(UnavailableError, match="not on this machine yet") as caught:
+    with pytest.raises(UnavailableError, match="not downloaded yet") as caught:
         store.resolve(tiny)
-    assert caught.value.remedy.startswith("Fetch it with: tallylens models pull tiny")
+    assert caught.value.remedy.startswith("Download it with: tallylens models pull tiny")
     store.model_path(tiny).parent.mkdir(parents=True)
     store.model_path(tiny).write_bytes(CONTENT)
     assert store.resolve(tiny) == store.model_path(tiny)

@@ -48,8 +48,8 @@ def test_text_says_the_same(tallylens: Any, tiny_model: Path, images: Path) -> N
     result = tallylens("verify", tiny_model, "--against", tiny_model, "--images", images)
     assert result.out.splitlines() == [
         "images      3",
-        "engines     onnxruntime-cpu against onnxruntime-cpu",
-        "head8       error 0.0000 at most, 0.00000 on average",
+        "engines     onnxruntime-cpu, reference onnxruntime-cpu",
+        "head8       error 0.0000 maximum, 0.00000 mean",
         "agreement   1.0000 (6 of 6 detections of the reference, 6 of the model)",
     ]
 
@@ -65,8 +65,8 @@ def test_too_little_agreement_is_status_3(
     assert result.status == 3
     assert json.loads(result.out)["detections"]["agreement"] == 0
     assert result.err == (
-        f"tallylens: {tiny_model}: agreement 0.0000 is below 0.5. "
-        "Convert with a milder setting, or with more images.\n"
+        f"tallylens: {tiny_model}: detection agreement 0.0000 is below 0.5. "
+        "Prune or quantize less, or calibrate with more images.\n"
     )
     assert tallylens(*arguments, "--min-agreement", 0).status == 0
 

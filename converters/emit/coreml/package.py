@@ -40,7 +40,7 @@ def _describe(spec: Any, metadata: ModelMetadata) -> None:
         f"YOLOv5 detector of {metadata.num_classes} classes, {width}x{height} pixels"
     )
     about.versionString = f"tallylens {__version__}"
-    about.license = metadata.weights_licence
+    about.license = metadata.weights_license
     about.userDefined[METADATA_KEY] = metadata.to_json()
     about.userDefined["classes"] = ",".join(metadata.class_names)
 

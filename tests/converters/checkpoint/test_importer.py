@@ -87,7 +87,7 @@ def test_official_yolov5n(data: Path) -> None:
     assert graph.metadata.class_names[5] == "bus"
     assert graph.metadata.anchors[2] == ((116.0, 90.0), (156.0, 198.0), (373.0, 326.0))
     assert graph.metadata.input_size == (640, 640)
-    assert graph.metadata.weights_licence == ""
+    assert graph.metadata.weights_license == ""
 
 
 @pytest.mark.slow
@@ -271,7 +271,7 @@ def test_what_training_leaves_beside_the_model_is_passed_over(
         "optimizer": {"state": {0: {"momentum_buffer": file.tensor(np.ones(3))}}},
     }
     graph = load_checkpoint(save(small_net, tmp_path / "net.pt", document))
-    assert graph.metadata.weights_licence == "AGPL-3.0"
+    assert graph.metadata.weights_license == "AGPL-3.0"
 
 
 @pytest.mark.parametrize("batch", [1, 4, None])

@@ -189,10 +189,13 @@ def test_the_table_holds_every_number() -> None:
         ["line 2 out", "1", "1 car"],
         ["queue now", "1", "1 person"],
         ["queue entered", "2", "2 person"],
-        ["seen in all", "5", "4 car, 1 person"],
+        ["unique objects", "5", "4 car, 1 person"],
     ]
-    assert "queue: stays of 3.1 s on average, 5.0 s at most" in text
-    assert "23 frames/s with onnxruntime-cpu (inference 9.0 ms, the rest 0.71 ms a frame)" in text
+    assert "queue: dwell time mean 3.1 s, maximum 5.0 s" in text
+    assert (
+        "23 frames/s with onnxruntime-cpu (inference 9.0 ms, pre/post-processing 0.71 ms per frame)"
+        in text
+    )
     assert "note: line 2: a note" in text
 
 

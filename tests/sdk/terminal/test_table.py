@@ -39,13 +39,14 @@ def test_a_row_a_class() -> None:
     text = show(lines=(LineReport("road", {"car": 2}, {"bus": 1}),))
     assert text.startswith("street.mp4: 250 frames, 10.0 s\n")
     assert cells(text) == [
-        ["class", "road in", "road out", "seen in all"],
+        ["class", "road in", "road out", "unique objects"],
         ["car", "2", "0", "3"],
         ["bus", "0", "1", "1"],
         ["total", "2", "1", "4"],
     ]
     assert text.endswith(
-        "25 frames/s with engine (inference 9.5 ms, the rest 0.31 ms a frame)\nnote: it is dark\n"
+        "25 frames/s with engine (inference 9.5 ms, pre/post-processing 0.31 ms per frame)\n"
+        "note: it is dark\n"
     )
 
 
@@ -54,13 +55,15 @@ def test_many_places_are_rows_that_fit() -> None:
     zones = (ZoneReport("yard", {}, {"car": 1, "bus": 1}, 2.5, 4.0),)
     text = show(lines=lines, zones=zones)
     rows = cells(text)
-    assert rows[0] == ["where", "total", "of these"]
+    assert rows[0] == ["region", "total", "by class"]
     assert ["street number 3 in", "3", "3 car"] in rows
     assert ["street number 3 out", "0", ""] in rows
     assert ["yard entered", "2", "1 car, 1 bus"] in rows
-    assert rows[-1] == ["seen in all", "4", "3 car, 1 bus"]
-    assert "yard: stays of 2.5 s on average, 4.0 s at most\n" in text
-    assert all(len(line) <= 80 for line in text.splitlines())
+    assert rows[-1] == ["unique objects", "4", "3 car, 1 bus"]
+    assert "yard: dwell time mean 2.5 s, maximum 4.0 s\n" in text
+    table = [line for line in text.splitlines() if line[0] in "┏┃┡│└"]
+    assert len(table) == len(rows) + 3
+    assert all(len(line) <= 80 for line in table)
 
 
 def test_names_are_no_markup() -> None:
