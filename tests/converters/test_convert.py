@@ -338,7 +338,7 @@ def test_what_sees_less_is_refused_and_kept_aside(detector: Path, tmp_path: Path
         convert(detector, **arguments, check=AcceptanceCheck(pictures, min_agreement=0.5))
     assert names(out) == ["squares.conversion.json.rejected", "squares.onnx.rejected"]
     assert (refusal.value.agreement, refusal.value.exit_status) == (0.0, 3)
-    assert "squares.onnx: agrees with its source on 0.000" in str(refusal.value)
+    assert "squares.onnx: detection agreement with its source is 0.000" in str(refusal.value)
     # Without a limit the reader is told, and may use it.
     report = convert(detector, **arguments, check=AcceptanceCheck(pictures))
     assert report.path_of("onnx").exists()

@@ -100,7 +100,7 @@ def test_time_goes_on_after_a_restore(scenes: Any) -> None:
 )
 def test_a_damaged_state_is_refused(scenes: Any, damage: Any, message: str) -> None:
     counter = new_counter(scenes)
-    with pytest.raises(StateError, match=f"saved state: the count cannot go on from it: {message}"):
+    with pytest.raises(StateError, match=f"saved state: the count cannot be resumed: {message}"):
         counter.restore(damage(saved(scenes)))
     assert counter.last_ns is None
     assert issubclass(StateError, InputError)

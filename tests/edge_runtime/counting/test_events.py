@@ -104,7 +104,7 @@ def test_two_cannot_have_standard_output(
 ) -> None:
     done = tallylens("count", crossing, "--model", tiny_model, "--events", "-", "--json")
     assert done.status == 2
-    assert "both want standard output" in done.err
+    assert "both write to standard output" in done.err
 
 
 def test_a_scheduled_reset_closes_periods(

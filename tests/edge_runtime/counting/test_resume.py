@@ -124,7 +124,7 @@ def test_a_damaged_state_is_refused(
         counter.run(crossing, on_frame=stop_after(5))
     damage(state, at)
     before = state.read_bytes()
-    with pytest.raises(StateError, match=r"count\.state: the count cannot go on from it") as caught:
+    with pytest.raises(StateError, match=r"count\.state: the count cannot be resumed") as caught:
         make(state=state)
     assert caught.value.exit_status == 3
     assert state.read_bytes() == before
