@@ -90,7 +90,9 @@ class PeerDetector:
         boxes, confidence = np.concatenate(xyxy), np.concatenate(scores)
         class_id = np.concatenate(classes)
         wh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
-        kept = cv2.dnn.NMSBoxesBatched(wh, confidence, class_id, CONFIDENCE, IOU)
+        kept = cv2.dnn.NMSBoxesBatched(
+            wh.tolist(), confidence.tolist(), class_id.tolist(), CONFIDENCE, IOU
+        )
         boxes = (boxes[kept] - [left, top, left, top]) / gain
         return sv.Detections(
             boxes.astype(np.float32), confidence=confidence[kept], class_id=class_id[kept]

@@ -47,7 +47,7 @@ def kill_and_resume(
 ) -> list[int]:
     """Frames in the state file at each kill; the kills are spread over the video."""
     chance = random.Random(options.seed)
-    places = []
+    frames_at_kills: list[int] = []
     for _ in range(options.kills):
         enough = frames_in(state) + chance.randint(1, max(1, frames // (options.kills + 2)))
         process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -55,11 +55,11 @@ def kill_and_resume(
             time.sleep(0.01)
         time.sleep(chance.random() * 0.2)
         if process.poll() is not None:
-            raise SystemExit(f"it was done after {len(places)} kills: give a longer video")
+            raise SystemExit(f"it was done after {len(frames_at_kills)} kills: give a longer video")
         process.kill()
         process.wait()
-        places.append(frames_in(state))
-    return places
+        frames_at_kills.append(frames_in(state))
+    return frames_at_kills
 
 
 def main() -> None:

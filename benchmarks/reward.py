@@ -15,7 +15,6 @@ import json
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 from offloading.auto import agreement
 from offloading.work import CALIBRATION, add_models, two_models
@@ -23,6 +22,7 @@ from offloading.work import CALIBRATION, add_models, two_models
 from tallylens.cloud_fallback.client.benefit import features
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
+from tallylens.edge_runtime.sources.images import read_image
 from tallylens.edge_runtime.types import Detections
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -52,7 +52,7 @@ def main() -> None:
         open_engine(big) as other,
     ):
         detectors = Detector(one), Detector(other)
-        images = [cv2.imread(str(path)) for path in sorted(CALIBRATION.iterdir())]
+        images = [read_image(path) for path in sorted(CALIBRATION.iterdir())]
         pairs = [tuple(each.detect(image) for each in detectors) for image in images]
     rows = np.stack([features(found) for found, _ in pairs])
     rewards = np.array([reward(found, truth) for found, truth in pairs])

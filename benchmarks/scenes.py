@@ -29,7 +29,7 @@ class Mover:
     stations: tuple[Point, ...]
     lane: float
     size: Point
-    counts: Point = (0, 0)  # in, out
+    counts: tuple[int, int] = (0, 0)  # in, out
     hidden: tuple[Point, ...] = ()
     labels: tuple[int, ...] = (0,)
 
@@ -113,7 +113,8 @@ class Scene:
         return inside if part > 0.3 else None
 
     def _filmed(self, seconds: float, found: np.ndarray, random: Random) -> Detections:
-        rows, labels = [], []
+        rows: list[np.ndarray] = []
+        labels: list[int] = []
         for mover, is_found in zip(self.movers, found, strict=True):
             s = mover.at(seconds)
             if s is None or not is_found or _hidden(mover, seconds):

@@ -48,7 +48,7 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def squares() -> ModuleType:
-    """`tests.support.squares`: a detector of coloured squares and scenes for it."""
+    """`tests.support.squares`: a detector of colored squares and scenes for it."""
     from tests.support import squares
 
     return squares

@@ -168,7 +168,7 @@ class Batches:
 
 
 def _moved(
-    picture: Pictures, labels: Labels, scale: float, shift: Labels, size: tuple[int, int]
+    picture: Pictures, labels: Labels, scale: float, shift: np.ndarray, size: tuple[int, int]
 ) -> tuple[Pictures, Labels]:
     """Scaled, shifted, cut to (height, width), with the boxes of which enough is left."""
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])

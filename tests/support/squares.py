@@ -1,7 +1,7 @@
-"""A detector of coloured squares small enough to be written here, and scenes for it.
+"""A detector of colored squares small enough to be written here, and scenes for it.
 
 The model really detects: it finds 16x16 squares, red ones as `car` and blue ones as `person`, by
-the mass and the centre of colour in a window around each cell. So the whole way from a file to a
+the mass and the center of color in a window around each cell. So the whole path from a file to a
 report can be tested in milliseconds, against crossings that are known by construction.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tallylens.edge_runtime.metadata import METADATA_KEY, ModelMetadata
+from tallylens.edge_runtime.types import Image
 
 SIDE = 128
 SQUARE = 16
@@ -45,8 +47,8 @@ def _weights() -> dict[str, np.ndarray]:
     ones = np.ones((WINDOW, WINDOW), np.float32)
     moments = np.stack([ones, ones * offset, ones * offset[:, None]])[:, None]
     return {
-        # RGB to (redness, blueness): what is above green, so that grey and white are nothing.
-        "to_colours": np.array([[1, -1, 0], [0, -1, 1]], np.float32)[:, :, None, None],
+        # RGB to (redness, blueness): what is above green, so that gray and white are nothing.
+        "to_colors": np.array([[1, -1, 0], [0, -1, 1]], np.float32)[:, :, None, None],
         "to_mass": np.ones((1, 2, 1, 1), np.float32),
         "moments": moments,
         "windows": np.stack([ones[None], ones[None]]),
@@ -65,19 +67,19 @@ def _weights() -> dict[str, np.ndarray]:
 
 def tiny_model_proto(class_names: Sequence[str] = CLASSES) -> onnx.ModelProto:
     node = helper.make_node
-    window = {"strides": [STRIDE] * 2, "pads": [(WINDOW - STRIDE) // 2] * 4}
+    window: dict[str, Any] = {"strides": [STRIDE] * 2, "pads": [(WINDOW - STRIDE) // 2] * 4}
     nodes = [
-        node("Conv", ["images", "to_colours"], ["difference"]),
-        node("Relu", ["difference"], ["colours"]),
-        node("Conv", ["colours", "to_mass"], ["mass"]),
+        node("Conv", ["images", "to_colors"], ["difference"]),
+        node("Relu", ["difference"], ["colors"]),
+        node("Conv", ["colors", "to_mass"], ["mass"]),
         node("Conv", ["mass", "moments"], ["sums"], **window),
         node("Split", ["sums"], ["sum0", "sumx", "sumy"], axis=1),
         node("Concat", ["sumx", "sumy"], ["first"], axis=1),
         node("Add", ["sum0", "tiny"], ["sum0_above_zero"]),
-        node("Div", ["first", "sum0_above_zero"], ["centre_px"]),
-        # YOLOv5: centre = (2 * sigmoid(t) - 0.5 + cell) * stride.
-        node("Mul", ["centre_px", "cell"], ["centre"]),
-        node("Add", ["centre", "half"], ["shifted"]),
+        node("Div", ["first", "sum0_above_zero"], ["center_px"]),
+        # YOLOv5: center = (2 * sigmoid(t) - 0.5 + cell) * stride.
+        node("Mul", ["center_px", "cell"], ["center"]),
+        node("Add", ["center", "half"], ["shifted"]),
         node("Mul", ["shifted", "half"], ["share"]),
         node("Clip", ["share", "low", "high"], ["p"]),
         node("Sub", ["one", "p"], ["q"]),
@@ -86,7 +88,7 @@ def tiny_model_proto(class_names: Sequence[str] = CLASSES) -> onnx.ModelProto:
         node("Mul", ["txy", "zero"], ["twh"]),
         node("Mul", ["sum0", "mass_gain"], ["gained"]),
         node("Add", ["gained", "mass_bias"], ["objectness"]),
-        node("Conv", ["colours", "windows"], ["class_sums"], group=2, **window),
+        node("Conv", ["colors", "windows"], ["class_sums"], group=2, **window),
         node("Conv", ["class_sums", "to_class"], ["classes"]),
         node("Concat", ["txy", "twh", "objectness", "classes"], ["head8"], axis=1),
     ]
@@ -107,9 +109,9 @@ def tiny_model_proto(class_names: Sequence[str] = CLASSES) -> onnx.ModelProto:
 
 @dataclass(frozen=True)
 class Walker:
-    """A square whose centre goes evenly from `start` to `end` over the scene, in pixels."""
+    """A square whose center moves evenly from `start` to `end` over the scene, in pixels."""
 
-    colour: tuple[int, int, int]
+    color: tuple[int, int, int]
     start: tuple[float, float]
     end: tuple[float, float]
 
@@ -120,29 +122,29 @@ UP = Walker(BLUE, (96, 112), (96, 16))
 
 def scene(
     walkers: Iterable[Walker] = (DOWN, UP), frames: int = 30, size: tuple[int, int] = (SIDE, SIDE)
-) -> list[np.ndarray]:
-    """Pictures (height, width, 3) uint8 BGR of the walkers; `size` is (width, height)."""
-    pictures = [np.zeros((size[1], size[0], 3), np.uint8) for _ in range(frames)]
+) -> list[Image]:
+    """Frames (height, width, 3) uint8 BGR of the walkers; `size` is (width, height)."""
+    images = [np.zeros((size[1], size[0], 3), np.uint8) for _ in range(frames)]
     for walker in walkers:
-        for place, picture in zip(np.linspace(0, 1, frames), pictures, strict=True):
+        for fraction, image in zip(np.linspace(0, 1, frames), images, strict=True):
             x, y = (
-                round(a + (b - a) * place) - SQUARE // 2
+                round(a + (b - a) * fraction) - SQUARE // 2
                 for a, b in zip(walker.start, walker.end, strict=True)
             )
-            picture[max(y, 0) : max(y + SQUARE, 0), max(x, 0) : max(x + SQUARE, 0)] = walker.colour
-    return pictures
+            image[max(y, 0) : max(y + SQUARE, 0), max(x, 0) : max(x + SQUARE, 0)] = walker.color
+    return images
 
 
-def timed(pictures: Iterable[np.ndarray]) -> list[tuple[int, np.ndarray]]:
-    """The pictures a tenth of a second apart, as Counter.run takes them."""
-    return [(i * FRAME_NS, picture) for i, picture in enumerate(pictures)]
+def timed(images: Iterable[Image]) -> list[tuple[int, Image]]:
+    """Pairs of (nanoseconds, image), a tenth of a second apart, as Counter.run takes them."""
+    return [(i * FRAME_NS, image) for i, image in enumerate(images)]
 
 
-def write_video(path: Path, pictures: Sequence[np.ndarray], fps: float = 10.0) -> Path:
-    height, width = pictures[0].shape[:2]
+def write_video(path: Path, images: Sequence[Image], fps: float = 10.0) -> Path:
+    height, width = images[0].shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
     assert writer.isOpened()
-    for picture in pictures:
-        writer.write(picture)
+    for image in images:
+        writer.write(image)
     writer.release()
     return path

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,21 +11,11 @@ import pytest
 from tallylens.edge_runtime.engines import litert as module
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import MissingExtraError, ModelError
-from tallylens.edge_runtime.metadata import ModelMetadata
+from tests.support.engine_models import METADATA, Save, edit_tflite, with_document
 
 pytestmark = pytest.mark.slow
 
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
-
-
-@pytest.fixture
-def save(tmp_path: Path) -> Callable[[bytes], Path]:
-    def write(model: bytes) -> Path:
-        path = tmp_path / "model.tflite"
-        path.write_bytes(model)
-        return path
-
-    return write
 
 
 def image(seed: int) -> np.ndarray:
@@ -35,11 +23,12 @@ def image(seed: int) -> np.ndarray:
 
 
 def test_float_heads_are_those_of_the_keras_model(
-    save: Any, float_tflite: bytes, keras_model: Any
+    save: Save, float_tflite: bytes, keras_model: Any
 ) -> None:
     with open_engine(save(float_tflite)) as engine:
         assert engine.name == "litert-xnnpack"
-        assert (engine.input.shape, engine.input.dtype) == ((1, 64, 96, 3), np.float32)
+        assert engine.input.shape == (1, 64, 96, 3)
+        assert engine.input.dtype == np.float32
         for seed in range(2):
             engine.input[...] = image(seed) / np.float32(255)
             heads = engine.run()
@@ -49,7 +38,7 @@ def test_float_heads_are_those_of_the_keras_model(
 
 
 def test_int8_heads_are_those_of_the_plain_interpreter(
-    save: Any, int8_tflite: bytes, keras_model: Any
+    save: Save, int8_tflite: bytes, keras_model: Any
 ) -> None:
     plain = interpreter.Interpreter(model_content=int8_tflite)
     plain.allocate_tensors()
@@ -72,21 +61,22 @@ def test_int8_heads_are_those_of_the_plain_interpreter(
 
 
 def test_heads_are_described_in_the_order_of_the_metadata(
-    save: Any, float_tflite: bytes, metadata: ModelMetadata
+    save: Save,
+    float_tflite: bytes,
 ) -> None:
     with open_engine(save(float_tflite)) as engine:
-        assert engine.metadata == metadata
+        assert engine.metadata == METADATA
         assert [(head.name, head.stride, head.width, head.height) for head in engine.heads] == [
             ("head8", 8, 12, 8),
             ("head16", 16, 6, 4),
         ]
-        assert [head.anchors for head in engine.heads] == list(metadata.anchors)
+        assert [head.anchors for head in engine.heads] == list(METADATA.anchors)
         assert {(head.layout, head.scale, head.zero_point) for head in engine.heads} == {
             ("NHWC", 1.0, 0)
         }
 
 
-def test_arrays_that_are_held_do_not_stop_the_next_run(save: Any, float_tflite: bytes) -> None:
+def test_arrays_that_are_held_do_not_stop_the_next_run(save: Save, float_tflite: bytes) -> None:
     with open_engine(save(float_tflite)) as engine:
         target = engine.input
         target[...] = 0.25
@@ -100,7 +90,7 @@ def test_arrays_that_are_held_do_not_stop_the_next_run(save: Any, float_tflite: 
         assert engine.input.ctypes.data == target.ctypes.data
 
 
-def test_arrays_outlive_the_engine(save: Any, float_tflite: bytes) -> None:
+def test_arrays_outlive_the_engine(save: Save, float_tflite: bytes) -> None:
     engine = open_engine(save(float_tflite))
     engine.input[...] = 0.5
     heads = engine.run()
@@ -112,7 +102,7 @@ def test_arrays_outlive_the_engine(save: Any, float_tflite: bytes) -> None:
         assert np.array_equal(head, copy)
 
 
-def test_engines_run_side_by_side(save: Any, float_tflite: bytes, keras_model: Any) -> None:
+def test_engines_run_side_by_side(save: Save, float_tflite: bytes, keras_model: Any) -> None:
     path = save(float_tflite)
     found: dict[int, np.ndarray] = {}
 
@@ -146,19 +136,17 @@ def test_engines_run_side_by_side(save: Any, float_tflite: bytes, keras_model: A
     ],
 )
 def test_metadata_that_does_not_fit(
-    save: Any,
+    save: Save,
     bare_float: bytes,
-    with_document: Any,
-    metadata: ModelMetadata,
     changes: dict[str, Any],
     problem: str,
 ) -> None:
-    document = replace(metadata, **changes).to_json().encode()
+    document = replace(METADATA, **changes).to_json().encode()
     with pytest.raises(ModelError, match=problem):
         open_engine(save(with_document(bare_float, document)))
 
 
-def test_an_int8_input_that_is_not_pixels(save: Any, int8_tflite: bytes, edit_tflite: Any) -> None:
+def test_an_int8_input_that_is_not_pixels(save: Save, int8_tflite: bytes) -> None:
     def stretch(tree: Any) -> None:
         graph = tree.subgraphs[0]
         graph.tensors[graph.inputs[0]].quantization.scale = np.array([1 / 127], np.float32)
@@ -167,13 +155,15 @@ def test_an_int8_input_that_is_not_pixels(save: Any, int8_tflite: bytes, edit_tf
         open_engine(save(edit_tflite(int8_tflite, stretch)))
 
 
-def test_nothing_is_printed(save: Any, float_tflite: bytes, capfd: Any) -> None:
+def test_nothing_is_printed(
+    save: Save, float_tflite: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
     open_engine(save(float_tflite)).close()
     assert capfd.readouterr() == ("", "")
 
 
 def test_without_an_interpreter(
-    save: Any, float_tflite: bytes, monkeypatch: pytest.MonkeyPatch
+    save: Save, float_tflite: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MODULES", ("no_such_interpreter",))
     with pytest.raises(MissingExtraError, match="ai-edge-litert"):
@@ -181,7 +171,7 @@ def test_without_an_interpreter(
 
 
 def test_it_falls_back_to_tensorflow(
-    save: Any, float_tflite: bytes, monkeypatch: pytest.MonkeyPatch
+    save: Save, float_tflite: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MODULES", ("none", "tensorflow.lite.python.interpreter"))
     with open_engine(save(float_tflite)) as engine:

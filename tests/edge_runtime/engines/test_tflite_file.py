@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from tallylens.edge_runtime.engines.tflite_check import check_tflite
 from tallylens.edge_runtime.engines.tflite_metadata import read_tflite_metadata
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError
-from tallylens.edge_runtime.metadata import MAX_DOCUMENT_BYTES, ModelMetadata
+from tallylens.edge_runtime.metadata import MAX_DOCUMENT_BYTES
+from tests.support.engine_models import METADATA, edit_tflite, with_document
 
 pytestmark = pytest.mark.slow
 
@@ -109,14 +111,14 @@ def test_sound_models_pass(bare_float: bytes, bare_int8: bytes) -> None:
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_contradictions_are_named(bare_int8: bytes, edit_tflite: Any, what: str) -> None:
+def test_contradictions_are_named(bare_int8: bytes, what: str) -> None:
     change, problem = DAMAGE[what]
     with pytest.raises(ModelError, match=f"damaged .*{problem}"):
         check_tflite(edit_tflite(bare_int8, change), "m")
 
 
 @pytest.mark.parametrize("name", ["FlexErf", ""])
-def test_custom_operations_are_refused(bare_int8: bytes, edit_tflite: Any, name: str) -> None:
+def test_custom_operations_are_refused(bare_int8: bytes, name: str) -> None:
     def change(tree: Any) -> None:
         code = tree.operatorCodes[0]
         code.builtinCode, code.deprecatedBuiltinCode, code.customCode = 32, 32, name
@@ -125,11 +127,9 @@ def test_custom_operations_are_refused(bare_int8: bytes, edit_tflite: Any, name:
         check_tflite(edit_tflite(bare_int8, change), "m")
 
 
-def test_the_document_is_read_whole(
-    bare_int8: bytes, with_document: Any, metadata: ModelMetadata
-) -> None:
-    model = with_document(bare_int8, metadata.to_json().encode())
-    assert read_tflite_metadata(model, "m") == metadata
+def test_the_document_is_read_whole(bare_int8: bytes) -> None:
+    model = with_document(bare_int8, METADATA.to_json().encode())
+    assert read_tflite_metadata(model, "m") == METADATA
 
 
 def test_a_model_without_the_document_says_how_to_get_one(bare_int8: bytes) -> None:
@@ -139,7 +139,7 @@ def test_a_model_without_the_document_says_how_to_get_one(bare_int8: bytes) -> N
 
 
 @pytest.mark.realdata
-def test_the_official_exporter_s_file(data: Any) -> None:
+def test_the_official_exporter_s_file(data: Path) -> None:
     content = (data / "peers" / "yolov5-export-int8.tflite").read_bytes()
     check_tflite(content, "m")
     with pytest.raises(UnsupportedModelError, match="no raw heads"):
@@ -147,12 +147,12 @@ def test_the_official_exporter_s_file(data: Any) -> None:
 
 
 @pytest.mark.parametrize("document", [b"", b"{", b"[]", b"\xff\xfe", b" " * 2000])
-def test_a_document_that_is_none(bare_int8: bytes, with_document: Any, document: bytes) -> None:
+def test_a_document_that_is_none(bare_int8: bytes, document: bytes) -> None:
     with pytest.raises(ModelError):
         read_tflite_metadata(with_document(bare_int8, document), "m")
 
 
-def test_a_document_beyond_its_bound(bare_int8: bytes, with_document: Any) -> None:
+def test_a_document_beyond_its_bound(bare_int8: bytes) -> None:
     for size in (MAX_DOCUMENT_BYTES + 1, MAX_DOCUMENT_BYTES + 2):
         with pytest.raises(ModelError, match=r"damaged|larger than"):
             read_tflite_metadata(with_document(bare_int8, b" " * size), "m")
@@ -176,7 +176,9 @@ def test_what_is_no_model(content: bytes) -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(st.data())
-def test_mutated_files_give_metadata_or_a_model_error(int8_tflite: bytes, data: Any) -> None:
+def test_mutated_files_give_metadata_or_a_model_error(
+    int8_tflite: bytes, data: st.DataObject
+) -> None:
     content = bytearray(int8_tflite[: data.draw(st.integers(8, len(int8_tflite)))])
     places = st.integers(0, len(content) - 1)
     for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):

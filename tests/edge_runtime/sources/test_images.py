@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from tallylens.edge_runtime.errors import InputError, SourceError
 from tallylens.edge_runtime.sources import open_source
 from tallylens.edge_runtime.sources.image_header import image_size
 from tallylens.edge_runtime.sources.images import natural_key, read_image
+from tallylens.edge_runtime.types import Frame
 
 cv2 = pytest.importorskip("cv2")
 
 
-def levels(source: object) -> list[int]:
+def levels(source: Iterable[Frame]) -> list[int]:
     return [round((float(frame.image.mean()) - 10) / 8) for frame in source]
 
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from tallylens.edge_runtime.errors import (
 )
 from tallylens.edge_runtime.sources import open_source
 from tallylens.edge_runtime.sources.stream import redact
+from tallylens.edge_runtime.types import Image
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 
@@ -100,7 +103,8 @@ def test_nothing_is_printed_about_broken_files(tmp_path: Path) -> None:
 
 
 def test_pairs_of_time_and_image() -> None:
-    with open_source([(5, IMAGE), (np.int64(9), IMAGE[:, ::-1])]) as source:
+    pairs: Any = [(5, IMAGE), (np.int64(9), IMAGE[:, ::-1])]
+    with open_source(pairs) as source:
         assert (source.size, source.frames_total, source.name) == ((6, 4), 2, "frames")
         frames = list(source)
     assert [(frame.timestamp_ns, frame.index) for frame in frames] == [(5, 0), (9, 1)]
@@ -110,7 +114,7 @@ def test_pairs_of_time_and_image() -> None:
 def test_a_generator_is_taken_one_at_a_time_and_closed() -> None:
     log: list[str] = []
 
-    def pairs() -> object:
+    def pairs() -> Iterator[tuple[int, Image]]:
         try:
             for time in range(100):
                 log.append(f"made {time}")
@@ -137,7 +141,7 @@ def test_a_generator_is_taken_one_at_a_time_and_closed() -> None:
         ((1, None), "not a BGR image"),
     ],
 )
-def test_what_is_no_pair(pair: object, problem: str) -> None:
+def test_what_is_no_pair(pair: Any, problem: str) -> None:
     with pytest.raises(SourceError, match=problem):
         open_source([pair])
 

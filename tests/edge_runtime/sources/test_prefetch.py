@@ -67,7 +67,7 @@ def test_it_reads_no_further_ahead_than_its_depth() -> None:
 def test_what_the_reader_raises_comes_after_its_frames() -> None:
     broken = SourceError("camera", "it broke", "Mend it")
     prefetch = Prefetch(Numbers(3, error=broken), [])
-    assert [prefetch.read().index for _ in range(3)] == [0, 1, 2]
+    assert [frame and frame.index for frame in (prefetch.read() for _ in range(3))] == [0, 1, 2]
     with pytest.raises(SourceError, match="it broke"):
         prefetch.read()
     assert prefetch.read() is None

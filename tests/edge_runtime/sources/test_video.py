@@ -94,6 +94,7 @@ def test_real_videos_lose_no_frame(data: Path, name: str, frames: int) -> None:
     with open_source(data / "videos" / f"{name}.mp4") as source:
         times = [frame.timestamp_ns for frame in source]
         assert len(times) == source.frames_total == frames
+    assert source.fps is not None
     assert min(np.diff(times)) > 0
     assert times[-1] == pytest.approx((frames - 1) / source.fps * 1e9, abs=2e6)
     assert source.warnings == []
