@@ -53,7 +53,7 @@ lint:
 
 types: $(INSTALLED)
 	mypy
-	mypy tests examples benchmarks
+	mypy tests examples benchmarks docs/scripts
 
 quick: $(INSTALLED)
 	ruff check .
@@ -72,6 +72,9 @@ fuzz:
 format:
 	ruff check --fix .
 	ruff format .
+
+docs: $(INSTALLED)
+	mkdocs build --strict
 
 bench: $(INSTALLED)
 	$(PYTHON) benchmarks/main_job.py

@@ -25,16 +25,19 @@ def _data_folder() -> Path:
 
 def pytest_configure(config: pytest.Config) -> None:
     # A shell starts background jobs with the interrupt ignored, and children inherit that: a test
-    # that interrupts a command would then find it deaf.
+    # that interrupts a command would then wait for ever.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, saying so, what needs data that is not here."""
+    """Skip the tests that need real models, images and videos where those are missing."""
     if _data_folder().is_dir():
         return
-    skip = pytest.mark.skip(reason=f"no test data in {_data_folder()} (set TALLYLENS_DATA)")
+    skip = pytest.mark.skip(
+        reason=f"needs real models, images and videos: {_data_folder()} does not exist. "
+        "Set TALLYLENS_DATA to a folder as described in tests/README.md"
+    )
     for item in items:
         if "realdata" in item.keywords:
             item.add_marker(skip)
@@ -76,14 +79,14 @@ def crossing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test sees the user's models, and none leaves a conversion there."""
+    """Give each test an empty folder of models, so that it neither reads nor fills the user's."""
     monkeypatch.setenv("TALLYLENS_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command gave back."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
