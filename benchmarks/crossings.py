@@ -55,7 +55,7 @@ def peer(make: Callable[..., Any]) -> Callable[[Scene], Counts]:
 
 
 def counters(with_peers: bool) -> dict[str, Callable[[Scene], Counts]]:
-    """Who counts."""
+    """The counters that are compared."""
     found: dict[str, Callable[[Scene], Counts]] = {"tallylens": ours}
     if with_peers:
         from trackers import ByteTrackTracker, OCSORTTracker, SORTTracker

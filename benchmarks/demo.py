@@ -2,8 +2,9 @@
 
     python benchmarks/demo.py [--seeds 50] [--frames 500] [--json FILE]
 
-Seeds and frames are none that the model was trained, validated or calibrated on, or that any choice
-was made by. Measures, and never fails on a figure. mAP needs tallylens[convert].
+The seeds and frames differ from those that the model was trained, validated or calibrated on, and
+from those that any choice was made by. Measures, and never fails on a figure. mAP needs
+tallylens[convert].
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A careful counting script of today's libraries: OpenCV, LiteRT, numpy, trackers, supervision.
 
 What a skilled user would write without tallylens: everything vectorised, the threshold applied to
-the raw objectness before anything else is dequantised, OpenCV's batched NMS, ByteTrack, a line
-zone. It takes the same int8 model with raw heads; the interpreter may use every core.
+the raw objectness before anything else is dequantized, OpenCV's batched NMS, ByteTrack, a line
+zone. It takes the same int8 model with raw head outputs; the interpreter may use every core.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CONFIDENCE, IOU = 0.25, 0.45
 
 
 class PeerDetector:
-    """YOLOv5 with raw heads on LiteRT and numpy."""
+    """YOLOv5 with raw head outputs on LiteRT and numpy."""
 
     def __init__(self, model: Path, threads: int, metadata: dict[str, Any]) -> None:
         self.interpreter = Interpreter(str(model), num_threads=threads)
@@ -43,7 +43,7 @@ class PeerDetector:
             self.heads.append((output["index"], stride, anchors, grid, scale, zero, limit))
 
     def letterbox(self, image: np.ndarray) -> tuple[np.ndarray, float, int, int]:
-        """RGB on grey, the gain and the padding."""
+        """RGB on gray, the gain and the padding."""
         h, w = image.shape[:2]
         gain = min(self.height / h, self.width / w)
         new_w, new_h = round(w * gain), round(h * gain)
@@ -62,7 +62,7 @@ class PeerDetector:
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), gain, left, top
 
     def detect(self, image: np.ndarray) -> sv.Detections:
-        """Boxes in the picture's pixels."""
+        """Boxes in pixels of the frame."""
         boxed, gain, left, top = self.letterbox(image)
         self.interpreter.set_tensor(self.input, boxed[None])
         self.interpreter.invoke()
@@ -80,9 +80,9 @@ class PeerDetector:
             rows, label, score, cell, anchor = (
                 one[keep] for one in (rows, label, score, cell, anchor)
             )
-            centre = (rows[:, :2] * 2 - 0.5 + grid[cell]) * stride
+            center = (rows[:, :2] * 2 - 0.5 + grid[cell]) * stride
             half = (rows[:, 2:4] * 2) ** 2 * anchors[anchor] / 2
-            xyxy.append(np.concatenate([centre - half, centre + half], 1))
+            xyxy.append(np.concatenate([center - half, center + half], 1))
             scores.append(score)
             classes.append(label)
         if not xyxy:

@@ -1,9 +1,9 @@
 """Generated scenes of objects that cross a line, with the truth known by construction.
 
 A scene is drawn in its own coordinates: `s` is the way across the line, `u` the way along it, the
-line is at `s = LINE` and `in` is towards larger `s`. It is then filmed with the line lying across
-the picture or standing in it. What the camera does to a scene (frame rate, dropped frames, jitter,
-missed boxes, boxes cut at the frame's edge, boxes hidden behind others) is drawn beside it.
+line is at `s = LINE` and `in` is towards larger `s`. It is then filmed with the line horizontal or
+vertical in the frame. Effects of the camera (frame rate, dropped frames, jitter, missed boxes,
+boxes cut at the frame's edge, boxes hidden behind others) are drawn at random beside it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Random = np.random.Generator
 Point = tuple[float, float]
 NUM_CLASSES = 4
 FPS = (5, 10, 15, 25, 30, 60, 120)
-SEEN_LEAST = 4  # sightings that an object to be counted gets
+SEEN_LEAST = 4  # detections of each object that must be counted
 
 
 @dataclass(frozen=True)
 class Mover:
-    """An object: (second, s) stations of its anchor, its lane, and what it should count."""
+    """An object: (second, s) stations of its anchor, its offset `lane`, and its true counts."""
 
     stations: tuple[Point, ...]
     lane: float
@@ -48,7 +48,7 @@ class Scene:
     kind: str
     seed: int
     fps: float
-    standing: bool  # the line stands in the picture
+    standing: bool  # the line is vertical in the frame
     length: float  # of the way `s`, and `breadth` of `u`, in pixels
     breadth: float
     line: float
@@ -59,7 +59,7 @@ class Scene:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the picture."""
+        """(width, height) of the frame."""
         sides = (int(self.length), int(self.breadth))
         return sides if self.standing else sides[::-1]
 
@@ -76,7 +76,7 @@ class Scene:
         return sum(m.counts[0] for m in self.movers), sum(m.counts[1] for m in self.movers)
 
     def box(self, mover: Mover, s: float) -> np.ndarray:
-        """xyxy of the whole object, its bottom centre on the way."""
+        """xyxy of the whole object, its bottom center on the way."""
         x, y = (s, mover.lane) if self.standing else (mover.lane, s)
         width, height = mover.size
         return np.array([x - width / 2, y - height, x + width / 2, y])
@@ -106,7 +106,7 @@ class Scene:
         return len(seen) >= SEEN_LEAST and 0 < beyond < len(seen)
 
     def _cut(self, box: np.ndarray) -> np.ndarray | None:
-        """The part of a box in the picture, None where a detector would see nothing of it."""
+        """The part of a box in the frame, None where a detector would see nothing of it."""
         width, height = self.size
         inside = np.clip(box, 0, [width, height, width, height])
         part = np.prod(inside[2:] - inside[:2]) / np.prod(box[2:] - box[:2])
@@ -146,14 +146,14 @@ def _size(random: Random, least: float = 40, most: float = 200) -> Point:
 
 
 def _speed(random: Random, scene: Scene, least: float = 1, most: float = 300) -> float:
-    """Pixels a second of `least` to `most` pixels a frame, so that a scene ends in a minute."""
+    """Pixels per second for `least` to `most` pixels per frame; a scene ends in a minute."""
     slowest = max(least, scene.length / scene.fps / 60)
     most = min(most, scene.length / (SEEN_LEAST + 1.5))
     return scene.fps * float(np.exp(random.uniform(np.log(slowest), np.log(most))))
 
 
 def _lanes(random: Random, scene: Scene, count: int, room: float) -> list[float]:
-    """Lanes at least `room` apart, so that nobody is behind anybody for good."""
+    """Offsets at least `room` apart, so that no object stays hidden behind another."""
     free = scene.breadth - 2 * room - (count - 1) * room
     return list(
         room * 1.5 + np.sort(random.uniform(0, max(free, 1), count)) + room * np.arange(count)
@@ -161,7 +161,7 @@ def _lanes(random: Random, scene: Scene, count: int, room: float) -> list[float]
 
 
 def _across(random: Random, scene: Scene, lane: float, speed: float, size: Point) -> Mover:
-    """From end to end of the picture, either way."""
+    """From end to end of the frame, either way."""
     way = (0.0, scene.length) if random.random() < 0.5 else (scene.length, 0.0)
     begin = float(random.uniform(0, 2))
     stations = ((begin, way[0]), (begin + scene.length / speed, way[1]))
@@ -218,7 +218,7 @@ def switch(random: Random, scene: Scene) -> None:
 
 
 def stop(random: Random, scene: Scene) -> None:
-    """Someone stops on the line, and goes on or turns back."""
+    """Someone stops on the line, and continues or turns back."""
     for lane in _lanes(random, scene, 2, 250):
         size = _size(random)
         speed = float(random.uniform(0.5, 2)) * float(np.sqrt(np.prod(size)))

@@ -4,10 +4,10 @@
 
 For each model, and in each round one after the other: the latency of the engine alone on one
 thread, a whole count with tallylens, and one with the script of peer_count.py with one thread and
-with one a core (the better of the two is taken). Load of other programs moves all three alike
+with one per core (the better of the two is taken). Load of other programs moves all three alike
 within a round, so ratios are taken within rounds and their medians shown. tallylens runs a .tflite
-at the rectangle that fits the video, and the latency is that of this input; the script runs the
-file as it is. --no-peer leaves the script away; with it: pip install trackers. `cpu ms/frame` is
+with rectangular inference, and the latency is that of this input; the script runs the
+file as it is. --no-peer omits the script; with it: pip install trackers. `cpu ms/frame` is
 processor time, which load hardly moves.
 """
 
@@ -50,7 +50,7 @@ def latency_ms(form: ModelVariant, seconds: float = 3.0) -> tuple[float, float]:
 
 
 def ours(model: Path, video: Path, workers: int | None = None) -> tuple[float, float, Row]:
-    """(frames a second, processor milliseconds a frame, counts) of a whole count."""
+    """(frames per second, processor milliseconds per frame, counts) of a whole count."""
     begin, cpu = time.perf_counter(), time.process_time()
     with Counter(model, lines=[LINE], workers=workers) as counter:
         report = counter.run(video)

@@ -15,7 +15,7 @@ from tallylens.demo.stills import Stills
 
 # (height, width) of the network's input while training: 16:9 as the letterbox leaves it.
 INPUT = (192, 320)
-GREY = 114
+GRAY = 114
 SIZES = ((640, 360), (640, 360), (640, 360), (854, 480), (512, 288))
 SHOTS = 12
 FIRST_SEED = 100_000
@@ -34,7 +34,7 @@ class Pool:
     labels: Labels
 
     def of(self, index: int) -> tuple[Pictures, Labels]:
-        """One picture and its objects (m, 5)."""
+        """One image and its objects (m, 5)."""
         labels = self.labels[index]
         return self.pictures[index], labels[labels[:, 0] >= 0]
 
@@ -56,7 +56,7 @@ def render_pool(folder: Path, count: int, first_seed: int = FIRST_SEED) -> Pool:
 
 
 def _render_scene(seed: int, pictures: Pictures, labels: Labels) -> None:
-    """Fill the next few places with frames of one scene: half of them where objects meet."""
+    """Fill the next few slots with frames of one scene: half of them where objects meet."""
     rng = np.random.default_rng((seed, 9))
     scene = Scene(seed, SIZES[int(rng.integers(len(SIZES)))], fps=30)
     meetings = _meetings(scene)
@@ -95,7 +95,7 @@ def fit(image: Pictures, xyxy: Labels) -> tuple[Pictures, Labels]:
         image, size, interpolation=cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR
     )
     left, top = (INPUT[1] - size[0]) // 2, (INPUT[0] - size[1]) // 2
-    picture = np.full((*INPUT, 3), GREY, np.uint8)
+    picture = np.full((*INPUT, 3), GRAY, np.uint8)
     picture[top : top + size[1], left : left + size[0]] = small[..., ::-1]
     return picture, xyxy * scale + np.array([left, top, left, top], np.float32)
 
@@ -116,9 +116,9 @@ class Batches:
             picture, labels = self._vary(picture, labels)
             pictures.append(picture)
             wide, tall = labels[:, 3] - labels[:, 1], labels[:, 4] - labels[:, 2]
-            centres = (labels[:, 1:3] + labels[:, 3:5]) / 2
+            centers = (labels[:, 1:3] + labels[:, 3:5]) / 2
             index = np.full(len(labels), place, np.float32)
-            objects.append(np.column_stack([index, labels[:, 0], centres, wide, tall]))
+            objects.append(np.column_stack([index, labels[:, 0], centers, wide, tall]))
         stacked = np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))
         return stacked, np.concatenate(objects).astype(np.float32)
 
@@ -126,7 +126,7 @@ class Batches:
         return self._pool.of(int(self.rng.integers(len(self._pool.labels))))
 
     def _one(self) -> tuple[Pictures, Labels]:
-        """A picture moved and scaled a little."""
+        """An image moved and scaled a little."""
         picture, labels = self._pick()
         if self.rng.random() < 0.3:
             return np.array(picture), labels.copy()
@@ -136,10 +136,10 @@ class Batches:
         return _moved(picture, labels, scale, shift, INPUT)
 
     def _four(self) -> tuple[Pictures, Labels]:
-        """Parts of four pictures around a random centre."""
+        """Parts of four images around a random center."""
         height, width = INPUT
         cy, cx = int(self.rng.uniform(0.3, 0.7) * height), int(self.rng.uniform(0.3, 0.7) * width)
-        canvas, found = np.full((*INPUT, 3), GREY, np.uint8), []
+        canvas, found = np.full((*INPUT, 3), GRAY, np.uint8), []
         for top, bottom in ((0, cy), (cy, height)):
             for left, right in ((0, cx), (cx, width)):
                 size = (bottom - top, right - left)
@@ -154,7 +154,7 @@ class Batches:
         return canvas, np.concatenate(found)
 
     def _vary(self, picture: Pictures, labels: Labels) -> tuple[Pictures, Labels]:
-        """Mirrored half of the time, with other light and colours."""
+        """Mirrored half of the time, with other light and colors."""
         if self.rng.random() < 0.5:
             picture = picture[:, ::-1]
             labels = labels.copy()
@@ -173,7 +173,7 @@ def _moved(
     """Scaled, shifted, cut to (height, width), with the boxes of which enough is left."""
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     moved = cv2.warpAffine(
-        picture, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderValue=(GREY, GREY, GREY)
+        picture, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderValue=(GRAY, GRAY, GRAY)
     )
     offset = np.array([*shift, *shift], np.float32)
     boxes = labels[:, 1:] * np.float32(scale) + offset
@@ -185,7 +185,7 @@ def _moved(
     return np.asarray(moved, np.uint8), np.column_stack([labels[keep, :1], cut[keep]])
 
 
-def save_labelled(folder: Path, seeds: range, shots: int = 1) -> Stills:
+def save_labeled(folder: Path, seeds: range, shots: int = 1) -> Stills:
     """Frames at random times of the scenes, for measuring and calibrating."""
     stills = Stills(folder)
     for seed in seeds:

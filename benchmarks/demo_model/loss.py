@@ -18,8 +18,8 @@ BOX_GAIN, OBJECT_GAIN, CLASS_GAIN = 0.05, 0.3, 0.04
 # Fine heads have more cells, most of them empty.
 BALANCE = (4.0, 1.0, 0.4)
 MAX_RATIO = 4.0
-# The cell of the centre, and those of its neighbours that the centre is nearer to.
-NEIGHBOURS = ((0, 0), (-1, 0), (0, -1), (1, 0), (0, 1))
+# The cell of the center, and those of its neighbors that the center is nearer to.
+NEIGHBORS = ((0, 0), (-1, 0), (0, -1), (1, 0), (0, 1))
 
 
 def detection_loss(heads: Sequence[Tensor], objects: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -27,7 +27,7 @@ def detection_loss(heads: Sequence[Tensor], objects: Tensor) -> tuple[Tensor, di
 
     Args:
         heads: (n, 27, h, w) logits, finest first.
-        objects: (m, 6): picture, class, centre x and y, width, height in input pixels.
+        objects: (m, 6): image, class, center x and y, width, height in input pixels.
     """
     box_loss = object_loss = class_loss = torch.zeros(())
     for level, head in enumerate(heads):
@@ -39,9 +39,9 @@ def detection_loss(heads: Sequence[Tensor], objects: Tensor) -> tuple[Tensor, di
         if len(classes):
             picture, anchor, row, column = places
             found = grid[picture, anchor, row, column]
-            centre = found[:, :2].sigmoid() * 2 - 0.5
+            center = found[:, :2].sigmoid() * 2 - 0.5
             sides = (found[:, 2:4].sigmoid() * 2) ** 2 * anchors[anchor]
-            iou = ciou(torch.cat([centre, sides], 1), wanted)
+            iou = ciou(torch.cat([center, sides], 1), wanted)
             box_loss = box_loss + (1 - iou).mean()
             order = iou.detach().argsort()
             goal[picture[order], anchor[order], row[order], column[order]] = iou.detach().clamp(0)[
@@ -74,7 +74,7 @@ def assign(
         cells: rows and columns of the head.
 
     Returns:
-        (picture, anchor, row, column), each (k,); (k, 4) centre relative to the cell, width and
+        (image, anchor, row, column), each (k,); (k, 4) center relative to the cell, width and
         height in cells; (k,) classes.
     """
     scaled = objects[:, 2:] / stride
@@ -83,7 +83,7 @@ def assign(
     which, anchor = fits.nonzero(as_tuple=True)
     chosen = scaled[which]
     found = []
-    for dx, dy in NEIGHBOURS:
+    for dx, dy in NEIGHBORS:
         column = chosen[:, 0].floor().long() + dx
         row = chosen[:, 1].floor().long() + dy
         keep = (column >= 0) & (column < cells[1]) & (row >= 0) & (row < cells[0])
@@ -95,12 +95,12 @@ def assign(
         relative = torch.cat([chosen[:, :2] - origin, chosen[:, 2:]], 1)
         found.append((which[keep], anchor[keep], row[keep], column[keep], relative[keep]))
     which, anchor, row, column, relative = (torch.cat(part) for part in zip(*found, strict=True))
-    picture, classes = objects[which, 0].long(), objects[which, 1].long()
-    return (picture, anchor, row, column), relative, classes
+    image, classes = objects[which, 0].long(), objects[which, 1].long()
+    return (image, anchor, row, column), relative, classes
 
 
 def ciou(a: Tensor, b: Tensor) -> Tensor:
-    """Complete IoU of pairs of boxes (k, 4): centre x, centre y, width, height."""
+    """Complete IoU of pairs of boxes (k, 4): center x, center y, width, height."""
     a_low, a_high = a[:, :2] - a[:, 2:] / 2, a[:, :2] + a[:, 2:] / 2
     b_low, b_high = b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2
     common = (torch.minimum(a_high, b_high) - torch.maximum(a_low, b_low)).clamp(0).prod(1)

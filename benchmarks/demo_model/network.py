@@ -31,7 +31,7 @@ PER_ANCHOR = 5 + len(CLASSES)
 
 
 class Ops(Protocol):
-    """What the network is made of; `x` is whatever the operations pass on."""
+    """Operations of the network; `x` is what they pass from one to the next."""
 
     def conv(self, name: str, x: Any, out: int, kernel: int, stride: int = 1) -> Any:
         """Convolution, batch norm, SiLU."""
@@ -49,11 +49,11 @@ class Ops(Protocol):
         """Maximum of 5x5, stride 1."""
 
     def upsample(self, name: str, x: Any) -> Any:
-        """Doubled, nearest neighbour."""
+        """Doubled, nearest neighbor."""
 
 
 def detector(ops: Ops, x: Any, widths: Sequence[int] = WIDTHS) -> list[Any]:
-    """The three raw heads of picture `x`."""
+    """The three raw head outputs of image `x`."""
     c1, c2, c3, c4, c5 = widths
     x = ops.conv("stem", x, c1, 6, 2)
     x = _c3(ops, "back.2", ops.conv("back.1", x, c2, 3, 2), c2, DEPTHS[0])
@@ -91,7 +91,7 @@ def _sppf(ops: Ops, name: str, x: Any, out: int) -> Any:
 
 
 class Network(nn.Module):
-    """The detector to train: (n, 3, h, w) float32 RGB in 0..1 to three raw heads (n, 27, h, w)."""
+    """The detector to train: (n, 3, h, w) float32 RGB in 0..1 to 3 raw head outputs (n, 27, h, w)."""
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
@@ -101,11 +101,11 @@ class Network(nn.Module):
         self._start_heads()
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The raw heads, finest first."""
+        """The raw head outputs, finest first."""
         return detector(_Runner(self.layers), x, self.widths)
 
     def _start_heads(self) -> None:
-        """Biases such that a fresh net expects a few objects a picture."""
+        """Biases such that a fresh net expects a few objects per image."""
         for i, stride in enumerate(STRIDES):
             bias = self.layers[_key(f"head.{i}")].bias.data.view(len(ANCHORS[i]), PER_ANCHOR)
             bias[:, 4] += float(torch.log(torch.tensor(6 / (320 / stride) ** 2)))

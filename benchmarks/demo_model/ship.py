@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from data import save_labelled
+from data import save_labeled
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "sdk" / "built_in"
@@ -33,7 +33,7 @@ def main() -> None:
     work: Path = parser.parse_args().work
     source = work / "tallylens-demo.onnx"
     shutil.copyfile(work / "demo.onnx", source)
-    stills = save_labelled(work / "calibration", CALIBRATION, 2)
+    stills = save_labeled(work / "calibration", CALIBRATION, 2)
     out = work / "converted"
     _convert(source, out, "--to", "onnx")
     _convert(
@@ -58,16 +58,16 @@ def draw_curves(log: Path, picture: Path) -> None:
     width, height, edge = 720, 360, 40
     image = np.full((height, width, 3), 255, np.uint8)
     last = max(float(row["step"]) for row in rows)
-    for name, top, colour in (("total", 0.25, (180, 90, 30)), ("map50", 1.0, (40, 120, 40))):
+    for name, top, color in (("total", 0.25, (180, 90, 30)), ("map50", 1.0, (40, 120, 40))):
         points = [(float(row["step"]) / last, float(row[name]) / top) for row in rows if row[name]]
         pixels = [
             (edge + x * (width - 2 * edge), height - edge - min(y, 1) * (height - 2 * edge))
             for x, y in points
         ]
-        cv2.polylines(image, [np.array(pixels, np.int32)], False, colour, 2, cv2.LINE_AA)
+        cv2.polylines(image, [np.array(pixels, np.int32)], False, color, 2, cv2.LINE_AA)
         label = f"{name}, 0 to {top:g}, last {points[-1][1] * top:.3f}"
         y = 20 if name == "total" else 36
-        cv2.putText(image, label, (edge, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
+        cv2.putText(image, label, (edge, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, 1, cv2.LINE_AA)
     cv2.rectangle(image, (edge, edge), (width - edge, height - edge), (120, 120, 120), 1)
     steps = f"{last:.0f} steps"
     cv2.putText(image, steps, (width - 130, height - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (60,) * 3)

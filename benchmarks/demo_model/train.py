@@ -3,7 +3,7 @@
     pip install torch
     python benchmarks/demo_model/train.py --work FOLDER [--steps 3000] [--minutes 60] [--start FILE]
 
-Stopping is harmless: the same command goes on where it stopped. It writes into FOLDER demo.onnx,
+Stopping is harmless: the same command resumes where it stopped. It writes into FOLDER demo.onnx,
 which `tallylens convert` takes, log.csv, and curves.png. `ship.py` does the rest.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from data import Batches, render_pool, save_labelled
+from data import Batches, render_pool, save_labeled
 from loss import detection_loss
 from measure import measure
 from network import WIDTHS, Network, to_graph
@@ -118,7 +118,7 @@ class Training:
         path.with_suffix(".new").replace(path)
 
     def restore(self, path: Path) -> None:
-        """Go on from what `save` wrote."""
+        """Resume from what `save` wrote."""
         state: dict[str, Any] = torch.load(path, weights_only=True)
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
@@ -137,7 +137,7 @@ def main() -> None:
     torch.manual_seed(options.seed)
     work: Path = options.work
     pool = render_pool(work / "pool", options.pool)
-    stills = save_labelled(work / "validation", VALIDATION, 2)
+    stills = save_labeled(work / "validation", VALIDATION, 2)
     training = Training(options.steps, Batches(pool, options.batch, options.seed), options.rate)
     training.network.to(memory_format=torch.channels_last)
     if (work / "state.pt").is_file():
@@ -194,7 +194,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3000, help="batches to learn from")
     parser.add_argument("--batch", type=int, default=BATCH, help="frames in each")
     parser.add_argument("--rate", type=float, default=PEAK_RATE, help="the greatest learning rate")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop, to go on later")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="stop then; run again to resume",
+    )
     parser.add_argument("--pool", type=int, default=POOL, help="frames to render")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

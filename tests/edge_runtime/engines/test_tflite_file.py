@@ -1,4 +1,4 @@
-"""Broken and hostile .tflite files: refused before an interpreter sees them."""
+"""Damaged and adversarial .tflite files are refused before an interpreter sees them."""
 
 from __future__ import annotations
 
@@ -92,11 +92,11 @@ DAMAGE = {
     ),
     "scale": (
         lambda tree: setattr(image(tree).quantization, "scale", np.array([np.nan], np.float32)),
-        "a quantisation scale",
+        "a quantization scale",
     ),
     "scales": (
         lambda tree: setattr(weights(tree).quantization, "quantizedDimension", 3),
-        "quantisation scales for the shape",
+        "quantization scales for the shape",
     ),
     "zero points": (
         lambda tree: setattr(image(tree).quantization, "zeroPoint", np.array([0, 0])),

@@ -1,4 +1,4 @@
-"""Small videos and images whose every frame can be told by its brightness."""
+"""Small videos and images in which each frame has its own brightness."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEVEL = 8
 
 
 def picture(index: int) -> np.ndarray:
-    """Frame `index`: one grey level, with a brighter top left quarter."""
+    """Frame `index`: one gray level, with a brighter top left quarter."""
     image = np.full((HEIGHT, WIDTH, 3), LEVEL * index, np.uint8)
     image[: HEIGHT // 2, : WIDTH // 2] += 40
     return image
@@ -39,7 +39,7 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def image_folder(tmp_path: Path) -> Path:
-    """frame1.png to frame12.png, and a file that is no image."""
+    """frame1.png to frame12.png, and a text file."""
     folder = tmp_path / "images"
     folder.mkdir()
     for index in range(1, 13):

@@ -98,7 +98,7 @@ def test_any_bytes_have_a_size_or_none(start: bytes, rest: bytes) -> None:
     assert size is None or (len(size) == 2 and min(size) >= 0)
 
 
-def test_grey_and_transparent_images_become_bgr(tmp_path: Path) -> None:
+def test_gray_and_transparent_images_become_bgr(tmp_path: Path) -> None:
     for channels in (1, 4):
         path = tmp_path / f"{channels}.png"
         cv2.imwrite(str(path), np.full((4, 6, channels), 200, np.uint8))

@@ -1,4 +1,4 @@
-"""Live pictures: timed by the clock, counted when dropped, and fetched again when cut off."""
+"""Live sources: frames get the time of arrival, drops are counted, lost streams are reopened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMAGE = np.zeros((4, 6, 3), np.uint8)
 
 
 class Capture:
-    """So many pictures, then nothing."""
+    """Deliver a number of frames, then nothing."""
 
     def __init__(self, pictures: int) -> None:
         self.pictures = pictures
@@ -161,7 +161,7 @@ def test_closing_ends_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         # Jitter of the network is not motion.
         ([0, 130, 190, 310], [5000, 5100, 5200, 5300], [0, 100, 200, 300]),
-        # A stream whose time stands still or jumps is timed by arrival.
+        # A stream whose time does not rise evenly is timed by arrival.
         ([0, 100, 200, 300], [7, 7, 7, 7], [0, 1, 2, 3]),
         ([0, 100, 200, 300], [0, 100, 90_000, 90_100], [0, 100, 200, 300]),
         ([0, 100, 200, 300], [9000, 9100, 0, 100], [0, 100, 200, 300]),
@@ -185,7 +185,7 @@ def test_a_resumed_count_goes_on_at_the_wall_clock() -> None:
 
 
 class Cameras(http.server.ThreadingHTTPServer):
-    """An MJPEG camera: each connection gets `per_connection` pictures and is then cut."""
+    """An MJPEG camera: each connection gets `per_connection` frames and is then cut."""
 
     daemon_threads = True
     per_connection = 5
@@ -247,7 +247,7 @@ def test_what_nobody_takes_is_counted(camera: Cameras) -> None:
     live = LiveOptions(patience_s=0)
     with open_source(address(camera), live=live) as source:
         taken = 0
-        # The reader meets the end of the stream only after all pictures went through the slot.
+        # The reader meets the end of the stream only after all frames went through the slot.
         wait_until(lambda: not source_thread_alive())
         with pytest.raises(NetworkError, match="after 20 pictures"):  # noqa: PT012
             for _ in source:

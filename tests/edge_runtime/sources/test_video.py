@@ -52,7 +52,7 @@ def test_the_announced_number_of_frames(make_video: MakeVideo) -> None:
         assert source.name.endswith("video.mp4")
 
 
-def test_rotation_metadata_is_honoured(make_video: MakeVideo) -> None:
+def test_rotation_metadata_is_honored(make_video: MakeVideo) -> None:
     path = make_video(frames=2)
     content = bytearray(path.read_bytes())
     # The matrix in the track header, 40 bytes after the type of a version 0 box: 90 degrees.
@@ -64,7 +64,7 @@ def test_rotation_metadata_is_honoured(make_video: MakeVideo) -> None:
         assert source.size == (48, 64)
         image = next(source).image
     assert image.shape == (64, 48, 3)
-    # What was the bright top left is the top right after a quarter turn clockwise.
+    # The bright top left corner is the top right one after a quarter turn clockwise.
     assert image[8, 40].mean() > image[8, 8].mean() + 20
 
 
