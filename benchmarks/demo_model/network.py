@@ -91,7 +91,7 @@ def _sppf(ops: Ops, name: str, x: Any, out: int) -> Any:
 
 
 class Network(nn.Module):
-    """The detector to train: (n, 3, h, w) float32 RGB in 0..1 to 3 raw head outputs (n, 27, h, w)."""
+    """The detector to train: (n, 3, h, w) float32 RGB in 0..1 to 3 head outputs (n, 27, h, w)."""
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
