@@ -27,7 +27,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tallylens.cloud_fallback.server.image_decoding import decode_picture
+from tallylens.cloud_fallback.server.image_decoding import decode_image
 from tallylens.cloud_fallback.server.models import BatchedDetector, ModelInstances, open_session
 from tallylens.cloud_fallback.wire.frames import FrameHeader
 from tallylens.edge_runtime.detection.pipeline import usable_cores
@@ -58,19 +58,19 @@ def a_second(work: Callable[[], object], frames: int, seconds: float) -> float:
 
 def rows(model: Path, batches: list[int], seconds: float) -> Iterator[Row]:
     """One row a batch size."""
-    session, lanes = open_session(model), ModelInstances(model, 1)
-    height, width = lanes.metadata.input_size
+    session, instances = open_session(model), ModelInstances(model, 1)
+    height, width = instances.metadata.input_size
     image = cv2.resize(cv2.imread(str(DATA / "models" / "bus.jpg")), (width, height))
     content = memoryview(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes())
     header = FrameHeader(1, 0, 0, width, height)
     pool = ThreadPoolExecutor(usable_cores())
     for size in batches:
         ready = np.zeros((size, height, width, 3), np.uint8)
-        lane = BatchedDetector(session, lanes.metadata, size)
+        lane = BatchedDetector(session, instances.metadata, size)
         images = [image] * size
 
         def whole(size: int = size, lane: BatchedDetector = lane) -> None:
-            pictures = pool.map(lambda _: decode_picture(header, content, 1 << 24), range(size))
+            pictures = pool.map(lambda _: decode_image(header, content, 1 << 24), range(size))
             lane.detect([one for one in pictures if one is not None])
 
         yield {
@@ -84,7 +84,7 @@ def rows(model: Path, batches: list[int], seconds: float) -> Iterator[Row]:
             "and with JPEG": a_second(whole, size, seconds),
         }
         lane.close()
-    lanes.close()
+    instances.close()
 
 
 def main() -> None:

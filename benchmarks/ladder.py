@@ -20,8 +20,8 @@ from offloading.auto import agreement
 from offloading.work import CALIBRATION, Row, add_models, two_models
 
 from tallylens.cloud_fallback.client.encoder import LADDER, LAST, FrameEncoder
-from tallylens.cloud_fallback.server.image_decoding import decode_picture
-from tallylens.cloud_fallback.wire.client_session import Picture
+from tallylens.cloud_fallback.server.image_decoding import decode_image
+from tallylens.cloud_fallback.wire.client_session import EncodedImage
 from tallylens.cloud_fallback.wire.frames import FrameHeader
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
@@ -36,11 +36,11 @@ def f1(pairs: list[tuple[Detections, Detections]]) -> float:
     return float(2 * agreed / max(1, seen + true))
 
 
-def unpacked(picture: Picture) -> Image:
+def unpacked(picture: EncodedImage) -> Image:
     """What the server sees."""
     header = FrameHeader(1, 0, 1, picture.width, picture.height, picture.codec)
-    image = decode_picture(header, picture.data, MOST_PIXELS)
-    assert image is not None, "the packer packs pictures"
+    image = decode_image(header, picture.data, MOST_PIXELS)
+    assert image is not None, "the encoder encodes images"
     return image
 
 
@@ -55,8 +55,8 @@ def rows(small: Path, big: Path, images: list[Image]) -> Iterator[Row]:
         for number, step in enumerate(LADDER):
             found, sent = [], 0
             for image in images:
-                packer = FrameEncoder(size, MOST_BYTES, top=number, bottom=LAST, start=number)
-                picture = packer.pack(image)
+                encoder = FrameEncoder(size, MOST_BYTES, best=number, worst=LAST, start=number)
+                picture = encoder.encode(image)
                 sent += len(picture.data)
                 found.append(_scaled(there.detect(unpacked(picture)), picture, image))
             kilobytes = sent / len(images) / 1000
@@ -66,7 +66,7 @@ def rows(small: Path, big: Path, images: list[Image]) -> Iterator[Row]:
             yield {"step": name, "kB": kilobytes, "F1": reached, "gain per kB": gain}
 
 
-def _scaled(found: Detections, picture: Picture, image: Image) -> Detections:
+def _scaled(found: Detections, picture: EncodedImage, image: Image) -> Detections:
     scale = np.float32([image.shape[1] / picture.width, image.shape[0] / picture.height] * 2)
     return Detections(found.xyxy * scale, found.confidence, found.class_id)
 

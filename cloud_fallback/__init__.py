@@ -1,5 +1,5 @@
-"""When the device is too small: frames to a bigger model over a secured websocket, and back.
+"""Offloading: frames of a device to a bigger model on a server, and detections back.
 
-`protocol` (the wire) and `streams` (what each end remembers) do no I/O; `client` and `server`
-are the shells around them; `policy` decides, frame by frame, what is worth sending.
+`wire` is the protocol without I/O, `client` the device's end with the policy that decides per
+frame, `server` the service, `cluster` the service on many machines (Ray).
 """

@@ -295,7 +295,7 @@ class Counter:
 
     def _lanes(self, team: DetectorPool) -> Sequence[Detects]:
         """What frames are given to: the detectors, or what may ask the cloud before them."""
-        return team.workers if self._offloader is None else self._offloader.lanes()
+        return team.workers if self._offloader is None else self._offloader.workers()
 
     def _count(self, ledger: CountSession, frame: Frame, detections: Detections) -> FrameResult:
         counted = ledger.add(frame, detections)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tallylens import Counter
-from tallylens.cloud_fallback.client.late_results import iou
 from tallylens.cloud_fallback.client.offloader import Offloader, OffloadOptions
+from tallylens.edge_runtime.boxes import box_iou
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.detection.pipeline import detect_in_order
 from tallylens.edge_runtime.engines import open_engine
@@ -30,7 +30,7 @@ def agreement(found: Detections, truth: Detections) -> tuple[int, int, int]:
         for one in (found, truth)
     )
     agreed, free = 0, set(range(len(b[0])))
-    overlaps = iou(a[0], b[0]) if len(a[0]) and len(b[0]) else np.zeros((len(a[0]), 0))
+    overlaps = box_iou(a[0], b[0]) if len(a[0]) and len(b[0]) else np.zeros((len(a[0]), 0))
     for i, row in enumerate(overlaps):
         for j in np.argsort(-row):
             if row[j] < 0.5:
@@ -80,7 +80,7 @@ def through(
         offloader = Offloader(local, names, options, live=True)
         stack.callback(offloader.close)
         offloader.start()
-        found = [one for _, one in detect_in_order(offloader.lanes(), frames)]
+        found = [one for _, one in detect_in_order(offloader.workers(), frames)]
         return found, offloader.report()
 
 

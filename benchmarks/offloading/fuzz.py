@@ -14,15 +14,10 @@ import numpy as np
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
-from tallylens.cloud_fallback.wire.frames import (
-    MAX_FRAME_BYTES,
-    PATH,
-    SUBPROTOCOL,
-    Codec,
-    FrameHeader,
-    encode_frame,
-)
-from tallylens.cloud_fallback.wire.messages import Bye, Hello, Place, encode
+from tallylens.cloud_fallback.wire.constants import MAX_FRAME_BYTES, PATH, SUBPROTOCOL
+from tallylens.cloud_fallback.wire.frames import Codec, FrameHeader, encode_frame
+from tallylens.cloud_fallback.wire.messages import Bye, Hello, encode
+from tallylens.edge_runtime.types import Line
 
 from .load import Load, picture
 from .service import memory_mib
@@ -91,8 +86,8 @@ class Stranger:
         return bytes(bent)
 
     def _text(self) -> str:
-        places = (Place("line", ((0.0, 0.5), (1.0, 0.5))),)
-        return encode(self._chance.choice((Hello(), Hello("count", places=places), Bye())))
+        regions = (Line(0.0, 0.5, 1.0, 0.5),)
+        return encode(self._chance.choice((Hello(), Hello("count", regions=regions), Bye())))
 
     def _bent_text(self) -> str:
         if not self._chance.randrange(4):

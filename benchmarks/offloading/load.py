@@ -9,14 +9,17 @@ from typing import Any
 import cv2
 from websockets.asyncio.client import connect
 
-from tallylens.cloud_fallback.wire.frames import (
-    PATH,
-    SUBPROTOCOL,
-    FrameHeader,
+from tallylens.cloud_fallback.wire.constants import PATH, SUBPROTOCOL
+from tallylens.cloud_fallback.wire.frames import FrameHeader, encode_frame
+from tallylens.cloud_fallback.wire.messages import (
+    Bye,
+    Hello,
+    Reject,
+    Result,
+    Summary,
     decode_server,
-    encode_frame,
+    encode,
 )
-from tallylens.cloud_fallback.wire.messages import Bye, Hello, Reject, Result, Summary, encode
 
 from .work import STREET, Work
 

@@ -1,1 +1,1 @@
-"""The device's side of offloading: when to ask the cloud, and how."""
+"""The device's end: what to offload, the connection to the server, and late results."""

@@ -1,4 +1,4 @@
-"""What a bigger model would add to a frame, as far as the smaller one's scores tell.
+"""Predicted benefit of a bigger model for a frame, from the scores of the smaller one.
 
 After Qiu et al., SEC 2024 (arXiv 2410.18919): the detections that the small model is unsure of are
 the ones that the big one decides. The weights are fitted on the calibration images by
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ...edge_runtime.types import Detections
 
-# Detections by score; the counter takes nothing below 0.1 as an object.
+# Edges of the bands of scores; the counter ignores detections below 0.1.
 EDGES = (0.1, 0.25, 0.4, 0.6, 1.01)
 WEIGHTS = (0.4211, 0.1329, 0.0234, -0.1327, -0.2131)
 
@@ -26,5 +26,5 @@ def features(found: Detections) -> npt.NDArray[np.float64]:
 
 
 def predicted_reward(found: Detections) -> float:
-    """0 for nothing to be gained, 1 for everything."""
+    """Benefit to expect from the bigger model: 0 for nothing, 1 for every detection."""
     return float(np.clip(features(found) @ np.array(WEIGHTS), 0.0, 1.0))

@@ -1,4 +1,4 @@
-"""A client in a thread of its own: the camera loop hands frames over and never waits."""
+"""A client in a thread of its own: the caller submits frames and never waits for the network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -15,72 +14,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...edge_runtime.errors import CloudError, InputError, ProtocolError
-from ..wire.client_session import ClientStream, PendingFrame, Picture
-from ..wire.frames import MAX_SERVER_TEXT, SUBPROTOCOL, CloseCode
+from ...edge_runtime.errors import CloudError, ProtocolError
+from ..wire.client_session import ClientSession, EncodedImage, PendingFrame, State
 from ..wire.messages import Bye, Hello, Reject, Result, Summary, Welcome, encode
-from ..wire.url import is_loopback, stream_url
+from ..wire.url import stream_url
 from .credentials import Secret
+from .failures import permanent_error, permanent_failure
 from .link_estimate import LinkEstimate
+from .link_state import LinkState, LinkTotals
+from .websocket import open_websocket, tls_context
 
 log = logging.getLogger("tallylens.cloud")
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 10.0
-KEEPALIVE_S = 5.0
 CLOSE_S = 5.0
-_FATAL_STATUS = {
-    400: ("it speaks another protocol", "Update the older of the two ends"),
-    401: ("it does not know this key", "Check TALLYLENS_API_KEY and the server's file of keys"),
-    403: ("this key may not connect", "Ask for a key with the scope"),
-    404: ("there is no tallylens server", "Check the address given with --cloud"),
-}
-_FATAL_CODES = {
-    CloseCode.PROTOCOL_ERROR: ("it speaks another protocol", "Update the older of the two ends"),
-    CloseCode.UNAUTHORISED: _FATAL_STATUS[401],
-    CloseCode.FORBIDDEN: _FATAL_STATUS[403],
-    CloseCode.DUPLICATE_SESSION: ("the session goes on elsewhere", "Run one client a session"),
-}
+EXPIRE_EVERY_S = 0.02
+# Abandoned frames whose late answers are still recognized.
+MAX_ABANDONED = 64
 
 Reply = Result | Reject | None
-"""What becomes of a frame; None where its time was over before an answer came."""
-
-
-@dataclass
-class ClassTotals:
-    """What went over the link."""
-
-    sent: int = 0
-    sent_bytes: int = 0
-    answered: int = 0
-    rejected: int = 0
-    dropped: int = 0
-    connections: int = 0
-
-
-@dataclass(frozen=True)
-class LinkState:
-    """The link as it is now; seconds and bytes.
-
-    `allowed`: the server has not said to wait. `busy_s`: until the link has carried what was sent.
-    `link_debt_s`: how long frames that nobody insists on
-    should leave the link alone.
-    """
-
-    connected: bool
-    credits_left: int
-    in_flight: int
-    allowed: bool
-    silent_s: float
-    rtt_s: float
-    bandwidth: float
-    server_s: float
-    busy_s: float = 0.0
-    link_debt_s: float = 0.0
+"""The outcome of a frame; None where its time was over before an answer came."""
 
 
 @dataclass(frozen=True)
 class PendingReply:
-    """A frame that was handed over."""
+    """A submitted frame, and its reply once there is one."""
 
     frame: PendingFrame
     reply: Future[Reply]
@@ -92,9 +50,9 @@ class CloudClient:
     Args:
         address: wss://host:port; ws:// on this machine only.
         key: an API key or token.
-        ca: a file of certificates to trust instead of the system's.
-        hello: mode and places.
-        on_late: called in the client's thread with answers to frames that were given up.
+        ca: a file of CA certificates to trust instead of the system's.
+        hello: mode and regions.
+        on_late: called in the client's thread with answers to frames that were abandoned.
     """
 
     def __init__(
@@ -107,17 +65,17 @@ class CloudClient:
         on_late: Callable[[PendingFrame, Result], None] | None = None,
     ) -> None:
         self.url = stream_url(address)
-        self.totals = ClassTotals()
+        self.totals = LinkTotals()
         self.problem: CloudError | None = None
         self._key = key
-        self._tls = _tls(self.url, ca)
-        self._stream = ClientStream(hello)
+        self._tls = tls_context(self.url, ca)
+        self._session = ClientSession(hello)
         self._estimate = LinkEstimate()
         self._refused_until = 0.0
         self._on_late = on_late
         self._lock = threading.Lock()
         self._replies: dict[int, Future[Reply]] = {}
-        self._given_up: dict[int, PendingFrame] = {}
+        self._abandoned: dict[int, PendingFrame] = {}
         self._changed = threading.Condition(self._lock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -126,23 +84,25 @@ class CloudClient:
         self._summary: Summary | None = None
         self._thread = threading.Thread(target=self._work, name="cloud", daemon=True)
 
+    # Called from any thread:
+
     def start(self, wait_s: float = 5.0) -> Welcome | None:
-        """Connect; the welcome, or None where the server cannot be reached now.
+        """Connect; the welcome, or None where the server cannot be reached within `wait_s`.
 
         Raises:
-            CloudError: it can, and refuses this client.
+            CloudError: the server refuses this client.
         """
         self._thread.start()
         with self._changed:
-            self._changed.wait_for(lambda: self._stream.welcome or self.problem, wait_s)
+            self._changed.wait_for(lambda: self._session.welcome or self.problem, wait_s)
             if self.problem is not None:
                 raise self.problem
-            return self._stream.welcome
+            return self._session.welcome
 
     @property
     def welcome(self) -> Welcome | None:
-        """What the server said of its model, once it did."""
-        return self._stream.welcome
+        """The last welcome of the server; None before the first."""
+        return self._session.welcome
 
     def state(self) -> LinkState:
         """The link now."""
@@ -150,9 +110,9 @@ class CloudClient:
         with self._lock:
             estimate = self._estimate
             return LinkState(
-                self._stream.connected,
-                self._stream.credits_left,
-                self._stream.in_flight,
+                self._session.state is State.OPEN,
+                self._session.credits_left,
+                self._session.in_flight,
                 now >= self._refused_until,
                 estimate.silent_s(now),
                 estimate.rtt.p95,
@@ -163,47 +123,51 @@ class CloudClient:
             )
 
     def expected_s(self, size: int) -> float:
-        """About how long a frame of `size` bytes takes now."""
+        """Expected time from now to the answer of a frame of `size` bytes, 95th percentile."""
         with self._lock:
             return self._estimate.expected_s(size, time.monotonic())
 
-    def submit(self, picture: Picture, capture_us: int, deadline_s: float) -> PendingReply | None:
-        """Hand a frame over; None where there is no connection or no credit. Never waits."""
+    def submit(
+        self, image: EncodedImage, capture_us: int, deadline_s: float
+    ) -> PendingReply | None:
+        """Submit a frame; None where there is no connection or no credit. Never waits."""
         with self._lock:
-            frame = self._stream.offer(picture, capture_us, time.monotonic() + deadline_s)
+            frame = self._session.submit(image, capture_us, time.monotonic() + deadline_s)
             if frame is None:
                 return None
             reply: Future[Reply] = Future()
             self._replies[frame.sequence] = reply
-        self._nudge()
+        self._notify()
         return PendingReply(frame, reply)
 
-    def abandon(self, submission: PendingReply) -> None:
-        """The frame was counted without an answer; one that still comes is late."""
+    def abandon(self, pending: PendingReply) -> None:
+        """Stop waiting for a frame; an answer that still comes goes to `on_late`."""
         with self._lock:
-            self._stream.cancel(submission.frame)
-            self._forget(submission.frame)
+            self._session.cancel(pending.frame)
+            self._forget(pending.frame)
 
     def close(self) -> Summary | None:
-        """Say goodbye; the server's summary, or None where it did not come."""
+        """End the session; the server's summary, or None where it did not come."""
         self._stopping = True
-        self._nudge()
+        self._notify()
         if self._thread.ident is not None:
             self._thread.join(CLOSE_S + 1)
         return self._summary
 
-    def _nudge(self) -> None:
-        """There is something to do in the client's thread."""
+    def _notify(self) -> None:
+        """Wake the client's thread: there is something to do."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the thread has ended
                 self._loop.call_soon_threadsafe(self._wake.set)
+
+    # Called in the client's thread:
 
     def _work(self) -> None:
         try:
             asyncio.run(self._keep_connected())
         finally:
             with self._lock:
-                self._stream.disconnected()
+                self._session.connection_lost()
                 for reply in self._replies.values():
                     reply.set_result(None)
                 self._replies.clear()
@@ -217,8 +181,9 @@ class CloudClient:
             try:
                 await self._connect()
             except Exception as error:
-                self._note(error)
-            self._lost()
+                log.info("connection lost", extra={"error": type(error).__name__})
+                self.problem = permanent_failure(self.url, error)
+            self._connection_lost()
             if self.totals.connections > connections:
                 backoff = FIRST_BACKOFF_S
             if not self._stopping and self.problem is None:
@@ -237,40 +202,26 @@ class CloudClient:
                 await asyncio.wait_for(self._wake.wait(), until - time.monotonic())
 
     async def _connect(self) -> None:
-        from websockets.asyncio.client import connect
-
-        async with connect(
-            self.url,
-            ssl=self._tls,
-            additional_headers={"Authorization": f"Bearer {self._key.reveal()}"},
-            subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
-            compression=None,
-            max_size=MAX_SERVER_TEXT,
-            ping_interval=KEEPALIVE_S,
-            ping_timeout=KEEPALIVE_S,
-            close_timeout=1,
-            proxy=None if self._tls is None or _is_near(self.url) else True,
-            logger=_quiet_logger(),
-        ) as socket:
+        async with open_websocket(self.url, self._key, self._tls) as socket:
             self._hello_at = time.monotonic()
-            await socket.send(encode(self._stream.hello()))
+            await socket.send(encode(self._session.hello()))
             sender = asyncio.create_task(self._send(socket))
             try:
                 async for message in socket:
-                    self._heard(message)
+                    self._message_received(message)
             finally:
                 sender.cancel()
                 await asyncio.gather(sender, return_exceptions=True)
-        self._ended(socket.close_code)
+        self.problem = permanent_error(self.url, socket.close_code)
 
     async def _send(self, socket: Any) -> None:
-        """Frames as they come; after the last one, goodbye."""
+        """Send frames as they come; after the last one, goodbye."""
         while True:
-            # Cleared before looking: what is offered from here on sets it again.
+            # Cleared before looking: what is submitted from here on sets it again.
             self._wake.clear()
             now = time.monotonic()
             with self._lock:
-                following = self._stream.next_message(now)
+                following = self._session.frame_to_send(now)
                 if following is not None:
                     self._estimate.sent(following[0].sequence, len(following[1]), now)
             if following is not None:
@@ -278,44 +229,41 @@ class CloudClient:
                 self.totals.sent_bytes += len(following[1])
                 await socket.send(following[1])
             elif self._stopping:
-                await self._goodbye(socket)
+                await socket.send(encode(Bye()))
+                # A server that answers closes by itself.
+                await asyncio.sleep(CLOSE_S)
+                await socket.close()
                 return
             else:
                 await self._wake.wait()
 
-    async def _goodbye(self, socket: Any) -> None:
-        await socket.send(encode(Bye()))
-        # A server that answers closes by itself.
-        await asyncio.sleep(CLOSE_S)
-        await socket.close()
-
-    def _heard(self, text: str | bytes) -> None:
+    def _message_received(self, text: str | bytes) -> None:
         if isinstance(text, bytes):
             raise ProtocolError("the server sent a binary message")
         now = time.monotonic()
         with self._changed:
-            message, frame = self._stream.receive(text)
+            message, frame = self._session.message_received(text)
             if isinstance(message, Welcome):
                 self.totals.connections += 1
-                self._estimate.greeted(now - self._hello_at)
+                self._estimate.welcomed(now - self._hello_at)
                 self._changed.notify_all()
             if isinstance(message, Summary):
                 self._summary = message
-            late = self._answer(message, now) if isinstance(message, Result | Reject) else None
+            late = self._answered(message, now) if isinstance(message, Result | Reject) else None
         self._wake.set()
         if late is not None and isinstance(message, Result) and self._on_late is not None:
             self._on_late(late, message)
-        log.debug("heard", extra={"message": type(message).__name__, "known": frame is not None})
+        known = frame is not None
+        log.debug("received", extra={"message": type(message).__name__, "known": known})
 
-    def _answer(self, message: Result | Reject, now: float) -> PendingFrame | None:
-        """Hand the answer to who waits for it; the frame, if nobody does any more."""
-        in_server_s = 0.0
+    def _answered(self, message: Result | Reject, now: float) -> PendingFrame | None:
+        """Complete the reply of a frame; the frame, where it was abandoned."""
         if isinstance(message, Result):
-            in_server_s = (message.queue_ms + message.work_ms) / 1000
-            self._estimate.answered(message.sequence, in_server_s, now)
+            server_s = (message.queue_ms + message.work_ms) / 1000
+            self._estimate.answered(message.sequence, server_s, now)
             self.totals.answered += 1
         else:
-            self._estimate.answered(message.sequence, in_server_s, now)
+            self._estimate.answered(message.sequence, 0.0, now)
             # The server alone knows what a key has left, over all its clients.
             until = now + message.retry_after_ms / 1000
             self._refused_until = max(self._refused_until, until)
@@ -323,14 +271,14 @@ class CloudClient:
         reply = self._replies.pop(message.sequence, None)
         if reply is not None:
             reply.set_result(message)
-        return self._given_up.pop(message.sequence, None)
+        return self._abandoned.pop(message.sequence, None)
 
     async def _expire(self) -> None:
-        """Drop what nobody can use any more."""
+        """Drop the frames that are of no use any more."""
         while True:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(EXPIRE_EVERY_S)
             with self._lock:
-                for frame in self._stream.expire(time.monotonic()):
+                for frame in self._session.expire(time.monotonic()):
                     self.totals.dropped += 1
                     self._forget(frame)
 
@@ -338,62 +286,11 @@ class CloudClient:
         reply = self._replies.pop(frame.sequence, None)
         if reply is not None:
             reply.set_result(None)
-        self._given_up[frame.sequence] = frame
-        while len(self._given_up) > 64:
-            self._given_up.pop(next(iter(self._given_up)))
+        self._abandoned[frame.sequence] = frame
+        while len(self._abandoned) > MAX_ABANDONED:
+            self._abandoned.pop(next(iter(self._abandoned)))
 
-    def _lost(self) -> None:
+    def _connection_lost(self) -> None:
         with self._lock:
-            self._stream.disconnected()
-            self._estimate.lost()
-
-    def _ended(self, code: int | None) -> None:
-        """The server closed; for good, where coming back would change nothing."""
-        if code in _FATAL_CODES:
-            self.problem = CloudError(self.url, *_FATAL_CODES[CloseCode(code)])
-
-    def _note(self, error: Exception) -> None:
-        """What ended a connection; some things no other attempt will change."""
-        from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
-
-        log.info("connection lost", extra={"error": type(error).__name__})
-        if isinstance(error, ConnectionClosed) and error.rcvd is not None:
-            self._ended(error.rcvd.code)
-        elif isinstance(error, InvalidStatus):
-            why = _FATAL_STATUS.get(error.response.status_code)
-            self.problem = CloudError(self.url, *why) if why else None
-        elif isinstance(error, ssl.SSLCertVerificationError):
-            self.problem = CloudError(
-                self.url,
-                f"its certificate cannot be trusted ({error.verify_message})",
-                "Give the authority's certificate with --ca",
-            )
-        elif isinstance(error, (ProtocolError, NegotiationError)):
-            self.problem = CloudError(self.url, *_FATAL_STATUS[400])
-
-
-def _is_near(url: str) -> bool:
-    from urllib.parse import urlsplit
-
-    return is_loopback(urlsplit(url).hostname or "")
-
-
-def _tls(url: str, ca: Path | None) -> ssl.SSLContext | None:
-    """Verified TLS, always; None for ws:// on this machine."""
-    if not url.startswith("wss:"):
-        return None
-    try:
-        context = ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
-        raise InputError(
-            ca or "certificates", "no certificates in PEM form", "Give the authority's file"
-        ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _quiet_logger() -> logging.Logger:
-    """At DEBUG the library writes headers and the start of every message."""
-    logger = logging.getLogger("tallylens.cloud.socket")
-    logger.setLevel(logging.WARNING)
-    return logger
+            self._session.connection_lost()
+            self._estimate.connection_lost()

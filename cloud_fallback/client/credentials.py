@@ -1,4 +1,4 @@
-"""The key of a client: from the environment or a file; never from a URL or the command line."""
+"""The API key of a client: from the environment or a file; never from a URL or an argument."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_KEY = 4096
 
 
 class Secret:
-    """A text that does not show itself."""
+    """A text that `repr` and logs do not show."""
 
     def __init__(self, value: str) -> None:
         self._value = value
@@ -31,7 +31,7 @@ def find_key(environment: Mapping[str, str] | None = None) -> Secret:
     """The key or token in TALLYLENS_API_KEY, or in the file that TALLYLENS_API_KEY_FILE names.
 
     Raises:
-        UsageError: there is none, or it is not one.
+        UsageError: missing or invalid.
         InputError: the file cannot be read.
     """
     environment = os.environ if environment is None else environment
@@ -39,11 +39,9 @@ def find_key(environment: Mapping[str, str] | None = None) -> Secret:
     if not value and environment.get(FILE_VARIABLE):
         value = _read(Path(environment[FILE_VARIABLE]))
     if not value:
-        raise UsageError(
-            "there is no key for the cloud", f"Set {VARIABLE}, or {FILE_VARIABLE} to a file"
-        )
+        raise UsageError("no API key", f"Set {VARIABLE}, or {FILE_VARIABLE} to a file")
     if len(value) > MAX_KEY or not value.isascii() or not value.isprintable() or " " in value:
-        raise UsageError(f"what {VARIABLE} holds is no key", "Copy it again from tallylens serve")
+        raise UsageError(f"{VARIABLE} is not a valid key", "Copy it again from tallylens serve")
     return Secret(value)
 
 

@@ -1,4 +1,4 @@
-"""A camera picture to the bytes that a link can carry in time."""
+"""Encodes images so that the link can carry them in time."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 
 from ...edge_runtime.core import Preprocessor
 from ...edge_runtime.types import Image
-from ..wire.client_session import Picture
+from ..wire.client_session import EncodedImage
 from ..wire.frames import Codec
 
 # Accuracy falls sharply below quality 15 and visibly below 40 (arXiv 2007.14314).
 QUALITIES = (90, 80, 70, 60, 50, 40)
 SCALES = (1.0, 0.75, 0.5)
 UP_AT = 0.6
-# Of the pixels' bytes, about what JPEG at quality 90 leaves.
+# Typical size of a JPEG of quality 90, as a share of its pixels' bytes.
 _JPEG_SHARE = 1 / 16
 
 
 @dataclass(frozen=True)
 class Step:
-    """How small a picture is made: a share of the model's input, and a JPEG quality; 0 is exact."""
+    """Size as a share of the model's input, and JPEG quality; quality 0 is lossless."""
 
     scale: float
     quality: int
@@ -35,62 +35,62 @@ LADDER = (
     *(Step(scale, quality) for scale, quality in product(SCALES[1:], (60, 40))),
 )
 EXACT, BEST_JPEG, LAST = 0, 1, len(LADDER) - 1
-# For who spares bytes: half of those of BEST_JPEG for most of what the bigger model adds, down to
-# where smaller pictures add less for a byte than fewer of these (`benchmarks/ladder.py`).
+# To spare bytes: half of those of BEST_JPEG for most of what the bigger model adds, down to where
+# smaller images add less per byte than fewer images (`benchmarks/ladder.py`).
 SPARING = (LADDER.index(Step(1.0, 60)), LADDER.index(Step(1.0, 40)))
 
 
 class FrameEncoder:
     """Chooses the step of the ladder that fits the time; goes down at once and up slowly.
 
-    The bigger model's letterbox is the core's, and so is the scaling here: of a picture that was
-    sent exactly, the server's model sees the very pixels that it would see on the device.
+    The bigger model's letterbox is the core's, and so is the scaling here: of an image that was
+    sent losslessly, the server's model sees the pixels that it would see on the device.
 
     Args:
         input_size: (height, width) of the bigger model.
-        most_bytes: of one frame, by the server's limits.
-        top, bottom: the best and the worst step to be used.
-        start: the first step.
+        max_bytes: of one frame, by the server's limits.
+        best, worst: indices of the best and the worst step of LADDER to be used.
+        start: index of the first step.
     """
 
     def __init__(
         self,
         input_size: tuple[int, int],
-        most_bytes: int,
+        max_bytes: int,
         *,
-        top: int = BEST_JPEG,
-        bottom: int = LAST,
+        best: int = BEST_JPEG,
+        worst: int = LAST,
         start: int = BEST_JPEG,
     ) -> None:
-        self._input, self._most_bytes = input_size, most_bytes
-        self._top, self._bottom, self._step = top, bottom, start
+        self._input, self._max_bytes = input_size, max_bytes
+        self._best, self._worst, self._step = best, worst, start
         self._preprocessor = Preprocessor()
         self._pixels = input_size[0] * input_size[1]
         self._sizes: deque[int] = deque(maxlen=8)
 
     @property
     def step(self) -> Step:
-        """Where it stands."""
+        """The current step."""
         return LADDER[self._step]
 
     def expected_bytes(self) -> int:
-        """The largest of the last pictures; before the first, a guess from the pixels."""
+        """Size of the largest of the last images; before the first, a guess from the pixels."""
         if self._step == EXACT:
             return 3 * self._pixels
         return max(self._sizes, default=int(3 * self._pixels * _JPEG_SHARE))
 
-    def pack(self, image: Image) -> Picture:
+    def encode(self, image: Image) -> EncodedImage:
         """`image`, (height, width, 3) uint8 BGR, no larger than the model's input."""
         small = self._scaled(image)
         height, width = small.shape[:2]
         self._pixels = height * width
-        if self._step == EXACT != self._bottom and small.nbytes > self._most_bytes:
-            self._top = self._step = BEST_JPEG
+        if self._step == EXACT != self._worst and small.nbytes > self._max_bytes:
+            self._best = self._step = BEST_JPEG
         if self._step == EXACT:
-            return Picture(small.tobytes(), width, height, Codec.RAW)
+            return EncodedImage(small.tobytes(), width, height, Codec.RAW)
         data = _jpeg(small, self.step.quality)
         self._sizes.append(len(data))
-        return Picture(data, width, height)
+        return EncodedImage(data, width, height)
 
     def _scaled(self, image: Image) -> Image:
         height, width = (max(1, round(side * self.step.scale)) for side in self._input)
@@ -104,23 +104,23 @@ class FrameEncoder:
         return np.ascontiguousarray(filled[..., ::-1])
 
     def adapt(self, bandwidth: float, seconds: float) -> None:
-        """Fit the next pictures, each to `seconds` of a link of `bandwidth` bytes a second."""
+        """Fit the next images, each to `seconds` of a link of `bandwidth` bytes per second."""
         if not bandwidth:
             return
         carried = bandwidth * max(seconds, 1e-3)
-        if self.expected_bytes() > carried and self._step < self._bottom:
+        if self.expected_bytes() > carried and self._step < self._worst:
             self._move(1)
-        elif self._step > self._top and self._larger() < UP_AT * carried:
+        elif self._step > self._best and self._larger() < UP_AT * carried:
             self._move(-1)
 
     def _larger(self) -> float:
-        """About what a picture would take one step up."""
+        """Estimated size of an image one step up."""
         up = self._step - 1
         return 3 * self._pixels if up == EXACT else self.expected_bytes()
 
     def _move(self, by: int) -> None:
         self._step += by
-        # About what a step makes of a picture; the next ones are measured again.
+        # Typical effect of one step; the next images are measured again.
         factor = 0.8 if by > 0 else 1.25
         self._sizes = deque((int(size * factor) for size in self._sizes), maxlen=8)
 

@@ -1,4 +1,4 @@
-"""How much a picture differs from another, by its most changed part."""
+"""How much one frame differs from another, by its most changed part."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import numpy.typing as npt
 
 from ...edge_runtime.types import Image
 
-ACROSS, DOWN = 32, 18
+COLUMNS, ROWS = 32, 18
+Thumbnail = npt.NDArray[np.float32]
 
 
-def thumbnail(image: Image) -> npt.NDArray[np.float32]:
-    """(18, 32) float32 mean grey levels of (height, width, 3) uint8 BGR."""
+def thumbnail(image: Image) -> Thumbnail:
+    """(18, 32) float32 mean gray levels of (height, width, 3) uint8 BGR."""
     import cv2
 
-    # Reduced before it is made grey: a part's mean is the same, and there is less to convert.
-    small = cv2.resize(image, (ACROSS, DOWN), interpolation=cv2.INTER_AREA)
+    # Reduced before it is made gray: a cell's mean is the same, and there is less to convert.
+    small = cv2.resize(image, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.float32)
 
 
-def changed_by(before: npt.NDArray[np.float32], now: npt.NDArray[np.float32]) -> float:
-    """Grey levels by which the most changed part differs."""
+def largest_difference(before: Thumbnail, now: Thumbnail) -> float:
+    """Gray levels by which the most changed cell differs."""
     return float(np.abs(before - now).max())

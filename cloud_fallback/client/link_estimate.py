@@ -1,7 +1,7 @@
-"""What a link is worth, measured from the frames that went over it. Pure; times are given.
+"""Round trip, bandwidth and server time of a link, measured from its frames. No clock.
 
 Frames arrive in the order in which they were sent, so that the bytes between two arrivals, over the
-time between them, are a sample of the bandwidth: right with many frames in flight, however long the
+time between them, are a sample of the bandwidth: also with many frames in flight, however long the
 server keeps each. When a frame arrived follows from when its answer came and how long it was kept.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RECENT = 64
-# Of a link's time, what frames may take that nobody insists on. Below a half, queues stay short.
+# Share of a link's time for frames that could stay on the device. Below a half, queues stay short.
 LINK_SHARE = 0.45
 CREDIT_FRAMES = 4
 SMOOTHING = 0.2
@@ -21,14 +21,14 @@ DEVIATIONS = 2.0
 
 @dataclass
 class Ewma:
-    """Moving mean and mean deviation; the first sample is taken as it is."""
+    """Exponentially weighted mean and mean deviation; they start with the first sample."""
 
     mean: float = 0.0
     deviation: float = 0.0
     samples: int = 0
 
     def add(self, value: float, weight: float = SMOOTHING) -> None:
-        """One more sample."""
+        """Add a sample."""
         if not self.samples:
             self.mean = value
         error = value - self.mean
@@ -38,7 +38,7 @@ class Ewma:
 
     @property
     def p95(self) -> float:
-        """About what 19 of 20 samples stay below."""
+        """Estimate of the 95th percentile."""
         return self.mean + DEVIATIONS * self.deviation
 
 
@@ -49,37 +49,37 @@ class _Sent:
 
 
 class LinkEstimate:
-    """Round trip, bandwidth and server time of one connection, in seconds and bytes a second."""
+    """Round trip, bandwidth and server time of one connection, in seconds and bytes per second."""
 
     def __init__(self) -> None:
         self.rtt = Ewma()
         self.server = Ewma()
         self.bandwidth = Ewma()
-        self._heard = 0.0
+        self._answered_at = 0.0
         self._sent: dict[int, _Sent] = {}
         self._waiting: dict[int, _Sent] = {}
         self._last_arrival = (0, 0.0)
         self._free_at = 0.0
-        self._owed_s = 0.0
-        self._owed_at = 0.0
+        self._debt_s = 0.0
+        self._debt_at = 0.0
 
-    def greeted(self, seconds: float) -> None:
-        """A first message and its answer, both short, took so long."""
+    def welcomed(self, seconds: float) -> None:
+        """Note the round trip of hello and welcome, both short."""
         self.rtt.add(seconds)
 
     def sent(self, sequence: int, size: int, now: float) -> None:
-        """A frame of `size` bytes leaves."""
+        """Note that a frame of `size` bytes is sent."""
         self._sent[sequence] = self._waiting[sequence] = _Sent(now, size)
         takes_s = size / self.bandwidth.mean if self.bandwidth.samples else 0.0
         self._free_at = max(self._free_at, now) + takes_s
-        self._owed_s = min(self.link_debt_s(now) + takes_s, CREDIT_FRAMES * takes_s)
-        self._owed_at = now
+        self._debt_s = min(self.link_debt_s(now) + takes_s, CREDIT_FRAMES * takes_s)
+        self._debt_at = now
         while len(self._sent) > RECENT:
             self._sent.pop(next(iter(self._sent)))
 
     def answered(self, sequence: int, server_s: float, now: float) -> None:
-        """Its answer comes; the server kept it for `server_s`."""
-        self._heard = now
+        """Note the answer to a frame, which the server kept for `server_s`."""
+        self._answered_at = now
         sent = self._waiting.pop(sequence, None)
         if sent is None:
             return
@@ -97,31 +97,31 @@ class LinkEstimate:
             path_s = arrived - sent.at
             self.rtt.add(max(0.0, path_s - size / self.bandwidth.mean))
 
-    def lost(self) -> None:
-        """The connection is gone, and with it what was under way."""
+    def connection_lost(self) -> None:
+        """Forget the frames in flight: the connection has ended."""
         self._waiting.clear()
         self._free_at = 0.0
 
     def silent_s(self, now: float) -> float:
-        """How long frames have been under way without any answer; 0 without frames."""
+        """How long frames have been in flight without any answer; 0 without frames."""
         if not self._waiting:
             return 0.0
         first = next(iter(self._waiting.values())).at
-        return max(0.0, now - max(first, self._heard))
+        return max(0.0, now - max(first, self._answered_at))
 
     def expected_s(self, size: int, now: float) -> float:
-        """About how long a frame of `size` bytes takes to its answer, 19 times of 20.
+        """Expected time of a frame of `size` bytes to its answer, 95th percentile.
 
-        It waits for those before it: the link carries one after the other.
+        It waits for the frames before it: the link carries one after the other.
         """
         if not self.bandwidth.samples:
             return 0.0
         return self.busy_s(now) + self.rtt.p95 + size / self.bandwidth.mean + self.server.p95
 
     def busy_s(self, now: float) -> float:
-        """For how long the link still carries what has been sent."""
+        """For how long the link still carries what was sent."""
         return max(0.0, self._free_at - now)
 
     def link_debt_s(self, now: float) -> float:
-        """Seconds of the link taken beyond LINK_SHARE of the time; 0 where it has rested enough."""
-        return max(0.0, self._owed_s - LINK_SHARE * (now - self._owed_at))
+        """Seconds that the link was used beyond LINK_SHARE of the time; 0 when it has rested."""
+        return max(0.0, self._debt_s - LINK_SHARE * (now - self._debt_at))

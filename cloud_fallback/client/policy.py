@@ -1,39 +1,44 @@
-"""Where a frame goes: `local`, `cloud` or `skip`. Pure: everything it knows it is told.
+"""Where a frame goes: `local`, `cloud` or `skip`. Pure: every fact is an argument.
 
 A frame goes to the cloud when something changed, when it is worth it (the reward predicted from
-what the device's own model found), when the answer comes in time, and when it is paid for (credits
-and quota). In every other case the device goes on alone, and the reason is counted.
+what the device's own model found), when the answer comes in time, and when credits, quota and link
+allow it. In every other case the device counts alone, and the reason is reported.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Action = Literal["local", "cloud", "skip"]
-Offload = Literal["auto", "never", "always"]
+OffloadMode = Literal["auto", "never", "always"]
 
-# Grey levels by which the most changed of 16 x 9 parts may differ: the noise of a good sensor.
+# Maximum difference of gray levels, in the most changed of 32 x 18 cells, of an unchanged view: the
+# noise of a good sensor.
 UNCHANGED = 2.0
-# Of the frames, the most that `auto` sends; the threshold on the reward moves to keep to it. What
-# the link or the key has no room for is sent less often still.
+# Maximum share of the frames that `auto` sends; the threshold on the reward moves to keep to it.
+# What the link or the key cannot carry lowers the share further.
 SHARE = 0.8
 _STEP = 0.05
 
 
 @dataclass(frozen=True)
 class OffloadContext:
-    """What is known when a frame has been taken. Seconds, bytes.
+    """What is known about a frame and the link when a frame has been captured. Seconds, bytes.
 
     Args:
         reward: what the bigger model would add, as predicted from the local detections.
-        connected, room, allowed: the link, credits left, and whether the key has frames left now.
-        link_debt_s: for which the link should rest, so that it is never full.
+        connected: there is an open connection.
+        credits_left: how many more frames may be sent.
+        allowed: the key has frames left now.
+        link_debt_s: for how long the link should rest, so that it is never full.
         silent_s: how long frames have waited without any answer.
-        expected_s: until the answer, 19 times of 20.
-        deadline_s: until the frame must be counted.
-        local_s: that the local model needs afterwards, where no answer comes.
-        favours: a static reason to send every frame, or "".
+        expected_s: time until the answer, 95th percentile.
+        deadline_s: time until the frame must be counted.
+        local_s: time that the local model needs afterwards, if no answer comes.
+        static_reason: a reason to send every frame, or "".
     """
 
     reward: float
@@ -50,62 +55,70 @@ class OffloadContext:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do and why, in words for the report."""
+    """What to do with a frame and why, in words for the report."""
 
     action: Action
     reason: str
 
 
-def unavailable(situation: OffloadContext) -> str:
+def unavailable(context: OffloadContext) -> str:
     """Why the cloud cannot be asked now; "" where it can."""
-    if not situation.connected:
+    if not context.connected:
         return "no connection"
-    if situation.silent_s > situation.deadline_s:
+    if context.silent_s > context.deadline_s:
         return "the server is silent"
-    if situation.credits_left <= 0:
+    if context.credits_left <= 0:
         return "no credit"
-    if not situation.allowed:
+    if not context.allowed:
         return "no quota"
     return ""
 
 
 class Policy:
-    """`decide` for frame after frame; the only state is how much reward is enough."""
+    """Decides frame after frame; its only state is the reward that is high enough.
 
-    def __init__(self, mode: Offload, share: float = SHARE) -> None:
+    Args:
+        mode: `never` and `always` do what they say; `auto` weighs reward, time and link.
+        share: maximum share of the frames that `auto` sends.
+    """
+
+    def __init__(self, mode: OffloadMode, share: float = SHARE) -> None:
         self.mode = mode
         self._share = share
-        self._enough = 0.0
+        self._threshold = 0.0
 
-    def skip_if_unchanged(self, changed: float) -> Decision | None:
-        """What needs no model at all: mean grey levels by which the most changed part differs
-        from that of the last frame that a model saw.
+    def skip_if_unchanged(self, difference: float) -> Decision | None:
+        """The decision to use no model at all, where the view has not changed.
+
+        Args:
+            difference: gray levels by which the most changed cell differs from that of the last
+                frame that a model saw.
         """
-        if self.mode == "auto" and changed <= UNCHANGED:
+        if self.mode == "auto" and difference <= UNCHANGED:
             return Decision("skip", "nothing changed")
         return None
 
-    def decide(self, now: OffloadContext) -> Decision:
+    def decide(self, context: OffloadContext) -> Decision:
         """Where this frame goes."""
         if self.mode == "never":
             return Decision("local", "never asked for")
-        problem = unavailable(now)
+        problem = unavailable(context)
         if self.mode == "always":
             return Decision("local", problem) if problem else Decision("cloud", "always asked for")
         if problem:
             return Decision("local", problem)
-        if now.static_reason:
-            return Decision("cloud", now.static_reason)
-        if now.expected_s > now.deadline_s - now.local_s:
+        if context.static_reason:
+            return Decision("cloud", context.static_reason)
+        if context.expected_s > context.deadline_s - context.local_s:
             return Decision("local", "too late for the deadline")
-        if now.link_debt_s > 0:
+        if context.link_debt_s > 0:
             return Decision("local", "the link has done its share")
-        return self._by_reward(now.reward)
+        return self._by_reward(context.reward)
 
     def _by_reward(self, reward: float) -> Decision:
         """Send the frames of the highest rewards, `share` of all: a moving quantile."""
-        worth = reward > self._enough
-        self._enough += _STEP * ((1 - self._share) if worth else -self._share)
+        worth = reward > self._threshold
+        self._threshold += _STEP * ((1 - self._share) if worth else -self._share)
         if worth:
             return Decision("cloud", "worth it")
         return Decision("local", "not worth it")
@@ -122,13 +135,49 @@ def static_reason(
     """A reason to send every frame that does not change from one to the next, or "".
 
     Args:
-        model_bytes: of the local model; running takes about three times its file.
-        memory_bytes: what the device may spend on it; None for no limit.
-        live: a source that is as long here as there; a file is not.
-        local_s, cloud_s: seconds a frame, all workers together; 0 where that is not known yet.
+        model_bytes: size of the local model's file; running it takes about three times as much.
+        memory_bytes: memory budget of the local model; None for no limit.
+        live: frames come at their own pace, so that nothing is done sooner elsewhere.
+        local_s, cloud_s: seconds per frame, all workers together; 0 where it is not known yet.
     """
     if memory_bytes is not None and 3 * model_bytes > memory_bytes:
         return "the model does not fit this device"
     if not live and cloud_s and cloud_s * 1.2 < local_s:
         return "the file is done sooner there"
     return ""
+
+
+class DecisionLog:
+    """Counts decisions, and frames that took longer than `deadline_s`; any thread."""
+
+    def __init__(self, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+        self._lock = threading.Lock()
+        self._decisions: Counter[Decision] = Counter()
+        self._longest_s = 0.0
+        self._missed = 0
+
+    def add(self, decision: Decision, seconds: float) -> None:
+        """Note a frame that took `seconds` in all."""
+        with self._lock:
+            self._decisions[decision] += 1
+            self._longest_s = max(self._longest_s, seconds)
+            self._missed += seconds > self._deadline_s
+
+    def report(self) -> dict[str, Any]:
+        """`frames` by action, `decisions` by reason, missed deadlines and the longest time."""
+        with self._lock:
+            frames = dict.fromkeys(("local", "cloud", "skip"), 0)
+            for decision, number in self._decisions.items():
+                frames[decision.action] += number
+            reasons = [
+                {"action": decision.action, "reason": decision.reason, "frames": number}
+                for decision, number in self._decisions.most_common()
+            ]
+            return {
+                "frames": frames,
+                "decisions": reasons,
+                "deadline_ms": round(self._deadline_s * 1000),
+                "missed_deadlines": self._missed,
+                "longest_frame_ms": round(self._longest_s * 1000, 1),
+            }

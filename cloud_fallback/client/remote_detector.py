@@ -1,4 +1,4 @@
-"""A frame to the server and its answer back, in the device's own terms."""
+"""The server's model as a detector: a frame out, detections in the device's own terms back."""
 
 from __future__ import annotations
 
@@ -6,30 +6,45 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any
+from dataclasses import dataclass
 
-from ...edge_runtime.types import Detections, Image
+import numpy as np
+
+from ...edge_runtime.types import Detections, Image, IntArray
 from ..wire.client_session import PendingFrame
-from ..wire.frames import MAX_CREDITS
-from ..wire.messages import Result, Welcome
-from .answers import Answers
+from ..wire.constants import MAX_CREDITS
+from ..wire.messages import Limits, Result, Welcome
 from .connection import CloudClient, PendingReply
 from .encoder import BEST_JPEG, EXACT, SPARING, FrameEncoder
 from .late_results import LateResults
 
-# Of the time until the deadline that nothing else needs, what the way up may take.
+# Share of the time until the deadline, less round trip and server, that sending may take.
 TRANSFER_SHARE = 0.5
 
 
+@dataclass(frozen=True)
+class _RemoteModel:
+    """What a welcome says of the server's model; another one needs another encoder."""
+
+    digest: str
+    classes: tuple[str, ...]
+    input_size: tuple[int, int]
+    limits: Limits
+
+    @classmethod
+    def of(cls, welcome: Welcome) -> _RemoteModel:
+        return cls(welcome.digest, welcome.classes, welcome.input_size, welcome.limits)
+
+
 class RemoteDetector:
-    """Packs pictures for the server's model, waits for answers, and notes those that come late.
+    """Encodes images for the server's model, waits for results, and notes those that come late.
 
     Args:
-        connect: makes the client, given what to call with late answers.
+        connect: makes the client, given what to call with late results.
         class_names: of the device's model.
         digest: of the device's model.
-        sparing: bytes matter more than that the server sees exactly what the device sees.
-        live: the first frames may not wait until the link is known.
+        sparing: few bytes matter more than that the server sees exactly what the device sees.
+        live: the first frames cannot wait until the link is measured.
     """
 
     def __init__(
@@ -41,98 +56,122 @@ class RemoteDetector:
         sparing: bool,
         live: bool,
     ) -> None:
-        self.client = connect(self._correct)
-        self.corrections = LateResults()
-        self._names = class_names
+        self.client = connect(self.late_result)
+        self.late_results = LateResults()
+        self._class_names = class_names
         self._digest, self._sparing, self._live = digest, sparing, live
         self._lock = threading.Lock()
-        self._packing = threading.Lock()
-        self._waits: dict[int, tuple[float, float]] = {}
-        self._serves: tuple[Any, ...] = ()
-        self._packer: FrameEncoder | None = None
-        self._answers = Answers((), class_names)
+        self._encoding = threading.Lock()
+        self._scales: dict[int, tuple[float, float]] = {}
+        self._model: _RemoteModel | None = None
+        self._encoder: FrameEncoder | None = None
+        self._class_ids = np.empty(0, np.int32)
 
-    def packer(self) -> FrameEncoder | None:
-        """Ready as soon as the server has said what it runs; one that came back may run another."""
+    def encoder(self) -> FrameEncoder | None:
+        """What encodes for the server's model; None before the first welcome.
+
+        A server that comes back may run another model.
+        """
         welcome = self.client.welcome
         if welcome is None:
             return None
-        serves = (welcome.digest, welcome.classes, welcome.input_size, welcome.limits)
+        model = _RemoteModel.of(welcome)
         with self._lock:
-            if self._packer is None or serves != self._serves:
-                self._serves = serves
-                self._answers = Answers(welcome.classes, self._names)
-                self._packer = self._new_packer(welcome)
-            return self._packer
+            if self._encoder is None or model != self._model:
+                self._model = model
+                self._class_ids = _class_ids(model.classes, self._class_names)
+                self._encoder = self._new_encoder(model)
+            return self._encoder
 
-    def _new_packer(self, welcome: Welcome) -> FrameEncoder:
-        """Who sends everything there wants what is counted here: pixels as they are, if the link
-        carries them; a live source finds that out first.
+    def _new_encoder(self, model: _RemoteModel) -> FrameEncoder:
+        """Frames that are all sent want the pixels as they are, if the link carries them; a live
+        source finds that out first.
         """
-        most = welcome.limits.frame_bytes
+        size, max_bytes = model.input_size, model.limits.frame_bytes
         if self._sparing:
             best, worst = SPARING
-            return FrameEncoder(welcome.input_size, most, top=best, bottom=worst, start=best)
-        if self._same():
-            # From a lesser picture the same model sees less than here.
-            return FrameEncoder(welcome.input_size, most, top=EXACT, bottom=EXACT, start=EXACT)
+            return FrameEncoder(size, max_bytes, best=best, worst=worst, start=best)
+        if self._same_model():
+            # From a lossy image the same model sees less than it sees here.
+            return FrameEncoder(size, max_bytes, best=EXACT, worst=EXACT, start=EXACT)
         start = BEST_JPEG if self._live else EXACT
-        return FrameEncoder(welcome.input_size, most, top=EXACT, start=start)
+        return FrameEncoder(size, max_bytes, best=EXACT, start=start)
 
     def expected_s(self) -> float:
-        """About how long the next frame would take, to its answer."""
-        packer = self.packer()
-        return self.client.expected_s(packer.expected_bytes()) if packer else 0.0
+        """Expected time to the result of the next frame, 95th percentile; 0 if not known yet."""
+        encoder = self.encoder()
+        return self.client.expected_s(encoder.expected_bytes()) if encoder else 0.0
 
     def throughput_s(self) -> float:
-        """Seconds a frame when many go there; 0 where that is not known yet."""
-        link, packer = self.client.state(), self.packer()
-        if packer is None or not link.bandwidth:
+        """Seconds per frame when many are sent; 0 where that is not known yet."""
+        link, encoder = self.client.state(), self.encoder()
+        if encoder is None or not link.bandwidth:
             return 0.0
-        # A link carries frames one after the other; for answers they wait side by side.
-        transfer_s = packer.expected_bytes() / link.bandwidth
+        # A link carries frames one after the other; they wait for answers side by side.
+        transfer_s = encoder.expected_bytes() / link.bandwidth
         return max(transfer_s, (link.rtt_s + link.server_s) / max(1, link.in_flight))
 
-    def ask(self, image: Image, last: float) -> Detections | None:
-        """What the server finds, or None where no answer came before `last`, monotonic seconds."""
-        packer, link = self.packer(), self.client.state()
-        assert packer is not None, "there is a connection"
-        with self._packing:
-            left = last - time.monotonic() - link.busy_s - link.rtt_s - link.server_s
-            packer.adapt(link.bandwidth, left * TRANSFER_SHARE)
-            picture = packer.pack(image)
-        left = last - time.monotonic()
-        submission = self.client.submit(picture, time.monotonic_ns() // 1000, max(left, 0.001))
-        return None if submission is None else self._await(submission, image, last)
+    def detect(self, image: Image, until: float) -> Detections | None:
+        """What the server finds, or None without a result before `until`, monotonic seconds.
 
-    def _await(self, submission: PendingReply, image: Image, last: float) -> Detections | None:
+        Only once `encoder` has given one.
+        """
+        encoder, link = self.encoder(), self.client.state()
+        assert encoder is not None, "there was a welcome"
+        with self._encoding:
+            left_s = until - time.monotonic() - link.busy_s - link.rtt_s - link.server_s
+            encoder.adapt(link.bandwidth, left_s * TRANSFER_SHARE)
+            encoded = encoder.encode(image)
+        left_s = until - time.monotonic()
+        pending = self.client.submit(encoded, time.monotonic_ns() // 1000, max(left_s, 0.001))
+        return None if pending is None else self._await(pending, image, until)
+
+    def _await(self, pending: PendingReply, image: Image, until: float) -> Detections | None:
         height, width = image.shape[:2]
-        picture = submission.frame.picture
-        scale = (width / picture.width, height / picture.height)
+        encoded = pending.frame.image
+        scale = (width / encoded.width, height / encoded.height)
         with self._lock:
-            self._waits[submission.frame.sequence] = scale
-            while len(self._waits) > 2 * MAX_CREDITS:  # answers that never came
-                self._waits.pop(next(iter(self._waits)))
+            self._scales[pending.frame.sequence] = scale
+            while len(self._scales) > 2 * MAX_CREDITS:  # results that never came
+                self._scales.pop(next(iter(self._scales)))
         try:
-            reply = submission.reply.result(max(0.0, last - time.monotonic()))
+            reply = pending.reply.result(max(0.0, until - time.monotonic()))
         except FutureTimeout:
             reply = None
         if not isinstance(reply, Result):
-            self.client.abandon(submission)
+            self.client.abandon(pending)
             return None
         with self._lock:
-            self._waits.pop(submission.frame.sequence, None)
-        return self._answers.read(reply, scale)
+            self._scales.pop(pending.frame.sequence, None)
+        return self._detections(reply, scale)
 
-    def _correct(self, frame: PendingFrame, result: Result) -> None:
-        """An answer after its frame was counted still knows what the objects are."""
+    def late_result(self, frame: PendingFrame, result: Result) -> None:
+        """Note a result that came after its frame was counted: its classes are still right."""
         with self._lock:
-            scale = self._waits.pop(frame.sequence, None)
+            scale = self._scales.pop(frame.sequence, None)
         if scale is not None:
-            late = Detections.empty() if self._same() else self._answers.read(result, scale)
-            self.corrections.note(late, time.monotonic())
+            late = Detections.empty() if self._same_model() else self._detections(result, scale)
+            self.late_results.note(late, time.monotonic())
 
-    def _same(self) -> bool:
+    def _detections(self, result: Result, scale: tuple[float, float]) -> Detections:
+        """A result in pixels of the camera's image, `scale` times the one sent, and in class ids
+        of the device; objects of classes that the device does not know are omitted.
+        """
+        class_ids = self._class_ids
+        rows = np.array(result.detections, np.float64).reshape(-1, 6)
+        rows = rows[rows[:, 5] < len(class_ids)]
+        class_id = class_ids[rows[:, 5].astype(np.int32)]
+        known = class_id >= 0
+        boxes = (rows[:, :4] * np.tile(scale, 2)).astype(np.float32)
+        return Detections(boxes[known], rows[known, 4].astype(np.float32), class_id[known])
+
+    def _same_model(self) -> bool:
         """Whether the server runs the device's own model, which knows nothing better."""
         welcome = self.client.welcome
         return bool(welcome and self._digest and self._digest == welcome.digest)
+
+
+def _class_ids(theirs: Sequence[str], ours: Sequence[str]) -> IntArray:
+    """For each class of the server's model the device's id of that name, -1 without one."""
+    known = {name: i for i, name in enumerate(ours)}
+    return np.array([known.get(name, -1) for name in theirs], np.int32)

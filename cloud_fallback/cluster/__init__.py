@@ -1,1 +1,1 @@
-"""The service on more than one machine, with Ray Serve."""
+"""The service on many processes and machines, with Ray Serve."""

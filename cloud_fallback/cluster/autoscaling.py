@@ -1,13 +1,13 @@
-"""How many replicas of the model there should be. Pure, but for Ray's context that it reads."""
+"""Number of model replicas that the load calls for, computed from Ray's metrics."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-# Above it a second replica halves the wait; below, batches would only become smaller.
+# Share of the time that a replica should be busy: below it batches only become smaller.
 BUSY = 0.7
-# Frames that wait longer than this wait for too few replicas, however busy these say they are.
+# Frames that wait longer than this wait for too few replicas, however busy these are.
 WAIT_S = 0.1
 
 
@@ -18,15 +18,15 @@ class Load:
         self._since, self._busy_s, self._waited_s = now, 0.0, 0.0
 
     def waited(self, seconds: float) -> None:
-        """The oldest frame of a batch waited so long."""
+        """Note how long the oldest frame of a batch waited."""
         self._waited_s = max(self._waited_s, seconds)
 
     def worked(self, seconds: float) -> None:
-        """A batch took so long."""
+        """Note how long a batch took."""
         self._busy_s += seconds
 
     def stats(self, now: float) -> dict[str, float]:
-        """`busy`, a share of the time, and `waited_s`; and begin anew."""
+        """`busy`, a share of the time, and `waited_s`, since the last call."""
         busy = min(1.0, self._busy_s / max(1e-3, now - self._since))
         stats = {"busy": busy, "waited_s": self._waited_s}
         self._since, self._busy_s, self._waited_s = now, 0.0, 0.0
@@ -34,7 +34,7 @@ class Load:
 
 
 def wanted_replicas(context: Any) -> tuple[float, dict[str, Any]]:
-    """So many that each is busy for 70% of the time, and one more where frames wait for long."""
+    """The number with which each is busy for 70% of the time; one more where frames wait long."""
     now = int(context.current_num_replicas)
     metrics = context.aggregated_metrics or {}
     busy, waited = (list(metrics.get(name, {}).values()) for name in ("busy", "waited_s"))

@@ -1,8 +1,8 @@
-"""The same service over many processes and machines: Ray Serve.
+"""The service on many processes and machines, with Ray Serve.
 
-Replicas with the sockets hand frames to replicas with the model, which form batches. Where a
-session stands is written to one actor before its client is told, so that any other replica can go
-on with it. Quotas are counted by each replica for itself.
+Socket replicas submit frames to model replicas, which form batches. The state of a session is
+saved in one actor before its client hears of it, so that any other socket replica can resume it.
+Quotas are counted by each replica for itself.
 """
 
 from __future__ import annotations
@@ -31,22 +31,28 @@ from ..server.run import Address
 from ..server.service import Service
 from ..wire.messages import Reason
 from .autoscaling import Load, wanted_replicas
-from .remote import APPLICATION, RemoteQueue, RemoteSessionStore, end_shelf
+from .remote import APPLICATION, RemoteQueue, RemoteSessionStore, end_session_store
 
 log = logging.getLogger(__name__)
 
 DETECTOR, INGRESS = "detector", "ingress"
-# A socket is one request to Ray, for as long as it is open.
-SOCKETS = 2000
-FRAMES = 64
+# A websocket is one request to Ray, for as long as it is open.
+MAX_SOCKETS = 2000
+MAX_FRAMES = 64
 
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """What is deployed: `replicas` are (sockets, models); `most` of each when there is more to do.
+    """What is deployed.
 
     Args:
-        gpus: of a machine, for each replica of the model.
+        model, keys: files, readable on every machine.
+        address: where to listen.
+        origins: of web pages that may connect.
+        token_secret: signs the tokens of all replicas.
+        replicas: of sockets and of the model.
+        max_detectors: maximum number of model replicas under load.
+        gpus: number, or share of one, per model replica.
     """
 
     model: Path
@@ -55,13 +61,13 @@ class ClusterConfig:
     origins: tuple[str, ...] = ()
     token_secret: bytes | None = field(default=None, repr=False)
     replicas: tuple[int, int] = (2, 2)
-    most: int = 8
+    max_detectors: int = 8
     gpus: float = 0.0
 
 
 @dataclass
-class Described:
-    """A model that runs elsewhere."""
+class RemoteModel:
+    """Facts about a model whose instances run in other processes."""
 
     name: str
     digest: str
@@ -71,11 +77,11 @@ class Described:
 
 
 class DetectorReplica:
-    """One lane of the model; Ray gives it batches."""
+    """One instance of the model; Ray gives it batches."""
 
     def __init__(self, model: Path) -> None:
-        self._lanes = ModelInstances(model, 1)
-        self._detector = self._lanes.detectors[0]
+        self._instances = ModelInstances(model, 1)
+        self._detector = self._instances.detectors[0]
         self._load = Load(time.monotonic())
         self.detect.set_max_batch_size(self._detector.max_batch)
 
@@ -102,66 +108,66 @@ class DetectorReplica:
         return ["undecodable" if image is None else next(found) for image in images]
 
     def record_autoscaling_stats(self) -> dict[str, float]:
-        """What `wanted_replicas` goes by; Ray asks."""
+        """The load since the last call, for `wanted_replicas`; Ray calls it."""
         return self._load.stats(time.monotonic())
 
 
 class Ingress:
-    """The sockets."""
+    """One replica with the websockets."""
 
-    def __init__(self, plan: ClusterConfig, described: Described, handle: Any) -> None:
-        # A ticket is known to who gave it out, which need not be who is shown it.
-        auth = Auth(KeyFile(plan.keys), plan.origins, plan.token_secret, tickets=False)
+    def __init__(self, config: ClusterConfig, model: RemoteModel, handle: Any) -> None:
+        # A ticket is known only to the replica that issued it, so there are none.
+        auth = Auth(KeyFile(config.keys), config.origins, config.token_secret, tickets=False)
         self._service = Service(
-            described,
+            model,
             auth,
             queue=lambda metrics: RemoteQueue(handle, metrics),
-            vault=RemoteSessionStore(),
+            store=RemoteSessionStore(),
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        """What Ray serves."""
+        """The application that Ray serves."""
         return create_app(self._service)
 
 
-def application(plan: ClusterConfig) -> Any:
-    """The deployments, bound to each other."""
-    lanes = ModelInstances(plan.model, 1)
-    described = Described(lanes.name, lanes.digest, "ray", lanes.metadata)
-    lanes.close()
-    detectors, sockets = plan.replicas[1], plan.replicas[0]
+def application(config: ClusterConfig) -> Any:
+    """The deployments of the service, bound to each other."""
+    instances = ModelInstances(config.model, 1)
+    model = RemoteModel(instances.name, instances.digest, "ray", instances.metadata)
+    instances.close()
+    detectors, sockets = config.replicas[1], config.replicas[0]
     scaling = AutoscalingConfig(
         min_replicas=detectors,
         initial_replicas=detectors,
-        max_replicas=max(plan.most, detectors),
+        max_replicas=max(config.max_detectors, detectors),
         policy=AutoscalingPolicy(policy_function=wanted_replicas),
     )
     detector = serve.deployment(
         DetectorReplica,
         name=DETECTOR,
         autoscaling_config=scaling,
-        max_ongoing_requests=FRAMES,
-        ray_actor_options={"num_cpus": 0.1, "num_gpus": plan.gpus},
+        max_ongoing_requests=MAX_FRAMES,
+        ray_actor_options={"num_cpus": 0.1, "num_gpus": config.gpus},
         health_check_period_s=2,
     )
     ingress = serve.deployment(
         serve.ingress()(Ingress),
         name=INGRESS,
         num_replicas=sockets,
-        max_ongoing_requests=SOCKETS,
+        max_ongoing_requests=MAX_SOCKETS,
         ray_actor_options={"num_cpus": 0.1},
         health_check_period_s=2,
     )
-    return ingress.bind(plan, described, detector.bind(plan.model))
+    return ingress.bind(config, model, detector.bind(config.model))
 
 
 def build(arguments: dict[str, str]) -> Any:
     """The application for a RayService: `model`, `keys`, and the rest of `ClusterConfig`, as text.
 
-    Whoever is in front of Ray's proxies ends TLS.
+    TLS ends in front of Ray's proxies.
     """
     token_secret = arguments.get("token_secret")
-    plan = ClusterConfig(
+    config = ClusterConfig(
         Path(arguments["model"]),
         Path(arguments["keys"]),
         Address(),
@@ -171,15 +177,15 @@ def build(arguments: dict[str, str]) -> Any:
         int(arguments.get("most", "8")),
         float(arguments.get("gpus", "0")),
     )
-    return application(plan)
+    return application(config)
 
 
-def deploy(plan: ClusterConfig) -> None:
+def deploy(config: ClusterConfig) -> None:
     """Start everything on the cluster that Ray finds, or on this machine; returns when it is up."""
-    plan.address.check()
+    config.address.check()
     if not ray.is_initialized():
         ray.init(namespace=APPLICATION, log_to_driver=False, logging_level="warning")
-    address = plan.address
+    address = config.address
     serve.start(
         http_options=HTTPOptions(
             host=address.host,
@@ -188,10 +194,10 @@ def deploy(plan: ClusterConfig) -> None:
             ssl_keyfile=address.key and str(address.key),
         )
     )
-    serve.run(application(plan), name=APPLICATION, route_prefix="/")
+    serve.run(application(config), name=APPLICATION, route_prefix="/")
 
 
 def shutdown() -> None:
     """Take everything down."""
     serve.shutdown()
-    end_shelf()
+    end_session_store()

@@ -1,4 +1,4 @@
-"""What a replica with sockets reaches over Ray: the replicas with the model, and the sessions."""
+"""Ray clients of a socket replica: the queue to the model replicas, and the session store."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 import ray
 
 from ..server.batcher import MAX_QUEUED, Job, JobResult
-from ..server.memory_session_store import MemorySessionStore
 from ..server.metrics import Metrics
-from ..server.sessions import Saved
+from ..server.sessions import SavedSession
+from .session_store import MemorySessionStore
 
-APPLICATION, SHELF = "tallylens", "tallylens-shelf"
-# Before a frame is given to another replica.
-AGAIN_S = 0.1
+APPLICATION, SESSION_STORE = "tallylens", "tallylens-sessions"
+# Pause before a frame is given to another replica.
+RETRY_S = 0.1
 
 
 class RemoteQueue:
-    """Hands frames to the model's replicas; one that dies costs a frame a second try."""
+    """Submits frames to the model's replicas; a frame of one that dies is tried again."""
 
     def __init__(self, handle: Any, metrics: Metrics) -> None:
         self._handle, self._metrics = handle, metrics
@@ -29,15 +29,15 @@ class RemoteQueue:
         self.queued = 0
 
     def start(self) -> None:
-        """Nothing to begin: Ray is there."""
+        """Nothing to start: Ray is running."""
 
     async def stop(self) -> None:
-        """Refuse what waits."""
+        """Refuse the frames that wait."""
         for owner in list(self._tasks):
             self.cancel(owner)
 
     def submit(self, job: Job) -> bool:
-        """Send a frame on its way; False where too many are."""
+        """Submit a frame; False where too many wait."""
         if self.queued >= MAX_QUEUED:
             return False
         self.queued += 1
@@ -73,7 +73,7 @@ class RemoteQueue:
             except Exception:
                 # A replica that died or cannot be reached: until the deadline, try another.
                 self._metrics.fault("detecting")
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(RETRY_S)
                 continue
             waited_s = time.monotonic() - sent - work_s
             self._metrics.batch(1, [waited_s])
@@ -81,32 +81,32 @@ class RemoteQueue:
 
 
 class RemoteSessionStore:
-    """The shelf of sessions, as one replica sees it; without it sessions live on where they are."""
+    """The cluster's session store; while it cannot be reached, sessions stay in their process."""
 
     def __init__(self) -> None:
-        options = {"name": SHELF, "namespace": APPLICATION, "lifetime": "detached"}
-        self._shelf = (
+        options = {"name": SESSION_STORE, "namespace": APPLICATION, "lifetime": "detached"}
+        self._store = (
             ray.remote(MemorySessionStore)
             .options(**options, get_if_exists=True, num_cpus=0, max_restarts=-1)
             .remote()
         )
 
-    async def take(self, session: str, resume_hash: str) -> Saved | None:
-        """A session for who holds its token."""
+    async def claim(self, session: str, resume_hash: str) -> SavedSession | None:
+        """A session for the holder of its token."""
         try:
-            saved: Saved | None = await self._shelf.take.remote(session, resume_hash)
+            saved: SavedSession | None = await self._store.claim.remote(session, resume_hash)
         except ray.exceptions.RayError:
             return None
         return saved
 
-    async def keep(self, saved: Saved) -> bool:
-        """Write a session down."""
+    async def save(self, saved: SavedSession) -> bool:
+        """Write a session down; False where another process has claimed it."""
         try:
-            return bool(await self._shelf.keep.remote(saved))
+            return bool(await self._store.save.remote(saved))
         except ray.exceptions.RayError:
             return True
 
 
-def end_shelf() -> None:
+def end_session_store() -> None:
     """Forget all sessions."""
-    ray.kill(ray.get_actor(SHELF, APPLICATION))
+    ray.kill(ray.get_actor(SESSION_STORE, APPLICATION))

@@ -1,1 +1,1 @@
-"""The service: sockets in `connection`, frames to batches in `batcher`, who may in `auth`."""
+"""The offload service: HTTP routes and websockets in front of one model."""

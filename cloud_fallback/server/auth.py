@@ -1,4 +1,4 @@
-"""Is this caller who it says it is, and may it? Keys, short-lived tokens, single-use tickets."""
+"""Authentication of callers: keys, short-lived tokens, single-use tickets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ALGORITHM = "HS256"
 
 @dataclass(frozen=True)
 class Caller:
-    """A key, and until when what was shown for it holds (seconds since 1970)."""
+    """An authenticated key, and until when its credential is valid (seconds since 1970)."""
 
     key: Key
     until: float
@@ -32,13 +32,13 @@ class Caller:
 
 
 class Auth:
-    """Knows the keys, signs tokens and hands out tickets.
+    """Checks credentials, signs tokens and issues tickets.
 
     Args:
         keys: the file of keys.
         origins: of web pages that may connect; browsers send theirs, devices send none.
         secret: signs tokens; without one a new one is made, and tokens end with this process.
-        tickets: whether web pages can have them here.
+        tickets: whether this server issues tickets for web pages.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class Auth:
         self._tickets: dict[str, Caller] = {}
 
     def allows_origin(self, origin: str | None) -> bool:
-        """Whether a page of this origin may connect; what is no browser sends none."""
+        """Whether a web page of this origin may connect; only browsers send an origin."""
         return origin is None or origin in self._origins
 
     def caller(self, authorization: str | None) -> Caller | None:
-        """Who sends this `Authorization` header; None for nobody who may."""
+        """The caller of an `Authorization` header; None without a valid key or token."""
         scheme, _, credential = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not credential or len(credential) > 4096:
             return None
@@ -70,7 +70,7 @@ class Auth:
         return self._valid(Caller(key, key.expires.timestamp()))
 
     def caller_of_ticket(self, subprotocols: Sequence[str]) -> Caller | None:
-        """Who shows a ticket among the subprotocols; it is worth nothing from then on."""
+        """The caller of the ticket among the subprotocols; a ticket is valid once."""
         shown = [one for one in subprotocols if one.startswith(TICKET_PREFIX)]
         if len(shown) != 1:
             return None
@@ -78,13 +78,13 @@ class Auth:
         return self._valid(caller) if caller else None
 
     def token(self, caller: Caller) -> tuple[str, int]:
-        """A token that stands for the caller, and the seconds it lives."""
+        """A token that stands for the caller, and its lifetime in seconds."""
         seconds = int(min(TOKEN_SECONDS, caller.until - time.time()))
         claims = {"sub": caller.key.sha256, "exp": int(time.time()) + seconds}
         return jwt.encode(claims, self._secret, _ALGORITHM), seconds
 
     def ticket(self, caller: Caller) -> tuple[str, int]:
-        """A ticket for one connection of a web page, and the seconds it lives."""
+        """A ticket for one connection of a web page, and its lifetime in seconds."""
         now = time.time()
         self._tickets = {k: one for k, one in self._tickets.items() if one.until > now}
         while len(self._tickets) >= MAX_TICKETS:
@@ -107,10 +107,10 @@ class Auth:
         return caller if self.still_valid(caller) and caller.until > time.time() else None
 
     def connected(self, caller: Caller) -> Caller:
-        """The caller once connected: a ticket has done its work, the key goes on."""
+        """The caller once connected: no longer bound to its ticket or token, only to its key."""
         return Caller(caller.key, caller.key.expires.timestamp())
 
     def still_valid(self, caller: Caller) -> bool:
-        """Whether the key is in the file as it is now, and not over."""
+        """Whether the key is in the file as it is now, and has not expired."""
         key = self.keys.keys.get(caller.key.sha256)
         return key is not None and key.expires > datetime.now(UTC)

@@ -1,9 +1,9 @@
-"""Frames of many sessions to batches for few lanes: fairly, and only what is still wanted.
+"""Frames of many sessions to batches for few detectors: fairly, and only what is still wanted.
 
-Sessions take turns, one frame each, and while several are there none of them has more than half of
-the lanes: who comes next finds one free. A batch leaves when it is full or when its oldest frame
-has waited long enough. Frames whose deadline has passed, and those of sessions that have ended,
-never reach a detector.
+Sessions take turns, one frame each, and while there are several none of them occupies more than
+half of the detectors, so that the next session finds one free. A batch leaves when it is full or
+when its oldest frame has waited long enough. Frames whose deadline has passed, and those of
+sessions that have ended, never reach a detector.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .models import BatchDetector
 
 MAX_QUEUED = 4096
 MAX_WAIT_S = 0.005
-# A session that has sent nothing for one to two of these does not need half of the lanes kept.
+# A session that has sent nothing for one to two of these needs no detector kept free.
 RECENT_S = 1.0
 
 
@@ -32,7 +32,7 @@ Decode = Callable[[], Image | None]
 
 @dataclass(frozen=True)
 class JobResult:
-    """What became of a job: detections, or a reason; and where the seconds went."""
+    """The outcome of a job: detections or a reason, and the time it waited and was worked on."""
 
     outcome: Detections | Reason
     queue_s: float = 0.0
@@ -50,7 +50,7 @@ class Job:
     arrived: float
 
     def end(self, done: JobResult, metrics: Metrics) -> None:
-        """Answer; where that fails, refuse: no lane ends with it and no frame goes unanswered."""
+        """Answer; if that fails, refuse: no detector stops for it and no frame goes unanswered."""
         for one in (done, JobResult("failed")):
             try:
                 self.finish(one)
@@ -60,20 +60,20 @@ class Job:
 
 
 class Queue(Protocol):
-    """What takes frames to detectors. All methods belong to the event loop."""
+    """Takes frames to detectors. All methods belong to the event loop."""
 
     @property
     def queued(self) -> int:
-        """Frames that wait."""
+        """Number of frames that wait."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start to take frames to detectors."""
 
     async def stop(self) -> None:
-        """End; what waits is refused."""
+        """Stop; the frames that wait are refused."""
 
     def submit(self, job: Job) -> bool:
-        """Take a frame; False where there is no room."""
+        """Queue a frame; False where the queue is full."""
 
     def cancel(self, owner: Hashable) -> None:
         """Refuse everything that waits for a session that has ended."""
@@ -88,18 +88,18 @@ class Batcher:
         self._waiting: dict[Hashable, deque[Job]] = {}
         self._queued = 0
         self._wake = asyncio.Event()
-        self._most = max(1, sum(one.max_batch for one in detectors) // 2)
+        self._max_per_session = max(1, sum(one.max_batch for one in detectors) // 2)
         self._working: Counter[Hashable] = Counter()
         self._recent: tuple[set[Hashable], set[Hashable]] = (set(), set())
         self._turned = 0.0
-        # Decoding inside a batch happens beside the lanes, which wait for it.
-        self._lanes = ThreadPoolExecutor(len(detectors), thread_name_prefix="lane")
+        self._workers = ThreadPoolExecutor(len(detectors), thread_name_prefix="detector")
+        # The images of one batch are decoded side by side, while its detector waits.
         self._decoders = ThreadPoolExecutor(4, thread_name_prefix="decode")
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def queued(self) -> int:
-        """Frames that wait for a lane."""
+        """Number of frames that wait for a detector."""
         return self._queued
 
     def oldest_s(self) -> float:
@@ -108,17 +108,17 @@ class Batcher:
         return time.monotonic() - min(arrived) if arrived else 0.0
 
     def start(self) -> None:
-        """Begin to take frames off the queue."""
-        self._tasks = [asyncio.create_task(self._lane(one)) for one in self._detectors]
+        """Start to take frames off the queue."""
+        self._tasks = [asyncio.create_task(self._feed(one)) for one in self._detectors]
 
     async def stop(self) -> None:
-        """Stop the lanes; what waits is refused."""
+        """Stop the detectors; the frames that wait are refused."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for owner in list(self._waiting):
             self.cancel(owner)
-        self._lanes.shutdown()
+        self._workers.shutdown()
         self._decoders.shutdown()
 
     def submit(self, job: Job) -> bool:
@@ -144,12 +144,12 @@ class Batcher:
         """Up to `limit` frames, the sessions in turn; late ones are refused on the way."""
         now = time.monotonic()
         batch: list[Job] = []
-        most = self._most if max(map(len, self._recent)) > 1 else MAX_QUEUED
+        limit_of_session = self._max_per_session if max(map(len, self._recent)) > 1 else MAX_QUEUED
         passed: set[Hashable] = set()
         while len(passed) < len(self._waiting) and len(batch) < limit:
             owner = next(iter(self._waiting))
             jobs = self._waiting.pop(owner)
-            if self._working[owner] >= most:
+            if self._working[owner] >= limit_of_session:
                 self._waiting[owner] = jobs
                 passed.add(owner)
                 continue
@@ -174,17 +174,17 @@ class Batcher:
             batch = self._take(limit)
             if batch:
                 return batch
-            # What waits is of sessions that have their share of the lanes.
+            # All that waits belongs to sessions that have their share of the detectors.
             self._wake.clear()
             await self._wake.wait()
 
-    async def _lane(self, detector: BatchDetector) -> None:
+    async def _feed(self, detector: BatchDetector) -> None:
         loop = asyncio.get_running_loop()
         while True:
             batch = await self._next_batch(detector.max_batch)
             started = time.monotonic()
             self._metrics.batch(len(batch), [started - job.arrived for job in batch])
-            outcomes = await loop.run_in_executor(self._lanes, self._work, detector, batch)
+            outcomes = await loop.run_in_executor(self._workers, self._work, detector, batch)
             spent = time.monotonic() - started
             self._working -= Counter(job.owner for job in batch)
             self._wake.set()
@@ -192,7 +192,7 @@ class Batcher:
                 job.end(JobResult(outcome, started - job.arrived, spent), self._metrics)
 
     def _work(self, detector: BatchDetector, batch: list[Job]) -> list[Detections | Reason]:
-        """Decode and detect; a fault of one batch does not end the lane."""
+        """Decode and detect; a batch that fails is refused and the next one is tried."""
         begun = time.perf_counter()
         if len(batch) == 1:
             images = [batch[0].decode()]

@@ -1,132 +1,123 @@
-"""Mode `count`: the server tracks and counts one session's frames, with the device's own core."""
+"""Mode `count`: the server counts one session's frames as `tallylens count` does on a device."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...edge_runtime.core import TrackCounter
-from ...edge_runtime.core.track_counter import ClassTotals
-from ...edge_runtime.types import Detections
+from ...edge_runtime.counting.time_bins import TimeBins
+from ...edge_runtime.counting.totals import Totals
+from ...edge_runtime.types import Detections, Line, Zone
 from ..wire.frames import FrameHeader
-from ..wire.messages import Place
+from ..wire.regions import Region
 from ..wire.server_session import NO_TIME_US
 
 
 @dataclass(frozen=True)
-class CountState:
-    """What another process needs to go on counting. `state` is the core's own."""
+class SavedCount:
+    """What another process needs to resume a count.
 
-    names: tuple[str, ...]
-    places: tuple[Place, ...]
+    Args:
+        class_names, regions, any_class: what is counted.
+        frame_size: (width, height) of the first frame.
+        totals: what `Totals.save` gave; None before the first frame.
+        last_us: capture time of the last frame counted.
+        waiting: answered frames that are not counted yet.
+    """
+
+    class_names: tuple[str, ...]
+    regions: tuple[Region, ...]
     any_class: bool
-    size: tuple[int, int]
-    state: bytes
+    frame_size: tuple[int, int]
+    totals: dict[str, Any] | None
     last_us: int
-    done: tuple[tuple[FrameHeader, Detections], ...]
+    waiting: tuple[tuple[FrameHeader, Detections], ...]
 
 
 class SessionCount:
-    """Counts frames in the order of their sequence numbers, however their answers come."""
+    """Counts frames in the order of their sequence numbers, in whichever order answers come.
+
+    Args:
+        class_names: of the model.
+        regions: lines and zones, in fractions of width and height.
+        any_class: count every detection as one class.
+    """
 
     def __init__(
-        self, class_names: Sequence[str], places: Sequence[Place], any_class: bool
+        self, class_names: Sequence[str], regions: Sequence[Region], any_class: bool
     ) -> None:
-        self._names = ("object",) if any_class else tuple(class_names)
-        self._places = places
+        self._class_names, self._regions = tuple(class_names), tuple(regions)
         self._any_class = any_class
-        self._counter: TrackCounter | None = None
-        self._size = (0, 0)
-        self._done: dict[int, tuple[FrameHeader, Detections]] = {}
+        self._totals: Totals | None = None
+        self._waiting: dict[int, tuple[FrameHeader, Detections]] = {}
         self.last_us = NO_TIME_US
 
-    def save(self) -> CountState:
+    def save(self) -> SavedCount:
         """Everything known so far."""
-        counter = self._counter
-        return CountState(
-            self._names,
-            tuple(self._places),
+        totals = self._totals
+        # A session is saved with every answer: without the timeline, which no summary shows.
+        untimed = {"occupancy": TimeBins(max).save()}
+        return SavedCount(
+            self._class_names,
+            self._regions,
             self._any_class,
-            self._size,
-            b"" if counter is None else counter.save(),
+            (0, 0) if totals is None else totals.frame_size,
+            None if totals is None else totals.save() | untimed,
             self.last_us,
-            tuple(self._done.values()),
+            tuple(self._waiting.values()),
         )
 
     @classmethod
-    def restored(cls, state: CountState) -> SessionCount:
-        """Go on from what another process saved."""
-        count = cls(state.names, state.places, state.any_class)
-        count._size, count.last_us = state.size, state.last_us
-        count._done = {header.sequence: (header, found) for header, found in state.done}
-        if state.state:
-            count._counter = count._begin(state.size)
-            count._counter.restore(state.state)
+    def restored(cls, saved: SavedCount) -> SessionCount:
+        """The count that another process saved."""
+        count = cls(saved.class_names, saved.regions, saved.any_class)
+        count.last_us = saved.last_us
+        count._waiting = {header.sequence: (header, found) for header, found in saved.waiting}
+        if saved.totals is not None:
+            count._totals = count._new_totals(saved.frame_size)
+            count._totals.restore(saved.totals)
         return count
+
+    def _new_totals(self, frame_size: tuple[int, int]) -> Totals:
+        return Totals(
+            self._class_names,
+            frame_size,
+            lines=[region for region in self._regions if isinstance(region, Line)],
+            zones=[region for region in self._regions if isinstance(region, Zone)],
+            any_class=self._any_class,
+        )
 
     def add(self, header: FrameHeader, detections: Detections) -> None:
         """An answered frame; it waits until those before it are answered or refused."""
-        self._done[header.sequence] = (header, detections)
+        self._waiting[header.sequence] = (header, detections)
 
     def settle(self, ack: int) -> None:
-        """Count what waits up to number `ack`."""
-        for sequence in sorted(one for one in self._done if one <= ack):
-            self._count(*self._done.pop(sequence))
+        """Count the waiting frames up to number `ack`."""
+        for sequence in sorted(one for one in self._waiting if one <= ack):
+            self._count(*self._waiting.pop(sequence))
 
     def _count(self, header: FrameHeader, detections: Detections) -> None:
         size = (header.width, header.height)
-        if self._counter is None:
-            self._counter, self._size = self._begin(size), size
-        # A client on a poor link sends smaller pictures of the same view.
-        scale = np.tile(np.array(self._size, np.float32) / np.array(size, np.float32), 2)
+        if self._totals is None:
+            self._totals = self._new_totals(size)
+        # A client on a poor link sends smaller images of the same view.
+        ratio = np.array(self._totals.frame_size, np.float32) / np.array(size, np.float32)
         scaled = Detections(
-            detections.xyxy * scale.astype(np.float32), detections.confidence, detections.class_id
+            detections.xyxy * np.tile(ratio, 2), detections.confidence, detections.class_id
         )
-        self._counter.update(header.capture_us * 1000, scaled)
+        self._totals.add(header.capture_us * 1000, scaled)
         self.last_us = header.capture_us
-
-    def _begin(self, size: tuple[int, int]) -> TrackCounter:
-        counter = TrackCounter(len(self._names), size, any_class=self._any_class)
-        for place in self._places:
-            points = [(x * size[0], y * size[1]) for x, y in place.points]
-            if place.kind == "line":
-                counter.add_line(points[0], points[1])
-            else:
-                counter.add_zone(points)
-        return counter
 
     def report(self) -> dict[str, Any]:
         """`unique`, `lines` and `zones` as in the document of `tallylens count --json`."""
-        counter = self._counter
-        if counter is None:
+        totals = self._totals
+        if totals is None:
             return {}
-        lines = [place for place in self._places if place.kind == "line"]
-        zones = [place for place in self._places if place.kind == "zone"]
-        crossed = [counter.line(i) for i in range(len(lines))]
-        stays = [counter.zone(i) for i in range(len(zones))]
         return {
-            "unique": self._named(counter.unique()),
-            "lines": [
-                {
-                    "name": place.name,
-                    "in": self._named(line.crossed_in),
-                    "out": self._named(line.crossed_out),
-                }
-                for place, line in zip(lines, crossed, strict=True)
-            ],
-            "zones": [
-                {
-                    "name": place.name,
-                    "now": self._named(zone.now),
-                    "entered": self._named(zone.entered),
-                    "dwell_s": {"mean": zone.mean_dwell_s, "max": zone.max_dwell_s},
-                }
-                for place, zone in zip(zones, stays, strict=True)
-            ],
+            "unique": totals.unique(),
+            "lines": [line.as_dict() for line in totals.lines()],
+            "zones": [zone.as_dict() for zone in totals.zones()],
         }
-
-    def _named(self, totals: ClassTotals) -> Mapping[str, int]:
-        return {self._names[i]: int(totals[i]) for i in np.flatnonzero(totals)}

@@ -1,4 +1,4 @@
-"""A certificate authority for one machine, so that development is encrypted, too."""
+"""A development CA and a certificate for localhost, so that development is encrypted too."""
 
 from __future__ import annotations
 
@@ -16,17 +16,15 @@ DAYS = 90
 
 
 def make_dev_certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """A new authority and a certificate of it for localhost: its file, certificate and key.
+    """Write ca.pem, cert.pem and key.pem: a new CA, and its certificate for localhost with key.
 
-    The authority's own key is thrown away: nobody can sign anything else with it.
+    The CA's own key is not written: nobody can sign anything else with it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    ca_name = _name("tallylens development authority")
-    ca = _certificate(ca_name, ca_name, ca_key.public_key(), ca_key, ca_key, authority=True)
-    leaf = _certificate(
-        _name("localhost"), ca_name, key.public_key(), ca_key, ca_key, authority=False
-    )
+    ca_name = _name("tallylens development CA")
+    ca = _certificate(ca_name, ca_name, ca_key.public_key(), ca_key, ca_key, is_ca=True)
+    leaf = _certificate(_name("localhost"), ca_name, key.public_key(), ca_key, ca_key, is_ca=False)
     secret = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -40,7 +38,7 @@ def make_dev_certificates(folder: Path) -> tuple[Path, Path, Path]:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """A file that only its owner can read, from its first byte on."""
+    """Write a file that only its owner can read, from its first byte on."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
@@ -57,7 +55,7 @@ def _certificate(
     signer: ec.EllipticCurvePrivateKey,
     issuer_key: ec.EllipticCurvePrivateKey,
     *,
-    authority: bool,
+    is_ca: bool,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = (
@@ -68,16 +66,14 @@ def _certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=DAYS))
-        .add_extension(
-            x509.BasicConstraints(ca=authority, path_length=0 if authority else None), True
-        )
+        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=0 if is_ca else None), True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False
         )
-        .add_extension(_usage(authority), True)
+        .add_extension(_usage(is_ca), True)
     )
-    if not authority:
+    if not is_ca:
         hosts: list[x509.GeneralName] = [x509.DNSName("localhost")]
         hosts += [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1")]
         builder = builder.add_extension(x509.SubjectAlternativeName(hosts), False)
@@ -86,15 +82,15 @@ def _certificate(
     return builder.sign(signer, hashes.SHA256())
 
 
-def _usage(authority: bool) -> x509.KeyUsage:
+def _usage(is_ca: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=not authority,
+        digital_signature=not is_ca,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
-        key_cert_sign=authority,
-        crl_sign=authority,
+        key_cert_sign=is_ca,
+        crl_sign=is_ca,
         encipher_only=False,
         decipher_only=False,
     )

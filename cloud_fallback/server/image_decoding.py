@@ -1,4 +1,4 @@
-"""A stranger's picture to pixels: bounded before any decoder sees it."""
+"""Untrusted encoded images to pixels: bounded before any decoder sees them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SCAN = b"\xff\xda"
 _START = {Codec.JPEG: b"\xff\xd8\xff", Codec.WEBP: b"RIFF"}
 
 
-def decode_picture(header: FrameHeader, content: bytes, max_pixels: int) -> Image | None:
-    """(height, width, 3) uint8 BGR as the header says; None for anything else.
+def decode_image(header: FrameHeader, content: bytes, max_pixels: int) -> Image | None:
+    """(height, width, 3) uint8 BGR as the frame header says; None for anything else.
 
-    The size in the picture's own header must be the frame header's before it is decoded.
+    The size in the image's own header must be the frame header's before it is decoded.
     """
     height, width = header.height, header.width
     if height * width > max_pixels:

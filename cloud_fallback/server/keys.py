@@ -1,4 +1,4 @@
-"""Who may use the service: a TOML file that holds hashes of keys, never a key.
+"""API keys and their limits: a TOML file that holds hashes of keys, never a key.
 
     [plans.standard]
     connections = 10
@@ -37,7 +37,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Plan:
-    """What one key may use."""
+    """Limits of one key."""
 
     connections: int = 100
     frames_per_second: int = 100
@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Key:
-    """One line of the file."""
+    """One entry of the file; of the key itself only the SHA-256."""
 
     name: str
     sha256: str
@@ -56,17 +56,17 @@ class Key:
 
 
 def new_key() -> str:
-    """A key to give to one device or person."""
+    """A random key for one device or person."""
     return PREFIX + secrets.token_hex(16)
 
 
 def hash_of(key: str) -> str:
-    """What is kept of a key."""
+    """The SHA-256 of a key, hexadecimal: all that is stored of it."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def entry(name: str, key: str, scopes: tuple[str, ...] = ("detect", "count")) -> str:
-    """The lines to add to a file of keys."""
+    """The TOML lines of a key in the file."""
     listed = ", ".join(f'"{scope}"' for scope in scopes)
     return f'\n[[keys]]\nname = "{name}"\nsha256 = "{hash_of(key)}"\nscopes = [{listed}]\n'
 
@@ -78,7 +78,7 @@ class KeyFile:
         """Read `path`.
 
         Raises:
-            InputError: missing, or a line of it makes no sense.
+            InputError: missing, or an entry of it is invalid.
         """
         self._path = path
         self._stamp: tuple[int, int] = (0, 0)
@@ -89,7 +89,7 @@ class KeyFile:
         """Read the file if it has changed; whether it had.
 
         Raises:
-            InputError: it cannot be used; the keys read before hold.
+            InputError: it cannot be used; the keys read before stay valid.
         """
         try:
             status = self._path.stat()

@@ -1,4 +1,4 @@
-"""One JSON object a line on stderr. No picture, key, token or header is ever given to a logger."""
+"""Logs as one JSON object per line on stderr. No image, key, token or header is ever logged."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {
     "color_message",
 }
 # At DEBUG these write headers and the first bytes of every message.
-_TALKATIVE = ("uvicorn.error", "uvicorn.access", "websockets", "websockets.client")
+_VERBOSE = ("uvicorn.error", "uvicorn.access", "websockets", "websockets.client")
 
 
 class JsonLines(logging.Formatter):
     """`time`, `level`, `what`, and the fields that were given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """The record as one line of JSON."""
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": when, "level": record.levelname.lower(), "what": record.getMessage()}
         line |= {name: value for name, value in vars(record).items() if name not in _OWN}
@@ -31,7 +31,7 @@ class JsonLines(logging.Formatter):
 
 def silence_libraries() -> None:
     """Keep libraries from logging what they carry, whatever level is asked for."""
-    for name in _TALKATIVE:
+    for name in _VERBOSE:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads: queue, batches, stages, drops, sessions, and the accelerator's load."""
+"""Prometheus metrics: queue, batches, stages, outcomes, sessions, and the load of the GPU."""
 
 from __future__ import annotations
 
@@ -15,37 +15,39 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """The service's own registry."""
+    """All metrics of one service, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._queue_age = self._histogram("queue_age_seconds", "Arrival to lane")
+        self._queue_age = self._histogram("queue_age_seconds", "Arrival to model")
         self._batch = self._histogram("batch_size", "Frames in a batch", buckets=_SIZES)
-        self._stage = self._histogram("stage_seconds", "A batch's time by stage", "stage")
+        self._stage = self._histogram("stage_seconds", "Time per batch, by stage", "stage")
         self._frames = self._counter("frames", "Frames by outcome", "outcome")
-        self._faults = self._counter("faults", "Faults of ours, by where", "where")
+        self._faults = self._counter("faults", "Internal errors, by where", "where")
         self._refused = self._counter("refused", "Connections refused or closed", "why")
         self.connections = self._gauge("connections", "Open sockets")
-        self.sessions = self._gauge("sessions", "Sessions, also those waiting for a client")
-        self._queued = self._gauge("queued_frames", "Frames that wait for a lane")
-        self._gpu = self._gauge("gpu_utilisation_ratio", "Of the first GPU, where readable")
+        self.sessions = self._gauge("sessions", "Sessions, including those waiting for a client")
+        self._queued = self._gauge("queued_frames", "Frames that wait for the model")
+        self._gpu = self._gauge(
+            "gpu_utilisation_ratio", "Utilization of the first GPU, if readable"
+        )
         self._watch_gpu()
 
     def _histogram(
-        self, name: str, what: str, *labels: str, buckets: Sequence[float] = _SECONDS
+        self, name: str, help_text: str, *labels: str, buckets: Sequence[float] = _SECONDS
     ) -> Histogram:
         return Histogram(
-            name, what, labels, namespace=_NAMESPACE, registry=self.registry, buckets=buckets
+            name, help_text, labels, namespace=_NAMESPACE, registry=self.registry, buckets=buckets
         )
 
-    def _counter(self, name: str, what: str, *labels: str) -> Counter:
-        return Counter(name, what, labels, namespace=_NAMESPACE, registry=self.registry)
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(name, help_text, labels, namespace=_NAMESPACE, registry=self.registry)
 
-    def _gauge(self, name: str, what: str) -> Gauge:
-        return Gauge(name, what, namespace=_NAMESPACE, registry=self.registry)
+    def _gauge(self, name: str, help_text: str) -> Gauge:
+        return Gauge(name, help_text, namespace=_NAMESPACE, registry=self.registry)
 
     def watch_queue(self, read: Callable[[], float]) -> None:
-        """Read the queue's length when asked for it."""
+        """Report what `read` returns as the length of the queue."""
         self._queued.set_function(read)
 
     def batch(self, size: int, ages_s: Sequence[float]) -> None:
@@ -55,7 +57,7 @@ class Metrics:
             self._queue_age.observe(age)
 
     def stages(self, decode_s: float, detect_s: float) -> None:
-        """A batch is done."""
+        """A batch was decoded and detected in."""
         self._stage.labels("decode").observe(decode_s)
         self._stage.labels("detect").observe(detect_s)
 
@@ -67,13 +69,13 @@ class Metrics:
         """A connection was refused or closed."""
         self._refused.labels(why).inc()
 
-    def fault(self, where: str) -> None:
-        """Something of ours failed; called inside the handler of the exception."""
+    def fault(self, where: str, error: BaseException | None = None) -> None:
+        """An unexpected `error` of the service; by default the exception being handled."""
         self._faults.labels(where).inc()
-        log.exception("fault while %s", where)
+        log.error("fault while %s", where, exc_info=error or True)
 
     def text(self) -> bytes:
-        """The exposition format."""
+        """All metrics in the text exposition format."""
         return bytes(generate_latest(self.registry))
 
     def _watch_gpu(self) -> None:

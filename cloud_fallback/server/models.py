@@ -1,4 +1,4 @@
-"""Pictures to detections, a batch at a time, on whatever this machine has."""
+"""The served model: batches of images to detections, on the accelerator or cores there are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.files import sha256
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.types import Detections, Image
-from .nms import detections_of, freeze
+from .nms import LetterboxValues, detections_of, values_of
 
 SERVER_PASS = "server"
 MAX_BATCH = {"cpu": 8}
@@ -28,16 +28,16 @@ ACCELERATED_BATCH = 32
 
 
 class BatchDetector(Protocol):
-    """One lane of the service; used by one thread at a time."""
+    """One instance of the model; used by one thread at a time."""
 
     max_batch: int
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """Objects in each (height, width, 3) uint8 BGR picture, in its own pixels."""
+        """Objects in each (height, width, 3) uint8 BGR image, in its own pixels."""
 
 
 class SingleFrameDetector:
-    """The device's own detector: what is found here is what the device would find."""
+    """The device's own detector, which finds here what it would find on the device."""
 
     max_batch = 1
 
@@ -45,12 +45,12 @@ class SingleFrameDetector:
         self._detector = detector
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """Objects in each picture."""
+        """Objects in each image."""
         return [self._detector.detect(image) for image in images]
 
 
 class BatchedDetector:
-    """A model written by `convert --to onnx --server`: one inference for many pictures."""
+    """A model written by `convert --to onnx --server`: one inference per batch."""
 
     def __init__(self, session: Any, metadata: ModelMetadata, max_batch: int) -> None:
         self.max_batch = max_batch
@@ -62,7 +62,7 @@ class BatchedDetector:
         self._pool = ThreadPoolExecutor(min(4, usable_cores()), thread_name_prefix="letterbox")
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """Objects in each of up to `max_batch` pictures."""
+        """Objects in each of up to `max_batch` images."""
         if not images:
             return []
         letterboxes = list(self._pool.map(self._fill, range(len(images)), images))
@@ -73,16 +73,19 @@ class BatchedDetector:
         ]
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._pool.shutdown()
 
-    def _fill(self, slot: int, image: Image) -> tuple[float, float, float, float, int, int]:
+    def _fill(self, slot: int, image: Image) -> LetterboxValues:
         target = self._input[slot : slot + 1]
-        return freeze(self._preprocessors[slot].run(image, target, layout="NHWC"))
+        return values_of(self._preprocessors[slot].run(image, target, layout="NHWC"))
 
 
-class Served(Protocol):
-    """What a service says of its model, and the detectors it has of it."""
+class ServedModel(Protocol):
+    """Facts about the model of a service, and its instances in this process.
+
+    `engine` is the name of what runs it, `digest` the SHA-256 of its file in hexadecimal.
+    """
 
     name: str
     digest: str
@@ -92,44 +95,47 @@ class Served(Protocol):
 
 
 class ModelInstances:
-    """The detectors of one model, and what the model says about itself."""
+    """The instances of one model in this process.
 
-    def __init__(self, model: Path, lanes: int | None = None) -> None:
-        """Open `model`, a .tflite or .onnx file.
+    Args:
+        model: a .tflite or .onnx file.
+        number: of instances; by default one per core, or two that share an accelerator or all
+            cores where the model takes batches: one fills its batch while the other's runs.
 
-        By default a lane a core, or two that share an accelerator or all cores where the model
-        takes batches: one fills its batch while the other's is run.
+    Raises:
+        ModelError: the file cannot be used.
+    """
 
-        Raises:
-            ModelError: the file cannot be used.
-        """
+    def __init__(self, model: Path, number: int | None = None) -> None:
         self._stack = ExitStack()
         self.name = model.name
         self.digest = ""
         self.engine = ""
         self.detectors: list[BatchDetector] = []
         self.metadata: ModelMetadata
-        served = _server_metadata(model)
-        if served is not None:
-            self.metadata = served
-            self._open_batched(model, lanes or 2)
-            self.digest = sha256(model)
-            return
-        for _ in range(lanes or usable_cores()):
+        metadata = _server_metadata(model)
+        if metadata is None:
+            self._open_single(model, number or usable_cores())
+        else:
+            self.metadata = metadata
+            self._open_batched(model, number or 2)
+        self.digest = sha256(model)
+
+    def _open_single(self, model: Path, number: int) -> None:
+        for _ in range(number):
             engine = self._stack.enter_context(open_engine(model))
             self.detectors.append(SingleFrameDetector(Detector(engine)))
             self.metadata, self.engine = engine.metadata, engine.name
-        self.digest = sha256(model)
 
-    def _open_batched(self, model: Path, lanes: int) -> None:
+    def _open_batched(self, model: Path, number: int) -> None:
         session = open_session(model)
         where = session.get_providers()[0].removesuffix("ExecutionProvider").lower()
         self.engine = f"onnxruntime-{where}"
         size = MAX_BATCH.get(where, ACCELERATED_BATCH)
-        for _ in range(lanes):
-            lane = BatchedDetector(session, self.metadata, size)
-            self._stack.callback(lane.close)
-            self.detectors.append(lane)
+        for _ in range(number):
+            detector = BatchedDetector(session, self.metadata, size)
+            self._stack.callback(detector.close)
+            self.detectors.append(detector)
 
     def close(self) -> None:
         """Free the engines."""
@@ -137,7 +143,7 @@ class ModelInstances:
 
 
 def open_session(model: Path, threads: int | None = None) -> Any:
-    """An ONNX Runtime session on the best of what is here; `threads` only matter on a CPU.
+    """An ONNX Runtime session on the best provider there is; `threads` matter only on a CPU.
 
     Raises:
         ModelError: ONNX Runtime cannot load the file.

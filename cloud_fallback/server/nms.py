@@ -1,25 +1,31 @@
-"""The best boxes of a server's model to detections: letterbox before, NMS after.
+"""Top-k boxes of a server model to detections: undo the letterbox, suppress repeated boxes.
 
-The rules are those of the core's decoder, in numpy: here at most 1,024 boxes come in.
+The core's decoder takes raw head outputs only, and a server model gives decoded boxes (its top k
+leave the accelerator, not its heads), so the decoder's rules are applied here with numpy.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from ...edge_runtime.boxes import box_iou
 from ...edge_runtime.core import DecoderOptions
 from ...edge_runtime.core.preprocessor import Letterbox
 from ...edge_runtime.types import Detections, FloatArray
 
+LetterboxValues = tuple[float, float, float, float, int, int]
+"""(gain x, gain y, pad x, pad y, source width, source height)."""
+
 
 def detections_of(
-    rows: FloatArray,
-    letterbox: tuple[float, float, float, float, int, int],
-    options: DecoderOptions,
+    rows: FloatArray, letterbox: LetterboxValues, options: DecoderOptions
 ) -> Detections:
-    """`rows` (k, 6): left, top, right, bottom in input pixels, confidence, class.
+    """The detections of one image in its own pixels.
 
-    `letterbox` is (gain x, gain y, pad x, pad y, source width, source height).
+    Args:
+        rows: (k, 6): left, top, right, bottom in input pixels, confidence, class.
+        letterbox: how the image was placed in the input.
+        options: the rules of the core's decoder.
     """
     good = np.isfinite(rows).all(1) & (rows[:, 4] >= options.confidence)
     rows = rows[good]
@@ -33,8 +39,8 @@ def detections_of(
     )
 
 
-def freeze(letterbox: Letterbox) -> tuple[float, float, float, float, int, int]:
-    """The letterbox of one frame, which the preprocessor overwrites with the next."""
+def values_of(letterbox: Letterbox) -> LetterboxValues:
+    """A copy of the letterbox of one frame, which the preprocessor overwrites with the next."""
     return (
         letterbox.gain_x,
         letterbox.gain_y,
@@ -46,8 +52,7 @@ def freeze(letterbox: Letterbox) -> tuple[float, float, float, float, int, int]:
 
 
 def _kept(rows: FloatArray, options: DecoderOptions) -> list[int]:
-    """Rows, best first, that repeat no better one."""
-    areas = np.prod(rows[:, 2:4] - rows[:, :2], axis=1)
+    """Indices of the rows, best first, that overlap no better one by more than the limit."""
     alive = np.ones(len(rows), bool)
     kept: list[int] = []
     for i in range(len(rows)):
@@ -56,11 +61,8 @@ def _kept(rows: FloatArray, options: DecoderOptions) -> list[int]:
         kept.append(i)
         if len(kept) == options.max_detections:
             break
-        low = np.maximum(rows[i, :2], rows[i + 1 :, :2])
-        high = np.minimum(rows[i, 2:4], rows[i + 1 :, 2:4])
-        common = np.prod(np.clip(high - low, 0, None), axis=1)
-        overlap = common / np.maximum(areas[i] + areas[i + 1 :] - common, 1e-9)
-        same = rows[i + 1 :, 5] == rows[i, 5]
-        limit = np.where(same, options.iou, options.cross_class_iou)
+        overlap = box_iou(rows[i : i + 1, :4], rows[i + 1 :, :4])[0]
+        same_class = rows[i + 1 :, 5] == rows[i, 5]
+        limit = np.where(same_class, options.iou, options.cross_class_iou)
         alive[i + 1 :] &= (limit >= 1) | (overlap <= limit)
     return kept

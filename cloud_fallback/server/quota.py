@@ -1,4 +1,4 @@
-"""How much one key may use: connections, frames a second, frames a day."""
+"""Limits per key: connections, frames per second, frames per day."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .keys import Key
 
 
 class Quota:
-    """Belongs to the event loop."""
+    """Counts what each key uses; belongs to the event loop."""
 
     def __init__(self) -> None:
         self._storage = MemoryStorage()
@@ -22,20 +22,20 @@ class Quota:
         self._connections: Counter[str] = Counter()
 
     def connect(self, key: Key) -> bool:
-        """Take a connection; whether there was one left."""
+        """Take one of the key's connections; False where all are taken."""
         if self._connections[key.sha256] >= key.plan.connections:
             return False
         self._connections[key.sha256] += 1
         return True
 
     def disconnect(self, key: Key) -> None:
-        """Give it back."""
+        """Release a connection."""
         self._connections[key.sha256] -= 1
         if not self._connections[key.sha256]:
             del self._connections[key.sha256]
 
     async def frame(self, key: Key) -> int | None:
-        """None where the key has a frame left, else the milliseconds until it has one."""
+        """Take one of the key's frames: None, or the milliseconds until there is one."""
         second = RateLimitItemPerSecond(key.plan.frames_per_second)
         if not await self._by_second.hit(second, key.sha256):
             return 1000 // key.plan.frames_per_second + 1

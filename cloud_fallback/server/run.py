@@ -1,4 +1,4 @@
-"""The application on uvicorn: TLS, limits of the socket, and an orderly end."""
+"""The application on uvicorn: TLS, limits of the socket, and an orderly shutdown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Any
 import uvicorn
 
 from ...edge_runtime.errors import InputError, UnavailableError, UsageError
-from ..wire.frames import HEADER_BYTES, MAX_FRAME_BYTES
+from ..wire.constants import MAX_FRAME_BYTES
+from ..wire.frames import HEADER_BYTES
 from ..wire.url import is_loopback
 from .app import create_app
 from .logs import silence_libraries
@@ -27,11 +28,11 @@ SWITCH_SECONDS = 0.0005
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run `main` on the quickest event loop that is here."""
+    """Run `main` on the fastest event loop installed."""
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         from uvloop import run
-    except ImportError:  # there is none for Windows
+    except ImportError:  # not available for Windows
         asyncio.run(main)
     else:
         run(main)
@@ -39,7 +40,7 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen, and the files of TLS; without them on this machine only."""
+    """Where to listen, and the files of TLS; without them on loopback only."""
 
     host: str = "127.0.0.1"
     port: int = 8443
@@ -47,19 +48,19 @@ class Address:
     key: Path | None = None
 
     def check(self) -> None:
-        """Raise UsageError where a key or a picture would travel in the clear."""
+        """Raise UsageError where keys and images would be sent unencrypted."""
         if (self.certificate is None) != (self.key is None):
-            raise UsageError("a certificate needs its key", "Give --tls-cert and --tls-key")
+            raise UsageError("--tls-cert and --tls-key belong together", "Give both")
         if self.certificate is None and not is_loopback(self.host):
             raise UsageError(
-                f"{self.host} is not this machine alone, and there is no TLS",
-                "Give --tls-cert and --tls-key, or listen on 127.0.0.1",
+                f"{self.host} is not a loopback address, and there is no TLS",
+                "Add --tls-cert and --tls-key, or listen on 127.0.0.1",
             )
 
 
 @dataclass
 class Server:
-    """A service that listens. `port` is the real one once `listening` is set."""
+    """A service that listens; `port` is the actual one once `bind` was called."""
 
     service: Service
     address: Address
@@ -92,7 +93,7 @@ class Server:
         except (OSError, ssl.SSLError) as error:
             shown = self.address.certificate or "certificate"
             raise InputError(
-                shown, "no certificate and key that fit", "Give both as PEM files"
+                shown, "the certificate and key cannot be used", "Give both as PEM files"
             ) from error
         if config.ssl is not None:
             config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -102,14 +103,14 @@ class Server:
         """The listening socket.
 
         Raises:
-            UnavailableError: the port is taken, or the host is not of this machine.
+            UnavailableError: the port is in use, or the host is not an address of this machine.
         """
         host, port = self.address.host, self.address.port
         try:
-            family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             bound = socket.socket(family, socket.SOCK_STREAM)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(where)
+            bound.bind(address)
         except OSError as error:
             raise UnavailableError(
                 f"cannot listen on {host}:{port} ({error.strerror})",
@@ -128,13 +129,13 @@ class Server:
         await task
 
     async def stop(self) -> None:
-        """Drain and end."""
+        """Drain and stop."""
         await self.service.drain()
         self._uvicorn.should_exit = True
 
 
 class _Uvicorn(uvicorn.Server):
-    """Drains before it ends; a second signal ends at once."""
+    """Drains before it stops; a second signal stops at once."""
 
     service: Service
     _draining: asyncio.Task[None] | None = None

@@ -1,4 +1,4 @@
-"""What all connections share, and the work behind them."""
+"""The service behind all connections: its model, sessions, callers and limits."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ...edge_runtime.errors import InputError
-from ..wire.frames import CloseCode
+from ..wire.constants import CloseCode
 from ..wire.messages import Drain, Limits
 from .auth import Auth
 from .batcher import Batcher, Queue
-from .connection import Connection
 from .keys import Plan
 from .metrics import Metrics
-from .models import Served
+from .models import ServedModel
 from .quota import Quota
-from .sessions import Sessions, SessionStore
+from .sessions import SessionPeer, Sessions, SessionStore
 
 log = logging.getLogger("tallylens.server")
 WATCH_SECONDS = 2.0
@@ -27,7 +26,13 @@ WATCH_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits of one frame and of one client; `drain_s` is the patience of a shutdown."""
+    """Limits of one client and of one frame.
+
+    Args:
+        credits: maximum number of frames of a session without an answer.
+        frame_bytes, pixels: maximum size of a frame.
+        drain_s: how long a shutdown waits for answers.
+    """
 
     credits: int = 8
     frame_bytes: int = 1 << 20
@@ -36,41 +41,41 @@ class Settings:
 
 
 class Service:
-    """One model behind many sockets.
+    """One model behind many connections.
 
     Args:
-        lanes: the model.
-        auth: who may.
+        model: what is served.
+        auth: keys, tokens and tickets.
         settings: limits.
-        queue: what takes frames to detectors elsewhere; by default those of `lanes` run here.
-        vault: where other processes find the sessions of this one.
+        queue: makes what takes frames to detectors elsewhere; by default those of `model` run here.
+        store: where other processes find the sessions of this one.
     """
 
     def __init__(
         self,
-        lanes: Served,
+        model: ServedModel,
         auth: Auth,
         settings: Settings | None = None,
         *,
         queue: Callable[[Metrics], Queue] | None = None,
-        vault: SessionStore | None = None,
+        store: SessionStore | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self.vault = vault
-        self.lanes = lanes
+        self.store = store
+        self.model = model
         self.auth = auth
         self.quota = Quota()
         self.metrics = Metrics()
-        self.sessions = Sessions(self.settings.credits, lanes.metadata.class_names)
-        self.batcher = (
-            Batcher(lanes.detectors, self.metrics) if queue is None else queue(self.metrics)
+        self.sessions = Sessions(self.settings.credits, model.metadata.class_names)
+        self.queue: Queue = (
+            Batcher(model.detectors, self.metrics) if queue is None else queue(self.metrics)
         )
-        self.connections: set[Connection] = set()
+        self.connections: set[SessionPeer] = set()
         self.ready = False
-        self.metrics.watch_queue(lambda: self.batcher.queued)
+        self.metrics.watch_queue(lambda: self.queue.queued)
 
     def limits(self, plan: Plan) -> Limits:
-        """What a client is told."""
+        """The limits of a client with this plan."""
         return Limits(
             self.settings.frame_bytes,
             self.settings.pixels,
@@ -80,26 +85,28 @@ class Service:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work from here to the end of the block."""
-        self.batcher.start()
+        """Serve until the end of the block."""
+        self.queue.start()
         watch = asyncio.create_task(self._watch())
         self.ready = True
-        log.info("ready", extra={"model": self.lanes.name, "engine": self.lanes.engine})
+        log.info("ready", extra={"model": self.model.name, "engine": self.model.engine})
         try:
             yield
         finally:
             self.ready = False
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-            await self.batcher.stop()
+            await self.queue.stop()
 
     async def drain(self) -> None:
-        """Before a planned end: tell the clients, finish what they sent, close with 1012."""
+        """Before a planned end: announce it, answer what was sent, close with 1012."""
         self.ready = False
-        for connection in list(self.connections):
-            connection.announce(Drain(self.settings.drain_s))
+        for session in self.sessions:
+            # Not to a connection without a session: its first message would be no welcome.
+            if session.peer is not None:
+                session.peer.send(Drain(self.settings.drain_s))
         deadline = asyncio.get_running_loop().time() + self.settings.drain_s
-        while any(one.stream.pending for one in self.sessions):
+        while any(session.protocol.pending for session in self.sessions):
             if asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(0.02)
@@ -107,7 +114,7 @@ class Service:
             connection.close(CloseCode.RESTART, "restarting")
 
     async def _watch(self) -> None:
-        """Revoked keys, expired callers, and sessions that nobody came back to."""
+        """Look for revoked and expired keys, and for sessions that waited too long."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
@@ -118,12 +125,12 @@ class Service:
                 self.metrics.fault("sweeping")
 
     def sweep(self) -> None:
-        """Close what may no longer be, and forget what is over."""
+        """Close connections whose key is no longer valid, and end expired sessions."""
         for connection in list(self.connections):
             if not self.auth.still_valid(connection.caller):
                 self.metrics.refused("revoked")
-                connection.close(CloseCode.UNAUTHORISED, "the key is no longer valid")
-        for session in self.sessions.over():
-            self.batcher.cancel(session.id)
+                connection.close(CloseCode.UNAUTHORIZED, "the key is no longer valid")
+        for session in self.sessions.expired():
+            self.queue.cancel(session.id)
             self.sessions.end(session)
         self.metrics.sessions.set(len(self.sessions))

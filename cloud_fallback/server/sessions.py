@@ -1,4 +1,4 @@
-"""Sessions outlive their connections: for two minutes a client may come back to its own."""
+"""Sessions outlive their connections: for two minutes a client may resume its own."""
 
 from __future__ import annotations
 
@@ -10,92 +10,123 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..wire.frames import RESUME_SECONDS, CloseCode
-from ..wire.messages import Hello, Mode
-from ..wire.server_session import NO_TIME_US, Answer, ServerStream, StreamState
+from ..wire.constants import RESUME_SECONDS, CloseCode
+from ..wire.messages import Hello, Mode, ServerMessage
+from ..wire.server_session import NO_TIME_US, Answer, SavedProtocol, ServerSession
 from .auth import Caller
-from .counting import CountState, SessionCount
+from .counting import SavedCount, SessionCount
 from .keys import hash_of
 
 MAX_SESSIONS = 20_000
-ELSEWHERE = "the session goes on elsewhere"
+RESUMED_ELSEWHERE = "another connection has resumed the session"
 
 
 class SessionPeer(Protocol):
-    """The connection of a session, as the session sees it."""
+    """The connection of a session, as the session and the service see it."""
 
-    def send(self, answer: Answer) -> None:
-        """Send without waiting."""
+    @property
+    def caller(self) -> Caller:
+        """The authenticated client."""
 
-    def close(self, code: int, reason: str) -> None:
+    def send(self, message: ServerMessage) -> None:
+        """Queue a message, without waiting."""
+
+    def close(self, code: CloseCode, reason: str) -> None:
         """Close without waiting."""
 
 
 @dataclass(frozen=True)
-class Saved:
-    """A session outside of any process. `generation` counts the processes that have had it."""
+class SavedSession:
+    """A session outside of any process. `generation` counts the processes that have claimed it."""
 
     id: str
     resume_hash: str
     key_hash: str
     mode: Mode
-    most: int
+    max_waiting: int
     generation: int
-    stream: StreamState
-    count: CountState | None
+    protocol: SavedProtocol
+    count: SavedCount | None
 
 
 class SessionStore(Protocol):
-    """Where processes find each other's sessions."""
+    """Where the processes of a cluster find each other's sessions."""
 
-    async def take(self, session: str, resume_hash: str) -> Saved | None:
-        """A session for who holds its token; whoever had it before may keep it no longer."""
+    async def claim(self, session: str, resume_hash: str) -> SavedSession | None:
+        """A session for the holder of its token; the process that had it cannot save it again."""
 
-    async def keep(self, saved: Saved) -> bool:
-        """Write a session down; False where another process has it."""
+    async def save(self, saved: SavedSession) -> bool:
+        """Write a session down; False where another process has claimed it."""
 
 
 @dataclass
 class Session:
     """One client's frames and answers.
 
-    `left` is when its last connection was lost, `most` how many sessions its key may have waiting.
+    Args:
+        id, resume_hash: what resumes it; of the token only the hash is kept.
+        key_hash: of the client's key.
+        mode: whether the server also counts.
+        protocol: sequence numbers, credits and answers.
+        count: of mode `count`.
+        peer: the connection, None while the session waits for one.
+        lost_at: when the last connection was lost, monotonic seconds.
+        max_waiting: maximum number of waiting sessions of its key.
+        generation: number of processes that have claimed it.
     """
 
     id: str
     resume_hash: str
     key_hash: str
     mode: Mode
-    stream: ServerStream
+    protocol: ServerSession
     count: SessionCount | None = None
-    outlet: SessionPeer | None = None
-    left: float = 0.0
-    most: int = MAX_SESSIONS
+    peer: SessionPeer | None = None
+    lost_at: float = 0.0
+    max_waiting: int = MAX_SESSIONS
     generation: int = 0
-    ended: bool = False
 
-    def save(self) -> Saved:
-        """What another process needs to go on."""
+    def save(self) -> SavedSession:
+        """What another process needs to resume it."""
         count = None if self.count is None else self.count.save()
-        return Saved(
+        return SavedSession(
             self.id,
             self.resume_hash,
             self.key_hash,
             self.mode,
-            self.most,
+            self.max_waiting,
             self.generation,
-            self.stream.save(),
+            self.protocol.save(),
             count,
         )
 
     def send(self, answer: Answer) -> None:
-        """To the client if it is there; what it misses it gets when it comes back."""
-        if self.outlet is not None:
-            self.outlet.send(answer)
+        """Send to the client if it is connected; else it gets the answer when it comes back."""
+        if self.peer is not None:
+            self.peer.send(answer)
+
+    def connect(self, peer: SessionPeer) -> list[Answer]:
+        """Take a connection in place of any older one; the answers to repeat on it."""
+        if self.peer is not None:
+            self.peer.close(CloseCode.DUPLICATE_SESSION, RESUMED_ELSEWHERE)
+        self.peer = peer
+        return self.protocol.connection_made()
+
+    def disconnect(self, peer: SessionPeer) -> None:
+        """The connection is lost; the session waits, unless a newer connection has it."""
+        if self.peer is peer:
+            self.peer = None
+            self.lost_at = time.monotonic()
+            self.protocol.connection_lost()
 
 
 class Sessions:
-    """All sessions of this process."""
+    """All sessions of this process.
+
+    Args:
+        credits: maximum number of frames of a session without an answer.
+        class_names: of the model.
+    """
 
     def __init__(self, credits: int, class_names: tuple[str, ...]) -> None:
         self._credits = credits
@@ -113,69 +144,64 @@ class Sessions:
         token = secrets.token_hex(16)
         count = None
         if hello.mode == "count":
-            count = SessionCount(self._class_names, hello.places, hello.any_class)
+            count = SessionCount(self._class_names, hello.regions, hello.any_class)
         session = Session(
             id=secrets.token_hex(8),
             resume_hash=hash_of(token),
             key_hash=caller.key.sha256,
             mode=hello.mode,
-            stream=ServerStream(self._credits, ordered=count is not None),
+            protocol=ServerSession(self._credits, ordered=count is not None),
             count=count,
-            most=caller.key.plan.connections,
+            max_waiting=caller.key.plan.connections,
         )
         self._sessions[session.id] = session
         return session, token
 
     def resume(self, hello: Hello, caller: Caller) -> Session | None:
-        """The session that the client had, if the token and the key are those of then."""
+        """The session that the client had, if token, key and mode are the same."""
         session = self._sessions.get(hello.session)
         if session is None or session.mode != hello.mode:
             return None
         same = hmac.compare_digest(session.resume_hash, hash_of(hello.resume))
         return session if same and session.key_hash == caller.key.sha256 else None
 
-    def adopt(self, saved: Saved) -> None:
-        """A session that began in another process; what is known of it here is older."""
+    def restore(self, saved: SavedSession) -> None:
+        """Take a session that another process saved; what is known of it here is older."""
         before = self._sessions.get(saved.id)
-        if before is not None and before.outlet is not None:
-            before.outlet.close(CloseCode.DUPLICATE_SESSION, ELSEWHERE)
+        if before is not None and before.peer is not None:
+            before.peer.close(CloseCode.DUPLICATE_SESSION, RESUMED_ELSEWHERE)
         count = None if saved.count is None else SessionCount.restored(saved.count)
-        stream = ServerStream(self._credits, ordered=count is not None)
-        stream.restore(saved.stream, NO_TIME_US if count is None else count.last_us)
+        protocol = ServerSession(self._credits, ordered=count is not None)
+        protocol.restore(saved.protocol, NO_TIME_US if count is None else count.last_us)
         self._sessions[saved.id] = Session(
             id=saved.id,
             resume_hash=saved.resume_hash,
             key_hash=saved.key_hash,
             mode=saved.mode,
-            stream=stream,
+            protocol=protocol,
             count=count,
-            left=time.monotonic(),
-            most=saved.most,
+            lost_at=time.monotonic(),
+            max_waiting=saved.max_waiting,
             generation=saved.generation,
         )
 
-    def leave(self, session: Session) -> None:
-        """The connection is lost; the session waits."""
-        session.outlet = None
-        session.left = time.monotonic()
-
     def end(self, session: Session) -> None:
         """Forget the session."""
-        session.ended = True
+        session.protocol.end()
         self._sessions.pop(session.id, None)
 
-    def over(self) -> list[Session]:
-        """Sessions whose client stayed away too long, and the oldest of too many: in all, and of
-        one key, which may have as many waiting as connected.
+    def expired(self) -> list[Session]:
+        """The sessions to end: those that waited too long, and the oldest waiting ones above
+        the limits of this process and of their key.
         """
-        waiting = sorted((one for one in self if one.outlet is None), key=lambda one: -one.left)
+        waiting = sorted((one for one in self if one.peer is None), key=lambda one: -one.lost_at)
         limit = time.monotonic() - RESUME_SECONDS
         kept = MAX_SESSIONS - (len(self) - len(waiting))
         of_key: Counter[str] = Counter()
         over = []
         for number, session in enumerate(waiting):
             of_key[session.key_hash] += 1
-            surplus = number >= kept or of_key[session.key_hash] > session.most
-            if surplus or session.left < limit:
+            surplus = number >= kept or of_key[session.key_hash] > session.max_waiting
+            if surplus or session.lost_at < limit:
                 over.append(session)
         return over

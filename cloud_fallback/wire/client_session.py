@@ -1,27 +1,36 @@
-"""What a client remembers of its frames, over all its connections. No I/O; times are given."""
+"""The client's end of a session, over all its connections. No I/O; times are given.
+
+CONNECTING --welcome--> OPEN --drain--> DRAINING
+every state --connection_lost--> CONNECTING
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from ...edge_runtime.errors import ProtocolError
-from .frames import (
-    MAX_FRAME_BYTES,
-    MAX_SEQUENCE,
-    Codec,
-    Flag,
-    FrameHeader,
-    decode_server,
-    encode_frame,
-)
-from .messages import Drain, Hello, Reject, Result, Summary, Welcome
+from .constants import MAX_FRAME_BYTES, MAX_SEQUENCE
+from .frames import Codec, Flag, FrameHeader, encode_frame
+from .messages import Drain, Hello, Reject, Result, ServerMessage, Welcome, decode_server
 
 _LONGEST_MS = (1 << 32) - 1
 
 
+class State(Enum):
+    """What the connection of a client allows."""
+
+    CONNECTING = auto()
+    """No welcome on this connection yet: only hello may be sent."""
+    OPEN = auto()
+    """Frames may be sent."""
+    DRAINING = auto()
+    """The server restarts soon: answers still come, nothing new may be sent."""
+
+
 @dataclass(frozen=True)
-class Picture:
-    """What is sent of a frame: `data` packed as `codec`, `width` x `height` pixels."""
+class EncodedImage:
+    """What is sent of a frame: `data` encoded as `codec`, `width` x `height` pixels."""
 
     data: bytes
     width: int
@@ -31,50 +40,51 @@ class Picture:
 
 @dataclass
 class PendingFrame:
-    """A frame without an answer. Times are seconds of the caller's clock."""
+    """A frame without an answer.
+
+    Args:
+        sequence: its number.
+        capture_us: capture time, microseconds.
+        expires: when it is of no use any more, seconds of the caller's clock.
+        image: what is sent; without its data once the frame has expired.
+        sent: whether it was sent on this connection, or need not be sent again.
+        repeated: whether it was sent on an earlier connection.
+        expired: whether it was given up.
+    """
 
     sequence: int
     capture_us: int
     expires: float
-    picture: Picture
+    image: EncodedImage
     sent: bool = False
     repeated: bool = False
     expired: bool = False
 
-    @property
-    def size(self) -> int:
-        """Bytes of the picture."""
-        return len(self.picture.data)
 
-
-class ClientStream:
+class ClientSession:
     """Sequence numbers, credits and unanswered frames of one client.
 
-    Feed it every text message and every lost connection; send what `next_message` gives. Frames
-    keep their numbers over connections and sessions.
+    Call `message_received` with every text message and `connection_lost` after every connection;
+    send `hello` first on a connection, then each `frame_to_send`. Frames keep their numbers over
+    connections and sessions.
     """
 
     def __init__(self, hello: Hello | None = None) -> None:
         self._hello = hello or Hello()
+        self.state = State.CONNECTING
         self.welcome: Welcome | None = None
-        self.credits = 0
-        self.draining = False
+        self._credits = 0
         self._last = 0
         self._open: dict[int, PendingFrame] = {}
 
     @property
-    def connected(self) -> bool:
-        """Whether the server has said welcome on this connection, and no goodbye."""
-        return self.welcome is not None and self.credits > 0 and not self.draining
-
-    @property
     def credits_left(self) -> int:
-        """How many more frames may be offered now."""
-        return max(0, self.credits - len(self._open)) if self.connected else 0
+        """How many more frames may be submitted now."""
+        return max(0, self._credits - len(self._open)) if self.state is State.OPEN else 0
 
     @property
     def in_flight(self) -> int:
-        """Frames that are still of use and have no answer."""
+        """Number of frames that are still of use and have no answer."""
         return sum(not frame.expired for frame in self._open.values())
 
     def hello(self) -> Hello:
@@ -83,23 +93,22 @@ class ClientStream:
             return self._hello
         return replace(self._hello, session=self.welcome.session, resume=self.welcome.resume)
 
-    def offer(self, picture: Picture, capture_us: int, expires: float) -> PendingFrame | None:
-        """Take a frame to be sent; None where there is no credit for it or it is too big."""
-        if not self.credits_left or self._last >= MAX_SEQUENCE or not self._fits(picture):
+    def submit(self, image: EncodedImage, capture_us: int, expires: float) -> PendingFrame | None:
+        """Queue a frame to be sent; None where there is no credit for it or it is too big."""
+        if not self.credits_left or self._last >= MAX_SEQUENCE or not self._fits(image):
             return None
         self._last += 1
-        frame = PendingFrame(self._last, capture_us, expires, picture)
+        frame = PendingFrame(self._last, capture_us, expires, image)
         self._open[frame.sequence] = frame
         return frame
 
-    def _fits(self, picture: Picture) -> bool:
-        assert self.welcome is not None, "there is room on a connection only"
-        limit = min(self.welcome.limits.frame_bytes, MAX_FRAME_BYTES)
-        return len(picture.data) <= limit
+    def _fits(self, image: EncodedImage) -> bool:
+        assert self.welcome is not None, "the state is OPEN"
+        return len(image.data) <= min(self.welcome.limits.frame_bytes, MAX_FRAME_BYTES)
 
-    def next_message(self, now: float) -> tuple[PendingFrame, bytes] | None:
+    def frame_to_send(self, now: float) -> tuple[PendingFrame, bytes] | None:
         """The oldest frame that is still worth sending, as a message; it then counts as sent."""
-        if not self.connected:
+        if self.state is not State.OPEN:
             return None
         for frame in self._open.values():
             if not frame.sent and frame.expires > now:
@@ -109,22 +118,62 @@ class ClientStream:
 
     @staticmethod
     def _message(frame: PendingFrame, now: float) -> bytes:
-        picture = frame.picture
+        image = frame.image
         header = FrameHeader(
             frame.sequence,
             frame.capture_us,
             min(max(1, int((frame.expires - now) * 1000)), _LONGEST_MS),
-            picture.width,
-            picture.height,
-            picture.codec,
+            image.width,
+            image.height,
+            image.codec,
             Flag.REPEATED if frame.repeated else Flag.NONE,
         )
-        return encode_frame(header, picture.data)
+        return encode_frame(header, image.data)
+
+    def message_received(self, text: str) -> tuple[ServerMessage, PendingFrame | None]:
+        """A message of the server, and the frame that it answers.
+
+        An answer without a frame repeats an earlier one.
+
+        Raises:
+            ProtocolError: invalid, or an answer before the welcome.
+        """
+        message = decode_server(text)
+        if isinstance(message, Welcome):
+            self._welcomed(message)
+            return message, None
+        if isinstance(message, Drain):
+            self.state = State.DRAINING
+            return message, None
+        if self.state is State.CONNECTING:
+            raise ProtocolError("the server answered before its welcome")
+        if not isinstance(message, (Result, Reject)):
+            return message, None
+        self._credits = message.credits
+        return message, self._open.pop(message.sequence, None)
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        """Mark the frames that the server does not have to be sent again, oldest first."""
+        self.welcome, self._credits = welcome, welcome.credits
+        if self.state is State.CONNECTING:
+            self.state = State.OPEN
+        for frame in list(self._open.values()):
+            if welcome.resumed and frame.sent and frame.sequence <= welcome.ack:
+                continue
+            if frame.expired:
+                del self._open[frame.sequence]
+                continue
+            frame.repeated = frame.repeated or frame.sent
+            frame.sent = False
+
+    def connection_lost(self) -> None:
+        """The connection has ended; frames wait for the next one until they expire."""
+        self.state = State.CONNECTING
 
     def expire(self, now: float) -> list[PendingFrame]:
         """Give up the frames whose time is over, oldest first.
 
-        What was sent still takes a credit until the server answers or the session ends.
+        A frame that was sent still takes a credit until the server answers or the session ends.
         """
         over = [
             frame for frame in self._open.values() if not frame.expired and frame.expires <= now
@@ -142,43 +191,4 @@ class ClientStream:
         frame.expired = True
         if not frame.sent:
             del self._open[frame.sequence]
-        frame.picture = replace(frame.picture, data=b"")
-
-    def receive(
-        self, text: str
-    ) -> tuple[Welcome | Result | Reject | Drain | Summary, PendingFrame | None]:
-        """A message of the server, and the frame that it answers.
-
-        An answer without a frame repeats one that came before.
-
-        Raises:
-            ProtocolError: no such message, or answers before the welcome.
-        """
-        message = decode_server(text)
-        if isinstance(message, Welcome):
-            self._begin(message)
-            return message, None
-        if self.welcome is None:
-            raise ProtocolError("the server spoke before its welcome")
-        if isinstance(message, Drain):
-            self.draining = True
-        if not isinstance(message, (Result, Reject)):
-            return message, None
-        self.credits = message.credits
-        return message, self._open.pop(message.sequence, None)
-
-    def _begin(self, welcome: Welcome) -> None:
-        """What the server does not know is sent again, oldest first."""
-        self.welcome, self.credits, self.draining = welcome, welcome.credits, False
-        for frame in list(self._open.values()):
-            if welcome.resumed and frame.sent and frame.sequence <= welcome.ack:
-                continue
-            if frame.expired:
-                del self._open[frame.sequence]
-                continue
-            frame.repeated = frame.repeated or frame.sent
-            frame.sent = False
-
-    def disconnected(self) -> None:
-        """The connection is gone; frames wait for the next one until their time is over."""
-        self.credits = 0
+        frame.image = replace(frame.image, data=b"")

@@ -1,4 +1,4 @@
-"""JSON objects of strangers, read field by field within bounds."""
+"""JSON objects from an untrusted peer, read field by field within bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ _T = TypeVar("_T")
 
 
 class Fields:
-    """The fields of one JSON object, each read within its bounds; unknown ones are ignored."""
+    """The fields of one JSON object, each read within its bounds; unknown ones are ignored.
+
+    A field without a default must be there.
+
+    Args:
+        document: the object.
+        where: what it is, for errors.
+    """
 
     def __init__(self, document: Mapping[str, Any], where: str) -> None:
         self.document, self.where = document, where
@@ -21,57 +28,57 @@ class Fields:
     def _get(self, name: str, default: _T | None) -> Any:
         value = self.document.get(name, default)
         if value is None:
-            raise self.wrong(name)
+            raise self.invalid(name)
         return value
 
-    def wrong(self, name: str) -> ProtocolError:
+    def invalid(self, name: str) -> ProtocolError:
         """The error of a field that is missing or out of its bounds."""
-        return ProtocolError(f"{self.where} has no {name}, or not such a one")
+        return ProtocolError(f"{self.where}: missing or invalid {name}")
 
     def text(self, name: str, limit: int, default: str | None = None) -> str:
         """Text of at most `limit` characters."""
         value = self._get(name, default)
         if not isinstance(value, str) or len(value) > limit:
-            raise self.wrong(name)
+            raise self.invalid(name)
         return value
 
     def one_of(self, name: str, choices: tuple[Any, ...], default: str | None = None) -> Any:
         """One of the texts in `choices`."""
         value = self.text(name, 40, default)
         if value not in choices:
-            raise self.wrong(name)
+            raise self.invalid(name)
         return value
 
     def flag(self, name: str, default: bool | None = None) -> bool:
         """True or false."""
         value = self._get(name, default)
         if not isinstance(value, bool):
-            raise self.wrong(name)
+            raise self.invalid(name)
         return value
 
     def whole(self, name: str, limit: int, default: int | None = None) -> int:
         """A whole number from 0 to `limit`."""
         value = self._get(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= limit:
-            raise self.wrong(name)
+            raise self.invalid(name)
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
         """A finite number."""
-        return number(self._get(name, default), lambda: self.wrong(name))
+        return number(self._get(name, default), lambda: self.invalid(name))
 
     def items(self, name: str, read: Callable[[Any], _T], limit: int) -> tuple[_T, ...]:
         """At most `limit` items, each as `read` reads it; none where the field is missing."""
         value = self._get(name, [])
         if not isinstance(value, list) or len(value) > limit:
-            raise self.wrong(name)
+            raise self.invalid(name)
         return tuple(read(one) for one in value)
 
     def object(self, name: str) -> dict[str, Any]:
         """An object; an empty one where the field is missing."""
         value = self._get(name, {})
         if not isinstance(value, dict):
-            raise self.wrong(name)
+            raise self.invalid(name)
         return value
 
 
@@ -97,10 +104,10 @@ def _no_constant(name: str) -> float:
     raise ValueError(name)
 
 
-def number(value: Any, wrong: Callable[[], ProtocolError]) -> float:
-    """A finite number of a size that something measured can have."""
+def number(value: Any, error: Callable[[], ProtocolError]) -> float:
+    """A finite number below 1e12 in size, which every measured value is; else raise `error()`."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise wrong()
+        raise error()
     if not abs(value) < 1e12 or not math.isfinite(value):
-        raise wrong()
+        raise error()
     return float(value)

@@ -1,13 +1,18 @@
-"""What a server remembers of one client, over all its connections. No I/O, no clock."""
+"""The server's end of a session, over all its connections. No I/O, no clock.
+
+WAITING --connection_made--> OPEN --connection_lost--> WAITING
+every state --end--> ENDED
+"""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from ...edge_runtime.errors import ProtocolError
-from .frames import MAX_CAPTURE_US, MAX_JUMP, FrameHeader, decode_frame
+from .constants import MAX_CAPTURE_US, MAX_JUMP
+from .frames import FrameHeader, decode_frame
 from .messages import Reason, Reject, Result, Summary
 
 Answer = Result | Reject
@@ -15,19 +20,34 @@ Answer = Result | Reject
 NO_TIME_US = -(1 << 63)
 
 
+class State(Enum):
+    """Whether the client is connected."""
+
+    WAITING = auto()
+    """Without a connection: the client may come back."""
+    OPEN = auto()
+    """Frames arrive and are answered."""
+    ENDED = auto()
+    """The client said goodbye, or did not come back: nothing of it is needed any more."""
+
+
 @dataclass(frozen=True)
 class Arrival:
-    """A frame that was not seen before."""
+    """A frame that was not received before."""
 
     header: FrameHeader
-    picture: memoryview
+    image: memoryview
 
 
 @dataclass(frozen=True)
-class StreamState:
-    """What another process needs to go on with a stream.
+class SavedProtocol:
+    """What another process needs to resume the protocol of a session.
 
-    `lost`: frames up to `highest` that had arrived and were not answered.
+    Args:
+        highest: largest sequence number that has arrived.
+        lost: frames up to `highest` that had arrived and were not answered.
+        frames, answered, rejected: totals.
+        answers: those that the client may lack.
     """
 
     highest: int
@@ -38,16 +58,20 @@ class StreamState:
     answers: tuple[Answer, ...]
 
 
-class ServerStream:
+class ServerSession:
     """Sequence numbers, answers and credits of one session.
 
     A client has at most `credits` frames unanswered, so that after a broken connection it can lack
     no more answers than that: twice as many are remembered. A frame older than them is refused as
     `forgotten`; no frame arrives twice.
+
+    Args:
+        credits: maximum number of frames without an answer.
+        ordered: whether capture times must rise, which counting needs.
     """
 
     def __init__(self, credits: int, *, ordered: bool = False) -> None:
-        """Give `ordered` where the server counts: capture times must then rise."""
+        self.state = State.WAITING
         self.credits = credits
         self._ordered = ordered
         self._capture_us = NO_TIME_US
@@ -56,13 +80,13 @@ class ServerStream:
         self.answered = 0
         self.rejected: Counter[str] = Counter()
         self._pending: set[int] = set()
-        # Of another process, and not sent again yet.
+        # Frames that arrived in another process and were not sent again yet.
         self._lost: set[int] = set()
         self._answers: OrderedDict[int, Answer] = OrderedDict()
 
-    def save(self) -> StreamState:
-        """The stream without the frames that are still worked on: they will be sent again."""
-        return StreamState(
+    def save(self) -> SavedProtocol:
+        """All but the frames that are still worked on: they will be sent again."""
+        return SavedProtocol(
             self.highest,
             tuple(self._pending | self._lost),
             self.frames - self.pending,
@@ -71,17 +95,17 @@ class ServerStream:
             tuple(self._answers.values()),
         )
 
-    def restore(self, state: StreamState, capture_us: int) -> None:
-        """Go on from what another process saved; the last frame counted is of `capture_us`."""
-        self.highest, self._lost = state.highest, set(state.lost)
-        self.frames, self.answered = state.frames, state.answered
-        self.rejected = Counter(state.rejected)
-        self._answers = OrderedDict((one.sequence, one) for one in state.answers)
+    def restore(self, saved: SavedProtocol, capture_us: int) -> None:
+        """Resume what another process saved; `capture_us` is that of the last frame counted."""
+        self.highest, self._lost = saved.highest, set(saved.lost)
+        self.frames, self.answered = saved.frames, saved.answered
+        self.rejected = Counter(saved.rejected)
+        self._answers = OrderedDict((one.sequence, one) for one in saved.answers)
         self._capture_us = capture_us
 
     @property
     def pending(self) -> int:
-        """Frames without an answer yet."""
+        """Number of frames without an answer yet."""
         return len(self._pending)
 
     @property
@@ -94,15 +118,32 @@ class ServerStream:
         """Frames up to this number need not be sent again."""
         return min(self._lost, default=self.highest + 1) - 1
 
-    def receive(self, message: bytes) -> Arrival | Answer | None:
+    def connection_made(self) -> list[Answer]:
+        """The client is connected; the answers to repeat, which it may lack."""
+        self.state = State.OPEN
+        return [self._fresh(answer) for answer in self._answers.values()]
+
+    def connection_lost(self) -> None:
+        """The connection has ended; the session waits for the next one."""
+        if self.state is State.OPEN:
+            self.state = State.WAITING
+
+    def end(self) -> None:
+        """The session is over."""
+        self.state = State.ENDED
+
+    def frame_received(self, message: bytes) -> Arrival | Answer | None:
         """What a binary message brings: a new frame, an answer to send, or neither.
 
-        Nothing is to be done about a repeated frame that is being worked on.
+        A repeated frame that is still being worked on needs nothing done.
 
         Raises:
-            ProtocolError: no frame, a sequence that jumps too far, or time standing still.
+            ProtocolError: invalid or after the end, a sequence number too far ahead, or a
+                capture time that does not rise.
         """
-        header, picture = decode_frame(message)
+        if self.state is State.ENDED:
+            raise ProtocolError("a frame after the end of the session")
+        header, image = decode_frame(message)
         sequence = header.sequence
         if sequence in self._pending:
             return None
@@ -123,17 +164,17 @@ class ServerStream:
         self._pending.add(sequence)
         if len(self._pending) > self.credits:
             return self.reject(sequence, "no_credit")
-        return Arrival(header, picture)
+        return Arrival(header, image)
 
     def _check_time(self, capture_us: int) -> None:
-        """Who counts needs times that rise, and that 64 bits hold as nanoseconds."""
+        """Counting needs times that rise, and that 64 bits hold as nanoseconds."""
         if capture_us <= self._capture_us:
             raise ProtocolError("capture times that do not rise")
         if not abs(capture_us) <= MAX_CAPTURE_US:
             raise ProtocolError("a capture time that is too far away")
 
     def answer(self, result: Result) -> Result:
-        """Note and return the answer, with the acknowledgement and credits of now."""
+        """Note and return an answer, with the acknowledgement and credits of now."""
         self._pending.discard(result.sequence)
         self.answered += 1
         result = replace(result, ack=self.ack, credits=self.credits)
@@ -141,16 +182,12 @@ class ServerStream:
         return result
 
     def reject(self, sequence: int, reason: Reason, retry_after_ms: int = 0) -> Reject:
-        """The same for a frame that will not be answered."""
+        """Note and return the refusal of a frame that will not be answered."""
         self._pending.discard(sequence)
         self.rejected[reason] += 1
         refusal = self._refusal(sequence, reason, retry_after_ms)
         self._remember(refusal)
         return refusal
-
-    def repeat(self) -> Iterator[Answer]:
-        """Every answer that a client which lost its connection may lack."""
-        return (self._fresh(answer) for answer in list(self._answers.values()))
 
     def summary(self) -> Summary:
         """Totals so far."""

@@ -1,4 +1,4 @@
-"""Where a server is, and whether pictures may go there."""
+"""The address of a server, and whether images may be sent there."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from ...edge_runtime.errors import UsageError
-from .frames import PATH
+from .constants import PATH
 
 
 def stream_url(address: str) -> str:
-    """`wss://host:port` to the address of the stream.
+    """The address of the stream on the server at `wss://host:port`.
 
     Raises:
-        UsageError: no such address, a secret in it, or a plain ws:// to another machine.
+        UsageError: invalid, with a secret in it, or a plain ws:// to another machine.
     """
     try:
         parts = urlsplit(address)
@@ -21,7 +21,7 @@ def stream_url(address: str) -> str:
     except ValueError:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise UsageError("--cloud is no websocket address", "Give one like wss://host:8443")
+        raise UsageError("--cloud is not a websocket address", "Use one like wss://host:8443")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(
             "--cloud holds more than an address",
@@ -29,7 +29,8 @@ def stream_url(address: str) -> str:
         )
     if parts.scheme == "ws" and not is_loopback(parts.hostname):
         raise UsageError(
-            f"ws://{parts.hostname} would send pictures in the clear", "Use wss:// and --ca"
+            f"ws://{parts.hostname} would send images unencrypted",
+            "Use wss://, with --ca if needed",
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     where = f"{host}:{port}" if port else host

@@ -68,8 +68,7 @@ def test_without_a_key_nothing_is_sent(
     outcome = tallylens("count", crossing, "--model", tiny_model, "--cloud", "wss://host")
     assert outcome.status == 2
     assert outcome.err == (
-        "tallylens: there is no key for the cloud. Set TALLYLENS_API_KEY, or "
-        "TALLYLENS_API_KEY_FILE to a file.\n"
+        "tallylens: no API key. Set TALLYLENS_API_KEY, or TALLYLENS_API_KEY_FILE to a file.\n"
     )
 
 

@@ -1,7 +1,7 @@
 """Write the vectors beside this file: python mobile_bindings/conformance/protocol/make.py
 
 frames.json and messages.json pin the codec, session.json a conversation of a client with its
-stream: what it is given and what it must send. Every binding reproduces them.
+client: what it is given and what it must send. Every binding reproduces them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tallylens.cloud_fallback.wire.client_session import ClientStream, Picture
+from tallylens.cloud_fallback.wire.client_session import ClientSession, EncodedImage
 from tallylens.cloud_fallback.wire.frames import (
     Codec,
     Flag,
@@ -23,7 +23,6 @@ from tallylens.cloud_fallback.wire.messages import (
     Drain,
     Hello,
     Limits,
-    Place,
     Reject,
     Result,
     Summary,
@@ -31,6 +30,7 @@ from tallylens.cloud_fallback.wire.messages import (
     encode,
 )
 from tallylens.edge_runtime.errors import ProtocolError
+from tallylens.edge_runtime.types import Line, Zone
 
 HERE = Path(__file__).parent
 WELCOME = Welcome(
@@ -50,7 +50,17 @@ MESSAGES: tuple[tuple[str, Any], ...] = (
     ("client", Hello("detect", "a1b2", "c3d4")),
     (
         "client",
-        Hello("count", places=(Place("line", ((0.0, 0.6), (1.0, 0.6)), "road"),), any_class=True),
+        Hello("count", regions=(Line(0.0, 0.6, 1.0, 0.6, "road"),), any_class=True),
+    ),
+    (
+        "client",
+        Hello(
+            "count",
+            regions=(
+                Line(0.0, 0.6, 1.0, 0.6, "road", "east", "west", extend=True),
+                Zone(((0.0, 0.0), (1.0, 0.0), (1.0, 0.5)), "queue", 2.5),
+            ),
+        ),
     ),
     ("client", Bye()),
     ("server", WELCOME),
@@ -64,6 +74,7 @@ INVALID = (
     ("client", "hello"),
     ("client", '{"type":"hello","mode":"watch"}'),
     ("client", '{"type":"hello","places":[{"kind":"line","points":[[0,0]]}]}'),
+    ("client", '{"type":"hello","places":[{"kind":"line","points":[[0,0],[0,0]]}]}'),
     ("client", '{"type":"welcome"}'),
     ("server", '{"type":"result","sequence":-1,"ack":0,"credits":1}'),
     ("server", '{"type":"reject","sequence":1,"ack":1,"credits":1,"reason":"tired"}'),
@@ -100,29 +111,29 @@ def frames() -> list[dict[str, Any]]:
 
 def session() -> list[dict[str, Any]]:
     """Two credits, a lost connection, a resumed and then a new session."""
-    stream, steps = ClientStream(), []
+    client, steps = ClientSession(), []
 
     def send(now: float) -> None:
-        while (following := stream.next_message(now)) is not None:
+        while (following := client.frame_to_send(now)) is not None:
             steps.append({"at": now, "sends": following[1].hex()})
 
     def receive(now: float, message: Any) -> None:
-        stream.receive(encode(message))
+        client.message_received(encode(message))
         steps.append({"at": now, "receives": json.loads(encode(message))})
         send(now)
 
     def offer(now: float, seconds: float, picture: bytes) -> None:
-        taken = stream.offer(Picture(picture, 4, 2), int(now * 1e6), now + seconds)
+        taken = client.submit(EncodedImage(picture, 4, 2), int(now * 1e6), now + seconds)
         step = {"at": now, "offers": picture.hex(), "width": 4, "height": 2, "seconds": seconds}
         steps.append(step | {"sequence": taken.sequence if taken else None})
         send(now)
 
     def lose(now: float) -> None:
-        stream.disconnected()
+        client.connection_lost()
         steps.append({"at": now, "connection": "lost"})
 
     def hello(now: float) -> None:
-        steps.append({"at": now, "connection": "open", "says": json.loads(encode(stream.hello()))})
+        steps.append({"at": now, "connection": "open", "says": json.loads(encode(client.hello()))})
 
     hello(0.0)
     receive(0.0, WELCOME)

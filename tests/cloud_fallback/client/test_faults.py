@@ -9,19 +9,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tallylens import Counter, Line
 from tallylens.cloud_fallback.client import connection as client_module
+from tallylens.cloud_fallback.client import websocket as websocket_module
 from tallylens.cloud_fallback.client.connection import CloudClient
 from tallylens.cloud_fallback.client.credentials import Secret
 from tallylens.cloud_fallback.client.offloader import OffloadOptions
-from tallylens.cloud_fallback.wire.client_session import Picture
-from tallylens.cloud_fallback.wire.messages import Hello, Place, Result
+from tallylens.cloud_fallback.wire.client_session import EncodedImage
+from tallylens.cloud_fallback.wire.frames import Codec
+from tallylens.cloud_fallback.wire.messages import Hello, Result
 from tallylens.counter import FrameResult
 from tallylens.edge_runtime.counting.report import Report
 from tallylens.edge_runtime.errors import CloudError
+from tallylens.edge_runtime.types import Image
+from tests.support.faulty_link import FaultyLink
+from tests.support.running_service import RunningService, ServiceFactory
+from tests.support.squares import scene, timed
 
 FRAMES = 60
 DEADLINE_S = 0.5
@@ -29,6 +34,7 @@ DEADLINE_S = 0.5
 PATIENCE_S = 30.0
 SEEDS = range(4)
 LINES = [Line(0, 0.5, 1, 0.5)]
+Frames = list[tuple[int, Image]]
 
 
 @pytest.fixture(autouse=True)
@@ -36,17 +42,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back soon, and sure that a silent server is gone: tests have seconds, not minutes."""
     monkeypatch.setattr(client_module, "FIRST_BACKOFF_S", 0.02)
     monkeypatch.setattr(client_module, "LONGEST_BACKOFF_S", 0.05)
-    monkeypatch.setattr(client_module, "KEEPALIVE_S", 0.5)
+    monkeypatch.setattr(websocket_module, "KEEPALIVE_S", 0.5)
 
 
 @pytest.fixture(scope="module")
-def frames(squares: Any) -> list[tuple[int, np.ndarray]]:
-    return squares.timed(squares.scene(frames=FRAMES))
+def frames() -> Frames:
+    return timed(scene(frames=FRAMES))
 
 
 def count(
     model: Path,
-    frames: list[tuple[int, np.ndarray]],
+    frames: Frames,
     offload: OffloadOptions | None = None,
     on_frame: Callable[[FrameResult], None] | None = None,
 ) -> Report:
@@ -55,14 +61,14 @@ def count(
 
 
 @pytest.fixture(scope="module")
-def local(tiny_model: Path, frames: list[tuple[int, np.ndarray]]) -> Report:
+def local(tiny_model: Path, frames: Frames) -> Report:
     report = count(tiny_model, frames)
     assert report.lines[0].crossed_in == {"car": 1}
     assert report.lines[0].crossed_out == {"person": 1}
     return report
 
 
-def options(running: Any, port: int | None = None, **changes: Any) -> OffloadOptions:
+def options(running: RunningService, port: int | None = None, **changes: Any) -> OffloadOptions:
     scheme = "wss" if running.ca else "ws"
     address = f"{scheme}://localhost:{port or running.port}"
     chosen = {"mode": "always", "ca": running.ca, "deadline_s": DEADLINE_S} | changes
@@ -91,7 +97,7 @@ def sent_to_cloud(report: Report) -> int:
 
 
 def test_through_the_cloud_the_totals_are_the_same(
-    serve: Callable[..., Any], tiny_model: Path, frames: Any, local: Report
+    serve: ServiceFactory, tiny_model: Path, frames: Frames, local: Report
 ) -> None:
     report = count(tiny_model, frames, options(serve(tls=True), deadline_s=PATIENCE_S))
     same_totals(report, local)
@@ -103,10 +109,10 @@ def test_through_the_cloud_the_totals_are_the_same(
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("fault", ["cut", "half-open", "duplicate", "reorder", "slow", "far"])
 def test_a_network_that_fails_changes_no_total(
-    serve: Callable[..., Any],
-    faulty: Callable[[int], Any],
+    serve: ServiceFactory,
+    faulty: Callable[[int], FaultyLink],
     tiny_model: Path,
-    frames: Any,
+    frames: Frames,
     local: Report,
     fault: str,
     seed: int,
@@ -117,8 +123,8 @@ def test_a_network_that_fails_changes_no_total(
     begins = chance.randrange(5, 30)
     ends = begins + chance.randrange(1, 20)
 
-    def interfere(counted: FrameResult) -> None:
-        if counted.frame.index == begins:
+    def interfere(result: FrameResult) -> None:
+        if result.frame.index == begins:
             if fault == "cut":
                 link.cut()
             elif fault == "half-open":
@@ -129,7 +135,7 @@ def test_a_network_that_fails_changes_no_total(
                 link.delay_s = 0.15
             else:
                 link.once(fault)
-        if counted.frame.index == ends:
+        if result.frame.index == ends:
             link.heal()
             link.bytes_per_s = link.delay_s = 0
             if fault in ("cut", "duplicate", "reorder"):
@@ -146,9 +152,9 @@ def test_a_network_that_fails_changes_no_total(
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_server_that_dies_and_comes_back_changes_no_total(
-    serve: Callable[..., Any],
+    serve: ServiceFactory,
     tiny_model: Path,
-    frames: Any,
+    frames: Frames,
     local: Report,
     free_port: int,
     seed: int,
@@ -157,11 +163,11 @@ def test_a_server_that_dies_and_comes_back_changes_no_total(
     running = [serve(tls=True, port=free_port)]
     dies = random.Random(seed).randrange(5, 30)
 
-    def interfere(counted: FrameResult) -> None:
-        if counted.frame.index == dies:
-            running[0].call(lambda: die(running[0]))
+    def interfere(result: FrameResult) -> None:
+        if result.frame.index == dies:
+            running[0].break_connections()
             running[0].stop()
-        if counted.frame.index == dies + 10:
+        if result.frame.index == dies + 10:
             running.append(serve(tls=True, port=free_port, key=running[0].key))
 
     report = count(tiny_model, frames, options(running[0]), interfere)
@@ -169,18 +175,11 @@ def test_a_server_that_dies_and_comes_back_changes_no_total(
     assert sent_to_cloud(report) > 0
 
 
-def die(running: Any) -> None:
-    """Every socket torn down at once, as kill -9 leaves them."""
-    for connection in list(running.server._uvicorn.server_state.connections):
-        connection.transport.abort()
-    running.service.ready = False
-
-
 @pytest.mark.slow
 def test_without_a_server_it_counts_alone_and_says_so(
-    serve: Callable[..., Any],
+    serve: ServiceFactory,
     tiny_model: Path,
-    frames: Any,
+    frames: Frames,
     local: Report,
     free_port: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -193,7 +192,7 @@ def test_without_a_server_it_counts_alone_and_says_so(
 
 
 def test_a_wrong_key_is_an_error_not_a_silent_fallback(
-    serve: Callable[..., Any], tiny_model: Path, frames: Any
+    serve: ServiceFactory, tiny_model: Path, frames: Frames
 ) -> None:
     running = serve()
     wrong = OffloadOptions(running.url, Secret("tlk_" + "0" * 32), "always")
@@ -202,7 +201,7 @@ def test_a_wrong_key_is_an_error_not_a_silent_fallback(
 
 
 def test_a_certificate_of_nobody_is_refused(
-    serve: Callable[..., Any], tiny_model: Path, frames: Any
+    serve: ServiceFactory, tiny_model: Path, frames: Frames
 ) -> None:
     with pytest.raises(CloudError, match="its certificate cannot be trusted"):
         count(tiny_model, frames, options(serve(tls=True), ca=None))
@@ -210,24 +209,24 @@ def test_a_certificate_of_nobody_is_refused(
 
 @pytest.mark.slow
 def test_the_server_counts_over_a_lost_connection(
-    serve: Callable[..., Any], faulty: Callable[[int], Any], squares: Any
+    serve: ServiceFactory, faulty: Callable[[int], FaultyLink]
 ) -> None:
-    """Mode count: every frame is counted once although the connection breaks in between."""
+    """Mode count: every frame is result once although the connection breaks in between."""
     running = serve(credits=64)
     link = faulty(running.port)
-    hello = Hello("count", places=(Place("line", ((0.0, 0.5), (1.0, 0.5))),))
+    hello = Hello("count", regions=(Line(0.0, 0.5, 1.0, 0.5),))
     client = CloudClient(f"ws://127.0.0.1:{link.port}", running.secret, hello=hello)
     assert client.start() is not None
-    for number, image in enumerate(squares.scene()):
+    for number, image in enumerate(scene()):
         if number in (10, 20):
             link.cut()
             link.heal()
         height, width = image.shape[:2]
-        picture = Picture(image.tobytes(), width, height, 3)
-        submission = None
-        while submission is None:
-            submission = client.submit(picture, number * 100_000, 30.0)
-        assert isinstance(submission.reply.result(30), Result)
+        picture = EncodedImage(image.tobytes(), width, height, Codec.RAW)
+        pending = None
+        while pending is None:
+            pending = client.submit(picture, number * 100_000, 30.0)
+        assert isinstance(pending.reply.result(30), Result)
     summary = client.close()
     assert summary is not None
     assert (summary.frames, summary.answered) == (30, 30)
@@ -237,18 +236,19 @@ def test_the_server_counts_over_a_lost_connection(
 
 @pytest.mark.slow
 def test_no_log_holds_a_key_a_token_or_a_picture(
-    serve: Callable[..., Any],
-    faulty: Callable[[int], Any],
+    serve: ServiceFactory,
+    faulty: Callable[[int], FaultyLink],
     tiny_model: Path,
-    frames: Any,
+    frames: Frames,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     running = serve(tls=True)
     link = faulty(running.port)
 
-    def interfere(counted: FrameResult) -> None:
-        if counted.frame.index == 20:
+    def interfere(result: FrameResult) -> None:
+        if result.frame.index == 20:
             link.cut()
             link.heal()
 
@@ -261,7 +261,7 @@ def test_no_log_holds_a_key_a_token_or_a_picture(
         tokens.append(token)
         return session, token
 
-    sessions.open = note
+    monkeypatch.setattr(sessions, "open", note)
     count(tiny_model, frames, options(running, link.port), interfere)
     text = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
     assert "session" in text
@@ -270,15 +270,15 @@ def test_no_log_holds_a_key_a_token_or_a_picture(
         assert secret not in text, secret
 
 
-def test_the_camera_loop_never_waits_for_a_connection(serve: Callable[..., Any]) -> None:
+def test_the_camera_loop_never_waits_for_a_connection(serve: ServiceFactory) -> None:
     """Handing a frame over is a matter of the lock alone, connected or not."""
     running = serve()
     client = CloudClient(running.url, running.secret)
-    assert client.submit(Picture(b"x", 4, 2), 0, 1.0) is None
+    assert client.submit(EncodedImage(b"x", 4, 2), 0, 1.0) is None
     client.start()
     running.stop()
     begun = time.thread_time()
     for _ in range(100):
-        client.submit(Picture(b"x", 4, 2), 0, 1.0)
+        client.submit(EncodedImage(b"x", 4, 2), 0, 1.0)
     assert time.thread_time() - begun < 1.0
     client.close()

@@ -19,9 +19,11 @@ from tallylens.cloud_fallback.client.credentials import Secret
 from tallylens.cloud_fallback.cluster.autoscaling import Load, wanted_replicas
 from tallylens.cloud_fallback.server.keys import entry, new_key
 from tallylens.cloud_fallback.server.run import Address
-from tallylens.cloud_fallback.wire.client_session import Picture
+from tallylens.cloud_fallback.wire.client_session import EncodedImage
 from tallylens.cloud_fallback.wire.frames import Codec
-from tallylens.cloud_fallback.wire.messages import Hello, Place, Result
+from tallylens.cloud_fallback.wire.messages import Hello, Result
+from tallylens.edge_runtime.types import Line
+from tests.support.squares import scene
 
 PATIENCE_S = 60.0
 FRAMES = 30
@@ -77,12 +79,8 @@ def cluster(
     pytest.importorskip("ray", reason="needs tallylens[cluster]")
     import ray
 
-    from tallylens.cloud_fallback.cluster.deployment import (
-        APPLICATION,
-        ClusterConfig,
-        deploy,
-        shutdown,
-    )
+    from tallylens.cloud_fallback.cluster.deployment import ClusterConfig, deploy, shutdown
+    from tallylens.cloud_fallback.cluster.remote import APPLICATION
 
     key = new_key()
     keys = tmp_path / "keys.toml"
@@ -117,18 +115,18 @@ def processes(deployment: str) -> list[int]:
 
 @pytest.mark.filterwarnings("ignore")
 def test_replicas_that_die_lose_no_count(
-    cluster: tuple[str, Secret], squares: Any, monkeypatch: pytest.MonkeyPatch
+    cluster: tuple[str, Secret], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mode count: whichever replica has the session, every frame is counted once."""
     monkeypatch.setattr(client_module, "LONGEST_BACKOFF_S", 0.5)
     url, key = cluster
-    places = (Place("line", ((0.0, 0.5), (1.0, 0.5))),)
-    clients = [CloudClient(url, key, hello=Hello("count", places=places)) for _ in range(4)]
+    regions = (Line(0.0, 0.5, 1.0, 0.5),)
+    clients = [CloudClient(url, key, hello=Hello("count", regions=regions)) for _ in range(4)]
     assert all(client.start(PATIENCE_S) is not None for client in clients)
     sockets, models = processes("ingress"), processes("detector")
     # Every client was with one of the two, so that each has come back at least once.
     dies = {5: sockets[0], 10: models[0], 20: sockets[1]}
-    for number, image in enumerate(squares.scene()):
+    for number, image in enumerate(scene()):
         if number in dies:
             os.kill(dies[number], signal.SIGKILL)
         replies = [submit(client, image, number) for client in clients]
@@ -144,11 +142,11 @@ def test_replicas_that_die_lose_no_count(
 
 def submit(client: CloudClient, image: Any, number: int) -> Any:
     height, width = image.shape[:2]
-    picture = Picture(image.tobytes(), width, height, Codec.RAW)
+    picture = EncodedImage(image.tobytes(), width, height, Codec.RAW)
     ends = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends:
-        submission = client.submit(picture, number * 100_000, PATIENCE_S)
-        if submission is not None:
-            return submission.reply
+        pending = client.submit(picture, number * 100_000, PATIENCE_S)
+        if pending is not None:
+            return pending.reply
         time.sleep(0.01)
     raise AssertionError("the client does not come back")

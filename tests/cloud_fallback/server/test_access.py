@@ -6,7 +6,6 @@ import ssl
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,14 +35,14 @@ def test_addresses(given: str, url: str) -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ("https://host", "is no websocket address"),
-        ("wss://", "is no websocket address"),
-        ("wss://host:port", "is no websocket address"),
-        ("wss://[", "is no websocket address"),
+        ("https://host", "is not a websocket address"),
+        ("wss://", "is not a websocket address"),
+        ("wss://host:port", "is not a websocket address"),
+        ("wss://[", "is not a websocket address"),
         ("wss://key@host", "holds more than an address"),
         ("wss://host/?key=tlk_1", "holds more than an address"),
-        ("ws://host:8443", "in the clear"),
-        ("ws://127.0.0.1.example", "in the clear"),
+        ("ws://host:8443", "send images unencrypted"),
+        ("ws://127.0.0.1.example", "send images unencrypted"),
     ],
 )
 def test_addresses_that_are_refused(given: str, problem: str) -> None:
@@ -83,7 +82,7 @@ def test_a_file_of_keys(tmp_path: Path) -> None:
     path.write_text(plan + entry("door", key, ("detect",)) + limits)
     assert key not in path.read_text()
     (found,) = KeyFile(path).keys.values()
-    assert (found.name, found.sha256, found.scopes) == ("door", hash_of(key), {"detect"})
+    assert (found.name, found.sha256, found.scopes) == ("door", hash_of(key), frozenset({"detect"}))
     assert found.plan == Plan(1, 2, 3)
     assert found.expires == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -131,26 +130,26 @@ def test_files_of_keys_that_make_no_sense(tmp_path: Path, text: str, problem: st
     assert problem in str(refused.value)
 
 
-def test_the_development_authority(authority: tuple[Path, Path, Path]) -> None:
-    ca, certificate, key = authority
+def test_the_development_authority(certificates: tuple[Path, Path, Path]) -> None:
+    ca, certificate, key = certificates
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
     assert ssl.create_default_context(cafile=ca).get_ca_certs()[0]["subject"] == (
-        (("commonName", "tallylens development authority"),),
+        (("commonName", "tallylens development CA"),),
     )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "example.org"])
 def test_nothing_listens_to_others_without_tls(host: str) -> None:
-    with pytest.raises(UsageError, match="is not this machine alone, and there is no TLS"):
+    with pytest.raises(UsageError, match="is not a loopback address, and there is no TLS"):
         Address(host).check()
     Address(host, certificate=Path("c"), key=Path("k")).check()
-    with pytest.raises(UsageError, match="a certificate needs its key"):
+    with pytest.raises(UsageError, match="belong together"):
         Address(host, certificate=Path("c")).check()
 
 
-def test_a_wrong_certificate_is_told(serve: Any, tmp_path: Path, tiny_model: Path) -> None:
+def test_a_wrong_certificate_is_told(tmp_path: Path, tiny_model: Path) -> None:
     from tallylens.cloud_fallback.server.auth import Auth
     from tallylens.cloud_fallback.server.models import ModelInstances
     from tallylens.cloud_fallback.server.run import Server
@@ -158,9 +157,9 @@ def test_a_wrong_certificate_is_told(serve: Any, tmp_path: Path, tiny_model: Pat
 
     (tmp_path / "cert.pem").write_text("no certificate")
     (tmp_path / "keys.toml").write_text("")
-    lanes = ModelInstances(tiny_model, 1)
-    service = Service(lanes, Auth(KeyFile(tmp_path / "keys.toml")))
+    instances = ModelInstances(tiny_model, 1)
+    service = Service(instances, Auth(KeyFile(tmp_path / "keys.toml")))
     address = Address("127.0.0.1", 0, tmp_path / "cert.pem", tmp_path / "cert.pem")
-    with pytest.raises(InputError, match="no certificate and key that fit"):
+    with pytest.raises(InputError, match="the certificate and key cannot be used"):
         Server(service, address)
-    lanes.close()
+    instances.close()

@@ -168,7 +168,8 @@ def test_late_and_cancelled_frames_never_reach_the_model() -> None:
         queue.put("gone", 4)
         queue.batcher.cancel("gone")
         queue.batcher.cancel("gone")
-        assert queue.batcher.queued == 1
+        left: int = queue.batcher.queued
+        assert left == 1
         detector.go.set()
         await queue.all_done(4)
 

@@ -38,20 +38,23 @@ def test_the_server_form_finds_the_same_in_any_batch(data: Path, tmp_path: Path)
     plain = convert(source, out_dir=tmp_path, targets=["onnx"], input_size=(192, 320))
     served = convert(source, out_dir=tmp_path, targets=["onnx"], input_size=(192, 320), server=True)
     assert served.path_of("onnx").name == "yolov5n-server.onnx"
-    images = [cv2.imread(str(path)) for path in sorted((data / "coco/images/val").iterdir())[:5]]
-    lanes = ModelInstances(served.path_of("onnx"), 1)
-    (lane,) = lanes.detectors
-    assert isinstance(lane, BatchedDetector)
-    assert lane.max_batch > 1
+    images = [
+        np.asarray(cv2.imread(str(path)), np.uint8)
+        for path in sorted((data / "coco/images/val").iterdir())[:5]
+    ]
+    instances = ModelInstances(served.path_of("onnx"), 1)
+    (detector,) = instances.detectors
+    assert isinstance(detector, BatchedDetector)
+    assert detector.max_batch > 1
     with open_engine(plain.path_of("onnx")) as engine:
-        detector = Detector(engine)
-        expected = [detector.detect(image) for image in images]
+        local = Detector(engine)
+        expected = [local.detect(image) for image in images]
     for batch in (images[:1], images, images[:3]):
-        for found, truth in zip(lane.detect(batch), expected, strict=False):
+        for found, truth in zip(detector.detect(batch), expected, strict=False):
             same(found, truth)
     assert sum(map(len, expected)) > 20
-    assert lane.detect([]) == []
-    lanes.close()
+    assert detector.detect([]) == []
+    instances.close()
 
 
 @pytest.mark.realdata
@@ -69,14 +72,14 @@ def test_what_leaves_the_accelerator_is_small(data: Path, name: str) -> None:
     assert rows * columns * 4 <= 32 << 10
 
 
-def test_a_plain_model_runs_one_by_one_a_lane_a_core(tiny_model: Path) -> None:
-    lanes = ModelInstances(tiny_model, 3)
-    assert [type(lane) for lane in lanes.detectors] == [SingleFrameDetector] * 3
-    assert lanes.detectors[0].max_batch == 1
-    lanes.close()
+def test_a_plain_model_runs_frame_by_frame_in_each_instance(tiny_model: Path) -> None:
+    instances = ModelInstances(tiny_model, 3)
+    assert [type(one) for one in instances.detectors] == [SingleFrameDetector] * 3
+    assert instances.detectors[0].max_batch == 1
+    instances.close()
 
 
-def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(ModelError):
         ModelInstances(tmp_path / "model.onnx")

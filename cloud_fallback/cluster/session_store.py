@@ -1,4 +1,4 @@
-"""Sessions outside of the processes that serve them; an actor holds one of these."""
+"""The saved sessions of a cluster, in memory; one Ray actor holds them for all processes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import time
 from collections import OrderedDict
 from dataclasses import replace
 
-from ..wire.frames import RESUME_SECONDS
-from .sessions import MAX_SESSIONS, Saved
+from ..server.sessions import MAX_SESSIONS, SavedSession
+from ..wire.constants import RESUME_SECONDS
 
 
 class MemorySessionStore:
-    """The last state of each session, for as long as a client may come back to it."""
+    """The last state of each session, for as long as a client may resume it."""
 
     def __init__(self) -> None:
-        self._saved: OrderedDict[str, tuple[float, Saved]] = OrderedDict()
+        self._saved: OrderedDict[str, tuple[float, SavedSession]] = OrderedDict()
 
-    def take(self, session: str, resume_hash: str) -> Saved | None:
-        """Hand a session to another process; the one that had it may keep it no longer."""
+    def claim(self, session: str, resume_hash: str) -> SavedSession | None:
+        """Give a session to another process; the one that had it cannot save it again."""
         self._forget()
         _, saved = self._saved.get(session, (0.0, None))
         if saved is None or not hmac.compare_digest(saved.resume_hash, resume_hash):
@@ -27,8 +27,8 @@ class MemorySessionStore:
         self._saved[session] = (time.monotonic(), saved)
         return saved
 
-    def keep(self, saved: Saved) -> bool:
-        """Write a session down; False where another process has taken it."""
+    def save(self, saved: SavedSession) -> bool:
+        """Write a session down; False where another process has claimed it."""
         _, before = self._saved.get(saved.id, (0.0, None))
         if before is not None and before.generation > saved.generation:
             return False
@@ -38,7 +38,7 @@ class MemorySessionStore:
         return True
 
     def _forget(self) -> None:
-        """Those that nobody came back to, and the oldest of too many."""
+        """Delete the sessions that waited too long, and the oldest of too many."""
         limit = time.monotonic() - RESUME_SECONDS
         while self._saved:
             oldest = next(iter(self._saved))

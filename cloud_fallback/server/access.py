@@ -1,0 +1,76 @@
+"""Dependencies of routes: the service, the authenticated caller, and how a request is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from starlette.requests import HTTPConnection
+
+from ..wire.constants import SUBPROTOCOL
+from .auth import Caller
+from .service import Service
+
+_TEXTS = {
+    400: f"ask for the subprotocol {SUBPROTOCOL}",
+    401: "no valid key, token or ticket",
+    403: "not allowed",
+    429: "too many connections",
+    501: "this server issues no tickets",
+}
+
+
+class RefusedError(Exception):
+    """A request that ends with an HTTP status and one line of text."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(_TEXTS[status])
+
+
+def refusal(status: int) -> Response:
+    """The response of a refused request."""
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    return PlainTextResponse(_TEXTS[status], status, headers)
+
+
+def handle_refusals(app: FastAPI) -> None:
+    """Answer every `RefusedError` of a route with its status."""
+
+    async def handle(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RefusedError)
+        return refusal(error.status)
+
+    app.add_exception_handler(RefusedError, handle)
+
+
+def service_of(connection: HTTPConnection) -> Service:
+    """The service of the application that a request or websocket came to."""
+    service: Service = connection.app.state.service
+    return service
+
+
+ServiceOf = Annotated[Service, Depends(service_of)]
+
+
+def caller_of(connection: HTTPConnection, service: ServiceOf) -> Caller | None:
+    """The caller whose key or token the `Authorization` header holds; None without a valid one."""
+    return service.auth.caller(connection.headers.get("authorization"))
+
+
+CallerOf = Annotated[Caller | None, Depends(caller_of)]
+
+
+def with_scope(scope: str) -> Callable[[Caller | None], Caller]:
+    """A dependency: the caller, refused with 401 without a valid key, 403 without the scope."""
+
+    def dependency(caller: CallerOf) -> Caller:
+        if caller is None:
+            raise RefusedError(401)
+        if not caller.may(scope):
+            raise RefusedError(403)
+        return caller
+
+    return dependency

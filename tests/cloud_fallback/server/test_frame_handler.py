@@ -1,0 +1,135 @@
+"""Frames of one connection: decoded, repeated, over quota, late or invalid."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from tallylens.cloud_fallback.server import frame_handler as frame_handler_module
+from tallylens.cloud_fallback.wire.constants import CloseCode
+from tallylens.cloud_fallback.wire.frames import Codec
+from tallylens.cloud_fallback.wire.messages import (
+    Bye,
+    Reason,
+    Reject,
+    Result,
+    Summary,
+    encode,
+)
+from tallylens.edge_runtime.types import Image
+from tests.support.running_service import (
+    ServiceFactory,
+    close_code,
+    receive,
+    receive_as,
+)
+from tests.support.wire_frames import frame_message, jpeg
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_encoded_images_are_decoded(serve: ServiceFactory, image: Image, suffix: str) -> None:
+    running = serve()
+    encoded = cv2.imencode(suffix, image)[1].tobytes()
+    codec = Codec.JPEG if suffix == ".jpg" else Codec.WEBP
+    with running.session() as (websocket, _):
+        websocket.send(frame_message(1, image, content=encoded, codec=codec))
+        assert len(receive_as(websocket, Result).detections) == 2
+
+
+def test_a_repeated_frame_is_answered_from_memory(serve: ServiceFactory, image: Image) -> None:
+    running = serve()
+    with running.session() as (websocket, _):
+        for _ in range(3):
+            websocket.send(frame_message(1, image))
+        websocket.send(frame_message(2, image))
+        answers = [receive_as(websocket, Result)]
+        while answers[-1].sequence != 2:
+            answers.append(receive_as(websocket, Result))
+        assert {one.sequence for one in answers} == {1, 2}
+        websocket.send(encode(Bye()))
+        assert receive(websocket) == Summary(2, 2)
+
+
+def test_frames_over_quota_are_refused_with_a_time(serve: ServiceFactory, image: Image) -> None:
+    running = serve(plan="[plans.p]\nframes_per_day = 1\n")
+    with running.session() as (websocket, _):
+        websocket.send(frame_message(1, image))
+        assert isinstance(receive(websocket), Result)
+        websocket.send(frame_message(2, image))
+        refusal = receive_as(websocket, Reject)
+    assert refusal.reason == "over_quota"
+    assert 0 < refusal.retry_after_ms <= 86_400_000
+
+
+def test_a_client_that_ignores_the_quota_is_closed(
+    serve: ServiceFactory, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_handler_module, "MAX_IGNORED_REJECTS", 5)
+    running = serve(plan="[plans.p]\nframes_per_day = 1\n")
+    with running.session() as (websocket, _):
+        for sequence in range(1, 8):
+            websocket.send(frame_message(sequence, image))
+        assert close_code(websocket) == CloseCode.TOO_MANY_REQUESTS
+
+
+def bomb(height: int, width: int) -> bytes:
+    """A small JPEG whose header claims other sides."""
+    content = bytearray(jpeg(np.zeros((8, 8, 3), np.uint8)))
+    at = content.index(b"\xff\xc0")
+    content[at + 5 : at + 9] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    assert len(content) < 1024
+    return bytes(content)
+
+
+def scans(image: Image) -> bytes:
+    """A JPEG with a thousand passes."""
+    content = jpeg(image)
+    return content[:-2] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" * 1000 + content[-2:]
+
+
+@pytest.mark.parametrize(
+    ("content", "sides", "reason"),
+    [
+        (bomb(30_000, 30_000), (30_000, 30_000), "too_big"),
+        (bomb(30_000, 30_000), (128, 128), "undecodable"),
+        (bomb(65_000, 1), (128, 128), "undecodable"),
+        (bytes((1 << 20) + 1), (128, 128), "too_big"),
+        (b"", (128, 128), "undecodable"),
+        (b"\xff\xd8\xff", (128, 128), "undecodable"),
+        (b"GIF89a" + bytes(99), (128, 128), "undecodable"),
+        (scans(np.zeros((128, 128, 3), np.uint8)), (128, 128), "undecodable"),
+        (jpeg(np.zeros((128, 128, 3), np.uint8))[:300], (64, 64), "undecodable"),
+        (
+            cv2.imencode(".png", np.zeros((128, 128), np.uint8))[1].tobytes(),
+            (128, 128),
+            "undecodable",
+        ),
+    ],
+)
+def test_an_invalid_image_costs_only_itself(
+    serve: ServiceFactory,
+    image: Image,
+    content: bytes,
+    sides: tuple[int, int],
+    reason: Reason,
+) -> None:
+    with serve().session() as (websocket, _):
+        websocket.send(frame_message(1, image, content=content, height=sides[0], width=sides[1]))
+        assert receive(websocket) == Reject(1, 1, 8, reason)
+        websocket.send(frame_message(2, image))
+        assert len(receive_as(websocket, Result).detections) == 2
+
+
+def test_raw_images_have_the_size_in_their_header(serve: ServiceFactory, image: Image) -> None:
+    with serve().session() as (websocket, _):
+        websocket.send(frame_message(1, image, content=image.tobytes()[1:], codec=Codec.RAW))
+        assert receive_as(websocket, Reject).reason == "undecodable"
+
+
+def test_a_late_frame_never_reaches_the_model(serve: ServiceFactory, image: Image) -> None:
+    running = serve()
+    with running.session() as (websocket, _):
+        websocket.send(frame_message(1, image, deadline_ms=0))
+        assert receive(websocket) == Reject(1, 1, 8, "late")
+    assert b"batch_size_count 0.0" in running.service.metrics.text()
