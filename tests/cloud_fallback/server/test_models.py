@@ -38,10 +38,8 @@ def test_the_server_form_finds_the_same_in_any_batch(data: Path, tmp_path: Path)
     plain = convert(source, out_dir=tmp_path, targets=["onnx"], input_size=(192, 320))
     served = convert(source, out_dir=tmp_path, targets=["onnx"], input_size=(192, 320), server=True)
     assert served.path_of("onnx").name == "yolov5n-server.onnx"
-    images = [
-        np.asarray(cv2.imread(str(path)), np.uint8)
-        for path in sorted((data / "coco/images/val").iterdir())[:5]
-    ]
+    paths = sorted((data / "coco/images/val").iterdir())[:5]
+    images = [np.asarray(cv2.imread(str(path)), np.uint8) for path in paths]
     instances = ModelInstances(served.path_of("onnx"), 1)
     (detector,) = instances.detectors
     assert isinstance(detector, BatchedDetector)

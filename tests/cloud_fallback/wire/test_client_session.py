@@ -152,13 +152,13 @@ def test_conformance_of_a_session() -> None:
 
 def test_the_states_of_a_connection() -> None:
     session = ClientSession()
-    assert session.state is State.CONNECTING
-    session.message_received(welcome())
-    assert session.state is State.OPEN
-    session.message_received(encode(Drain(1.0)))
-    assert session.state is State.DRAINING
+    states = [session.state]
+    for message in (welcome(), encode(Drain(1.0))):
+        session.message_received(message)
+        states.append(session.state)
     session.connection_lost()
-    assert session.state is State.CONNECTING
+    states.append(session.state)
+    assert states == [State.CONNECTING, State.OPEN, State.DRAINING, State.CONNECTING]
 
 
 def test_a_server_that_drains_before_its_welcome_gets_no_frames() -> None:

@@ -63,16 +63,17 @@ def test_sequence_numbers_may_begin_anywhere_and_skip_but_not_leap() -> None:
 
 def test_a_session_waits_between_connections_until_it_ends() -> None:
     session = ServerSession(credits=4)
-    assert session.state is State.WAITING
+    states = [session.state]
     assert session.connection_made() == []
-    assert session.state is State.OPEN
+    states.append(session.state)
     session.frame_received(frame(1))
     session.answer(Result(1, 0, 0))
     session.connection_lost()
-    assert session.state is State.WAITING
+    states.append(session.state)
     assert [one.sequence for one in session.connection_made()] == [1]
     session.end()
     session.connection_lost()
-    assert session.state is State.ENDED
+    states.append(session.state)
+    assert states == [State.WAITING, State.OPEN, State.WAITING, State.ENDED]
     with pytest.raises(ProtocolError, match="after the end of the session"):
         session.frame_received(frame(2))
