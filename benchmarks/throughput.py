@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tallylens import Counter, Line
-from tallylens.detector_pool import ModelVariant, fitted
+from tallylens.edge_runtime.detection.model_variant import ModelVariant
 from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.sources import open_source
@@ -76,7 +76,7 @@ def measure(model: Path, video: Path, rounds: int, with_peer: bool) -> Row:
     """Medians over the rounds."""
     cores = usable_cores()
     with open_source(video) as source:
-        form = fitted(model, source.size)
+        form = ModelVariant.fitting(model, source.size)
     runs: dict[str, list[float]] = {}
 
     def note(name: str, value: float) -> float:

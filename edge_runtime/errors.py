@@ -98,6 +98,7 @@ class StateError(InputError):
     """A saved count is damaged, or was saved by another count."""
 
     def __init__(self, problem: str, path: str | os.PathLike[str] = "saved state") -> None:
+        self.reason = problem
         super().__init__(
             path,
             f"the count cannot be resumed: {problem}",

@@ -75,45 +75,6 @@ class Tracks(Detections):
 
 
 @dataclass(frozen=True)
-class Line:
-    """A counting line from (x1, y1) to (x2, y2), pixels or, when all are <= 1, fractions.
-
-    `in` is the direction from left to right when facing from start to end, y down: a line drawn
-    from left to right counts downward movement as `in`.
-
-    Attributes:
-        name: name in reports; empty for `line 1`, `line 2`, ...
-        in_name: name of the direction `in` in reports and events.
-        out_name: name of the direction `out`.
-        extend: also count crossings beyond the ends of the line.
-    """
-
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-    name: str = ""
-    in_name: str = "in"
-    out_name: str = "out"
-    extend: bool = False
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A polygon of at least three (x, y) corners, pixels or, when all are <= 1, fractions.
-
-    Attributes:
-        points: the corners, in order.
-        name: name in reports; empty for `zone 1`, `zone 2`, ...
-        min_dwell_s: minimum dwell time; shorter visits are not counted as entered.
-    """
-
-    points: tuple[tuple[float, float], ...]
-    name: str = ""
-    min_dwell_s: float = 0.0
-
-
-@dataclass(frozen=True)
 class Event:
     """A change of a total.
 
@@ -128,6 +89,8 @@ class Event:
         confidence: of the detection, 0..1.
         age_s: time since the track's first detection.
         dwell_s: dwell time of the visit, for `left`.
+        class_name: name of `class_id`; empty in events that the core gives directly.
+        region: name of the line or zone; empty for events without one.
     """
 
     kind: EventKind
@@ -141,6 +104,8 @@ class Event:
     confidence: float
     age_s: float
     dwell_s: float = 0.0
+    class_name: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .edge_runtime.version import __version__
 
 if TYPE_CHECKING:
     from .counter import Counter
+    from .edge_runtime.counting.regions import Line, Zone
     from .edge_runtime.counting.report import Report
     from .edge_runtime.errors import (
         CloudError,
@@ -36,14 +37,14 @@ if TYPE_CHECKING:
         UnsupportedModelError,
         UsageError,
     )
-    from .edge_runtime.types import Detections, Event, Frame, Line, Tracks, Zone
+    from .edge_runtime.types import Detections, Event, Frame, Tracks
 
 _HOME = {
     "Counter": "counter",
+    "Line": "edge_runtime.counting.regions",
+    "Zone": "edge_runtime.counting.regions",
     "Report": "edge_runtime.counting.report",
-    **dict.fromkeys(
-        ("Detections", "Event", "Frame", "Line", "Tracks", "Zone"), "edge_runtime.types"
-    ),
+    **dict.fromkeys(("Detections", "Event", "Frame", "Tracks"), "edge_runtime.types"),
     **dict.fromkeys(
         (
             "CloudError",

@@ -1,77 +1,82 @@
-"""The face of tallylens: a model, lines and zones, and what they count in a source."""
+"""`Counter`, the main class: a model, lines and zones, and what they count in a source."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from tallylens.detector_pool import DetectorPool, RateLimits
 from tallylens.edge_runtime.core import CounterOptions, DecoderOptions
-from tallylens.edge_runtime.counting.regions import check_line, check_zone
-from tallylens.edge_runtime.counting.report import RegionOutlines, Report, Speed
+from tallylens.edge_runtime.counting.crops import CropFolder
+from tallylens.edge_runtime.counting.events import EventStream
+from tallylens.edge_runtime.counting.regions import Line, Region, Zone
+from tallylens.edge_runtime.counting.report import Report
 from tallylens.edge_runtime.counting.reset_schedule import parse_schedule
-from tallylens.edge_runtime.counting.resume import Resume
-from tallylens.edge_runtime.counting.session import CountSession, FrameResult, Persistence
-from tallylens.edge_runtime.counting.state_file import EVERY_S
-from tallylens.edge_runtime.counting.totals import Totals
-from tallylens.edge_runtime.detection.detector import Timing
-from tallylens.edge_runtime.detection.pipeline import Detects, detect_in_order, usable_cores
-from tallylens.edge_runtime.errors import SourceError, UsageError
-from tallylens.edge_runtime.rate_control.adaptive_sampling import AdaptiveSampler
-from tallylens.edge_runtime.rate_control.frame_filter import FrameFeedback, FrameFilters
-from tallylens.edge_runtime.rate_control.governor import Remote, check_limits
+from tallylens.edge_runtime.counting.saved_count import SAVE_INTERVAL_S, SavedCount
+from tallylens.edge_runtime.counting.session import CountSession, check_frame
+from tallylens.edge_runtime.counting.sinks import FrameResult, Sink
+from tallylens.edge_runtime.counting.state_file import StateFile
+from tallylens.edge_runtime.counting.totals import CountingOptions, Totals
+from tallylens.edge_runtime.detection.pipeline import usable_cores
+from tallylens.edge_runtime.detection.pool import DetectorPool
+from tallylens.edge_runtime.errors import UsageError
+from tallylens.edge_runtime.outputs import check_apart
+from tallylens.edge_runtime.rate_control.rate_limits import RateLimits, no_notice
 from tallylens.edge_runtime.sources import LiveOptions, Source, SourceSpec, open_source
-from tallylens.edge_runtime.sources.iterable import is_picture
-from tallylens.edge_runtime.sources.live import PATIENCE_S, quiet
-from tallylens.edge_runtime.types import Detections, Frame, Image, Line, Tracks, Zone
+from tallylens.edge_runtime.sources.live import PATIENCE_S
+from tallylens.edge_runtime.types import Image, Tracks
+from tallylens.models import model_variants
 
 __all__ = ["Counter", "FrameResult"]
 
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.client.offloader import Offloader, OffloadOptions
 
-NANOSECONDS = 1_000_000_000
-MAX_SECONDS = 9e9  # of 64 bits of nanoseconds
-
 
 class Counter:
-    """Counts objects of one source.
+    """Counts the objects of one source.
+
+    Example:
+        >>> import numpy as np
+        >>> from tallylens import Counter, Line
+        >>> black = np.zeros((360, 640, 3), np.uint8)
+        >>> with Counter("demo", lines=[Line(0, 0.6, 1, 0.6, "road")]) as counter:
+        ...     report = counter.run([(0, black), (40_000_000, black)])
+        >>> report.frames, report.lines[0].crossed_in
+        (2, {})
 
     Args:
-        model: a .tflite, .onnx or .pt file, or a name in the model store. What is not yet in the
-            form that runs is converted once and cached.
+        model: a .tflite, .onnx or .pt file, or a name in the model store. A checkpoint is
+            converted once and cached.
         lines: where crossings are counted.
-        zones: where presence and stays are counted.
-        classes: class names to count; None counts all.
+        zones: where presence and dwell times are counted.
+        classes: names of the classes to count; None counts all.
         any_class: count every detection as one class, `object`.
-        imgsz: (height, width) of the model's input, where it still has to be converted; None takes
-            the rectangle of 640 pixels' length that fits the source.
-        workers: frames inferred at once; None takes one a core for files and one for live sources.
+        imgsz: (height, width) of the model's input, for checkpoints; None takes the rectangle with
+            sides of at most 640 pixels that fits the source.
+        workers: frames processed in parallel; None takes one per core for files and one for live
+            sources.
         options: thresholds of tracking and counting.
         iou: boxes of one class that overlap by more are one object (NMS); None takes 0.45.
-        sample: `all` frames, or `auto`: those that the speed of the objects needs.
-        max_fps: look at no more frames than so many in a second of capture time.
-        budget_ms: keep a frame's latency below this for hours: by a lower rate, then by smaller
-            inputs where the model is converted here, then by asking `remote` first.
-        remote: detects elsewhere; see `edge_runtime.governor.Remote`.
-        reset: when totals begin anew, `daily@HH:MM` or `hourly@MM`.
-        starts_at: wall clock of the first frame in nanoseconds since 1970, where the source has
-            none of its own.
-        state: a file that keeps the count; where it holds one, that count goes on.
-        state_every_s: least seconds between two saves.
+        sample: `all` frames, or `auto`: only those that the speed of the objects needs.
+        max_fps: process at most this many frames per second of capture time.
+        budget_ms: maximum latency of a frame, kept by a lower rate and then by smaller inputs.
+        reset: when totals are reset, `daily@HH:MM` or `hourly@MM`.
+        starts_at: wall clock of the first frame in nanoseconds since 1970, for a source without
+            one of its own.
+        state: a file that the count is saved to, and resumed from if it exists.
+        state_every_s: minimum seconds between two saves.
         events: a file for the stream of events, `-` for standard output.
-        crops: a folder for a picture of each event's object.
-        patience_s: seconds without a picture after which a live source counts as gone.
+        crops: a folder for an image of each event's object.
+        patience_s: seconds without a frame after which a live source counts as lost.
         offload: a server with a bigger model, and when to ask it.
-        on_notice: told in a sentence what live sources and the governor do.
+        on_notice: receives sentences about live sources and the governor.
+        regions: more lines and zones, or regions of other kinds.
 
-    A counter is bound to the first source or frame it sees. Use it as a context manager, or call
-    `close`, where memory matters.
+    A counter counts one source. Use it as a context manager, or call `close`, to free memory.
     """
 
     def __init__(
@@ -89,60 +94,44 @@ class Counter:
         sample: Literal["all", "auto"] = "all",
         max_fps: float | None = None,
         budget_ms: float | None = None,
-        remote: Remote | None = None,
         reset: str | None = None,
         starts_at: int | None = None,
         state: str | os.PathLike[str] | None = None,
-        state_every_s: float = EVERY_S,
+        state_every_s: float = SAVE_INTERVAL_S,
         events: str | os.PathLike[str] | None = None,
         crops: str | os.PathLike[str] | None = None,
         patience_s: float = PATIENCE_S,
-        on_notice: Callable[[str], None] = quiet,
+        on_notice: Callable[[str], None] = no_notice,
         offload: OffloadOptions | None = None,
+        regions: Sequence[Region] = (),
     ) -> None:
         if any_class and classes is not None:
-            raise UsageError("classes and any_class exclude each other", "Give one of them")
+            raise UsageError("classes and any_class exclude each other", "Use one of them")
         if isinstance(classes, str):
-            raise UsageError(f"classes is the text {classes!r}", f"Give a list: [{classes!r}]")
+            raise UsageError(f"classes is the text {classes!r}", f"Use a list: [{classes!r}]")
         if workers is not None and workers < 1:
-            raise UsageError(f"workers is {workers}", "Give 1 or more")
-        if sample not in ("all", "auto"):
-            raise UsageError(f"sample is {sample!r}", "Give 'all' or 'auto'")
-        for line in lines:
-            check_line(line)
-        for zone in zones:
-            check_zone(zone)
-        self._model = model
-        self._imgsz = imgsz
-        self._workers = workers
+            raise UsageError(f"workers is {workers}", "Use 1 or more")
+        all_regions: list[Region] = [*lines, *zones, *regions]
+        for region in all_regions:
+            region.check()
+        self._model, self._imgsz, self._workers, self._offload = model, imgsz, workers, offload
         self._decoding = _decoding(options or CounterOptions(), iou, any_class)
-        self._counting: dict[str, Any] = {
-            "lines": lines,
-            "zones": zones,
+        self._counting: CountingOptions = {
+            "regions": all_regions,
             "classes": None if classes is None else list(classes),
             "any_class": any_class,
             "options": options,
         }
-        self._offload = offload
-        self._offloader: Offloader | None = None
-        check_limits(max_fps, budget_ms)
-        self._limits = RateLimits(max_fps, budget_ms, remote, on_notice)
-        self._sampler = AdaptiveSampler() if sample == "auto" else None
-        self._keeping = Persistence(
-            schedule=None if reset is None else parse_schedule(reset),
-            starts_at=starts_at,
-            resume=None if state is None else Resume(Path(state), state_every_s),
-            events=None if events is None else Path(events),
-            crops=None if crops is None else Path(crops),
-        )
+        self._limits = RateLimits(max_fps, budget_ms, sample, on_notice)
+        self._schedule = None if reset is None else parse_schedule(reset)
+        self._starts_at = starts_at
+        self._saved = None if state is None else SavedCount(StateFile(Path(state)), state_every_s)
+        self._written = [None if path is None else Path(path) for path in (events, state)]
+        self._sinks = _sinks(events, crops)
         self._live = LiveOptions(patience_s, on_notice)
-        self._team: DetectorPool | None = None
-        self._ledger: CountSession | None = None
-        self._timing = Timing()
-        self._worked_ms = 0.0
-        self._started_ns = 0
-        self._elapsed_ns = 0
-        self._frames_here = 0
+        self._pool: DetectorPool | None = None
+        self._session: CountSession | None = None
+        self._offloader: Offloader | None = None
         self._closed = False
 
     def run(
@@ -165,86 +154,56 @@ class Counter:
             UsageError: this counter has counted before.
             KeyboardInterrupt: Ctrl-C before the first frame, when there is nothing to report.
         """
-        interrupted = False
-        try:
-            with closing(self.watch(source)) as frames:
-                for counted in frames:
-                    if on_frame is not None:
-                        on_frame(counted)
-        except KeyboardInterrupt:
-            if self._ledger is None:
-                raise
-            interrupted = True
-        return self.report(interrupted=interrupted)
-
-    def open(self, source: SourceSpec) -> Source:
-        """`source` from where the count goes on; give it to `run` or `watch`, or close it."""
-        resume = self._keeping.resume
-        if resume is None:
-            return open_source(source, live=self._live)
-        live = replace(self._live, epoch_ns=resume.epoch_ns, after_ns=resume.last_ns)
-        return open_source(source, start=resume.next_index, live=live)
+        with self._opened(source) as (session, frames):
+            report = session.run(frames, on_frame=on_frame)
+        return self._complete(report)
 
     def watch(self, source: SourceSpec | Source) -> Generator[FrameResult]:
-        """The same frame by frame, in capture order."""
-        if self._ledger is not None:
+        """Count `source` as `run` does, and yield each frame's result, in capture order."""
+        with self._opened(source) as (session, frames):
+            yield from session.watch(frames)
+
+    def open(self, source: SourceSpec) -> Source:
+        """Open `source` at the frame where the count resumes, for `run` or `watch`."""
+        saved = self._saved
+        if saved is None:
+            return open_source(source, live=self._live)
+        live = replace(self._live, epoch_ns=saved.epoch_ns, after_ns=saved.last_ns)
+        return open_source(source, start=saved.next_index, live=live)
+
+    def update(self, image: Image, timestamp_s: float) -> Tracks:
+        """Count one frame and return its confirmed tracks.
+
+        Args:
+            image: (height, width, 3) uint8 BGR, of the same size each time.
+            timestamp_s: capture time in seconds from any origin, later than the frame before.
+
+        Raises:
+            TimestampError: not later than the frame before.
+            SourceError: not such an image, or of another size than before.
+            UsageError: `timestamp_s` is not a time, or the counter is closed.
+        """
+        check_frame(image, timestamp_s, self.frames)
+        height, width = image.shape[:2]
+        return self._prepare("frames", (width, height), 1, None, True).update(image, timestamp_s)
+
+    def add_sink(self, sink: Sink) -> None:
+        """Let `sink` receive the result of each frame; call it before the first."""
+        self._sinks.append(sink)
+
+    @contextmanager
+    def _opened(self, source: SourceSpec | Source) -> Iterator[tuple[CountSession, Source]]:
+        if self._session is not None:
             raise UsageError(
-                f"this counter has counted {self._ledger.source} already",
+                f"this counter has counted {self._session.source_name} already",
                 "Make a new Counter for each source",
             )
         with source if isinstance(source, Source) else self.open(source) as frames:
             workers = 1 if frames.live else self._workers or usable_cores()
-            team, ledger = self._prepare(
-                frames.name, frames.size, workers, frames.epoch_ns, frames.live
+            yield (
+                self._prepare(frames.name, frames.size, workers, frames.epoch_ns, frames.live),
+                frames,
             )
-            paces = FrameFilters([team.governor, *filter(None, [self._sampler])])
-            chosen = paces.choose(_later_than(ledger.totals.last_ns, frames))
-            try:
-                for frame, detections in detect_in_order(self._lanes(team), chosen):
-                    counted = self._count(ledger, frame, detections)
-                    wanted = ledger.totals.only_wanted(detections)
-                    latency_ms = self._latency_ms(team, frame)
-                    paces.learn(FrameFeedback(frame, wanted, counted.tracks, latency_ms))
-                    yield counted
-                    ledger.save(when_due=True)
-            finally:
-                # Closing tells what was lost.
-                frames.close()
-                ledger.dropped += frames.dropped
-                ledger.skipped += paces.skipped
-                ledger.warnings.extend(frames.warnings)
-                ledger.warnings.extend(self._said())
-                ledger.save()
-
-    def update(self, image: Image, timestamp: float) -> Tracks:
-        """Count one frame and return the objects in it.
-
-        Args:
-            image: (height, width, 3) uint8 BGR, of the same size each time.
-            timestamp: capture time in seconds from any origin, rising.
-
-        Raises:
-            TimestampError: not later than the frame before.
-            SourceError: not such an image, or one of another size than before.
-            UsageError: `timestamp` is no time, or the counter is closed.
-        """
-        self._check_frame(image, timestamp)
-        height, width = image.shape[:2]
-        team, ledger = self._prepare("frames", (width, height), 1, None, True)
-        frame = Frame(image, round(timestamp * NANOSECONDS), ledger.next_index)
-        tracks = self._count(ledger, frame, self._lanes(team)[0].detect(image)).tracks
-        ledger.save(when_due=True)
-        return tracks
-
-    def _check_frame(self, image: Image, timestamp: float) -> None:
-        if not is_picture(image):
-            raise SourceError(
-                f"frame {self.frames}",
-                "not a picture",
-                "Give a (height, width, 3) uint8 BGR array, as OpenCV reads it",
-            )
-        if not abs(timestamp) <= MAX_SECONDS:
-            raise UsageError(f"the timestamp is {timestamp}", "Give seconds from any origin")
 
     def _prepare(
         self,
@@ -253,151 +212,100 @@ class Counter:
         workers: int,
         epoch_ns: int | None,
         live: bool,
-    ) -> tuple[DetectorPool, CountSession]:
+    ) -> CountSession:
         if self._closed:
             raise UsageError("the counter is closed", "Make a new Counter")
-        if self._team is None:
-            self._team = DetectorPool(
-                self._model,
-                frame_size,
-                imgsz=self._imgsz,
-                workers=workers,
-                decoding=self._decoding,
-                limits=self._limits,
+        if self._session is not None:
+            return self._session
+        if self._pool is None:
+            smaller = self._limits.budget_ms is not None
+            variants = model_variants(
+                self._model, frame_size=frame_size, imgsz=self._imgsz, smaller=smaller
             )
-        if self._ledger is None:
-            self._keeping.check_apart({"source": source, "model": self._model})
-            names = self._team.metadata.class_names
-            self._ledger = CountSession(
-                source, names, frame_size, self._keeping, epoch_ns=epoch_ns, **self._counting
-            )
-            self._begin_offloading(self._team, self._ledger, live)
-            self._started_ns = time.perf_counter_ns()
-        return self._team, self._ledger
+            self._pool = DetectorPool(variants, workers, self._decoding)
+        pool, governor = self._pool, self._limits.governor(self._pool.sizes)
+        pool.size_index = lambda: governor.level.size
+        check_apart({"source": source, "model": self._model}, self._written)
+        session = self._session = CountSession(
+            source,
+            pool.workers,
+            pool.metadata.class_names,
+            frame_size,
+            model=os.fspath(self._model),
+            engine=pool.engine_name,
+            timing=pool.timing,
+            filters=self._limits.filters(governor),
+            sinks=self._sinks,
+            saved=self._saved,
+            schedule=self._schedule,
+            epoch_ns=epoch_ns,
+            starts_at=self._starts_at,
+            **self._counting,
+        )
+        if self._offload is not None:
+            self._start_offloading(pool, session, self._offload, live)
+        return session
 
-    def _begin_offloading(self, team: DetectorPool, ledger: CountSession, live: bool) -> None:
-        if self._offload is None:
-            return
+    def _start_offloading(
+        self, pool: DetectorPool, session: CountSession, options: OffloadOptions, live: bool
+    ) -> None:
         from tallylens.cloud_fallback.client.offloader import Offloader
         from tallylens.edge_runtime.files import sha256
 
-        names = team.metadata.class_names
         self._offloader = Offloader(
-            team.workers,
-            names,
-            self._offload,
+            pool.workers,
+            pool.metadata.class_names,
+            options,
             live=live,
-            model_bytes=team.model.stat().st_size,
-            model_digest=sha256(team.model),
+            model_bytes=pool.model.stat().st_size,
+            model_digest=sha256(pool.model),
         )
         if not self._offloader.start():
-            ledger.warnings.append("the cloud cannot be reached; counting on this device alone")
-
-    def _lanes(self, team: DetectorPool) -> Sequence[Detects]:
-        """What frames are given to: the detectors, or what may ask the cloud before them."""
-        return team.workers if self._offloader is None else self._offloader.workers()
-
-    def _count(self, ledger: CountSession, frame: Frame, detections: Detections) -> FrameResult:
-        counted = ledger.add(frame, detections)
-        self._frames_here += 1
-        self._elapsed_ns = time.perf_counter_ns() - self._started_ns
-        return counted
-
-    def _latency_ms(self, team: DetectorPool, frame: Frame) -> float:
-        """From the camera where it is live, else the work on a frame."""
-        if frame.arrived_ns:
-            return (time.monotonic_ns() - frame.arrived_ns) / 1e6
-        before, self._timing = self._timing, team.timing
-        frames = self._timing.frames - before.frames
-        # Workers may have been done with this frame when the one before was counted.
-        if frames:
-            self._worked_ms = (self._timing.work_ns - before.work_ns) / frames / 1e6
-        return self._worked_ms
-
-    def _said(self) -> list[str]:
-        """What the governor and the sampler did."""
-        parts = [self._team.governor.summary() if self._team is not None else None]
-        parts.append(self._sampler.summary() if self._sampler is not None else None)
-        return [part for part in parts if part]
+            session.warnings.append("the cloud cannot be reached; counting on this device alone")
+        session.detectors = self._offloader.workers()
 
     @property
     def frames(self) -> int:
-        """Frames counted so far, those of a resumed count included."""
-        return 0 if self._ledger is None else self._ledger.frames
+        """Frames counted so far, including those of a resumed count."""
+        return 0 if self._session is None else self._session.frames
 
     @property
     def frames_before(self) -> int:
         """Frames that the state file has counted already."""
-        resume = self._keeping.resume
-        return 0 if resume is None else resume.number("frames")
+        return 0 if self._saved is None else self._saved.frames
 
     @property
     def totals(self) -> Totals:
-        """The totals so far.
+        """The totals so far; raises UsageError before the first frame."""
+        return self._counted.totals
 
-        Raises:
-            UsageError: no frame has been seen.
-        """
-        if self._ledger is None:
+    @property
+    def _counted(self) -> CountSession:
+        if self._session is None:
             raise UsageError("nothing has been counted yet", "Call run or update first")
-        return self._ledger.totals
+        return self._session
 
     def stage_totals_ns(self) -> tuple[int, int, int, int]:
         """Nanoseconds so far of letterbox, inference, decode and NMS, tracking and counting.
 
         With several workers the first three run at the same time, so their sum exceeds the clock.
         """
-        timing = Timing() if self._team is None else self._team.timing
-        return (
-            timing.letterbox_ns,
-            timing.inference_ns,
-            timing.decode_ns,
-            self.totals.counting_ns,
-        )
+        return self._counted.stage_totals_ns()
 
     def report(self, *, interrupted: bool = False) -> Report:
-        """The totals so far as a report."""
-        totals = self.totals
-        assert self._ledger is not None
-        assert self._team is not None
-        letterbox_ns, inference_ns, decode_ns, counting_ns = self.stage_totals_ns()
-        frames = max(self._frames_here, 1)
-        return Report(
-            source=self._ledger.source,
-            model=os.fspath(self._model),
-            engine=self._team.engine_name,
-            frames=self._ledger.frames,
-            seconds=totals.seconds,
-            unique=totals.unique(),
-            lines=totals.lines(),
-            zones=totals.zones(),
-            occupancy=totals.occupancy(),
-            warnings=(*self._ledger.warnings, *totals.explanations()),
-            speed=Speed(
-                fps=self._frames_here / max(self._elapsed_ns / NANOSECONDS, 1e-9),
-                inference_ms=inference_ns / frames / 1e6,
-                host_ms=(letterbox_ns + decode_ns + counting_ns) / frames / 1e6,
-            ),
-            interrupted=interrupted,
-            started=self._ledger.started,
-            dropped=self._ledger.dropped,
-            skipped=self._ledger.skipped,
-            periods=tuple(self._ledger.periods),
-            uncounted=totals.uncounted(),
-            scene=RegionOutlines.of(totals.line_ends, totals.zone_corners),
-            history=self._ledger.history,
-            offload=None if self._offloader is None else self._offloader.report(),
-        )
+        """The totals so far as a report; raises UsageError before the first frame."""
+        return self._complete(self._counted.report(interrupted=interrupted))
+
+    def _complete(self, report: Report) -> Report:
+        offloader = self._offloader
+        return report if offloader is None else replace(report, offload=offloader.report())
 
     def close(self) -> None:
-        """Free the engines; what was counted can still be reported."""
+        """Free the engines; the report is still there."""
         self._closed = True
-        if self._offloader is not None:
-            self._offloader.close()
-        if self._team is not None:
-            self._team.close()
-        if self._ledger is not None:
-            self._ledger.close()
+        for one in (self._offloader, self._pool, self._session):
+            if one is not None:
+                one.close()
 
     def __enter__(self) -> Counter:
         return self
@@ -406,12 +314,15 @@ class Counter:
         self.close()
 
 
+def _sinks(
+    events: str | os.PathLike[str] | None, crops: str | os.PathLike[str] | None
+) -> list[Sink]:
+    folder = None if crops is None else CropFolder(Path(crops))
+    sinks: list[Sink] = [] if folder is None else [folder]
+    return sinks if events is None else [*sinks, EventStream(Path(events), crops=folder)]
+
+
 def _decoding(counting: CounterOptions, iou: float | None, any_class: bool) -> DecoderOptions:
     options = DecoderOptions(confidence=counting.low_confidence)
     options = options if iou is None else replace(options, iou=iou)
     return replace(options, cross_class_iou=options.iou) if any_class else options
-
-
-def _later_than(last_ns: int | None, frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The frames that a resumed count has not seen."""
-    return (one for one in frames if last_ns is None or one.timestamp_ns > last_ns)

@@ -1,8 +1,7 @@
-"""From what the user calls a model to a file that an engine can open."""
+"""Models: from the name or file that the user gives to files that an engine can open."""
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import tempfile
@@ -10,6 +9,11 @@ from pathlib import Path
 
 from tallylens import store
 from tallylens.converters.formats import detect
+from tallylens.edge_runtime.detection.model_variant import (
+    LONGEST_SIDE,
+    ModelVariant,
+    fitting_input,
+)
 from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.engines import Engine, open_engine
 from tallylens.edge_runtime.engines.onnx_file import read_onnx_metadata
@@ -17,22 +21,45 @@ from tallylens.edge_runtime.engines.open import MAX_MODEL_BYTES
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
 from tallylens.extras import need_converters
 
-LONGEST_SIDE = 640
+__all__ = [
+    "LONGEST_SIDE",
+    "fitting_input",
+    "model_variants",
+    "open_to_measure",
+    "ready_model",
+    "runs_as_it_is",
+]
 
 
-def fitting_input(
-    frame_size: tuple[int, int], stride: int, longest: int = LONGEST_SIDE
-) -> tuple[int, int]:
-    """The (height, width) of the least input that holds a (width, height) frame uncropped.
+def model_variants(
+    model: str | os.PathLike[str],
+    *,
+    frame_size: tuple[int, int],
+    imgsz: tuple[int, int] | None = None,
+    smaller: bool = False,
+) -> list[ModelVariant]:
+    """The ready files and input sizes of `model` to open, largest first.
 
-    A 16:9 camera needs 40% fewer multiply-adds that way than with a square.
+    Args:
+        model: a file, or a name in the model store.
+        frame_size: (width, height) of the frames to come.
+        imgsz: (height, width) of the input; None takes the one that fits the frames.
+        smaller: add smaller inputs for the governor, where the model can have them.
 
-    >>> fitting_input((1920, 1080), 32)
-    (384, 640)
+    Raises:
+        InputError, UsageError, MissingExtraError: as for `ready_model`.
     """
-    scale = longest / max(frame_size)
-    width, height = (max(1, math.ceil(side * scale / stride - 1e-6)) for side in frame_size)
-    return height * stride, width * stride
+    path = ready_model(model, frame_size=frame_size, imgsz=imgsz)
+    first = ModelVariant.fitting(path, frame_size) if imgsz is None else ModelVariant(path)
+    if not smaller:
+        return [first]
+    if runs_as_it_is(store.resolve(model)):
+        resized = [ModelVariant(path, size) for size in first.smaller_inputs()]
+        return [first, *(variant for variant in resized if variant.can_open())]
+    return [first] + [
+        ModelVariant(ready_model(model, frame_size=frame_size, imgsz=size))
+        for size in first.smaller_inputs()
+    ]
 
 
 def ready_model(
@@ -41,7 +68,7 @@ def ready_model(
     frame_size: tuple[int, int],
     imgsz: tuple[int, int] | None = None,
 ) -> Path:
-    """A file to run for `model`, converted once and cached where it is a checkpoint.
+    """The file to run for `model`; a checkpoint is converted once and cached.
 
     Args:
         model: a file, or a name in the model store.
@@ -50,8 +77,8 @@ def ready_model(
 
     Raises:
         InputError: the model is missing or cannot be used.
-        UsageError: `imgsz` for a file whose input size is fixed.
-        MissingExtraError: it has to be converted and the converters are not installed.
+        UsageError: `imgsz` for a model that is converted already.
+        MissingExtraError: a checkpoint, and the converters are not installed.
     """
     path = store.resolve(model)
     if not runs_as_it_is(path):
@@ -67,10 +94,10 @@ def ready_model(
 def open_to_measure(
     model: str | os.PathLike[str], *, imgsz: tuple[int, int] | None = None
 ) -> Engine:
-    """An engine for any artefact, also for what cannot count on this machine.
+    """An engine for any artifact, even one that cannot count on this machine.
 
-    A checkpoint becomes a 640 square, the size at which models are compared. A Core ML package is
-    evaluated op by op, about a second a picture.
+    A checkpoint gets a square input of 640 pixels, the size at which models are compared. A Core ML
+    package is evaluated op by op, which takes about a second per image.
 
     Raises:
         InputError, UsageError, MissingExtraError: as for `ready_model`.
@@ -90,15 +117,15 @@ def runs_as_it_is(path: Path) -> bool:
     """Whether an engine can open the file: a TFLite model, or an ONNX that tallylens wrote."""
     if path.is_dir():
         raise UnsupportedModelError(
-            path, "Core ML packages run on Apple devices only", "Give the .tflite or .onnx file"
+            path, "Core ML packages run on Apple devices only", "Use the .tflite or .onnx file"
         )
     if _start(path)[4:8] == b"TFL3":
         return True
-    # Says what else the file is, in the words that convert has for it.
+    # Its error says what else the file is, as for `tallylens convert`.
     if detect(path) == "checkpoint":
         return False
     if path.stat().st_size > MAX_MODEL_BYTES:
-        raise ModelError(path, f"larger than {MAX_MODEL_BYTES >> 20} MiB", "Give a smaller model")
+        raise ModelError(path, f"larger than {MAX_MODEL_BYTES >> 20} MiB", "Use a smaller model")
     try:
         read_onnx_metadata(path.read_bytes(), str(path))
     except UnsupportedModelError:
@@ -116,7 +143,7 @@ def _start(path: Path) -> bytes:
 
 
 def _converted(source: Path, frame_size: tuple[int, int], imgsz: tuple[int, int] | None) -> Path:
-    """`source` as ONNX: written in a second, and as fast here as float TFLite."""
+    """`source` as ONNX: converted in a second, and as fast here as float TFLite."""
     target = store.cached(source, {"imgsz": imgsz or f"fits {frame_size}"}, suffix=".onnx")
     if _is_whole(target):
         return target
@@ -135,7 +162,7 @@ def _converted(source: Path, frame_size: tuple[int, int], imgsz: tuple[int, int]
 
 
 def _is_whole(cached: Path) -> bool:
-    """Whether a conversion is there, and not cut off by a full disk or a power cut."""
+    """Whether a conversion exists, and was not cut off by a full disk or a power failure."""
     try:
         return cached.is_file() and runs_as_it_is(cached)
     except ModelError:

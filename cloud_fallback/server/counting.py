@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ...edge_runtime.counting.regions import reports_as_dict
 from ...edge_runtime.counting.time_bins import TimeBins
 from ...edge_runtime.counting.totals import Totals
-from ...edge_runtime.types import Detections, Line, Zone
+from ...edge_runtime.types import Detections
 from ..wire.frames import FrameHeader
 from ..wire.regions import Region
 from ..wire.server_session import NO_TIME_US
@@ -85,8 +86,7 @@ class SessionCount:
         return Totals(
             self._class_names,
             frame_size,
-            lines=[region for region in self._regions if isinstance(region, Line)],
-            zones=[region for region in self._regions if isinstance(region, Zone)],
+            regions=self._regions,
             any_class=self._any_class,
         )
 
@@ -118,6 +118,5 @@ class SessionCount:
             return {}
         return {
             "unique": totals.unique(),
-            "lines": [line.as_dict() for line in totals.lines()],
-            "zones": [zone.as_dict() for zone in totals.zones()],
+            **reports_as_dict(totals.regions()),
         }

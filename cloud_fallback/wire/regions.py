@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...edge_runtime.counting.regions import check_line, check_zone
+from ...edge_runtime.counting.regions import Line, Zone
 from ...edge_runtime.errors import ProtocolError, UsageError
-from ...edge_runtime.types import Line, Zone
 from .json_fields import Fields, number
 
 Region = Line | Zone
@@ -62,13 +61,13 @@ def _line(fields: Fields, points: tuple[tuple[float, float], ...], name: str) ->
         out_name=fields.text("out_name", _MAX_NAME, "out"),
         extend=fields.flag("extend", False),
     )
-    check_line(line)
+    line.check()
     return line
 
 
 def _zone(fields: Fields, points: tuple[tuple[float, float], ...], name: str) -> Zone:
     zone = Zone(points, name, fields.number("min_dwell_s", 0.0))
-    check_zone(zone)
+    zone.check()
     return zone
 
 

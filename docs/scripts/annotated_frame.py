@@ -27,7 +27,7 @@ def main() -> None:
             if result.frame.timestamp_ns >= SECONDS * 1e9:
                 break
         image = result.frame.image.copy()
-        draw(image, result, counter.totals)
+        draw(image, result)
     cv2.imwrite(str(IMAGES / "annotated-frame.jpg"), image)
 
 

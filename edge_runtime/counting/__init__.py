@@ -1,1 +1,1 @@
-"""What a `Counter` is made of: engines and pace, totals, events, and what is kept between runs."""
+"""Counting: sessions, regions, totals, events, reports, and the saved count."""

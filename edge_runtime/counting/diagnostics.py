@@ -1,4 +1,4 @@
-"""Why totals are zero, or smaller than expected, in the user's words."""
+"""Why totals are zero, or smaller than expected: sentences for a report's warnings."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from ..core.track_counter import ClassTotals, Diagnostics
 if TYPE_CHECKING:
     from .totals import Totals
 
-NAMED = 5  # classes in one sentence
+MAX_CLASSES = 5
+"""At most so many classes are named in one sentence."""
 
 
 def explanations(totals: Totals) -> list[str]:
-    """Sentences for a report's warnings; none where everything was counted as asked."""
+    """Sentences for a report's warnings; none if everything was counted as asked."""
     facts = totals.diagnostics()
     if not facts.frames:
         return ["no frame was read"]
-    return [*_nothing_seen(totals, facts), *_too_slow(facts)]
+    return [*_zeros(totals, facts), *_large_displacements(totals, facts)]
 
 
 def uncounted(totals: Totals) -> dict[str, Any]:
-    """What was detected and never counted, as the report's document tells it.
+    """What was detected and never counted, as in the report document.
 
-    `weak_detections` are below the confidence that tracking uses, `short_tracks` ended before they
-    were seen for long enough, `other_classes` are detections of classes that were not asked for.
+    `weak_detections` are below the minimum confidence of tracking, `short_tracks` ended before
+    they were confirmed, `other_classes` are detections of classes that were not asked for.
     """
     facts = totals.diagnostics()
     return {
@@ -39,67 +40,55 @@ def uncounted(totals: Totals) -> dict[str, Any]:
     }
 
 
-def _nothing_seen(totals: Totals, facts: Diagnostics) -> Iterator[str]:
+def _zeros(totals: Totals, facts: Diagnostics) -> Iterator[str]:
     everything = totals.everything()
     if not everything.any():
         yield _why_nothing(totals, facts)
     elif not totals.unique():
-        yield f"nothing of the chosen classes was seen, but {most(totals, everything)}"
+        yield f"no object of the chosen classes, but {most(totals, everything)}"
     else:
-        yield from _places(totals)
+        for index, placed in enumerate(totals.placed):
+            if not totals.named(totals.decisive(index)):
+                others = most(totals, totals.decisive(index))
+                why = placed.region.explain_zero(others, totals.region_values(index))
+                yield f"{placed.name}: {why}"
 
 
 def _why_nothing(totals: Totals, facts: Diagnostics) -> str:
     detected = totals.detected()
     if not detected.any():
-        return "nothing was detected in any frame; is it a model for what is in the picture?"
+        return "no detections in any frame; is this the right model for the scene?"
     if not totals.named(detected):
         return (
-            f"nothing of the chosen classes was detected, but {most(totals, detected)} "
+            f"no detections of the chosen classes, but {most(totals, detected)} "
             "(detections, not objects)"
         )
     tracks = facts.unconfirmed_tracks + facts.live_tracks
     if not tracks:
         return (
-            f"there were {facts.detections} detections, all of them weaker than the "
-            f"{totals.options.new_confidence:g} that an object needs to begin with"
+            f"{facts.detections} detections, all below the confidence of "
+            f"{totals.options.new_confidence:g} that starts a track"
         )
     return (
-        f"there were {facts.detections} detections, but nothing stayed long or clear enough to be "
-        f"an object: of {tracks} tracks the longest unconfirmed one lasted "
+        f"{facts.detections} detections, but no confirmed track: the longest of "
+        f"{tracks} tentative {'track' if tracks == 1 else 'tracks'} lasted "
         f"{facts.longest_unconfirmed_s:.2f} s, where {totals.options.confirm_s:g} s with a mean "
         f"confidence of {totals.options.confirm_confidence:g} are needed"
     )
 
 
-def _places(totals: Totals) -> Iterator[str]:
-    for index, line in enumerate(totals.lines()):
-        if not line.crossed_in and not line.crossed_out:
-            yield f"{line.name}: nothing crossed it; {_why_uncrossed(totals, index)}"
-    for index, zone in enumerate(totals.zones()):
-        if not zone.entered:
-            others = most(totals, totals.zone_totals(index))
-            why = f"of other classes {others} did" if others else "no object came into it"
-            yield f"{zone.name}: nothing entered it; {why}"
-
-
-def _why_uncrossed(totals: Totals, line: int) -> str:
-    others = most(totals, totals.line_totals(line))
-    if others:
-        return f"of other classes {others} did"
-    nearest = totals.nearest(line)
-    return "no object came near" if nearest is None else f"the nearest came to {nearest:.0f} px"
-
-
-def _too_slow(facts: Diagnostics) -> Iterator[str]:
-    if facts.needed_fps > 0:
+def _large_displacements(totals: Totals, facts: Diagnostics) -> Iterator[str]:
+    fps = (facts.frames - 1) / totals.seconds if totals.seconds else 0.0
+    # At a rate that is high enough already, the cause is another: a missed detection, a cut.
+    if facts.needed_fps > fps:
+        objects = "1 object" if facts.unlinked == 1 else f"{facts.unlinked} objects"
         yield (
-            f"{facts.unlinked} times something was too far from where it was in the frame before "
-            f"to be followed; about {math.ceil(facts.needed_fps)} frames a second would do"
+            f"{objects} moved too far between frames to be tracked; about "
+            f"{math.ceil(facts.needed_fps)} fps would be enough"
         )
 
 
 def most(totals: Totals, class_totals: ClassTotals) -> str:
-    """The classes with the highest totals: `3 car, 1 truck`."""
-    order = np.argsort(-class_totals, kind="stable")[:NAMED]
+    """The classes with the highest totals: `3 car, 1 truck`; empty if all are zero."""
+    order = np.argsort(-class_totals, kind="stable")[:MAX_CLASSES]
     return ", ".join(f"{class_totals[i]} {totals.class_names[i]}" for i in order if class_totals[i])

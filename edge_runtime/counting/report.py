@@ -1,85 +1,32 @@
-"""What a count found: the document that scripts read, and its CSV form."""
+"""The report of a count: totals, the JSON document that scripts read, and its CSV form."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..text import printable
+from .region import ClassCounts, Point, RegionReport
+from .regions import LineReport, ZoneReport, read_reports, reports_as_dict
 
 if TYPE_CHECKING:
     from .history import History
 
-ClassCounts = dict[str, int]
-Point = tuple[float, float]
+__all__ = ["ClassCounts", "LineReport", "Period", "PeriodTotals", "Report", "Speed", "ZoneReport"]
 
-
-@dataclass(frozen=True)
-class LineReport:
-    """Crossings of one line by class; `in` is from its left-hand to its right-hand side.
-
-    `in_name` and `out_name` are the user's words for the two ways.
-    """
-
-    name: str
-    crossed_in: ClassCounts
-    crossed_out: ClassCounts
-    in_name: str = "in"
-    out_name: str = "out"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Its part of the document of `count --json`."""
-        return {
-            "name": self.name,
-            "in": self.crossed_in,
-            "out": self.crossed_out,
-            "directions": {"in": self.in_name, "out": self.out_name},
-        }
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> LineReport:
-        """What `as_dict` gave."""
-        ways = document["directions"]
-        return cls(document["name"], document["in"], document["out"], ways["in"], ways["out"])
-
-
-@dataclass(frozen=True)
-class ZoneReport:
-    """Objects in one zone by class: now and in all, and their stays in seconds."""
-
-    name: str
-    now: ClassCounts
-    entered: ClassCounts
-    mean_dwell_s: float
-    max_dwell_s: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Its part of the document of `count --json`."""
-        return {
-            "name": self.name,
-            "now": self.now,
-            "entered": self.entered,
-            "dwell_s": {"mean": round(self.mean_dwell_s, 3), "max": round(self.max_dwell_s, 3)},
-        }
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> ZoneReport:
-        """What `as_dict` gave."""
-        stays = document["dwell_s"]
-        return cls(
-            document["name"], document["now"], document["entered"], stays["mean"], stays["max"]
-        )
+Table = tuple[str, str, str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Frames a second over the whole run; milliseconds a frame of one worker.
+    """Throughput of a run: frames per second, and milliseconds per frame of one worker.
 
-    Inference is by the clock, the work around it in processor time (see `Timing`).
+    Inference is measured by the clock, pre- and postprocessing (`host_ms`) in processor time; see
+    `Timing`.
     """
 
     fps: float
@@ -87,25 +34,50 @@ class Speed:
     host_ms: float
 
     def as_dict(self) -> dict[str, float]:
-        """Its part of the document of `count --json`."""
+        """The speed's part of the report document."""
         return {name: round(value, 3) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
 class PeriodTotals:
-    """The totals of one stretch of time."""
+    """The totals of a span of time: objects by class, and those of each region.
+
+    `others` are regions of kinds that have no field of their own.
+    """
 
     unique: ClassCounts
     lines: tuple[LineReport, ...]
     zones: tuple[ZoneReport, ...]
+    others: tuple[RegionReport, ...] = field(default=(), kw_only=True)
+
+    @classmethod
+    def of(cls, unique: ClassCounts, regions: Iterable[RegionReport], **more: Any) -> Self:
+        """The totals of regions in any order; `more` are fields of a derived class."""
+        return cls(unique=unique, **by_kind(regions), **more)
+
+    @property
+    def regions(self) -> tuple[RegionReport, ...]:
+        """All regions, in the order of `REGIONS`."""
+        return (*self.lines, *self.zones, *self.others)
 
     def as_dict(self) -> dict[str, Any]:
-        """Its part of the document of `count --json`."""
-        return {
-            "unique": self.unique,
-            "lines": [line.as_dict() for line in self.lines],
-            "zones": [zone.as_dict() for zone in self.zones],
-        }
+        """The totals' part of the report document."""
+        return {"unique": self.unique, **reports_as_dict(self.regions)}
+
+
+def by_kind(regions: Iterable[RegionReport]) -> dict[str, Any]:
+    """The fields `lines`, `zones` and `others` of a report."""
+    lines: list[LineReport] = []
+    zones: list[ZoneReport] = []
+    others: list[RegionReport] = []
+    for region in regions:
+        if isinstance(region, LineReport):
+            lines.append(region)
+        elif isinstance(region, ZoneReport):
+            zones.append(region)
+        else:
+            others.append(region)
+    return {"lines": tuple(lines), "zones": tuple(zones), "others": tuple(others)}
 
 
 @dataclass(frozen=True)
@@ -116,39 +88,21 @@ class Period(PeriodTotals):
     end: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Its part of the document of `count --json`."""
+        """The period's part of the report document."""
         return {"start": self.start, "end": self.end, **super().as_dict()}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Period:
-        """What `as_dict` gave.
+        """The period whose `as_dict` gave `document`.
 
         Raises:
-            KeyError, TypeError: something else.
+            KeyError, TypeError: not such a document.
         """
-        return cls(
-            unique=dict(document["unique"]),
-            lines=tuple(LineReport.from_dict(line) for line in document["lines"]),
-            zones=tuple(ZoneReport.from_dict(zone) for zone in document["zones"]),
+        return cls.of(
+            dict(document["unique"]),
+            read_reports(document),
             start=str(document["start"]),
             end=str(document["end"]),
-        )
-
-
-@dataclass(frozen=True)
-class RegionOutlines:
-    """Where was counted, for pictures: ends of lines and corners of zones in pixels."""
-
-    line_ends: tuple[tuple[Point, Point], ...] = ()
-    zone_corners: tuple[tuple[Point, ...], ...] = ()
-
-    @classmethod
-    def of(
-        cls, lines: Iterable[Sequence[Point]], zones: Iterable[Sequence[Point]]
-    ) -> RegionOutlines:
-        """The same from lists."""
-        return cls(
-            tuple((start, end) for start, end in lines), tuple(tuple(zone) for zone in zones)
         )
 
 
@@ -156,16 +110,30 @@ class RegionOutlines:
 class Report:
     """The result of a count.
 
-    `seconds` is the length of what was watched, by capture time. `occupancy` holds, for each
-    second with objects in view, the second's start and the most objects of each class seen at
-    once. `interrupted` tells that the source was not read to its end.
+    Example:
+        >>> from tallylens import Counter, Line
+        >>> from tallylens.demo.model import demo_model
+        >>> with Counter(demo_model(), lines=[Line(0, 0.6, 1, 0.6)]) as counter:
+        ...     report = counter.run("street.mp4")  # doctest: +SKIP
+        >>> report.unique, report.lines[0].crossed_in  # doctest: +SKIP
+        ({'car': 4}, {'car': 3})
 
-    `started` is the wall clock of the first frame (ISO 8601 in UTC, None where unknown). `dropped`
-    live frames came while an earlier one was worked on, `skipped` ones were left out to keep a rate
-    or budget. `periods` are those that scheduled resets have closed: all totals then begin with the
-    last reset. `uncounted` tells what was detected and never counted. `scene` and `history` hold
-    what only the HTML report shows. `offload` is what was asked of the cloud and why, where there
-    was one.
+    Attributes:
+        seconds: capture time from the first frame to the last.
+        unique: different objects by class.
+        lines, zones, others: totals of each region; `others` are of kinds without a field.
+        occupancy: for each second with objects in view, its start and the maximum number of
+            objects of each class at once.
+        warnings: notes for the user, such as why a total is zero.
+        interrupted: the source was not read to its end.
+        started: wall clock of the first frame (ISO 8601 in UTC), None if unknown.
+        dropped: live frames that arrived while an earlier one was processed.
+        skipped: frames that rate control left out.
+        periods: closed by scheduled resets; all totals then begin with the last reset.
+        uncounted: what was detected and never counted, and why.
+        offload: what was asked of the cloud and why, None without one.
+        outlines: points in pixels of each region, in the order of `regions`; for pictures.
+        history: paths, recent events and a frame; for the HTML report.
     """
 
     source: str
@@ -186,11 +154,17 @@ class Report:
     periods: tuple[Period, ...] = field(default=())
     uncounted: Mapping[str, Any] = field(default_factory=dict)
     offload: Mapping[str, Any] | None = None
-    scene: RegionOutlines = field(default=RegionOutlines(), repr=False, compare=False)
+    others: tuple[RegionReport, ...] = ()
+    outlines: tuple[tuple[Point, ...], ...] = field(default=(), repr=False, compare=False)
     history: History | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def regions(self) -> tuple[RegionReport, ...]:
+        """The totals of all regions, in the order of `REGIONS`."""
+        return (*self.lines, *self.zones, *self.others)
+
     def as_dict(self) -> dict[str, Any]:
-        """The document of `count --json`."""
+        """The document that `tallylens count --json` prints."""
         return {
             "source": self.source,
             "model": self.model,
@@ -198,8 +172,7 @@ class Report:
             "frames": self.frames,
             "seconds": round(self.seconds, 3),
             "unique": self.unique,
-            "lines": [line.as_dict() for line in self.lines],
-            "zones": [zone.as_dict() for zone in self.zones],
+            **reports_as_dict(self.regions),
             "occupancy": [[time_s, counts] for time_s, counts in self.occupancy],
             "warnings": list(self.warnings),
             "speed": self.speed.as_dict(),
@@ -213,11 +186,11 @@ class Report:
         }
 
     def to_json(self) -> str:
-        """The document as text."""
+        """The report document as JSON text."""
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n"
 
     def to_csv(self) -> str:
-        """One row a number: `where,name,direction,class,count`."""
+        """One row per number: `where,name,direction,class,count`."""
         out = io.StringIO()
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(("where", "name", "direction", "class", "count"))
@@ -229,7 +202,7 @@ class Report:
         return out.getvalue()
 
     def to_jsonl(self) -> str:
-        """The rows of the CSV, one JSON document a line."""
+        """The rows of the CSV, one JSON document per line."""
         rows = (
             {"where": where, "name": name, "direction": direction, "class": label, "count": number}
             for where, name, direction, counts in self._tables()
@@ -237,14 +210,12 @@ class Report:
         )
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
-    def _tables(self) -> list[tuple[str, str, str, Mapping[str, int]]]:
-        tables: list[tuple[str, str, str, Mapping[str, int]]] = [("unique", "", "", self.unique)]
-        for line in self.lines:
-            tables.append(("line", line.name, line.in_name, line.crossed_in))
-            tables.append(("line", line.name, line.out_name, line.crossed_out))
-        for zone in self.zones:
-            tables.append(("zone", zone.name, "now", zone.now))
-            tables.append(("zone", zone.name, "entered", zone.entered))
+    def _tables(self) -> list[Table]:
+        """Each total: kind and name of the region, title, numbers by class."""
+        tables: list[Table] = [("unique", "", "", self.unique)]
+        for region in self.regions:
+            for title, counts in region.counts().items():
+                tables.append((region.kind, region.name, title, counts))
         return tables
 
 

@@ -1,4 +1,4 @@
-"""When a count starts anew: `--reset daily@00:00`."""
+"""Schedules of resets: `--reset daily@00:00`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Schedule:
         """The first such moment after `epoch_ns`, both in nanoseconds since 1970."""
         now = datetime.fromtimestamp(epoch_ns // NANOSECONDS)
         if self.hour is None:
-            # An hour is an hour, also where clocks are put forward or back.
+            # An hour is an hour, even when clocks are put forward or back.
             past = now.minute * 60 + now.second - self.minute * 60
             return (epoch_ns // NANOSECONDS - past % 3600 + 3600) * NANOSECONDS
         day = now.date()
@@ -38,7 +38,7 @@ def parse_schedule(text: str) -> Schedule:
     """`daily@HH:MM` or `hourly@MM`.
 
     Raises:
-        UsageError: something else.
+        UsageError: any other text.
     """
     daily = re.fullmatch(r"daily@([01]?\d|2[0-3]):([0-5]\d)", text, re.ASCII)
     if daily is not None:
@@ -46,19 +46,19 @@ def parse_schedule(text: str) -> Schedule:
     hourly = re.fullmatch(r"hourly@:?([0-5]?\d)", text, re.ASCII)
     if hourly is not None:
         return Schedule(None, int(hourly[1]))
-    raise UsageError(f"the schedule {text!r} is unknown", "Give daily@HH:MM or hourly@MM")
+    raise UsageError(f"unknown schedule {text!r}", "Use daily@HH:MM or hourly@MM")
 
 
 def parse_moment(text: str) -> int:
-    """An ISO date and time to nanoseconds since 1970; local time where it names no zone.
+    """An ISO date and time to nanoseconds since 1970; local time unless it names a zone.
 
     Raises:
-        UsageError: no such moment.
+        UsageError: not a date and time.
     """
     try:
         moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
         return round(moment.timestamp() * 1000) * 1_000_000
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(
-            f"{text!r} is no date and time", "Give it as in 2026-05-01T08:00:00"
+            f"invalid date and time {text!r}", "Use the form 2026-05-01T08:00:00"
         ) from error

@@ -1,204 +1,300 @@
-"""The books of one count: totals, history, events, closed periods, and the file that keeps them."""
+"""A counting session: one source's frames through detectors to totals, sinks and a report."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from typing import Any, Unpack
 
+from ..detection.detector import Timing
+from ..detection.pipeline import Detects, detect_in_order
 from ..errors import SourceError, UsageError
-from ..outputs import check_apart
-from ..types import Detections, Event, Frame, Tracks
-from .events import EventStream, wall_clock
+from ..rate_control.frame_filter import FrameFeedback, FrameFilter, FrameFilters
+from ..sources import Source
+from ..sources.iterable import is_picture
+from ..types import Detections, Frame, Image, Tracks
+from .events import wall_clock
 from .history import History
-from .report import Period
+from .periods import Periods
+from .report import Report, by_kind
 from .reset_schedule import Schedule
-from .resume import Resume, identity
-from .totals import Totals
+from .saved_count import SavedCount, source_identity, whole_number
+from .sinks import FrameResult, Sink
+from .speed_meter import SpeedMeter
+from .totals import CountingOptions, Totals
 
-MOST_PERIODS = 1000
-
-
-@dataclass(frozen=True)
-class FrameResult:
-    """What one frame brought: the confirmed tracks in it, and the events since the frame before."""
-
-    frame: Frame
-    detections: Detections
-    tracks: Tracks
-    events: list[Event]
-
-
-@dataclass(frozen=True)
-class Persistence:
-    """What is kept of a count, and where.
-
-    Attributes:
-        schedule: when totals begin anew.
-        starts_at: wall clock of the first frame where the source has none, in ns since 1970.
-        resume: the state file.
-        events: the file of events, `-` for standard output.
-        crops: the folder of cropped pictures.
-    """
-
-    schedule: Schedule | None = None
-    starts_at: int | None = None
-    resume: Resume | None = None
-    events: Path | None = None
-    crops: Path | None = None
-
-    def check_apart(self, read: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Refuse to write over what is read.
-
-        Raises:
-            UsageError: a file is given twice.
-        """
-        check_apart(read, [self.events, None if self.resume is None else self.resume.file.path])
+MAX_SECONDS = 9e9  # of 64 bits of nanoseconds
 
 
 class CountSession:
-    """Counts frames of one source and keeps what reports need.
+    """Counts the objects of one source with detectors that are ready.
+
+    Example:
+        >>> import numpy as np
+        >>> from tallylens import Line
+        >>> from tallylens.edge_runtime.counting.session import CountSession
+        >>> from tallylens.testing import FakeDetector
+        >>> image = np.zeros((100, 100, 3), np.uint8)
+        >>> with CountSession("camera", [FakeDetector()], ["car"], (100, 100)) as session:
+        ...     tracks = session.update(image, timestamp_s=0.0)
+        >>> session.report().frames
+        1
 
     Args:
-        source: its name, which a state file must agree with.
-        epoch_ns: wall clock of timestamp 0, None where the source has none.
-        places: of `Totals`: lines, zones, classes, options.
+        source_name: the source's name, which a saved count must agree with.
+        detectors: one per frame that is processed at a time; may be replaced before the first.
+        class_names: of the detectors' class ids.
+        frame_size: (width, height) of all frames.
+        model, engine: names for the report.
+        timing: reads the detectors' stage times so far.
+        filters: rate control, asked before each frame of `run` and `watch`.
+        sinks: receive each frame's result, in order.
+        saved: where the count is saved, and resumed from.
+        schedule: when totals are reset.
+        epoch_ns: wall clock of timestamp 0 in nanoseconds since 1970, None if unknown.
+        starts_at: wall clock of the first frame, for a source without `epoch_ns`.
+        counting: lines, zones, classes and options of `Totals`.
 
     Raises:
-        StateError: the state file is of another count.
-        UsageError: a schedule without a wall clock; events that cannot be written.
+        StateError: the saved count is of another source, model or options, or damaged.
+        UsageError: an unknown class; a schedule without a wall clock; a sink that cannot write.
     """
 
     def __init__(
         self,
-        source: str,
+        source_name: str,
+        detectors: Sequence[Detects],
         class_names: Sequence[str],
         frame_size: tuple[int, int],
-        keeping: Persistence,
         *,
+        model: str = "",
+        engine: str = "",
+        timing: Callable[[], Timing] = Timing,
+        filters: Sequence[FrameFilter] = (),
+        sinks: Sequence[Sink] = (),
+        saved: SavedCount | None = None,
+        schedule: Schedule | None = None,
         epoch_ns: int | None = None,
-        **places: Any,
+        starts_at: int | None = None,
+        **counting: Unpack[CountingOptions],
     ) -> None:
-        self.source = source
-        self.epoch_ns = epoch_ns
-        self.frames = 0
-        self.dropped = 0
-        self.skipped = 0
+        self.source_name, self.model, self.engine = source_name, model, engine
+        self.detectors = detectors
+        self.frames = self.dropped = self.skipped = self.next_index = 0
         self.warnings: list[str] = []
-        self.periods: list[Period] = []
-        self.totals = Totals(class_names, frame_size, **places)
+        self.epoch_ns = epoch_ns
+        self.totals = Totals(class_names, frame_size, **counting)
         self.history = History(frame_size)
-        self.next_index = 0
-        self._keeping = keeping
-        self._reset_ns: int | None = None
-        self._period_ns: int | None = None
-        self._stack = ExitStack()
-        if keeping.resume is not None:
-            self._resume(keeping.resume)
-        if keeping.schedule is not None and epoch_ns is None and keeping.starts_at is None:
+        self.meter = SpeedMeter(timing)
+        self._periods = Periods(schedule)
+        self._filters = filters
+        self._sinks: list[Sink] = [self.history, *sinks]
+        self._saved = saved
+        self._starts_at = starts_at
+        if saved is not None and saved.document:
+            self._restore(saved)
+        if schedule is not None and epoch_ns is None and starts_at is None:
             raise UsageError(
-                "a schedule needs the time of day, and the source has none",
-                "Say when it begins: --starts-at 2026-05-01T08:00:00",
+                "a schedule needs the time of day, which the source does not have",
+                "Set the start of the source: --starts-at 2026-05-01T08:00:00",
             )
-        at = 0 if keeping.resume is None else keeping.resume.events_bytes
-        self._events: EventStream | None = None
-        if keeping.events is not None or keeping.crops is not None:
-            stream = EventStream(keeping.events, crops=keeping.crops, resume_at=at)
-            self._events = self._stack.enter_context(stream)
+        self._stack = ExitStack()
+        with ExitStack() as opened:
+            self._start_sinks(opened)
+            self._stack = opened.pop_all()
 
-    def _resume(self, resume: Resume) -> None:
-        resume.check_source(self.source)
-        self.periods = resume.restore(self.totals, self.history)
-        if not resume.saved:
-            return
-        self.frames, self.next_index = resume.number("frames"), resume.next_index
-        self.dropped, self.skipped = resume.number("dropped"), resume.number("skipped")
-        self._reset_ns, self._period_ns = resume.saved["reset_ns"], resume.saved["period_ns"]
-        if self.epoch_ns is None:
-            self.epoch_ns = resume.epoch_ns
+    def _restore(self, saved: SavedCount) -> None:
+        with saved.reading() as document:
+            source = document.get("source")
+            if source is not None and source != source_identity(self.source_name):
+                raise saved.error(f"it is of the source {str(source.get('name'))[:200]!r}")
+            if list(self.totals.class_names) != document["class_names"]:
+                raise saved.error("it is of a model with other classes")
+            self.totals.restore(document["tally"])
+            self._periods.restore(document)
+            self.dropped = whole_number(document, "dropped")
+            self.skipped = whole_number(document, "skipped")
+        self.frames, self.next_index = saved.frames, saved.next_index
+        self.epoch_ns = saved.epoch_ns if self.epoch_ns is None else self.epoch_ns
 
-    def add(self, frame: Frame, detections: Detections) -> FrameResult:
-        """Count one frame.
+    def _start_sinks(self, opened: ExitStack) -> None:
+        for sink in self._sinks:
+            if self._saved is None:
+                sink.restore({})
+            else:
+                with self._saved.reading() as document:
+                    sink.restore(document)
+            opened.callback(sink.close)
+
+    def run(
+        self, source: Source, *, on_frame: Callable[[FrameResult], None] | None = None
+    ) -> Report:
+        """Count `source` to its end or to Ctrl-C; the report then says `interrupted`.
+
+        `on_frame` is called after each frame, in order.
+        """
+        interrupted = False
+        try:
+            with closing(self.watch(source)) as results:
+                for result in results:
+                    if on_frame is not None:
+                        on_frame(result)
+        except KeyboardInterrupt:
+            interrupted = True
+        return self.report(interrupted=interrupted)
+
+    def watch(self, source: Source) -> Generator[FrameResult]:
+        """Count `source` and yield each frame's result, in capture order; closes the source."""
+        filters = FrameFilters(self._filters)
+        frames = filters.choose(_later_than(self.totals.last_ns, source))
+        self.meter.start()
+        try:
+            for frame, detections in detect_in_order(self.detectors, frames):
+                result = self.add(frame, detections)
+                wanted = self.totals.only_wanted(detections)
+                latency_ms = self.meter.latency_ms(frame)
+                filters.learn(FrameFeedback(frame, wanted, result.tracks, latency_ms))
+                yield result
+                self.save(when_due=True)
+        finally:
+            # The source says when it is closed what was lost.
+            source.close()
+            self.dropped += source.dropped
+            self.skipped += filters.skipped
+            self.warnings.extend(source.warnings)
+            self.warnings.extend(filters.summaries())
+            self.save()
+
+    def update(self, image: Image, timestamp_s: float) -> Tracks:
+        """Count one frame and return its confirmed tracks.
+
+        Args:
+            image: (height, width, 3) uint8 BGR, of the session's frame size.
+            timestamp_s: capture time in seconds from any origin, later than the frame before.
 
         Raises:
-            SourceError: it is of another size than the ones before.
-            TimestampError: it is not later than the one before.
+            TimestampError: not later than the frame before.
+            SourceError: not such an image, or of another size.
+            UsageError: `timestamp_s` is not a time.
         """
+        check_frame(image, timestamp_s, self.frames)
+        self.meter.start()
+        frame = Frame(image, round(timestamp_s * 1_000_000_000), self.next_index)
+        result = self.add(frame, self.detectors[0].detect(image))
+        self.save(when_due=True)
+        return result.tracks
+
+    def add(self, frame: Frame, detections: Detections) -> FrameResult:
+        """Count one frame whose objects are detected already.
+
+        Raises:
+            SourceError: it is of another size than the session's frames.
+            TimestampError: it is not later than the frame before.
+        """
+        self._check_size(frame)
+        if self.epoch_ns is None and self._starts_at is not None:
+            self.epoch_ns = self._starts_at - frame.timestamp_ns
+        if self.epoch_ns is not None:
+            self._close_period(self.epoch_ns + frame.timestamp_ns)
+        tracks, events = self.totals.add(frame.timestamp_ns, detections)
+        result = FrameResult(frame, detections, tracks, events, self.totals, self.epoch_ns)
+        self.frames += 1
+        self.next_index = frame.index + 1
+        for sink in self._sinks:
+            sink.frame(result)
+        self.meter.count_frame()
+        return result
+
+    def _check_size(self, frame: Frame) -> None:
         height, width = frame.image.shape[:2]
         if (width, height) != self.totals.frame_size:
             raise SourceError(
-                self.source,
-                f"frame {frame.index} is {width}x{height}, the ones before were "
-                f"{self.totals.frame_size[0]}x{self.totals.frame_size[1]}",
-                "Count pictures of different sizes one size at a time",
+                self.source_name,
+                f"frame {frame.index} is {width}x{height}, the frames before were {{}}x{{}}".format(
+                    *self.totals.frame_size
+                ),
+                "Count images of one size at a time",
             )
-        if self.epoch_ns is None and self._keeping.starts_at is not None:
-            self.epoch_ns = self._keeping.starts_at - frame.timestamp_ns
-        self._close_period_if_over(frame.timestamp_ns)
-        tracks, events = self.totals.add(frame.timestamp_ns, detections)
-        counted = FrameResult(frame, detections, tracks, events)
-        self.frames += 1
-        self.next_index = frame.index + 1
-        self.history.add(counted, self.totals, self.epoch_ns)
-        if self._events is not None:
-            self._events.add(counted, self.totals, self.epoch_ns)
-        return counted
 
-    def _close_period_if_over(self, timestamp_ns: int) -> None:
-        schedule = self._keeping.schedule
-        if schedule is None or self.epoch_ns is None:
-            return
-        now_ns = self.epoch_ns + timestamp_ns
-        if self._reset_ns is None:
-            self._period_ns = now_ns
-        elif now_ns < self._reset_ns:
-            return
-        else:
-            self._close_period(self._period_ns or 0, self._reset_ns)
-            self._period_ns = self._reset_ns
-        self._reset_ns = schedule.next_after(now_ns)
-
-    def _close_period(self, start_ns: int, end_ns: int) -> None:
-        totals = self.totals.close_period()
-        period = Period(
-            **vars(totals), start=wall_clock(start_ns, 0) or "", end=wall_clock(end_ns, 0) or ""
-        )
-        self.periods = [*self.periods, period][-MOST_PERIODS:]
-        if self._events is not None:
-            self._events.write({"event": "period", **period.as_dict()})
-
-    @property
-    def started(self) -> str | None:
-        """Wall clock of the first frame."""
-        return wall_clock(self.totals.first_ns or 0, self.epoch_ns)
+    def _close_period(self, now_ns: int) -> None:
+        span = self._periods.span_closed_at(now_ns)
+        if span is not None:
+            period = self._periods.close(span, self.totals.close_period())
+            for sink in self._sinks:
+                sink.period(period)
 
     def save(self, *, when_due: bool = False) -> None:
-        """Write the state file, or only where it is time for it."""
-        resume = self._keeping.resume
-        if resume is None or not self.frames or (when_due and not resume.file.is_due):
+        """Save the count; with `when_due` only if the interval between saves is over."""
+        saved = self._saved
+        if saved is None or not self.frames or (when_due and not saved.is_due):
             return
-        resume.file.save(
-            {
-                "source": identity(self.source),
-                "class_names": list(self.totals.class_names),
-                "next_index": self.next_index,
-                "last_ns": self.totals.last_ns,
-                "epoch_ns": self.epoch_ns,
-                "events_bytes": 0 if self._events is None else self._events.position(),
-                "frames": self.frames,
-                "dropped": self.dropped,
-                "skipped": self.skipped,
-                "reset_ns": self._reset_ns,
-                "period_ns": self._period_ns,
-                "periods": [period.as_dict() for period in self.periods],
-                "tally": self.totals.save(),
-                "history": self.history.save(),
-            }
+        values: dict[str, Any] = {
+            "source": source_identity(self.source_name),
+            "class_names": list(self.totals.class_names),
+            "next_index": self.next_index,
+            "last_ns": self.totals.last_ns,
+            "epoch_ns": self.epoch_ns,
+            "frames": self.frames,
+            "dropped": self.dropped,
+            "skipped": self.skipped,
+            "tally": self.totals.save(),
+            **self._periods.save(),
+        }
+        for sink in self._sinks:
+            values |= sink.save()
+        saved.save(values)
+
+    def stage_totals_ns(self) -> tuple[int, int, int, int]:
+        """Nanoseconds so far of letterbox, inference, decode and NMS, tracking and counting."""
+        return self.meter.stages_ns(self.totals.counting_ns)
+
+    def report(self, *, interrupted: bool = False) -> Report:
+        """The totals so far as a report."""
+        totals = self.totals
+        return Report(
+            source=self.source_name,
+            model=self.model,
+            engine=self.engine,
+            frames=self.frames,
+            seconds=totals.seconds,
+            unique=totals.unique(),
+            **by_kind(totals.regions()),
+            occupancy=totals.occupancy(),
+            warnings=(*self.warnings, *totals.explanations()),
+            speed=self.meter.speed(totals.counting_ns),
+            interrupted=interrupted,
+            started=wall_clock(totals.first_ns or 0, self.epoch_ns),
+            dropped=self.dropped,
+            skipped=self.skipped,
+            periods=tuple(self._periods.closed),
+            uncounted=totals.uncounted(),
+            outlines=tuple(placed.points for placed in totals.placed),
+            history=self.history,
         )
 
     def close(self) -> None:
-        """Close the file of events."""
+        """Close the sinks; the report is still there."""
         self._stack.close()
+
+    def __enter__(self) -> CountSession:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def check_frame(image: Image, timestamp_s: float, index: int) -> None:
+    """Raise SourceError or UsageError for what `update` cannot count."""
+    if not is_picture(image):
+        raise SourceError(
+            f"frame {index}",
+            "not an image",
+            "Use a (height, width, 3) uint8 BGR array, as OpenCV reads it",
+        )
+    if not abs(timestamp_s) <= MAX_SECONDS:
+        raise UsageError(f"the timestamp is {timestamp_s}", "Use seconds from any origin")
+
+
+def _later_than(last_ns: int | None, frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The frames that a resumed count has not seen."""
+    return (one for one in frames if last_ns is None or one.timestamp_ns > last_ns)

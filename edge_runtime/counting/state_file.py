@@ -1,11 +1,10 @@
-"""A count on the disk, whole at any moment, so that another process can go on with it."""
+"""The state file: a saved count on disk, whole at any moment."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +13,34 @@ from ..files import write_all
 
 FORMAT = "tallylens-state-1"
 MAX_BYTES = 256 << 20
-EVERY_S = 5.0
 
 
 class StateFile:
-    """Saves documents now and then, atomically: a reader sees the last whole one.
+    """Saves a count atomically: a reader sees the last whole one. See `StateStore`.
 
     Args:
         path: where; its folder must exist.
-        every_s: least seconds between two saves.
 
     Raises:
-        UsageError: a folder, or in none that exists and can be written to.
+        UsageError: a folder, or in a folder that is missing or cannot be written to.
     """
 
-    def __init__(self, path: Path, every_s: float = EVERY_S) -> None:
+    def __init__(self, path: Path) -> None:
         folder = path.resolve().parent
         if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
             raise UsageError(
-                f"the state cannot be kept in {path}", "Give a file in a folder that can be written"
+                f"the state cannot be saved to {path}",
+                "Use a file in a folder that can be written to",
             )
         self.path = path
-        self._every_s = every_s
-        self._next = time.monotonic() + every_s
 
     @property
-    def is_due(self) -> bool:
-        """Whether it is time to save again."""
-        return time.monotonic() >= self._next
+    def name(self) -> str:
+        """The path, as messages show it."""
+        return str(self.path)
 
     def save(self, document: dict[str, Any]) -> None:
-        """Replace what is there.
+        """Replace the file.
 
         Raises:
             UnavailableError, InputError: the disk is full, or the folder gone.
@@ -52,13 +48,12 @@ class StateFile:
         body = json.dumps(document, separators=(",", ":")).encode()
         header = f"{FORMAT} {hashlib.sha256(body).hexdigest()}\n".encode()
         write_all({self.path: header + body})
-        self._next = time.monotonic() + self._every_s
 
     def load(self) -> dict[str, Any] | None:
-        """What was saved last, None where nothing is.
+        """The document saved last, None if there is no file.
 
         Raises:
-            StateError: the file is damaged, or none of ours.
+            StateError: the file is damaged, or not a state file.
         """
         try:
             with self.path.open("rb") as file:
@@ -66,17 +61,13 @@ class StateFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self.bad(error.strerror or "it cannot be read") from error
+            raise StateError(error.strerror or "it cannot be read", self.path) from error
         form, _, digest = header.strip().partition(b" ")
         if form != FORMAT.encode() or len(body) > MAX_BYTES:
-            raise self.bad("it is no state of this version of tallylens")
+            raise StateError("it is not a state file of this version of tallylens", self.path)
         if hashlib.sha256(body).hexdigest().encode() != digest:
-            raise self.bad("it is damaged")
+            raise StateError("it is damaged", self.path)
         document = json.loads(body)
         if not isinstance(document, dict):
-            raise self.bad("it is damaged")
+            raise StateError("it is damaged", self.path)
         return document
-
-    def bad(self, problem: str) -> StateError:
-        """The error about this file."""
-        return StateError(problem, self.path)

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-MOST_BINS = 86_400  # a day of seconds
+MAX_BINS = 86_400  # a day of seconds
 
 
 class TimeBins:
     """Numbers by name, one set for each `seconds` of time that had any.
 
     Args:
-        join: what two numbers of one name and bin become: `max` for what is there at once, `sum`
+        join: combines two numbers of one name and bin: `max` for what is there at once, `sum`
             for what happens one after the other.
-        most: no more bins than this are kept.
+        maximum: at most so many bins are kept.
     """
 
-    def __init__(self, join: Callable[[tuple[int, int]], int], most: int = MOST_BINS) -> None:
+    def __init__(self, join: Callable[[tuple[int, int]], int], maximum: int = MAX_BINS) -> None:
         self.seconds = 1
         self._join = join
-        self._most = most
+        self._maximum = maximum
         self._bins: dict[int, dict[str, int]] = {}
 
     def add(self, time_s: float, numbers: dict[str, int]) -> None:
-        """Note `numbers` at `time_s` seconds from the start."""
+        """Add `numbers` at `time_s` seconds from the start."""
         self._merge(int(time_s // self.seconds), numbers)
-        while len(self._bins) > self._most:
+        while len(self._bins) > self._maximum:
             self._widen()
 
     def _merge(self, index: int, numbers: dict[str, int]) -> None:
@@ -52,6 +52,6 @@ class TimeBins:
         return {"seconds": self.seconds, "bins": list(self._bins.items())}
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from what `save` gave."""
+        """Resume from what `save` gave."""
         self.seconds = int(saved["seconds"])
         self._bins = {int(index): dict(numbers) for index, numbers in saved["bins"]}

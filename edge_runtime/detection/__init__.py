@@ -1,1 +1,1 @@
-"""One frame to detections, and frames to detections on all cores."""
+"""Detection: one frame to detections, and frames to detections on all cores."""

@@ -13,10 +13,10 @@ from ..types import Detections, Image
 
 @dataclass
 class Timing:
-    """Where the time of detection went, in nanoseconds summed over `frames`.
+    """Time per stage of detection, in nanoseconds summed over `frames`.
 
-    Inference is by the clock. The work around it is processor time of the worker's own thread: the
-    clock would add what video decoding and other workers do in between.
+    Inference is measured by the clock, the other stages in processor time of the worker's own
+    thread: the clock would add what video decoding and other workers do in between.
     """
 
     frames: int = 0
@@ -26,7 +26,7 @@ class Timing:
 
     @property
     def work_ns(self) -> int:
-        """All of it."""
+        """The sum of all stages."""
         return self.letterbox_ns + self.inference_ns + self.decode_ns
 
     def __add__(self, other: Timing) -> Timing:
@@ -39,7 +39,7 @@ class Timing:
 
 
 class Detector:
-    """An engine with the core's work before and after it. One at a time; not thread-safe."""
+    """An engine with letterbox before it and decoding after it; not thread-safe."""
 
     def __init__(self, engine: Engine, options: DecoderOptions | None = None) -> None:
         self.engine = engine
@@ -50,7 +50,7 @@ class Detector:
     def detect(
         self, image: Image, pixel_format: PixelFormat = "BGR", rotation: int = 0
     ) -> Detections:
-        """Objects in `image`, (height, width, 3) uint8 BGR unless said, in its upright pixels."""
+        """Objects in `image`, (height, width, 3) uint8 BGR by default, in its upright pixels."""
         start = time.thread_time_ns()
         letterbox = self._preprocessor.run(
             image,

@@ -1,29 +1,25 @@
-"""A detector of several input sizes that does what the governor says."""
+"""A detector with several input sizes of one model, from which rate control chooses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..engines import Engine
-from ..rate_control.governor import Governor, Remote
 from ..types import Detections, Image
 from .detector import Detector, Timing
 
 
 class MultiSizeDetector:
-    """Detects with the size of the governor's level, and asks the cloud first where it says so.
+    """Detects at the input size that `size_index` gives for each frame.
 
     Args:
-        detectors: one an input size, largest first; also an attribute.
-        remote: detects elsewhere; one that raises must not end the count, so it returns None.
+        detectors: one per input size, largest first; also an attribute.
+        size_index: index of the size to use now.
     """
 
-    def __init__(
-        self, detectors: Sequence[Detector], governor: Governor, remote: Remote | None = None
-    ) -> None:
+    def __init__(self, detectors: Sequence[Detector], size_index: Callable[[], int]) -> None:
         self.detectors = detectors
-        self._governor = governor
-        self._remote = remote
+        self._size_index = size_index
 
     @property
     def engine(self) -> Engine:
@@ -32,14 +28,9 @@ class MultiSizeDetector:
 
     @property
     def timing(self) -> Timing:
-        """Of all sizes together."""
+        """The times of all sizes together."""
         return sum((detector.timing for detector in self.detectors), Timing())
 
     def detect(self, image: Image) -> Detections:
         """Objects in `image`, (height, width, 3) uint8 BGR, in its pixels."""
-        level = self._governor.level
-        if level.remote and self._remote is not None:
-            found = self._remote(image)
-            if found is not None:
-                return found
-        return self.detectors[level.size].detect(image)
+        return self.detectors[self._size_index()].detect(image)

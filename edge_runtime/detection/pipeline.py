@@ -1,4 +1,4 @@
-"""Frames to detections on all cores, in order."""
+"""Detection in several frames at once, with results in capture order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AHEAD = 2
 
 
 class Detects(Protocol):
-    """What finds objects in a picture; one a thread."""
+    """A detector of one thread: finds objects in an image."""
 
     def detect(self, image: Image, /) -> Detections:
         """Objects in `image`, (height, width, 3) uint8 BGR, in its pixels."""
@@ -33,7 +33,7 @@ def usable_cores() -> int:
 def detect_in_order(
     detectors: Sequence[Detects], frames: Iterable[Frame]
 ) -> Iterator[tuple[Frame, Detections]]:
-    """Detect in several frames at once, one detector a thread, and yield in capture order.
+    """Detect in several frames at once, one detector per thread, and yield in capture order.
 
     Engines release the GIL, so N single-threaded engines do the work of N cores; two threads in
     one engine gain almost nothing. At most `len(detectors) + AHEAD` frames are held.
@@ -78,7 +78,7 @@ def _finished(
 
 
 def _until_error(frames: Iterable[Frame], ended_by: list[Exception]) -> Iterator[Frame]:
-    """`frames` up to an error, which is kept: those before it are not lost to it."""
+    """`frames` up to an error, which is kept, so that the frames before it are not lost."""
     try:
         # `yield from` would close the caller's source with this generator.
         for frame in frames:  # noqa: UP028

@@ -1,4 +1,4 @@
-"""Which frames are looked at, where not all of them are."""
+"""Frame filters: which frames are processed, where not all of them are."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..types import Detections, Frame, Tracks
 
 @dataclass(frozen=True)
 class FrameFeedback:
-    """What became of a frame that was looked at.
+    """The outcome of a frame that was processed, for filters to learn from.
 
     Attributes:
         detections: of the wanted classes.
-        tracks: the objects in it.
-        latency_ms: how long it took: from the camera for a live one, else the work itself.
+        tracks: the confirmed tracks in the frame.
+        latency_ms: time from the camera for a live frame, else the processing time.
     """
 
     frame: Frame
@@ -29,60 +29,72 @@ class FrameFilter(Protocol):
     """Chooses frames before they are detected, and learns from what was found."""
 
     def wants(self, frame: Frame) -> bool:
-        """Whether to look at this frame. Called once a frame, in order."""
+        """Whether to process this frame. Called once per frame, in order."""
         ...
 
-    def learn(self, seen: FrameFeedback) -> None:
-        """Told after each frame that was looked at, in order."""
+    def learn(self, feedback: FrameFeedback) -> None:
+        """Receive the outcome of each frame that was processed, in order."""
+        ...
+
+    def summary(self) -> str | None:
+        """What the filter did, as a sentence for the report; None if nothing."""
         ...
 
 
 class FrameFilters:
-    """Several of them: a frame is looked at when all want it.
+    """Several filters as one: a frame is processed if all of them want it.
 
     Attributes:
         offered: frames so far.
-        skipped: how many of these were not looked at.
+        skipped: how many of these were not processed.
     """
 
-    def __init__(self, paces: Sequence[FrameFilter] = ()) -> None:
-        self._paces = list(paces)
+    def __init__(self, filters: Sequence[FrameFilter] = ()) -> None:
+        self._filters = list(filters)
         self.offered = 0
         self.skipped = 0
 
     def choose(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """The wanted ones of `frames`."""
+        """The frames that all filters want."""
         for frame in frames:
             self.offered += 1
-            if all(pace.wants(frame) for pace in self._paces):
+            if all(one.wants(frame) for one in self._filters):
                 yield frame
             else:
                 self.skipped += 1
 
-    def learn(self, seen: FrameFeedback) -> None:
-        """Pass on what was found."""
-        for pace in self._paces:
-            pace.learn(seen)
+    def learn(self, feedback: FrameFeedback) -> None:
+        """Pass the outcome of a frame to all filters."""
+        for one in self._filters:
+            one.learn(feedback)
+
+    def summaries(self) -> list[str]:
+        """What the filters did."""
+        return [summary for one in self._filters if (summary := one.summary())]
 
 
 class RateLimiter:
-    """Lets through what keeps an even beat of capture time.
+    """Passes frames at an even rate of capture time.
 
-    Frames come at their own beat, so one is taken when it is nearer to the due time than the next
-    would be: 15 of 30 frames a second are every second one, with or without jitter.
+    Frames come at the source's rate, so one is taken if it is nearer to the due time than the next
+    would be: 15 of 30 frames per second are every second one, with or without jitter.
+
+    Attributes:
+        interval_s: seconds between two frames that pass; 0 passes all.
+        frame_s: the source's own interval, smoothed.
     """
 
     def __init__(self) -> None:
         self.interval_s = 0.0
-        self.frame_s = 0.0  # the source's own interval, smoothed
+        self.frame_s = 0.0
         self._due_ns: float | None = None
         self._previous_ns: int | None = None
 
     def is_due(self, timestamp_ns: int) -> bool:
-        """Whether a frame of this capture time is on the beat."""
+        """Whether a frame of this capture time passes."""
         if self._previous_ns is not None:
             step_s = (timestamp_ns - self._previous_ns) / 1e9
-            # A gap says nothing about the beat.
+            # A gap says nothing about the rate.
             usual_s = min(step_s, 2 * self.frame_s) if self.frame_s else step_s
             self.frame_s += (usual_s - self.frame_s) * (0.1 if self.frame_s else 1.0)
         self._previous_ns = timestamp_ns
@@ -94,5 +106,5 @@ class RateLimiter:
         return True
 
     def reset(self) -> None:
-        """The next frame is on the beat, whatever comes."""
+        """Let the next frame pass, whatever its time."""
         self._due_ns = None

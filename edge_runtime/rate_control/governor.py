@@ -1,10 +1,10 @@
-"""Keeps a latency budget and a frame rate for hours, in steps that it tells about.
+"""The governor: keeps a latency budget and a maximum frame rate, in steps that it reports.
 
-    full rate → half → quarter → smaller input → ... → the cloud
+    full rate → half → quarter → smaller input → ...
 
 A step down is taken when every half second of a window was over the budget, a step up when nearly
-all of a longer one was well under. A step up that does not hold makes the next try wait twice as
-long, so that a machine near its limit does not swing.
+all of a longer one was well under it. After a step up that does not hold, the next try waits twice
+as long, so that a machine near its limit does not oscillate.
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from ..types import Detections, Frame, Image
+from ..types import Frame
 from .frame_filter import FrameFeedback, RateLimiter
 
 RATES = (1, 2, 4)
 DOWN_S = 2.0
 UP_S = 10.0
-LONGEST_UP_S = 640.0
-ROOM = 0.7  # of the budget, below which a step up is tried
-UP_SHARE = 0.9  # of the time before a step up; single bursts do not count
+MAX_UP_S = 640.0
+HEADROOM = 0.7  # of the budget, below which a step up is tried
+UP_SHARE = 0.9  # of the time before a step up; single bursts are tolerated
 BUCKET_S = 0.5  # measurements are the medians of such spans
-
-Remote = Callable[[Image], Detections | None]
-"""Detects elsewhere: objects in the picture's pixels, or None where the device goes on alone."""
 
 
 @dataclass(frozen=True)
@@ -36,50 +33,41 @@ class Level:
     """One step of the ladder.
 
     Attributes:
-        rate: one frame in so many is looked at.
+        rate: one frame of `rate` frames is processed.
         size: index of the model's input size, 0 the largest.
-        remote: the cloud is asked first.
     """
 
     rate: int = 1
     size: int = 0
-    remote: bool = False
 
     def describe(self, sizes: Sequence[str]) -> str:
-        """In words, `sizes` being those of the input."""
+        """The level in words; `sizes` are the names of the input sizes."""
         parts = ["every frame" if self.rate == 1 else f"one frame in {self.rate}"]
         if len(sizes) > 1:
             parts.append(f"input {sizes[self.size]}")
-        if self.remote:
-            parts.append("the cloud first")
         return ", ".join(parts)
 
 
-def ladder(sizes: int, remote: bool) -> list[Level]:
-    """Levels from the best to the cheapest."""
-    levels = [Level(rate) for rate in RATES]
-    levels += [Level(RATES[-1], size) for size in range(1, sizes)]
-    if remote:
-        levels.append(Level(RATES[-1], sizes - 1, remote=True))
-    return levels
+def ladder(sizes: int) -> list[Level]:
+    """Levels for `sizes` input sizes, from the best to the cheapest."""
+    return [Level(rate) for rate in RATES] + [Level(RATES[-1], size) for size in range(1, sizes)]
 
 
 def check_limits(max_fps: float | None, budget_ms: float | None) -> None:
-    """Raise UsageError for limits that make no sense."""
+    """Raise UsageError for limits that are not above 0."""
     for name, value in (("budget_ms", budget_ms), ("max_fps", max_fps)):
         if value is not None and not 0 < value < math.inf:
-            raise UsageError(f"{name} is {value:g}", "Give a number above 0")
+            raise UsageError(f"{name} is {value:g}", "Use a number above 0")
 
 
 class Governor:
     """Chooses the level by measured latency; see `FrameFilter`.
 
     Args:
-        budget_ms: longest latency of a frame; None leaves the level alone.
-        max_fps: most frames looked at in a second of capture time; None for all.
-        sizes: names of the input sizes that there are, largest first.
-        remote: whether the cloud can be asked.
-        on_change: told in a sentence what it did.
+        budget_ms: maximum latency of a frame; None keeps the level.
+        max_fps: maximum number of frames processed per second of capture time; None for all.
+        sizes: names of the model's input sizes, largest first.
+        on_change: receives a sentence about each change of level.
     """
 
     def __init__(
@@ -88,16 +76,15 @@ class Governor:
         budget_ms: float | None = None,
         max_fps: float | None = None,
         sizes: Sequence[str] = ("",),
-        remote: bool = False,
         on_change: Callable[[str], None] = lambda _: None,
     ) -> None:
         check_limits(max_fps, budget_ms)
         self._budget_ms = budget_ms
-        self._least_s = 1 / max_fps if max_fps else 0.0
+        self._min_interval_s = 1 / max_fps if max_fps else 0.0
         self._sizes = sizes
-        self._levels = ladder(len(sizes), remote)
+        self._levels = ladder(len(sizes))
         self._on_change = on_change
-        self._metronome = RateLimiter()
+        self._limiter = RateLimiter()
         self._at = 0
         self._medians: deque[tuple[float, float]] = deque()
         self._bucket: list[float] = []
@@ -109,36 +96,36 @@ class Governor:
 
     @property
     def level(self) -> Level:
-        """What is in force now."""
+        """The level in force."""
         return self._levels[self._at]
 
     def wants(self, frame: Frame) -> bool:
         """Whether the frame keeps both the level's rate and `max_fps`."""
         rate = self.level.rate
         # At rate 1 the source's own interval is no limit: jitter would drop frames.
-        own = self._metronome.frame_s * rate if rate > 1 else 0.0
-        self._metronome.interval_s = max(self._least_s, own)
-        return self._metronome.is_due(frame.timestamp_ns)
+        own = self._limiter.frame_s * rate if rate > 1 else 0.0
+        self._limiter.interval_s = max(self._min_interval_s, own)
+        return self._limiter.is_due(frame.timestamp_ns)
 
-    def learn(self, seen: FrameFeedback) -> None:
+    def learn(self, feedback: FrameFeedback) -> None:
         """Take one measurement, at the frame's capture time."""
         if self._budget_ms is None:
             return
-        now_s = seen.frame.timestamp_ns / 1e9
+        now_s = feedback.frame.timestamp_ns / 1e9
         if self._bucket and now_s - self._bucket_s >= BUCKET_S:
             self._medians.append((self._bucket_s, statistics.median(self._bucket)))
             self._bucket = []
             self._decide(now_s)
         if not self._bucket:
             self._bucket_s = now_s
-        self._bucket.append(seen.latency_ms)
+        self._bucket.append(feedback.latency_ms)
 
     def _decide(self, now_s: float) -> None:
         longest_s = max(DOWN_S, self._wait_up_s)
         while len(self._medians) > 1 and self._medians[1][0] <= now_s - longest_s:
             self._medians.popleft()
         over = self._share(now_s, DOWN_S, lambda typical: typical > self._limit_ms)
-        under = self._share(now_s, self._wait_up_s, lambda typical: typical < self._room_ms)
+        under = self._share(now_s, self._wait_up_s, lambda typical: typical < self._headroom_ms)
         if over == 1:
             self._down(now_s)
         elif under >= UP_SHARE:
@@ -149,11 +136,11 @@ class Governor:
         return self._budget_ms or 0.0
 
     @property
-    def _room_ms(self) -> float:
-        return self._limit_ms * ROOM
+    def _headroom_ms(self) -> float:
+        return self._limit_ms * HEADROOM
 
     def _share(self, now_s: float, span_s: float, holds: Callable[[float], bool]) -> float:
-        """The share of the last `span_s` seconds for which it held; 0 before they were all seen."""
+        """The fraction of the last `span_s` seconds for which it held; 0 in the first of them."""
         recent = [median for at, median in self._medians if at >= now_s - span_s]
         whole = bool(recent) and now_s - self._medians[0][0] >= span_s - BUCKET_S / 2
         return sum(map(holds, recent)) / len(recent) if whole and len(recent) > 1 else 0.0
@@ -162,7 +149,7 @@ class Governor:
         if self._at + 1 == len(self._levels):
             return
         bounced = self._went_up_s is not None and now_s - self._went_up_s < self._wait_up_s
-        self._wait_up_s = min(2 * self._wait_up_s, LONGEST_UP_S) if bounced else UP_S
+        self._wait_up_s = min(2 * self._wait_up_s, MAX_UP_S) if bounced else UP_S
         self._went_up_s = None
         self._move(1, "over")
 
@@ -180,12 +167,12 @@ class Governor:
         if self._at > self._levels.index(self.lowest):
             self.lowest = self.level
         self._on_change(
-            f"{typical:.0f} ms a frame is {why} the budget of {self._limit_ms:g} ms: "
+            f"{typical:.0f} ms per frame is {why} the budget of {self._limit_ms:g} ms: "
             f"now {self.level.describe(self._sizes)}"
         )
 
     def summary(self) -> str | None:
-        """What it did, None where nothing."""
+        """The changes of level, None if there were none."""
         if not self.changes:
             return None
         return (

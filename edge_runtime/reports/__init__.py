@@ -1,1 +1,1 @@
-"""What a count or a conversion gave: as objects, text, files and pages."""
+"""Reports: files, HTML pages and annotated videos of a count."""

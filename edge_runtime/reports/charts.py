@@ -1,4 +1,4 @@
-"""Crossings and objects in view over time, as bars."""
+"""Bar charts of the count page: crossings and objects in view over time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import math
 from ..counting.report import ClassCounts, Report
 from ..text import markup
 
-MOST_BARS = 120
+MAX_BARS = 120
 HEIGHT = 100.0
 # Widths in seconds at which a time axis reads well.
 WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
-COLOURS = ("var(--in)", "var(--out)", "var(--zone)", "#a855f7", "#db2777", "#65a30d", "#0891b2")
+COLORS = ("var(--in)", "var(--out)", "var(--zone)", "#a855f7", "#db2777", "#65a30d", "#0891b2")
 Series = dict[str, dict[int, int]]
 
 
 def timeline(report: Report) -> str:
-    """The part of the page with the bars; empty where nothing was seen."""
+    """The section with the charts; empty if nothing was seen."""
     width = bar_seconds(report.seconds)
     charts = []
     crossings = _crossings(report, width)
@@ -24,15 +24,17 @@ def timeline(report: Report) -> str:
         charts.append(_chart("Crossings", crossings, report.seconds, width, stacked=True))
     present = _present(report, width)
     if present:
-        charts.append(_chart("Most in view at once", present, report.seconds, width, stacked=False))
+        charts.append(
+            _chart("Maximum in view at once", present, report.seconds, width, stacked=False)
+        )
     return "".join(charts)
 
 
 def bar_seconds(seconds: float) -> int:
-    """How much time a bar stands for, so that there are at most MOST_BARS."""
-    least = (math.floor(seconds) + 1) / MOST_BARS
-    fitting = next((width for width in WIDTHS if width >= least), None)
-    return fitting or WIDTHS[-1] * math.ceil(least / WIDTHS[-1])
+    """How many seconds a bar stands for, so that there are at most MAX_BARS."""
+    minimum = (math.floor(seconds) + 1) / MAX_BARS
+    fitting = next((width for width in WIDTHS if width >= minimum), None)
+    return fitting or WIDTHS[-1] * math.ceil(minimum / WIDTHS[-1])
 
 
 def clock(seconds: float) -> str:
@@ -48,11 +50,11 @@ def _crossings(report: Report, width: int) -> Series:
     if report.history is None:
         return {}
     series: Series = {}
-    for time_s, ways in report.history.crossings:
-        for way, number in ways.items():
-            index, _, kind = way.partition(":")
+    for time_s, numbers in report.history.crossings:
+        for name, number in numbers.items():
+            index, _, direction = name.partition(":")
             line = report.lines[int(index)]
-            title = f"{line.name}, {line.in_name if kind == 'in' else line.out_name}"
+            title = f"{line.name}, {line.in_name if direction == 'in' else line.out_name}"
             bars = series.setdefault(title, {})
             bars[int(time_s // width)] = bars.get(int(time_s // width), 0) + number
     return dict(sorted(series.items()))
@@ -77,7 +79,7 @@ def _chart(title: str, series: Series, seconds: float, width: int, *, stacked: b
     shapes = []
     below = [0.0] * bars
     for number, (name, values) in enumerate(series.items()):
-        colour = COLOURS[number % len(COLOURS)] if stacked else "var(--bar)"
+        color = COLORS[number % len(COLORS)] if stacked else "var(--bar)"
         for index, value in sorted(values.items()):
             if index >= bars:
                 continue
@@ -86,7 +88,7 @@ def _chart(title: str, series: Series, seconds: float, width: int, *, stacked: b
             hint = f"{clock(index * width)}: {value} {name}"
             shapes.append(
                 f'<rect x="{index + 0.08:g}" y="{HEIGHT - below[index]:.2f}" width="0.84" '
-                f'height="{height:.2f}" fill="{colour}"><title>{markup(hint)}</title></rect>'
+                f'height="{height:.2f}" fill="{color}"><title>{markup(hint)}</title></rect>'
             )
     drawing = (
         f'<svg class="bars" viewBox="0 0 {bars} {HEIGHT:g}" preserveAspectRatio="none" role="img" '
@@ -103,7 +105,7 @@ def _chart(title: str, series: Series, seconds: float, width: int, *, stacked: b
 
 def _key(series: Series) -> str:
     items = (
-        f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{markup(name)}: '
+        f'<span><i style="background:{COLORS[i % len(COLORS)]}"></i>{markup(name)}: '
         f"{sum(values.values())}</span>"
         for i, (name, values) in enumerate(series.items())
     )

@@ -1,18 +1,21 @@
-"""The report as one HTML page."""
+"""The HTML report of a count, as one page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from ..counting.report import ClassCounts, Report
+from ..counting.region import ClassCounts, RegionReport
+from ..counting.regions import REGIONS
+from ..counting.report import Report
 from ..text import markup
 from ..version import __version__
 from .charts import clock, timeline
 from .html import cards, notes, page, section, table
+from .labels import counts_label
 from .overlay import pictures
 
-MOST_EVENTS = 500
+MAX_EVENTS = 500
 
 
 def to_html(report: Report) -> str:
@@ -25,7 +28,7 @@ def to_html(report: Report) -> str:
             notes(report.warnings),
             pictures(report),
             _per_class(report),
-            _zones(report),
+            _durations(report),
             _uncounted(report),
             timeline(report),
             _periods(report),
@@ -44,27 +47,26 @@ def _subtitle(report: Report) -> str:
     if report.started is not None:
         parts.append(f"from {report.started}")
     if report.interrupted:
-        parts.append("interrupted, this is what was counted so far")
+        parts.append("interrupted: these are the counts so far")
     return " · ".join(parts)
 
 
 def _figures(report: Report) -> Iterator[tuple[str, object]]:
-    yield "different objects", sum(report.unique.values())
-    for line in report.lines:
-        yield f"{line.name}, {line.in_name}", sum(line.crossed_in.values())
-        yield f"{line.name}, {line.out_name}", sum(line.crossed_out.values())
-    for zone in report.zones:
-        yield f"{zone.name}, entered", sum(zone.entered.values())
-        yield f"{zone.name}, now inside", sum(zone.now.values())
+    for title, counts in _columns(report):
+        yield title, sum(counts.values())
+
+
+def _columns(report: Report) -> list[tuple[str, ClassCounts]]:
+    """Each total with its title."""
+    columns: list[tuple[str, ClassCounts]] = [("unique objects", report.unique)]
+    for region in report.regions:
+        for title, counts in region.counts().items():
+            columns.append((f"{region.name}, {title}", counts))
+    return columns
 
 
 def _per_class(report: Report) -> str:
-    columns: list[tuple[str, ClassCounts]] = [("different objects", report.unique)]
-    for line in report.lines:
-        columns.append((f"{line.name}, {line.in_name}", line.crossed_in))
-        columns.append((f"{line.name}, {line.out_name}", line.crossed_out))
-    for zone in report.zones:
-        columns.append((f"{zone.name}, entered", zone.entered))
+    columns = _columns(report)
     names = dict.fromkeys(name for _, counts in columns for name in counts)
     head = ["class", *(title for title, _ in columns)]
     rows = [[name, *(counts.get(name, 0) for _, counts in columns)] for name in names]
@@ -72,39 +74,38 @@ def _per_class(report: Report) -> str:
     return section("Totals by class", table(head, rows, total))
 
 
-def _zones(report: Report) -> str:
-    if not report.zones:
-        return ""
-    rows = [
-        [
-            zone.name,
-            sum(zone.entered.values()),
-            sum(zone.now.values()),
-            f"{zone.mean_dwell_s:.1f} s",
-            f"{zone.max_dwell_s:.1f} s",
-        ]
-        for zone in report.zones
-    ]
-    head = ["zone", "entered", "now inside", "mean stay", "longest stay"]
-    return section("Stays in zones", table(head, rows))
+def _durations(report: Report) -> str:
+    """A table of dwell times for each kind of region that has any."""
+    parts = []
+    for kind in REGIONS:
+        regions = [one for one in report.regions if one.kind == kind and one.durations_s()]
+        if regions:
+            head = [kind, *regions[0].counts(), *regions[0].durations_s()]
+            parts.append(table(head, [_duration_row(one) for one in regions]))
+    return section("Dwell times", "".join(parts)) if parts else ""
+
+
+def _duration_row(region: RegionReport) -> list[object]:
+    counts = [sum(counts.values()) for counts in region.counts().values()]
+    return [region.name, *counts, *(f"{value:.1f} s" for value in region.durations_s().values())]
 
 
 def _uncounted(report: Report) -> str:
-    """What was seen and left out, so that a total is no riddle."""
+    """What was detected and not counted, which explains a total that is too small."""
     left_out = report.uncounted
     parts = [
-        f"{number:,} detections of {name}, which was not asked for"
+        f"{number:,} detections of {name}, a class that was not asked for"
         for name, number in sorted(left_out.get("other_classes", {}).items())
     ]
     if short := left_out.get("short_tracks", 0):
         longest = left_out.get("longest_short_track_s", 0.0)
-        parts.append(f"{short:,} tracks too short or unclear, the longest of {longest:.2f} s")
+        parts.append(f"{short:,} tracks too short or uncertain, the longest {longest:.2f} s")
     if weak := left_out.get("weak_detections", 0):
-        parts.append(f"{weak:,} detections too weak for anything")
+        parts.append(f"{weak:,} detections below the minimum confidence")
     if report.skipped:
-        parts.append(f"{report.skipped:,} frames left out to keep the rate that was asked for")
+        parts.append(f"{report.skipped:,} frames skipped by rate control")
     if report.dropped:
-        parts.append(f"{report.dropped:,} live frames that came while another was worked on")
+        parts.append(f"{report.dropped:,} live frames dropped because another was being processed")
     items = "".join(f"<li>{markup(part)}</li>" for part in parts)
     return section("Not counted", f"<ul>{items}</ul>") if parts else ""
 
@@ -114,13 +115,9 @@ def _periods(report: Report) -> str:
         return ""
     rows = []
     for period in report.periods:
-        crossed = "; ".join(
-            f"{line.name}: {sum(line.crossed_in.values())} {line.in_name}, "
-            f"{sum(line.crossed_out.values())} {line.out_name}"
-            for line in period.lines
-        )
-        rows.append([period.start, period.end, sum(period.unique.values()), crossed])
-    head = ["from", "to", "different objects", "crossings"]
+        labels = (counts_label(region.name, region.counts()) for region in period.regions)
+        rows.append([period.start, period.end, sum(period.unique.values()), "; ".join(labels)])
+    head = ["from", "to", "unique objects", "regions"]
     return section("Closed periods", table(head, rows), long=True)
 
 
@@ -128,7 +125,7 @@ def _events(report: Report) -> str:
     history = report.history
     if history is None or not history.events:
         return ""
-    shown = list(history.events)[-MOST_EVENTS:]
+    shown = list(history.events)[-MAX_EVENTS:]
     rows = [
         [
             one["time"] or clock(one["time_s"]),
@@ -141,7 +138,7 @@ def _events(report: Report) -> str:
         ]
         for one in shown
     ]
-    head = ["when", "what", "who", "where", "which way", "confidence", "track age"]
+    head = ["time", "event", "object", "region", "direction", "confidence", "track age"]
     body = table(head, rows, texts=5)
     title = "Events"
     if len(shown) < history.events_seen:
@@ -157,6 +154,7 @@ def _footer(report: Report) -> str:
     speed = report.speed
     return (
         f"{report.source} · model {report.model} · {report.engine} · {speed.fps:.1f} frames/s "
-        f"(inference {speed.inference_ms:.1f} ms, the rest {speed.host_ms:.2f} ms a frame) · "
+        f"(inference {speed.inference_ms:.1f} ms, pre/post-processing {speed.host_ms:.2f} ms per "
+        f"frame) · "
         f"tallylens {__version__}"
     )

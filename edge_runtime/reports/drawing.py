@@ -1,36 +1,35 @@
-"""Boxes, lines and counts drawn over a frame."""
+"""A pen that draws boxes, regions and counts over a frame."""
 
 from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from ..counting.report import ClassCounts
+from ..counting.region import Point, Shape
 from ..sources.opencv import load_cv2
 from ..types import Detections, Image, Tracks
 
-Colour = tuple[int, int, int]
-Point = tuple[float, float]
+Color = tuple[int, int, int]
 
-INK: Colour = (255, 255, 255)
-LINE_COLOUR: Colour = (0, 215, 255)
-ZONE_COLOUR: Colour = (255, 160, 60)
+INK: Color = (255, 255, 255)
+LINE_COLOR: Color = (0, 215, 255)
+ZONE_COLOR: Color = (255, 160, 60)
 GOLDEN_RATIO = 0.618034
 
 cv2 = load_cv2()
 
 
-def class_colour(class_id: int) -> Colour:
-    """A BGR colour that differs clearly between neighbouring classes."""
+def class_color(class_id: int) -> Color:
+    """A BGR color that differs clearly between neighboring classes."""
     red, green, blue = colorsys.hsv_to_rgb(class_id * GOLDEN_RATIO % 1.0, 0.75, 0.9)
     return round(255 * blue), round(255 * green), round(255 * red)
 
 
 class Pen:
-    """Draws on one frame, in strokes that suit its size.
+    """Draws on one frame, with strokes scaled to its size.
 
     Args:
         image: (height, width, 3) uint8 BGR; drawn on.
@@ -41,8 +40,8 @@ class Pen:
         self.unit = max(image.shape[:2]) / 640
         self.stroke = max(1, round(1.5 * self.unit))
 
-    def text(self, text: str, at: Point, ground: Colour) -> None:
-        """White text on a block of colour; `at` is its lower left corner, kept in the frame."""
+    def text(self, text: str, at: Point, ground: Color) -> None:
+        """White text on a block of color; `at` is its lower left corner, kept in the frame."""
         scale, weight = 0.45 * self.unit, max(1, round(self.unit))
         (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
         frame_height, frame_width = self.image.shape[:2]
@@ -61,37 +60,44 @@ class Pen:
         )
 
     def tracks(self, tracks: Tracks, class_names: Sequence[str]) -> None:
-        """A box, a name and a number for each object."""
+        """A box, a class name and a track id for each object."""
         rows = zip(tracks.xyxy, tracks.class_id, tracks.track_id, strict=True)
         for (x1, y1, x2, y2), class_id, track_id in rows:
-            colour = class_colour(int(class_id))
+            color = class_color(int(class_id))
             corners = (int(x1), int(y1)), (int(x2), int(y2))
-            cv2.rectangle(self.image, *corners, colour, self.stroke, cv2.LINE_AA)
-            self.text(f"{class_names[class_id]} {track_id}", (x1, y1), colour)
+            cv2.rectangle(self.image, *corners, color, self.stroke, cv2.LINE_AA)
+            self.text(f"{class_names[class_id]} {track_id}", (x1, y1), color)
 
     def detections(self, found: Detections, class_names: Sequence[str]) -> None:
-        """A box, a name and a confidence for each detection."""
+        """A box, a class name and a confidence for each detection."""
         rows = zip(found.xyxy, found.class_id, found.confidence, strict=True)
         for (x1, y1, x2, y2), class_id, confidence in rows:
-            colour = class_colour(int(class_id))
+            color = class_color(int(class_id))
             corners = (int(x1), int(y1)), (int(x2), int(y2))
-            cv2.rectangle(self.image, *corners, colour, self.stroke, cv2.LINE_AA)
-            self.text(f"{class_names[class_id]} {confidence:.2f}", (x1, y1), colour)
+            cv2.rectangle(self.image, *corners, color, self.stroke, cv2.LINE_AA)
+            self.text(f"{class_names[class_id]} {confidence:.2f}", (x1, y1), color)
+
+    def region(self, shape: Shape, points: Sequence[Point], label: str) -> None:
+        """A region of any kind, in pixels."""
+        if shape == "segment":
+            self.line(points[0], points[1], label)
+        else:
+            self.zone(points, label)
 
     def line(self, start: Point, end: Point, label: str) -> None:
-        """A counting line, and in its middle an arrow that shows which way is `in`."""
+        """A counting line, with an arrow in its middle in the direction `in`."""
         first, last = _pixel(start), _pixel(end)
-        cv2.line(self.image, first, last, LINE_COLOUR, 2 * self.stroke, cv2.LINE_AA)
+        cv2.line(self.image, first, last, LINE_COLOR, 2 * self.stroke, cv2.LINE_AA)
         length = math.dist(start, end)
         middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-        # A quarter turn clockwise on the screen: the walker's right-hand side.
+        # A quarter turn clockwise on the screen: to the right when facing from start to end.
         step = 24 * self.unit / max(length, 1e-6)
         tip = (middle[0] - (end[1] - start[1]) * step, middle[1] + (end[0] - start[0]) * step)
         cv2.arrowedLine(
             self.image,
             _pixel(middle),
             _pixel(tip),
-            LINE_COLOUR,
+            LINE_COLOR,
             2 * self.stroke,
             cv2.LINE_AA,
             tipLength=0.4,
@@ -101,15 +107,9 @@ class Pen:
     def zone(self, corners: Sequence[Point], label: str) -> None:
         """The outline of a zone."""
         outline = np.array([_pixel(corner) for corner in corners], np.int32)
-        cv2.polylines(self.image, [outline], True, ZONE_COLOUR, self.stroke, cv2.LINE_AA)
+        cv2.polylines(self.image, [outline], True, ZONE_COLOR, self.stroke, cv2.LINE_AA)
         self.text(label, corners[0], (130, 70, 20))
 
 
 def _pixel(point: Point) -> tuple[int, int]:
     return round(point[0]), round(point[1])
-
-
-def counts_label(name: str, counts: Mapping[str, ClassCounts]) -> str:
-    """`name  in 3  out 1`: sums over classes."""
-    sums = (f"{title} {sum(numbers.values())}" for title, numbers in counts.items())
-    return "  ".join((name, *sums))

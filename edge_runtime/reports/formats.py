@@ -1,4 +1,4 @@
-"""Reports on disk, in the form that the file's ending asks for."""
+"""Report files: the format follows from the file's extension."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ WRITERS: dict[str, Callable[[Report], str]] = {
 
 
 def check_report_paths(paths: Sequence[Path]) -> None:
-    """Find out before hours of counting that a report could not be written.
+    """Check that reports can be written, before hours of counting.
 
     Raises:
-        UsageError: an ending that no writer knows, or a folder that is not there.
-        InputError: a folder that may not be written to.
+        UsageError: an unsupported format, or a missing folder.
+        InputError: a folder that cannot be written to.
     """
     for path in paths:
         check_output(path, tuple(WRITERS))
 
 
 def check_output(path: Path, endings: tuple[str, ...]) -> None:
-    """Raise as `check_report_paths` does, for one file of any kind that ends in one of these."""
+    """Raise as `check_report_paths` does, for one file that must have one of these extensions."""
     if path.suffix.lower() not in endings:
         raise UsageError(
-            f"{path} is no report that can be written", f"End it in {', '.join(endings)}"
+            f"unsupported report format {path.suffix!r} of {path}", f"Use {_choice(endings)}"
         )
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", "Give the report another name")
+        raise UsageError(f"{path} is a folder", "Use another name for the report")
     folder = path.resolve().parent
     if not folder.is_dir():
         raise UsageError(f"the folder of {path} does not exist", "Make it first")
@@ -53,8 +53,14 @@ def check_output(path: Path, endings: tuple[str, ...]) -> None:
         )
 
 
+def _choice(words: Sequence[str]) -> str:
+    """`.json, .csv or .html`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def write_reports(report: Report, paths: Sequence[Path]) -> None:
     """Write all files whole, or none."""
     texts = {path: WRITERS[path.suffix.lower()](report) for path in paths}
-    # A source's name may hold bytes that are no text.
+    # A source's name may hold bytes that are not valid text.
     write_all({path: text.encode(errors="backslashreplace") for path, text in texts.items()})

@@ -1,4 +1,4 @@
-"""HTML pages that need nothing else: no script, no other file, no network.
+"""Building blocks of HTML pages that need no script, no other file and no network.
 
 Names come from models, files and users: every one is escaped, and the page's content policy
 forbids scripts and requests besides.
@@ -32,7 +32,7 @@ def page(title: str, subtitle: str, parts: Iterable[str], footer: str) -> str:
 
 
 def cards(entries: Iterable[tuple[str, object]]) -> str:
-    """Large figures, each with a label."""
+    """Cards: large figures, each with a label."""
     items = (
         f'<div class="card"><b>{markup(figure(value))}</b><span>{markup(label)}</span></div>'
         for label, value in entries
@@ -41,7 +41,7 @@ def cards(entries: Iterable[tuple[str, object]]) -> str:
 
 
 def notes(sentences: Sequence[str]) -> str:
-    """What the reader should know; nothing where there is nothing."""
+    """A section of notes; empty without any."""
     if not sentences:
         return ""
     items = "".join(f"<li>{markup(sentence)}</li>" for sentence in sentences)
@@ -78,12 +78,12 @@ def table(
 
 
 def figure(value: object) -> str:
-    """A value as a reader expects it: thousands apart."""
+    """A value as text, with thousands separated."""
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def bars(entries: Sequence[tuple[str, float, str]]) -> str:
-    """A bar a row: label, length and what to write behind it."""
+    """One bar per row: label, length and the text behind it."""
     longest = max((length for _, length, _ in entries), default=0) or 1
     rows = (
         f"<span>{markup(label)}</span>"
@@ -93,11 +93,11 @@ def bars(entries: Sequence[tuple[str, float, str]]) -> str:
     return f'<div class="share">{"".join(rows)}</div>'
 
 
-def photograph(picture: Image, caption: str) -> str:
-    """A (h, w, 3) uint8 BGR picture inside the page."""
+def photograph(image: Image, caption: str) -> str:
+    """A (height, width, 3) uint8 BGR image inside the page."""
     cv2 = load_cv2()
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    data = base64.b64encode(cv2.imencode(".jpg", picture, quality)[1].tobytes()).decode()
+    data = base64.b64encode(cv2.imencode(".jpg", image, quality)[1].tobytes()).decode()
     return (
         f'<figure><img class="frame" alt="{markup(caption)}" src="data:image/jpeg;base64,{data}">'
         f"<figcaption>{markup(caption)}</figcaption></figure>"

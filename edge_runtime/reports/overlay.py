@@ -1,4 +1,4 @@
-"""Lines and zones over a frame, with arrows for the ways, and the heat map of paths."""
+"""The images of the count page: regions over a frame, and the heat map of paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..counting.report import Point, Report
+from ..counting.region import Point, RegionReport
+from ..counting.regions import REGIONS
+from ..counting.report import Report
 from ..sources.opencv import load_cv2
 from ..text import markup
 
@@ -21,23 +23,22 @@ IN, OUT, LINE, ZONE = "#34d399", "#fbbf24", "#ffffff", "#60a5fa"
 
 
 def pictures(report: Report) -> str:
-    """The part of the page with the two pictures; empty without a frame."""
+    """The section with the two images; empty without a frame."""
     history = report.history
     jpeg = history.picture() if history is not None else None
     if history is None or jpeg is None:
         return ""
     size = history.frame_size
     photo = _image("image/jpeg", jpeg, size, 'id="photo"')
-    zones = zip(report.scene.zone_corners, _zone_labels(report), strict=True)
-    places = "".join(
-        [_zone(corners, label, size) for corners, label in zones]
-        + [_line(report, index, size) for index in range(len(report.lines))]
-    )
-    figures = [_figure(photo + places, size, "Where was counted")]
+    pairs = list(zip(report.regions, report.outlines, strict=True))
+    # Areas first, so that no line is hidden.
+    pairs.sort(key=lambda pair: REGIONS[pair[0].kind].shape == "segment")
+    regions = "".join(_region(region, points, size) for region, points in pairs)
+    figures = [_figure(photo + regions, size, "Counting regions")]
     if history.heat.any():
         shade = '<rect width="100%" height="100%" fill="#000" opacity="0.55"/>'
         warmth = _image("image/png", heat_png(history.heat), size)
-        caption = "Where objects went: the brighter, the more of them"
+        caption = "Paths of objects: the brighter, the more of them"
         figures.append(_figure(f'<use href="#photo"/>{shade}{warmth}', size, caption))
     return f'<section><div class="pictures">{"".join(figures)}</div></section>'
 
@@ -46,12 +47,12 @@ def heat_png(heat: Heat) -> bytes:
     """The heat map as a small PNG with transparency, in logarithmic steps."""
     cv2 = load_cv2()
     share = np.log1p(heat.astype(np.float64)) / math.log1p(float(heat.max()))
-    # A single passage is to be seen, too.
+    # A single path must be visible, too.
     visible = np.where(heat > 0, 0.35 + 0.65 * share, 0)
     levels = cv2.GaussianBlur((255 * visible).astype(np.uint8), (3, 3), 0)
-    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
+    colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
     opacity = np.clip(levels.astype(np.uint16) * 2, 0, 230).astype(np.uint8)
-    _, data = cv2.imencode(".png", np.dstack([colours, opacity]))
+    _, data = cv2.imencode(".png", np.dstack([colors, opacity]))
     return bytes(data.tobytes())
 
 
@@ -73,71 +74,73 @@ def _image(kind: str, data: bytes, size: tuple[int, int], more: str = "") -> str
 
 
 def _unit(size: tuple[int, int]) -> float:
-    """A length that looks alike on frames of any size."""
+    """A length that scales with the size of the frame."""
     return max(size) / 640
 
 
-def _line(report: Report, index: int, size: tuple[int, int]) -> str:
-    """The line, an arrow each way from its middle, and what went that way."""
-    line, unit = report.lines[index], _unit(size)
-    start, end = report.scene.line_ends[index]
+def _region(region: RegionReport, points: Sequence[Point], size: tuple[int, int]) -> str:
+    draw = _segment if REGIONS[region.kind].shape == "segment" else _polygon
+    return draw(region, points, size)
+
+
+def _segment(region: RegionReport, points: Sequence[Point], size: tuple[int, int]) -> str:
+    """The line, and an arrow from its middle in each direction, with the total of it."""
+    unit = _unit(size)
+    start, end = points
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     length = max(math.dist(start, end), 1e-6)
-    # A quarter turn clockwise on the screen: the walker's right-hand side, where `in` leads.
+    # A quarter turn clockwise on the screen: to the right when facing from start to end.
     right = (-(end[1] - start[1]) / length, (end[0] - start[0]) / length)
     parts = [
         f'<line {_ends(start, end)} stroke="#000" stroke-opacity=".6" stroke-width="{5 * unit:g}"/>'
         f'<line {_ends(start, end)} stroke="{LINE}" stroke-width="{2.5 * unit:g}"/>'
     ]
-    ways = (
-        (right, IN, line.in_name, line.crossed_in),
-        ((-right[0], -right[1]), OUT, line.out_name, line.crossed_out),
-    )
-    for (dx, dy), colour, name, counts in ways:
+    arrows = ((right, IN), ((-right[0], -right[1]), OUT))
+    totals = region.counts().items()
+    for ((dx, dy), color), (name, counts) in zip(arrows, totals, strict=True):
         tip = (middle[0] + 44 * unit * dx, middle[1] + 44 * unit * dy)
         side = (middle[0] + 58 * unit * dx, middle[1] + 58 * unit * dy)
-        parts.append(_arrow(middle, tip, colour, unit))
-        parts.append(_label(side, f"{name} {sum(counts.values())}", colour, unit, size))
-    parts.append(_label((start[0], start[1] - 12 * unit), line.name, LINE, unit, size))
+        parts.append(_arrow(middle, tip, color, unit))
+        parts.append(_label(side, f"{name} {sum(counts.values())}", color, unit, size))
+    parts.append(_label((start[0], start[1] - 12 * unit), region.name, LINE, unit, size))
     return "".join(parts)
 
 
-def _arrow(start: Point, tip: Point, colour: str, unit: float) -> str:
+def _arrow(start: Point, tip: Point, color: str, unit: float) -> str:
     dx, dy = (tip[0] - start[0]) / 44, (tip[1] - start[1]) / 44
     left = (tip[0] - 12 * dx - 7 * dy, tip[1] - 12 * dy + 7 * dx)
     right = (tip[0] - 12 * dx + 7 * dy, tip[1] - 12 * dy - 7 * dx)
     corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in (tip, left, right))
     shaft = _ends(start, (tip[0] - 10 * dx, tip[1] - 10 * dy))
     return (
-        f'<line {shaft} stroke="{colour}" stroke-width="{4 * unit:g}"/>'
-        f'<polygon points="{corners}" fill="{colour}"/>'
+        f'<line {shaft} stroke="{color}" stroke-width="{4 * unit:g}"/>'
+        f'<polygon points="{corners}" fill="{color}"/>'
     )
 
 
-def _zone_labels(report: Report) -> list[str]:
-    return [f"{zone.name} {sum(zone.entered.values())}" for zone in report.zones]
-
-
-def _zone(corners: Sequence[Point], label: str, size: tuple[int, int]) -> str:
+def _polygon(region: RegionReport, points: Sequence[Point], size: tuple[int, int]) -> str:
+    """The outline, with the last of the region's totals."""
     unit = _unit(size)
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
-    left, top = min(x for x, _ in corners), min(y for _, y in corners)
-    place = (left + 6 * unit * len(label) + 6 * unit, top + 14 * unit)
+    title, counts = list(region.counts().items())[-1]
+    label = f"{region.name} {title} {sum(counts.values())}"
+    outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    left, top = min(x for x, _ in points), min(y for _, y in points)
+    at = (left + 6 * unit * len(label) + 6 * unit, top + 14 * unit)
     return (
-        f'<polygon points="{points}" fill="{ZONE}" fill-opacity=".22" stroke="{ZONE}" '
-        f'stroke-width="{2 * unit:g}"/>{_label(place, label, "#fff", unit, size)}'
+        f'<polygon points="{outline}" fill="{ZONE}" fill-opacity=".22" stroke="{ZONE}" '
+        f'stroke-width="{2 * unit:g}"/>{_label(at, label, "#fff", unit, size)}'
     )
 
 
-def _label(at: Point, label: str, colour: str, unit: float, size: tuple[int, int]) -> str:
-    """Text with a dark outline, readable on any picture and kept inside it."""
+def _label(at: Point, label: str, color: str, unit: float, size: tuple[int, int]) -> str:
+    """Text with a dark outline, readable on any image and kept inside it."""
     font = 20 * unit
     half = 0.34 * font * len(label)
     x = min(max(at[0], half), max(size[0] - half, half))
     y = min(max(at[1] + font / 3, font), size[1] - font / 3)
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{font:g}" font-weight="700" '
-        f'text-anchor="middle" fill="{colour}" stroke="#000" stroke-width="{font / 5:g}" '
+        f'text-anchor="middle" fill="{color}" stroke="#000" stroke-width="{font / 5:g}" '
         f'paint-order="stroke" font-family="system-ui, sans-serif">{markup(label)}</text>'
     )
 

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from tallylens.counter import Counter
     from tallylens.edge_runtime.core import CounterOptions
-    from tallylens.edge_runtime.counting.regions import parse_line, parse_zone
+    from tallylens.edge_runtime.counting.regions import Line, Zone
     from tallylens.edge_runtime.counting.reset_schedule import parse_moment
     from tallylens.edge_runtime.errors import UsageError
     from tallylens.edge_runtime.outputs import check_apart
@@ -72,8 +72,8 @@ def run(options: argparse.Namespace) -> int:
         counting = counting.with_confidence(options.confidence)
     with Counter(
         options.model,
-        lines=[parse_line(text) for text in options.line],
-        zones=[parse_zone(text) for text in options.zone],
+        lines=[Line.parse(text) for text in options.line],
+        zones=[Zone.parse(text) for text in options.zone],
         classes=options.classes,
         any_class=options.any_class,
         imgsz=options.imgsz,
@@ -140,7 +140,8 @@ def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, Tally
         source = stack.enter_context(counter.open(options.source))
         video = None
         if options.annotate is not None:
-            video = stack.enter_context(AnnotatedVideo(options.annotate, source, counter))
+            video = stack.enter_context(AnnotatedVideo(options.annotate, source))
+            counter.add_sink(video)
         if counter.frames_before:
             print(f"tallylens: resuming after {counter.frames_before} frames", file=sys.stderr)
             if video is not None:
@@ -149,8 +150,6 @@ def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, Tally
 
         def show(result: FrameResult) -> None:
             progress.update(result.frame.index + 1)
-            if video is not None:
-                video.add(result)
 
         try:
             report = counter.run(source, on_frame=show)

@@ -136,7 +136,7 @@ def _watch(
     from tallylens.terminal.progress import Progress
 
     with ExitStack() as stack:
-        video = stack.enter_context(AnnotatedVideo(annotated, source, counter))
+        video = stack.enter_context(AnnotatedVideo(annotated, source))
         progress = stack.enter_context(Progress("counting", total, "frames"))
 
         def frames() -> Iterator[FrameResult]:
@@ -147,7 +147,7 @@ def _watch(
 
         try:
             for result in frames():
-                video.add(result)
+                video.frame(result)
                 progress.update(result.frame.index + 1)
         except KeyboardInterrupt:
             if not counter.frames:

@@ -14,9 +14,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from tallylens.edge_runtime.counting.regions import Line, Zone
 from tallylens.edge_runtime.counting.report import ClassCounts
 from tallylens.edge_runtime.errors import UsageError
-from tallylens.edge_runtime.types import FloatArray, Image, IntArray, Line, Zone
+from tallylens.edge_runtime.types import FloatArray, Image, IntArray
 
 from .actors import CLASSES, Actor, Places
 from .backdrop import FRONTS, KERB, NEAR_EDGE, paint_backdrop, plant

@@ -199,22 +199,22 @@ def test_zero_says_why(count: Run) -> None:
     outcome = count("--line", "0,1,1,1,far")
     assert outcome.status == 0
     assert re.search(
-        r"^note: far: nothing crossed it; the nearest came to \d+ px$", outcome.out, re.M
+        r"^note: far: no crossings; the closest object came within \d+ px$", outcome.out, re.M
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "text"),
     [
-        (["--line", "0,0,1"], 2, "the line '0,0,1' has 3 coordinates"),
-        (["--line", "0,0,nan,1"], 2, "nan is no coordinate"),
-        (["--zone", "0,0,1,1"], 2, "the zone '0,0,1,1' has 4 coordinates"),
-        (["--zone", "0,0,0,0,0,0"], 2, "the corners of a zone lie on one line"),
-        (["--classes", "carr"], 2, "the model knows no class 'carr'. Try car"),
+        (["--line", "0,0,1"], 2, "--line '0,0,1': expected 4 coordinates, got 3"),
+        (["--line", "0,0,nan,1"], 2, "invalid coordinate nan"),
+        (["--zone", "0,0,1,1"], 2, "--zone '0,0,1,1': expected x,y of at least 3 corners"),
+        (["--zone", "0,0,0,0,0,0"], 2, "the corners of a zone are collinear"),
+        (["--classes", "carr"], 2, "unknown class 'carr'. Did you mean 'car'"),
         (["--classes", "car", "--any-class"], 2, "classes and any_class exclude each other"),
-        (["--report", "counts.txt"], 2, "End it in .json, .jsonl, .csv, .html"),
+        (["--report", "counts.txt"], 2, "Use .json, .jsonl, .csv or .html"),
         (["--report", "no/such/folder/counts.csv"], 2, "does not exist. Make it first"),
-        (["--annotate", "out.avi"], 2, "Give an .mp4 in a folder that exists"),
+        (["--annotate", "out.avi"], 2, "Use an .mp4 in a folder that exists"),
         (["--imgsz", "320"], 2, "--imgsz has no effect on squares.onnx"),
     ],
 )
@@ -266,7 +266,7 @@ def test_counts_before_a_broken_frame_are_not_lost(
         "count", folder, "--model", tiny_model, "--json", "--report", tmp_path / "r.json"
     )
     assert outcome.status == 3
-    assert outcome.err.endswith("Count pictures of different sizes one size at a time.\n")
+    assert outcome.err.endswith("Count images of one size at a time.\n")
     document = json.loads(outcome.out)
     assert (document["frames"], document["interrupted"]) == (5, True)
     assert "frame 5 is" in document["warnings"][0]
@@ -605,7 +605,7 @@ def test_videos_whose_names_are_no_text_are_refused(
     odd.write_bytes(crossing.read_bytes())
     assert_one_error(count(source=odd), 3, "its path holds bytes that are no text. Rename it")
     outcome = count("--annotate", tmp_path / os.fsdecode(b"\xfe.mp4"))
-    assert_one_error(outcome, 2, "the video's name holds bytes that are no text")
+    assert_one_error(outcome, 2, "the name of the video is not valid text")
     assert list(tmp_path.iterdir()) == [odd]
 
 

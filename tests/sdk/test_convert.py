@@ -33,7 +33,7 @@ def test_a_checkpoint_with_its_page(tallylens: Run, data: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--report", "page.pdf"], "page.pdf is no report that can be written"),
+        (["--report", "page.pdf"], "unsupported report format '.pdf' of page.pdf"),
         (
             ["--no-verify", "--min-agreement", "0.5"],
             "--no-verify excludes --images, --labels and --min-agreement",

@@ -22,7 +22,7 @@ from tallylens.cloud_fallback.server.run import Address
 from tallylens.cloud_fallback.wire.client_session import EncodedImage
 from tallylens.cloud_fallback.wire.frames import Codec
 from tallylens.cloud_fallback.wire.messages import Hello, Result
-from tallylens.edge_runtime.types import Line
+from tallylens.edge_runtime.counting.regions import Line
 from tests.support.squares import scene
 
 PATIENCE_S = 60.0

@@ -20,7 +20,8 @@ from tallylens.cloud_fallback.wire.constants import RESUME_SECONDS, CloseCode
 from tallylens.cloud_fallback.wire.frames import Codec, FrameHeader, encode_frame
 from tallylens.cloud_fallback.wire.messages import Hello, Result
 from tallylens.cloud_fallback.wire.server_session import Arrival
-from tallylens.edge_runtime.types import Detections, Line
+from tallylens.edge_runtime.counting.regions import Line
+from tallylens.edge_runtime.types import Detections
 
 NAMES = ("person", "car")
 CALLER = Caller(

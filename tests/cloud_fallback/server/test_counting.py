@@ -11,7 +11,8 @@ from tallylens.cloud_fallback.wire.messages import (
     Summary,
     encode,
 )
-from tallylens.edge_runtime.types import Image, Line, Zone
+from tallylens.edge_runtime.counting.regions import Line, Zone
+from tallylens.edge_runtime.types import Image
 from tests.support.running_service import (
     ServiceFactory,
     close_code,

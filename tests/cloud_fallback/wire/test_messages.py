@@ -26,8 +26,8 @@ from tallylens.cloud_fallback.wire.messages import (
     decode_server,
     encode,
 )
+from tallylens.edge_runtime.counting.regions import Line, Zone
 from tallylens.edge_runtime.errors import ProtocolError
-from tallylens.edge_runtime.types import Line, Zone
 
 VECTORS = Path(__file__).resolve().parents[3] / "mobile_bindings" / "conformance" / "protocol"
 sequences = st.integers(1, MAX_SEQUENCE)

@@ -37,51 +37,49 @@ def test_all_well() -> None:
 
 def test_nothing_detected() -> None:
     (reason,) = told(Totals(("car",), (400, 400)), [boxes()] * 9)
-    assert reason.startswith("nothing was detected in any frame")
+    assert reason.startswith("no detections in any frame")
 
 
 def test_filtered_by_class() -> None:
     totals = Totals(("car", "bus"), (400, 400), classes=["bus"])
-    assert told(totals, [boxes((50, 50, 0))] * 20) == [
-        "nothing of the chosen classes was seen, but 1 car"
-    ]
+    assert told(totals, [boxes((50, 50, 0))] * 20) == ["no object of the chosen classes, but 1 car"]
     assert totals.uncounted()["other_classes"] == {"car": 20}
     short = Totals(("car", "bus"), (400, 400), classes=["bus"])
     assert told(short, [boxes((50, 50, 0))] * 2) == [
-        "nothing of the chosen classes was detected, but 2 car (detections, not objects)"
+        "no detections of the chosen classes, but 2 car (detections, not objects)"
     ]
 
 
 def test_tracks_shorter_than_the_confirmation() -> None:
     totals = Totals(("car",), (400, 400))
     (reason,) = told(totals, [boxes((50, 50, 0))] * 2 + [boxes()] * 38)
-    assert "of 1 tracks the longest unconfirmed one lasted 0.10 s, where 0.25 s" in reason
+    assert "the longest of 1 tentative track lasted 0.10 s, where 0.25 s" in reason
     uncounted = totals.uncounted()
     assert (uncounted["short_tracks"], uncounted["longest_short_track_s"]) == (1, 0.1)
 
 
 def test_detections_too_weak_to_begin_an_object() -> None:
     (reason,) = told(Totals(("car",), (400, 400)), [boxes((50, 50, 0), confidence=0.15)] * 20)
-    assert reason.startswith("there were 20 detections, all of them weaker than the 0.4")
+    assert reason.startswith("20 detections, all below the confidence of 0.4")
 
 
 def test_a_line_that_was_never_reached() -> None:
     frames = [boxes((50, 50 + 5 * i, 0)) for i in range(20)]
     assert told(Totals(("car",), (400, 400), lines=[ACROSS]), frames) == [
-        "road: nothing crossed it; the nearest came to 45 px"
+        "road: no crossings; the closest object came within 45 px"
     ]
 
 
 def test_a_line_that_only_others_crossed() -> None:
     totals = Totals(("car", "bus"), (400, 400), lines=[ACROSS], classes=["car"])
     frames = [boxes((50, 100 + 10 * i, 1), (350, 50, 0)) for i in range(20)]
-    assert told(totals, frames) == ["road: nothing crossed it; of other classes 1 bus did"]
+    assert told(totals, frames) == ["road: no crossings by the chosen classes, but by 1 bus"]
 
 
 def test_a_zone_that_nobody_entered() -> None:
     frames = [boxes((50, 50, 0))] * 20
     assert told(Totals(("car",), (400, 400), zones=[YARD]), frames) == [
-        "yard: nothing entered it; no object came into it"
+        "yard: no entries; no object was in it"
     ]
 
 
@@ -90,7 +88,7 @@ def test_a_frame_rate_too_low_for_the_speed(fps: float) -> None:
     """Twenty-five of its own sizes from frame to frame; the rate named is one that does."""
     totals = Totals(("car",), (4000, 400), lines=[Line(0, 200, 4000, 200, "road")])
     reasons = told(totals, [boxes((50 + 500 * i, 50, 0)) for i in range(8)], fps)
-    assert any("frames a second would do" in reason for reason in reasons)
+    assert any("moved too far between frames" in reason for reason in reasons)
     needed = totals.diagnostics().needed_fps
     assert needed > fps
     step = 500 * fps / needed

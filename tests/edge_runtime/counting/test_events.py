@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tallylens import Counter, InputError, Line, UsageError, Zone
-from tallylens.edge_runtime.counting.events import EventStream, crop, wall_clock
+from tallylens.edge_runtime.counting.crops import CropFolder, crop
+from tallylens.edge_runtime.counting.events import EventStream, wall_clock
 
 ROAD = Line(0, 0.5, 1, 0.5, "road", "southbound", "northbound")
 LOWER_HALF = Zone(((0, 0.5), (1, 0.5), (1, 1), (0, 1)), "yard")
@@ -135,12 +136,12 @@ def test_a_schedule_needs_the_time_of_day(make: Callable[..., Counter], crossing
 
 def test_where_events_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
-        EventStream(tmp_path / "missing" / "events.jsonl")
+        EventStream(tmp_path / "missing" / "events.jsonl").restore({})
     with pytest.raises(InputError, match="Is a directory"):
-        EventStream(tmp_path)
+        EventStream(tmp_path).restore({})
     (tmp_path / "short.jsonl").write_text("{}\n")
     with pytest.raises(InputError, match="should hold 10 bytes of events, but has 3"):
-        EventStream(tmp_path / "short.jsonl", resume_at=10)
+        EventStream(tmp_path / "short.jsonl").restore({"events_bytes": 10})
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="Give a folder"):
-        EventStream(None, crops=tmp_path / "file")
+    with pytest.raises(InputError, match="Use a folder"):
+        CropFolder(tmp_path / "file").restore({})

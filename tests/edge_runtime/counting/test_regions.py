@@ -8,13 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylens import Line, UsageError, Zone
-from tallylens.edge_runtime.counting.regions import (
-    MAX_COORDINATE,
-    check_zone,
-    in_pixels,
-    parse_line,
-    parse_zone,
-)
+from tallylens.edge_runtime.counting.region import MAX_COORDINATE, in_pixels
 
 coordinates = st.floats(-MAX_COORDINATE, MAX_COORDINATE, allow_subnormal=False)
 points = st.tuples(coordinates, coordinates)
@@ -38,13 +32,13 @@ def written(values: list[float], name: str) -> str:
     ],
 )
 def test_lines(text: str, line: Line) -> None:
-    assert parse_line(text) == line
+    assert Line.parse(text) == line
 
 
 def test_zones() -> None:
     triangle = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
-    assert parse_zone("0,0,1,0,0,1") == Zone(triangle)
-    assert parse_zone("0,0,1,0,0,1,queue") == Zone(triangle, "queue")
+    assert Zone.parse("0,0,1,0,0,1") == Zone(triangle)
+    assert Zone.parse("0,0,1,0,0,1,queue") == Zone(triangle, "queue")
 
 
 @pytest.mark.parametrize(
@@ -52,41 +46,38 @@ def test_zones() -> None:
     [
         (
             "0,0,1",
-            "the line '0,0,1' has 3 coordinates. "
-            "Give four and perhaps a name: --line x1,y1,x2,y2,name.",
+            "--line '0,0,1': expected 4 coordinates, got 3. Use x1,y1,x2,y2[,name].",
         ),
         (
             "0,0,1,1,5",
-            "the line '0,0,1,1,5' has 5 coordinates. "
-            "Give four and perhaps a name: --line x1,y1,x2,y2,name.",
+            "--line '0,0,1,1,5': expected 4 coordinates, got 5. Use x1,y1,x2,y2[,name].",
         ),
         (
             "gate",
-            "the line 'gate' has 0 coordinates. "
-            "Give four and perhaps a name: --line x1,y1,x2,y2,name.",
+            "--line 'gate': expected 4 coordinates, got 0. Use x1,y1,x2,y2[,name].",
         ),
         (
             "",
-            "the line '' has 0 coordinates. Give four and perhaps a name: --line x1,y1,x2,y2,name.",
+            "--line '': expected 4 coordinates, got 0. Use x1,y1,x2,y2[,name].",
         ),
-        ("2,3,2,3", "the line from 2,3 to itself has no length. Give two different ends."),
+        ("2,3,2,3", "the line from 2,3 to itself has no length. Use two different ends."),
         (
             "nan,0,1,1",
-            "nan is no coordinate. Give fractions from 0 to 1, or pixels of the frame.",
+            "invalid coordinate nan. Use fractions from 0 to 1, or pixels of the frame.",
         ),
         (
             "0,0,-inf,1",
-            "-inf is no coordinate. Give fractions from 0 to 1, or pixels of the frame.",
+            "invalid coordinate -inf. Use fractions from 0 to 1, or pixels of the frame.",
         ),
         (
             "0,0,1e30,1",
-            "1e+30 is no coordinate. Give fractions from 0 to 1, or pixels of the frame.",
+            "invalid coordinate 1e+30. Use fractions from 0 to 1, or pixels of the frame.",
         ),
     ],
 )
 def test_bad_lines_word_for_word(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_line(text)
+        Line.parse(text)
     assert str(caught.value) == message
 
 
@@ -95,39 +86,39 @@ def test_bad_lines_word_for_word(text: str, message: str) -> None:
     [
         (
             "0,0,1,1",
-            "the zone '0,0,1,1' has 4 coordinates. "
-            "Give x and y of at least three corners: --zone x1,y1,x2,y2,x3,y3,name.",
+            "--zone '0,0,1,1': expected x,y of at least 3 corners, got 4 numbers. "
+            "Use x1,y1,x2,y2,x3,y3[,...][,name].",
         ),
         (
             "0,0,1,1,0,1,5,queue",
-            "the zone '0,0,1,1,0,1,5,queue' has 7 coordinates. "
-            "Give x and y of at least three corners: --zone x1,y1,x2,y2,x3,y3,name.",
+            "--zone '0,0,1,1,0,1,5,queue': expected x,y of at least 3 corners, got 7 numbers. "
+            "Use x1,y1,x2,y2,x3,y3[,...][,name].",
         ),
         (
             "0,0,0.5,0.5,1,1",
-            "the corners of a zone lie on one line. Give corners around an area.",
+            "the corners of a zone are collinear. Use corners around an area.",
         ),
         (
             "1,1,1,1,1,1",
-            "the corners of a zone lie on one line. Give corners around an area.",
+            "the corners of a zone are collinear. Use corners around an area.",
         ),
         (
             "0,0,1,1,0,nan",
-            "nan is no coordinate. Give fractions from 0 to 1, or pixels of the frame.",
+            "invalid coordinate nan. Use fractions from 0 to 1, or pixels of the frame.",
         ),
     ],
 )
 def test_bad_zones_word_for_word(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_zone(text)
+        Zone.parse(text)
     assert str(caught.value) == message
 
 
 def test_a_zone_has_at_most_a_thousand_corners() -> None:
     circle = [(math.cos(i), math.sin(i)) for i in range(1001)]
-    check_zone(Zone(tuple(circle[:1000])))
-    with pytest.raises(UsageError, match=r"a zone of 1001 corners\. Give 3 to 1000 corners"):
-        check_zone(Zone(tuple(circle)))
+    Zone(tuple(circle[:1000])).check()
+    with pytest.raises(UsageError, match=r"a zone has 1001 corners\. Use 3 to 1000 corners"):
+        Zone(tuple(circle)).check()
 
 
 @given(points, points, st.one_of(st.just(""), names))
@@ -136,7 +127,7 @@ def test_a_written_line_is_read_back(
 ) -> None:
     if start == end:
         return
-    line = parse_line(written([*start, *end], name))
+    line = Line.parse(written([*start, *end], name))
     assert (line.x1, line.y1, line.x2, line.y2) == (*start, *end)
     assert line.name == ",".join(part.strip() for part in name.split(","))
 
@@ -144,7 +135,7 @@ def test_a_written_line_is_read_back(
 @given(st.lists(coordinates, max_size=12), st.one_of(st.just(""), names))
 def test_any_numbers_are_a_zone_or_a_usage_error(values: list[float], name: str) -> None:
     try:
-        zone = parse_zone(written(values, name))
+        zone = Zone.parse(written(values, name))
     except UsageError:
         return
     assert [value for point in zone.points for value in point] == values
@@ -152,8 +143,8 @@ def test_any_numbers_are_a_zone_or_a_usage_error(values: list[float], name: str)
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_place_or_a_usage_error(text: str) -> None:
-    for parse in (parse_line, parse_zone):
+def test_any_text_is_a_region_or_a_usage_error(text: str) -> None:
+    for parse in (Line.parse, Zone.parse):
         with contextlib.suppress(UsageError):
             parse(text)
 
@@ -171,7 +162,7 @@ def test_any_text_is_a_place_or_a_usage_error(text: str) -> None:
 def test_fractions_and_pixels(
     given_points: list[tuple[float, float]], pixels: list[tuple[float, float]]
 ) -> None:
-    assert in_pixels(given_points, (200, 100)) == pixels
+    assert in_pixels(given_points, (200, 100)) == tuple(pixels)
 
 
 unit = st.floats(0, 1)
@@ -206,19 +197,19 @@ def test_fractions_stay_in_the_frame(
         ("1,2,3,4,a=b", Line(1, 2, 3, 4, "a=b")),
     ],
 )
-def test_ways_have_names_and_lines_no_end(text: str, line: Line) -> None:
-    assert parse_line(text) == line
+def test_directions_have_names_and_lines_may_extend(text: str, line: Line) -> None:
+    assert Line.parse(text) == line
 
 
 @pytest.mark.parametrize("text", ["0,0,1,1,in=", "0,0,1,1,in=a,out=a", "0,0,1,1,in=out"])
-def test_two_ways_need_two_names(text: str) -> None:
-    with pytest.raises(UsageError, match="the two ways over a line are called"):
-        parse_line(text)
+def test_two_directions_need_two_names(text: str) -> None:
+    with pytest.raises(UsageError, match="the directions of a line are named"):
+        Line.parse(text)
 
 
-def test_a_least_stay() -> None:
+def test_a_minimum_dwell_time() -> None:
     corners = "0,0,1,0,1,1"
-    assert parse_zone(f"{corners},queue,dwell=2.5") == Zone(((0, 0), (1, 0), (1, 1)), "queue", 2.5)
+    assert Zone.parse(f"{corners},queue,dwell=2.5") == Zone(((0, 0), (1, 0), (1, 1)), "queue", 2.5)
     for wrong in ("dwell=", "dwell=-1", "dwell=nan", "dwell=soon"):
-        with pytest.raises(UsageError, match="the least stay in a zone is"):
-            parse_zone(f"{corners},{wrong}")
+        with pytest.raises(UsageError, match="the minimum dwell time of a zone is"):
+            Zone.parse(f"{corners},{wrong}")

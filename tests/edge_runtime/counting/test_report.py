@@ -155,10 +155,10 @@ def test_report_paths_that_cannot_be(tmp_path: Path) -> None:
     for path, message in (
         (
             tmp_path / "a.txt",
-            "a.txt is no report that can be written. End it in .json, .jsonl, .csv, .html.",
+            "a.txt. Use .json, .jsonl, .csv or .html.",
         ),
         (tmp_path / "no" / "a.csv", "a.csv does not exist. Make it first."),
-        (tmp_path / "folder.csv", "folder.csv is a folder. Give the report another name."),
+        (tmp_path / "folder.csv", "folder.csv is a folder. Use another name for the report."),
     ):
         with pytest.raises(UsageError) as caught:
             check_report_paths([path])

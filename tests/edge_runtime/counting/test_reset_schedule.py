@@ -45,7 +45,7 @@ def test_parsing(text: str, schedule: Schedule) -> None:
     "text", ["", "daily", "daily@24:00", "daily@1:60", "weekly@1", "daily@٣:00"]
 )
 def test_what_is_no_schedule(text: str) -> None:
-    with pytest.raises(UsageError, match="Give daily@HH:MM or hourly@MM"):
+    with pytest.raises(UsageError, match="Use daily@HH:MM or hourly@MM"):
         parse_schedule(text)
 
 
@@ -91,5 +91,5 @@ def test_moments() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "08:00"])
 def test_what_is_no_moment(text: str) -> None:
-    with pytest.raises(UsageError, match="is no date and time"):
+    with pytest.raises(UsageError, match="invalid date and time"):
         parse_moment(text)

@@ -152,7 +152,7 @@ def test_a_state_of_something_else_is_refused(
 
 def test_where_no_state_can_be(make: Callable[..., Counter], tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing" / "count.state"):
-        with pytest.raises(UsageError, match="the state cannot be kept in"):
+        with pytest.raises(UsageError, match="the state cannot be saved to"):
             make(state=path)
 
 

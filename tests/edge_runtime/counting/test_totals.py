@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tallylens import Detections, Line, UsageError
-from tallylens.edge_runtime.counting.totals import Totals, wanted_classes
+from tallylens.edge_runtime.counting.class_filter import wanted_classes
+from tallylens.edge_runtime.counting.totals import Totals
 
 SECOND = 1_000_000_000
 
@@ -24,13 +25,17 @@ def test_wanted_classes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "try_these"), [("trcuk", "truck"), ("zzz", "car, truck, bus, van, bicycle")]
+    ("asked", "suggestion"),
+    [
+        ("trcuk", "Did you mean 'truck'?"),
+        ("zzz", "The model has car, truck, bus, van, bicycle, ...;"),
+    ],
 )
-def test_unknown_classes_get_suggestions(asked: str, try_these: str) -> None:
+def test_unknown_classes_get_suggestions(asked: str, suggestion: str) -> None:
     with pytest.raises(UsageError) as caught:
         wanted_classes(("car", "truck", "bus", "van", "bicycle", "boat"), ["car", asked])
-    assert caught.value.problem == f"the model knows no class {asked!r}"
-    assert caught.value.remedy == f"Try {try_these}; tallylens inspect lists all of them"
+    assert caught.value.problem == f"unknown class {asked!r}"
+    assert caught.value.remedy == f"{suggestion} `tallylens inspect` lists all classes"
 
 
 def test_classes_of_the_same_name_are_summed() -> None:
@@ -58,11 +63,11 @@ def test_occupancy_grows_with_seconds_and_not_with_frames() -> None:
     assert len(totals.occupancy()) == 2
 
 
-def test_places_get_names_and_pixels() -> None:
+def test_regions_get_names_and_pixels() -> None:
     lines = [Line(0, 0.5, 1, 0.5), Line(0, 50, 200, 50, "gate")]
     totals = Totals(("car",), (200, 100), lines=lines)
-    assert totals.line_names == ["line 1", "gate"]
-    assert totals.line_ends == [[(0, 50), (200, 50)], [(0, 50), (200, 50)]]
+    assert [placed.name for placed in totals.placed] == ["line 1", "gate"]
+    assert [placed.points for placed in totals.placed] == 2 * [((0, 50), (200, 50))]
 
 
 def test_without_a_frame() -> None:

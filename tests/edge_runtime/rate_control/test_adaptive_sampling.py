@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tallylens.edge_runtime.rate_control.adaptive_sampling import (
-    CLEAR,
+    NEW_OBJECT,
     SLOWEST_FPS,
     STEP,
     AdaptiveSampler,
@@ -16,7 +16,7 @@ from tallylens.edge_runtime.rate_control.adaptive_sampling import (
 from tallylens.edge_runtime.rate_control.frame_filter import FrameFeedback, FrameFilters
 from tallylens.edge_runtime.types import Detections, Frame, Tracks
 
-PICTURE = np.zeros((2, 2, 3), np.uint8)
+IMAGE = np.zeros((2, 2, 3), np.uint8)
 FPS = 120
 SIDE = 40.0
 
@@ -28,11 +28,11 @@ def run(
 ) -> tuple[AdaptiveSampler, list[int]]:
     """A frame's objects are SIDE wide at x(t); a track is confirmed `confirm_s` after its first."""
     sampler = AdaptiveSampler()
-    paces = FrameFilters([sampler])
+    filters = FrameFilters([sampler])
     seen_since: dict[int, float] = {}
     used = []
-    for frame in paces.choose(
-        Frame(PICTURE, round(i * 1e9 / FPS), i) for i in range(int(seconds * FPS))
+    for frame in filters.choose(
+        Frame(IMAGE, round(i * 1e9 / FPS), i) for i in range(int(seconds * FPS))
     ):
         now = frame.timestamp_ns / 1e9
         used.append(frame.index)
@@ -40,16 +40,16 @@ def run(
         for track, _ in rows:
             seen_since.setdefault(track, now)
         boxes = np.array([(x, 0, x + SIDE, SIDE) for _, x in rows], np.float32).reshape(-1, 4)
-        scores = np.full(len(rows), 2 * CLEAR, np.float32)
+        scores = np.full(len(rows), 2 * NEW_OBJECT, np.float32)
         classes = np.zeros(len(rows), np.int32)
         known = np.array([now - seen_since[track] >= confirm_s for track, _ in rows], bool)
         ids = np.array([track for track, _ in rows], np.int64)
         tracks = Tracks(boxes[known], scores[known], classes[known], ids[known])
-        paces.learn(FrameFeedback(frame, Detections(boxes, scores, classes), tracks, 1.0))
+        filters.learn(FrameFeedback(frame, Detections(boxes, scores, classes), tracks, 1.0))
     return sampler, used
 
 
-def test_an_empty_scene_is_looked_at_slowly() -> None:
+def test_an_empty_scene_is_processed_slowly() -> None:
     _, used = run([], 10)
     assert len(used) == pytest.approx(10 * SLOWEST_FPS, rel=0.02)
 

@@ -14,15 +14,15 @@ from tallylens.edge_runtime.rate_control.frame_filter import (
 )
 from tallylens.edge_runtime.types import Detections, Frame, Tracks
 
-PICTURE = np.zeros((2, 2, 3), np.uint8)
+IMAGE = np.zeros((2, 2, 3), np.uint8)
 SECOND = 1_000_000_000
 NOTHING = Tracks(**vars(Detections.empty()))
 
 
 def kept(interval_s: float, times: list[int]) -> list[int]:
-    metronome = RateLimiter()
-    metronome.interval_s = interval_s
-    return [at for at in times if metronome.is_due(at)]
+    limiter = RateLimiter()
+    limiter.interval_s = interval_s
+    return [at for at in times if limiter.is_due(at)]
 
 
 def test_without_an_interval_every_frame_is_kept() -> None:
@@ -53,21 +53,26 @@ def test_after_a_gap_it_does_not_catch_up() -> None:
 
 class Even:
     def __init__(self) -> None:
-        self.learnt: list[int] = []
+        self.learned: list[int] = []
 
     def wants(self, frame: Frame) -> bool:
         return frame.index % 2 == 0
 
-    def learn(self, seen: FrameFeedback) -> None:
-        self.learnt.append(seen.frame.index)
+    def learn(self, feedback: FrameFeedback) -> None:
+        self.learned.append(feedback.frame.index)
+
+    def summary(self) -> str | None:
+        return f"learned from {len(self.learned)}" if self.learned else None
 
 
-def test_a_frame_is_looked_at_when_all_want_it() -> None:
+def test_a_frame_is_processed_when_all_want_it() -> None:
     first, second = Even(), Even()
-    paces = FrameFilters([first, second])
-    frames = [Frame(PICTURE, i, i) for i in range(5)]
-    chosen = list(paces.choose(frames))
+    filters = FrameFilters([first, second])
+    frames = [Frame(IMAGE, i, i) for i in range(5)]
+    chosen = list(filters.choose(frames))
     assert [frame.index for frame in chosen] == [0, 2, 4]
-    assert (paces.offered, paces.skipped) == (5, 2)
-    paces.learn(FrameFeedback(frames[2], Detections.empty(), NOTHING, 1.0))
-    assert first.learnt == second.learnt == [2]
+    assert (filters.offered, filters.skipped) == (5, 2)
+    assert filters.summaries() == []
+    filters.learn(FrameFeedback(frames[2], Detections.empty(), NOTHING, 1.0))
+    assert first.learned == second.learned == [2]
+    assert filters.summaries() == ["learned from 1", "learned from 1"]

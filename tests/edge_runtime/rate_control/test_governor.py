@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tallylens.edge_runtime.detection.detector import Timing
-from tallylens.edge_runtime.detection.multi_size_detector import MultiSizeDetector
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.rate_control.frame_filter import FrameFeedback
 from tallylens.edge_runtime.rate_control.governor import Governor, Level, ladder
 from tallylens.edge_runtime.types import Detections, Frame, Tracks
 
-PICTURE = np.zeros((2, 2, 3), np.uint8)
+IMAGE = np.zeros((2, 2, 3), np.uint8)
 NOTHING = Detections.empty()
 NO_TRACKS = Tracks(**vars(NOTHING))
 FPS = 20
@@ -33,7 +30,7 @@ class Machine:
 
     def run(self, seconds: float) -> Machine:
         for _ in range(round(seconds * FPS)):
-            frame = Frame(PICTURE, round(self.at * 1e9 / FPS), self.at)
+            frame = Frame(IMAGE, round(self.at * 1e9 / FPS), self.at)
             self.at += 1
             if self.governor.wants(frame):
                 self.used += 1
@@ -43,16 +40,15 @@ class Machine:
         return self
 
 
-def test_the_ladder_is_rate_then_size_then_cloud() -> None:
-    assert ladder(3, remote=True) == [
+def test_the_ladder_is_rate_then_size() -> None:
+    assert ladder(3) == [
         Level(1),
         Level(2),
         Level(4),
         Level(4, 1),
         Level(4, 2),
-        Level(4, 2, remote=True),
     ]
-    assert ladder(1, remote=False) == [Level(1), Level(2), Level(4)]
+    assert ladder(1) == [Level(1), Level(2), Level(4)]
 
 
 def test_within_its_budget_nothing_changes() -> None:
@@ -73,9 +69,9 @@ def test_it_goes_down_until_the_budget_is_kept_and_says_so() -> None:
     machine = Machine(governor, lambda level, _: 48.0 if level.size else 70.0).run(60)
     assert governor.level == Level(4, 1)
     assert said == [
-        "70 ms a frame is over the budget of 50 ms: now one frame in 2, input 640x640",
-        "70 ms a frame is over the budget of 50 ms: now one frame in 4, input 640x640",
-        "70 ms a frame is over the budget of 50 ms: now one frame in 4, input 320x320",
+        "70 ms per frame is over the budget of 50 ms: now one frame in 2, input 640x640",
+        "70 ms per frame is over the budget of 50 ms: now one frame in 4, input 640x640",
+        "70 ms per frame is over the budget of 50 ms: now one frame in 4, input 320x320",
     ]
     assert governor.summary() == (
         "the budget of 50 ms took 3 changes, down to one frame in 4, input 320x320; it ended at "
@@ -86,9 +82,12 @@ def test_it_goes_down_until_the_budget_is_kept_and_says_so() -> None:
     assert machine.used - before == 20 * FPS / 4
 
 
-def test_the_cloud_is_the_last_step_and_the_last_step_is_the_last() -> None:
-    machine = Machine(Governor(budget_ms=10, remote=True), lambda *_: 70.0).run(120)
-    assert machine.governor.level == Level(4, 0, remote=True)
+def test_it_stays_at_the_last_level() -> None:
+    said: list[str] = []
+    governor = Governor(budget_ms=10, on_change=said.append)
+    machine = Machine(governor, lambda *_: 70.0).run(120)
+    assert machine.governor.level == Level(4)
+    assert len(said) == governor.changes == 2
 
 
 def test_a_burst_changes_nothing() -> None:
@@ -125,26 +124,5 @@ def test_max_fps_is_of_capture_time() -> None:
 
 @pytest.mark.parametrize("limits", [{"budget_ms": 0}, {"max_fps": -1}, {"max_fps": float("nan")}])
 def test_limits_that_make_no_sense(limits: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match="Give a number above 0"):
+    with pytest.raises(UsageError, match="Use a number above 0"):
         Governor(**limits)
-
-
-def _detector(name: str) -> SimpleNamespace:
-    return SimpleNamespace(detect=lambda image: name, timing=Timing(1, 2, 3, 4), engine=name)
-
-
-def test_the_detector_follows_the_level() -> None:
-    level = Level()
-    governor = SimpleNamespace(level=level)
-    answers: list[object] = [None, "cloud"]
-    detector = MultiSizeDetector(
-        [_detector("large"), _detector("small")], governor, lambda _: answers.pop(0)
-    )
-    assert detector.detect(PICTURE) == "large"
-    governor.level = Level(4, 1)
-    assert detector.detect(PICTURE) == "small"
-    governor.level = Level(4, 1, remote=True)
-    assert detector.detect(PICTURE) == "small", "the cloud said to go on alone"
-    assert detector.detect(PICTURE) == "cloud"
-    assert detector.timing == Timing(2, 4, 6, 8)
-    assert detector.engine == "large"

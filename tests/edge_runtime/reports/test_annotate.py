@@ -11,7 +11,8 @@ import pytest
 from tallylens import Counter, Line, Tracks, UsageError, Zone
 from tallylens.edge_runtime.errors import InputError, UnavailableError
 from tallylens.edge_runtime.reports.annotate import AnnotatedVideo, draw
-from tallylens.edge_runtime.reports.drawing import LINE_COLOUR, Pen, class_colour, counts_label
+from tallylens.edge_runtime.reports.drawing import LINE_COLOR, Pen, class_color
+from tallylens.edge_runtime.reports.labels import counts_label
 from tallylens.edge_runtime.sources import open_source
 
 MIDDLE = Line(0, 0.5, 1, 0.5)
@@ -22,11 +23,11 @@ def annotate(model: Path, source: Path, target: Path) -> None:
     with (
         Counter(model, lines=[MIDDLE]) as counter,
         open_source(str(source)) as frames,
-        AnnotatedVideo(target, frames, counter) as video,
+        AnnotatedVideo(target, frames) as video,
     ):
-        for counted in counter.watch(frames):
+        for result in counter.watch(frames):
             assert not target.exists()
-            video.add(counted)
+            video.frame(result)
 
 
 def pictures_of(path: Path) -> list[np.ndarray]:
@@ -70,10 +71,10 @@ def test_a_box_is_drawn_around_the_object() -> None:
         np.array([7], np.int64),
     )
     Pen(image).tracks(track, ("car", "person"))
-    colour = np.array(class_colour(1))
+    color = np.array(class_color(1))
     for y, x in ((300, 100), (300, 300), (400, 200)):
         # Smoothed edges are a little darker than the pen.
-        assert np.abs(image[y, x] - colour).max() < 30
+        assert np.abs(image[y, x] - color).max() < 30
     assert not image[210:390, 110:290].any()
     assert not image[410:].any()
     assert image[180:200, 100:110].any()
@@ -85,24 +86,24 @@ def test_writing_a_frame_leaves_it_as_it_is(
     with (
         Counter(tiny_model, lines=[MIDDLE]) as counter,
         open_source(str(crossing)) as frames,
-        AnnotatedVideo(tmp_path / "out.mp4", frames, counter) as video,
+        AnnotatedVideo(tmp_path / "out.mp4", frames) as video,
     ):
-        for counted in counter.watch(frames):
-            before = counted.frame.image.copy()
-            video.add(counted)
-            assert np.array_equal(counted.frame.image, before)
+        for result in counter.watch(frames):
+            before = result.frame.image.copy()
+            video.frame(result)
+            assert np.array_equal(result.frame.image, before)
 
 
 def test_draw_marks_the_places_and_the_objects(tiny_model: Path, squares: SimpleNamespace) -> None:
     with Counter(tiny_model, lines=[MIDDLE], zones=[FLOOR]) as counter:
-        *_, counted = counter.watch(squares.timed(squares.scene()[:10]))
-        image = counted.frame.image.copy()
-        draw(image, counted, counter.totals)
+        *_, result = counter.watch(squares.timed(squares.scene()[:10]))
+        image = result.frame.image.copy()
+        draw(image, result)
         # The line, the zone and both objects have left their marks.
-        changed = (image != counted.frame.image).any(2)
-        for y, x in ((64, 120), (77, 64), *counted.tracks.xyxy[:, [3, 0]].astype(int)):
+        changed = (image != result.frame.image).any(2)
+        for y, x in ((64, 120), (77, 64), *result.tracks.xyxy[:, [3, 0]].astype(int)):
             assert changed[y - 1 : y + 2, x - 1 : x + 2].any()
-        assert np.abs(image[64, 120] - np.array(LINE_COLOUR)).max() < 30
+        assert np.abs(image[64, 120] - np.array(LINE_COLOR)).max() < 30
 
 
 def test_the_arrow_shows_which_way_is_in() -> None:
@@ -124,9 +125,9 @@ def test_counts_label_sums_over_classes() -> None:
     assert counts_label("gate", {"in": {"car": 2, "bus": 1}, "out": {}}) == "gate  in 3  out 0"
 
 
-def test_neighbouring_classes_have_other_colours() -> None:
-    colours = [class_colour(i) for i in range(80)]
-    assert all(np.ptp([a, b], axis=0).max() > 60 for a, b in itertools.pairwise(colours))
+def test_neighboring_classes_have_other_colors() -> None:
+    colors = [class_color(i) for i in range(80)]
+    assert all(np.ptp([a, b], axis=0).max() > 60 for a, b in itertools.pairwise(colors))
 
 
 def test_nothing_is_left_after_an_error(tiny_model: Path, crossing: Path, tmp_path: Path) -> None:
@@ -137,11 +138,11 @@ def test_nothing_is_left_after_an_error(tiny_model: Path, crossing: Path, tmp_pa
         with (
             Counter(tiny_model) as counter,
             open_source(str(crossing)) as frames,
-            AnnotatedVideo(target, frames, counter) as video,
+            AnnotatedVideo(target, frames) as video,
         ):
-            for counted in counter.watch(frames):
-                video.add(counted)
-                if counted.frame.index == 5:
+            for result in counter.watch(frames):
+                video.frame(result)
+                if result.frame.index == 5:
                     raise LookupError
 
     with pytest.raises(LookupError):

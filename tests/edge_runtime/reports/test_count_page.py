@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tallylens import Counter, Line, Report, Zone
 from tallylens.edge_runtime.counting.history import COLUMNS, History
 from tallylens.edge_runtime.counting.report import LineReport, Speed, ZoneReport
-from tallylens.edge_runtime.reports.charts import MOST_BARS, bar_seconds, clock
+from tallylens.edge_runtime.reports.charts import MAX_BARS, bar_seconds, clock
 from tallylens.edge_runtime.reports.count_page import to_html
 from tallylens.edge_runtime.reports.overlay import heat_png
 
@@ -84,7 +84,13 @@ def test_the_page_of_a_real_count(tiny_model: Path, crossing: Path) -> None:
     page = Page(to_html(report))
     for shown in ("Count of crossing.mp4", "road, southbound", "southbound 1", "northbound 1"):
         assert shown in page.text
-    for part in ("Totals by class", "Crossings", "Most in view at once", "Events", "yard 2"):
+    for part in (
+        "Totals by class",
+        "Crossings",
+        "Maximum in view at once",
+        "Events",
+        "yard entered 2",
+    ):
         assert part in page.text
     assert page.tags.count("svg") == 4
     assert page.tags.count("image") == 2, "the frame once, and the heat"
@@ -121,10 +127,10 @@ def test_numbers_are_there() -> None:
         "other_classes": {"boat": 1000},
     }
     text = Page(to_html(report_of("car", dropped=3, skipped=4, uncounted=uncounted))).text
-    assert "Not counted 1,000 detections of boat, which was not asked for" in text
-    assert "2 tracks too short or unclear, the longest of 0.20 s" in text
-    assert "5 detections too weak" in text
-    assert "4 frames left out" in text
+    assert "Not counted 1,000 detections of boat, a class that was not asked for" in text
+    assert "2 tracks too short or uncertain, the longest 0.20 s" in text
+    assert "5 detections below the minimum" in text
+    assert "4 frames skipped" in text
     assert "3 live frames" in text
     assert "4,321" in text
     assert "1,234 frames · 1:15 of video" in text
@@ -144,7 +150,7 @@ def test_the_width_of_a_bar(seconds: float, width: int) -> None:
 
 @given(st.floats(0, 1e9))
 def test_there_are_never_too_many_bars(seconds: float) -> None:
-    assert seconds / bar_seconds(seconds) <= MOST_BARS
+    assert seconds / bar_seconds(seconds) <= MAX_BARS
 
 
 def test_clock() -> None:

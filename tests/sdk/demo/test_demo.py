@@ -191,14 +191,14 @@ def test_ctrl_c_while_counting_reports_what_was_counted(
 ) -> None:
     from tallylens.edge_runtime.reports.annotate import AnnotatedVideo
 
-    add = AnnotatedVideo.add
+    write = AnnotatedVideo.frame
 
     def interrupted(video: AnnotatedVideo, counted: Any) -> None:
         if counted.frame.index == 20:
             raise KeyboardInterrupt
-        add(video, counted)
+        write(video, counted)
 
-    monkeypatch.setattr(AnnotatedVideo, "add", interrupted)
+    monkeypatch.setattr(AnnotatedVideo, "frame", interrupted)
     status, out, _ = run_demo("--json")
     assert status == 130
     assert json.loads(out)["interrupted"] is True

@@ -1,0 +1,70 @@
+"""Sinks: what receives the result of each frame, such as the event file and the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..types import Detections, Event, Frame, Tracks
+from .report import Period
+from .totals import Totals
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """The result of one frame.
+
+    Example:
+        >>> from tallylens import Counter
+        >>> from tallylens.demo.model import demo_model
+        >>> with Counter(demo_model()) as counter:
+        ...     for result in counter.watch("street.mp4"):  # doctest: +SKIP
+        ...         print(result.frame.index, len(result.tracks), result.totals.unique())
+
+    Attributes:
+        detections: of all classes.
+        tracks: the confirmed tracks that are in the frame, of the wanted classes.
+        events: those since the frame before, of the wanted classes.
+        totals: the running totals, which change with the next frame.
+        epoch_ns: wall clock of timestamp 0 in nanoseconds since 1970, None if unknown.
+    """
+
+    frame: Frame
+    detections: Detections
+    tracks: Tracks
+    events: list[Event]
+    totals: Totals
+    epoch_ns: int | None = None
+
+
+class Sink(Protocol):
+    """Receives each frame's result and each closed period of a count, in order.
+
+    What `save` returns is merged into the saved count, so that a sink can resume with it: choose
+    keys that no other sink uses.
+    """
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Start, before the first frame; `saved` is the saved count, empty for a new one.
+
+        Raises:
+            KeyError, TypeError, ValueError: the saved values are damaged.
+        """
+        ...
+
+    def frame(self, result: FrameResult) -> None:
+        """Receive the result of a frame."""
+        ...
+
+    def period(self, period: Period) -> None:
+        """Receive the totals of a period that a scheduled reset has closed."""
+        ...
+
+    def save(self) -> dict[str, Any]:
+        """What `restore` needs, as JSON values, with all output so far written to disk."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections; called once, also after an error."""
+        ...
