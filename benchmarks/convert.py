@@ -27,7 +27,7 @@ import prune as pruning
 from rich.console import Console
 from rich.table import Table
 
-from tallylens.converters.artifacts import Artefact
+from tallylens.converters.artifacts import Artifact
 from tallylens.converters.calibration import DEFAULT_IMAGES, calibration_images
 from tallylens.converters.convert import convert
 from tallylens.converters.emit.tflite import emit_tflite
@@ -143,7 +143,7 @@ def coreml(_options: argparse.Namespace, work: Path) -> list[Row]:
             check=AcceptanceCheck(IMAGES, LABELS),
             **form,
         )
-        rows.append({"model": name, **_verified(report.artefacts[0])})
+        rows.append({"model": name, **_verified(report.artifacts[0])})
     return rows
 
 
@@ -159,9 +159,9 @@ def tiny(_options: argparse.Namespace, work: Path) -> list[Row]:
                 quantize=quantize,  # type: ignore[arg-type]
                 calibration=CALIBRATION,
             )
-            for artefact in report.artefacts:
-                name = f"{source.stem} {quantize} {artefact.target}"
-                rows.append({"model": name, **_verified(artefact)})
+            for artifact in report.artifacts:
+                name = f"{source.stem} {quantize} {artifact.target}"
+                rows.append({"model": name, **_verified(artifact)})
     return rows
 
 
@@ -187,10 +187,10 @@ def prune(options: argparse.Namespace, work: Path) -> list[Row]:
     return rows
 
 
-def _verified(artefact: Artefact) -> Row:
-    check = artefact.check
+def _verified(artifact: Artifact) -> Row:
+    check = artifact.check
     assert check is not None
-    row: Row = {"MB": artefact.size_bytes / 1e6, "agreement": check.detections.agreement}
+    row: Row = {"MB": artifact.size_bytes / 1e6, "agreement": check.detections.agreement}
     row["detections"] = check.detections.reference
     row["largest logit error"] = max((head.max_abs for head in check.heads), default=None)
     row["mean logit error"] = max((head.mean_abs for head in check.heads), default=None)

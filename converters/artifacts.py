@@ -1,7 +1,8 @@
-"""What a conversion has made, as objects and as NAME.conversion.json."""
+"""The result of a conversion, as objects and as NAME.conversion.json."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..edge_runtime.metadata import ModelMetadata, Quantization
+from .emit import Content, Target
 from .evaluation.verify import Verification
-from .request import Target
 
 
 @dataclass(frozen=True)
-class Artefact:
+class Artifact:
     """One file written: `quantization` is what is really in it, `sha256` of its bytes.
 
     A Core ML package is a folder: the hash is of its files one after the other, sorted by path.
@@ -30,18 +31,35 @@ class Artefact:
 
 
 @dataclass(frozen=True)
-class ConversionReport:
-    """What a conversion made of `source`; `metadata` is what all artefacts have in common.
+class EmittedFile:
+    """The content of an artifact before it is written; `quantization` is what is really in it."""
 
-    `multiply_adds`: of all convolutions for one image, and `source_multiply_adds` before pruning.
+    path: Path
+    target: Target
+    quantization: Quantization
+    content: Content
+
+    def artifact(self, check: Verification | None) -> Artifact:
+        """The record of this file for the report."""
+        files = self.content
+        whole = files if isinstance(files, bytes) else b"".join(files[n] for n in sorted(files))
+        digest = hashlib.sha256(whole).hexdigest()
+        return Artifact(self.path, self.target, self.quantization, len(whole), digest, check)
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """The result of one conversion of `source`; `metadata` is common to all artifacts.
+
+    `multiply_adds`: MACs of all convolutions for one image; `source_multiply_adds` before pruning.
     `sensitivity`: by value name, root mean square change of the logits when this value alone is
-    rounded; empty unless asked for.
+    rounded; empty unless requested.
     """
 
     source: Path
     name: str
     report: Path
-    artefacts: tuple[Artefact, ...]
+    artifacts: tuple[Artifact, ...]
     metadata: ModelMetadata
     multiply_adds: int
     source_multiply_adds: int
@@ -50,7 +68,7 @@ class ConversionReport:
 
     def path_of(self, target: Target) -> Path:
         """The file written for `target`."""
-        return next(artefact.path for artefact in self.artefacts if artefact.target == target)
+        return next(artifact.path for artifact in self.artifacts if artifact.target == target)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as a JSON document, with the paths as they are on this machine."""
@@ -58,7 +76,7 @@ class ConversionReport:
             "source": str(self.source),
             "name": self.name,
             "report": str(self.report),
-            "artefacts": [_described(artefact) for artefact in self.artefacts],
+            "artefacts": [_described(artifact) for artifact in self.artifacts],
             "metadata": json.loads(self.metadata.to_json()),
             "multiply_adds": self.multiply_adds,
             "source_multiply_adds": self.source_multiply_adds,
@@ -78,7 +96,7 @@ class ConversionReport:
         return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _described(artefact: Artefact) -> dict[str, Any]:
-    fields = {name: getattr(artefact, name) for name in ("target", "quantization", "size_bytes")}
-    check = artefact.check.as_dict() if artefact.check else None
-    return {"path": str(artefact.path), **fields, "sha256": artefact.sha256, "check": check}
+def _described(artifact: Artifact) -> dict[str, Any]:
+    fields = {name: getattr(artifact, name) for name in ("target", "quantization", "size_bytes")}
+    check = artifact.check.as_dict() if artifact.check else None
+    return {"path": str(artifact.path), **fields, "sha256": artifact.sha256, "check": check}

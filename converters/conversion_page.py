@@ -11,7 +11,7 @@ from ..edge_runtime.sources.images import read_image
 from ..edge_runtime.sources.opencv import load_cv2
 from ..edge_runtime.types import Detections, Image
 from ..edge_runtime.version import __version__
-from .artifacts import Artefact, ConversionReport
+from .artifacts import Artifact, ConversionReport
 from .evaluation.agreement import Difference
 from .evaluation.verify import Precision
 
@@ -33,20 +33,20 @@ def to_html(report: ConversionReport, pictures: Path | None) -> str:
             _passes(report),
             _heads(report),
             _sensitivity(report),
-            *(_worst(artefact, pictures, report) for artefact in report.artefacts),
+            *(_worst(artifact, pictures, report) for artifact in report.artifacts),
         ],
         footer=f"{report.name} · tallylens {__version__}",
     )
 
 
 def _figures(report: ConversionReport) -> Iterator[tuple[str, object]]:
-    smallest = min(report.artefacts, key=lambda artefact: artefact.size_bytes)
+    smallest = min(report.artifacts, key=lambda artifact: artifact.size_bytes)
     yield f"{smallest.path.name}", f"{smallest.size_bytes / 1e6:.2f} MB"
     yield "multiply-adds an image", f"{report.multiply_adds / 1e9:.2f} G"
     saved = 1 - report.multiply_adds / report.source_multiply_adds
     if saved > 0:
         yield "of the multiply-adds pruned", f"{100 * saved:.0f} %"
-    checked = [artefact.check for artefact in report.artefacts if artefact.check]
+    checked = [artifact.check for artifact in report.artifacts if artifact.check]
     times = [check.inference_ms for check in checked if check.inference_ms is not None]
     if times:
         yield "fastest inference here, one thread", f"{min(times):.1f} ms"
@@ -57,13 +57,13 @@ def _figures(report: ConversionReport) -> Iterator[tuple[str, object]]:
 
 def _files(report: ConversionReport) -> str:
     head = ["file", "contents", "MB", "ms here", "source, ms", "agreement", "mAP", "source, mAP"]
-    return table(head, [_file(artefact) for artefact in report.artefacts], texts=2)
+    return table(head, [_file(artifact) for artifact in report.artifacts], texts=2)
 
 
-def _file(artefact: Artefact) -> Sequence[object]:
-    check = artefact.check
-    size = f"{artefact.size_bytes / 1e6:.2f}"
-    first = [artefact.path.name, _contents(artefact), size]
+def _file(artifact: Artifact) -> Sequence[object]:
+    check = artifact.check
+    size = f"{artifact.size_bytes / 1e6:.2f}"
+    first = [artifact.path.name, _contents(artifact), size]
     if check is None:
         return [*first, *[UNKNOWN] * 5]
     agreement = f"{check.detections.agreement:.3f}" if check.detections.reference else UNKNOWN
@@ -77,8 +77,8 @@ def _file(artefact: Artefact) -> Sequence[object]:
     ]
 
 
-def _contents(artefact: Artefact) -> str:
-    return {"none": "float32", "fp16": "float16"}.get(artefact.quantization, "int8")
+def _contents(artifact: Artifact) -> str:
+    return {"none": "float32", "fp16": "float16"}.get(artifact.quantization, "int8")
 
 
 def _milliseconds(value: float | None) -> str:
@@ -101,10 +101,10 @@ def _passes(report: ConversionReport) -> str:
 
 def _heads(report: ConversionReport) -> str:
     rows = [
-        [artefact.path.name, head.name, f"{head.max_abs:.2g}", f"{head.mean_abs:.2g}"]
-        for artefact in report.artefacts
-        if artefact.check
-        for head in artefact.check.heads
+        [artifact.path.name, head.name, f"{head.max_abs:.2g}", f"{head.mean_abs:.2g}"]
+        for artifact in report.artifacts
+        if artifact.check
+        for head in artifact.check.heads
     ]
     if not rows:
         return ""
@@ -120,22 +120,22 @@ def _sensitivity(report: ConversionReport) -> str:
     return section("What rounding one value alone does to the logits (RMS)", bars(entries))
 
 
-def _worst(artefact: Artefact, pictures: Path | None, report: ConversionReport) -> str:
-    if artefact.check is None or pictures is None or not artefact.check.worst:
+def _worst(artifact: Artifact, pictures: Path | None, report: ConversionReport) -> str:
+    if artifact.check is None or pictures is None or not artifact.check.worst:
         return ""
     figures = []
     names = report.metadata.class_names
-    for one in artefact.check.worst:
-        image = read_image(pictures / one.picture)
-        figures.append(_drawn(image, one.reference, names, f"{one.picture}, the source"))
-        figures.append(_drawn(image, one.model, names, _told(one, artefact)))
-    title = f"Where {artefact.path.name} differs most"
+    for one in artifact.check.worst:
+        image = read_image(pictures / one.image)
+        figures.append(_drawn(image, one.reference, names, f"{one.image}, the source"))
+        figures.append(_drawn(image, one.model, names, _told(one, artifact)))
+    title = f"Where {artifact.path.name} differs most"
     return section(title, f'<div class="pictures">{"".join(figures)}</div>', long=True)
 
 
-def _told(one: Difference, artefact: Artefact) -> str:
+def _told(one: Difference, artifact: Artifact) -> str:
     found = one.agreement
-    return f"{one.picture}, {artefact.target}: {found.matched} of {found.reference} agree"
+    return f"{one.image}, {artifact.target}: {found.matched} of {found.reference} agree"
 
 
 def _drawn(image: Image, found: Detections, names: Sequence[str], caption: str) -> str:

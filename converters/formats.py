@@ -62,6 +62,15 @@ def detect(path: Path) -> Format:
     raise ModelError(str(path), "not a model file that tallylens knows", SOURCES)
 
 
+def is_source(path: Path) -> bool:
+    """Whether the file at `path` looks like something that can be converted."""
+    try:
+        detect(path)
+    except ModelError:
+        return False
+    return True
+
+
 def _head(path: Path) -> bytes:
     if path.is_dir():
         what = next((text for end, text in _FOLDERS.items() if path.name.endswith(end)), "a folder")

@@ -1,24 +1,27 @@
-"""What can be asked of a conversion, and what is refused before any work is done."""
+"""Options of a conversion, and the checks that refuse a request before any work is done."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from ..edge_runtime.errors import InputError, UsageError
 from ..edge_runtime.metadata import Quantization
 from .calibration import DEFAULT_IMAGES
+from .emit import EMITTERS, Target
 
-Target = Literal["onnx", "tflite", "coreml"]
-
-TARGETS: tuple[Target, ...] = get_args(Target)
+TARGETS: tuple[Target, ...] = tuple(EMITTERS)
+QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 
 
 @dataclass(frozen=True)
 class CoreMLOptions:
-    """`nms`: end in boxes for Vision. `weights_only`: int8 weights, float16 arithmetic (iOS 16)."""
+    """Options of Core ML packages.
+
+    `nms`: end in boxes for Vision. `weights_only`: int8 weights, float16 arithmetic (iOS 16).
+    """
 
     nms: bool = False
     weights_only: bool = False
@@ -26,12 +29,12 @@ class CoreMLOptions:
 
 @dataclass(frozen=True)
 class AcceptanceCheck:
-    """How artefacts are compared with their source before they get their names.
+    """How artifacts are compared with their source before they get their names.
 
-    `images`: folder of pictures; by default the calibration's, and without one drawn patterns.
+    `images`: folder of images; by default the calibration's, and without one drawn patterns.
     `labels`: folder of YOLO label files for `images`; gives mAP of both on all of them.
-    `min_agreement`: the least part of the detections (0 to 1) that has to agree; None warns only.
-    `details`: measure what the rounding of each value does, too.
+    `min_agreement`: minimum detection agreement, 0 to 1; None only warns.
+    `details`: also measure what the rounding of each value does.
     """
 
     images: Path | None = None
@@ -58,23 +61,22 @@ def check_request(
     unknown = [target for target in targets if target not in TARGETS]
     if unknown or not targets:
         raise UsageError(
-            f"{', '.join(unknown) or 'nothing'} is no target",
-            f"Use --to {','.join(TARGETS)}",
+            f"unknown target {', '.join(map(repr, unknown))}" if unknown else "no target",
+            f"Choose from {', '.join(TARGETS)}",
         )
-    if quantize not in get_args(Quantization):
+    if quantize not in QUANTIZATIONS:
         raise UsageError(
-            f"{quantize} is no quantization",
-            f"Use --quantize {'|'.join(get_args(Quantization))}",
+            f"unknown quantization {quantize!r}", f"Choose from {', '.join(QUANTIZATIONS)}"
         )
     _check_check(check)
     wanted = tuple(target for target in TARGETS if target in targets)
     if coreml != CoreMLOptions() and "coreml" not in wanted:
         raise UsageError(
-            "NMS and weights alone in 8 bits are for Core ML", "Add --to coreml, or leave them away"
+            "--nms and --weights-only are options of Core ML", "Add --to coreml, or omit them"
         )
     if coreml.weights_only and quantize != "int8":
-        raise UsageError("weights alone in 8 bits are a kind of int8", "Add --quantize int8")
-    # ONNX stays float32, and is no reason to go without images either.
+        raise UsageError("--weights-only is a kind of int8", "Add --quantize int8")
+    # Also where all targets stay float32 (ONNX): a request for int8 without images is a mistake.
     if calibration is None and quantize == "int8" and not _only_weights(wanted, coreml):
         raise UsageError(
             "int8 needs images to find the range of every tensor",
@@ -88,12 +90,9 @@ def _check_check(check: AcceptanceCheck | None) -> None:
     if check is None:
         return
     if check.min_agreement is not None and not 0 <= check.min_agreement <= 1:
-        raise UsageError(
-            f"{check.min_agreement} is no part of the detections",
-            "Give --min-agreement from 0 to 1",
-        )
+        raise UsageError(f"--min-agreement is {check.min_agreement}", "Use a fraction from 0 to 1")
     if check.labels is not None and check.images is None:
-        raise UsageError("labels need the images that they belong to", "Add --images DIR")
+        raise UsageError("--labels needs the images that they belong to", "Add --images DIR")
 
 
 def _only_weights(targets: Sequence[Target], coreml: CoreMLOptions) -> bool:
@@ -121,5 +120,7 @@ def _refuse_other_package(path: Path) -> None:
         read_package(path)
     except InputError as error:
         raise InputError(
-            path, "something else is in this place", "Move it away or choose another folder with -o"
+            path,
+            "a file or folder that tallylens did not write has this name",
+            "Move it away or choose another folder with -o",
         ) from error

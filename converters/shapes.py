@@ -12,6 +12,16 @@ import onnx_ir as ir
 Size = tuple[int, int, int]  # channels, height, width
 
 
+# Coordinate transformation and rounding with which nearest-neighbor doubling repeats every pixel.
+_REPEATING = {
+    ("asymmetric", "floor"),
+    ("asymmetric", "round_prefer_floor"),
+    ("half_pixel", "round_prefer_floor"),
+    ("half_pixel", "round_prefer_ceil"),
+    ("pytorch_half_pixel", "round_prefer_floor"),
+}
+
+
 class ShapeError(ValueError):
     """A node's inputs do not fit together; the message names the node."""
 
@@ -22,6 +32,11 @@ def size_of(value: ir.Value) -> Size:
         raise ShapeError(f"{value.name}: not a feature map")
     channels, height, width = (int(dim) for dim in value.shape.dims[1:])  # type: ignore[arg-type]
     return channels, height, width
+
+
+def doubling_repeats_pixels(mode: str, transformation: str, rounding: str) -> bool:
+    """Whether a Resize with these attributes repeats every pixel when it doubles a map."""
+    return mode == "nearest" and (transformation, rounding) in _REPEATING
 
 
 def integers(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,8 +8,9 @@ import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.metadata import MAX_ANCHORS, MAX_CLASSES, MAX_HEADS
+from ...edge_runtime.types import FloatArray
 from .architecture import Assembler
-from .module import FloatArray, Module
+from .module import Module
 
 DETECTORS = ("Model", "DetectionModel")
 

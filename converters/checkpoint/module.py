@@ -6,17 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError
 from ...edge_runtime.text import printable
+from ...edge_runtime.types import FloatArray
 from .archive import DAMAGED, DO_NOT_TRUST, Archive
 from .values import Record, Tensor
 
 MAX_CHILDREN = 1000
 MAX_MODULES = 20_000
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class WeightReader:

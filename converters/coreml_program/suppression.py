@@ -1,4 +1,4 @@
-"""A package that ends in boxes, run on Linux: the program, then what Core ML's NMS does with it."""
+"""Runs a Core ML package that ends in boxes: the program, then NMS as Core ML does it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...edge_runtime.boxes import box_iou
 from ...edge_runtime.core import Preprocessor
 from ...edge_runtime.core.preprocessor import Letterbox
 from ...edge_runtime.errors import UnsupportedModelError
@@ -18,7 +19,7 @@ OUTPUTS = ("raw_confidence", "raw_coordinates")
 
 
 class SuppressedPackage:
-    """A package converted with `--nms`."""
+    """A package that was converted with `--nms`."""
 
     name = "coreml-evaluator"
 
@@ -61,7 +62,7 @@ def suppress(confidence: FloatArray, xyxy: FloatArray, threshold: float, iou: fl
         while len(rows):
             best, rows = rows[0], rows[1:]
             kept.append((float(confidence[best, class_id]), class_id, int(best)))
-            rows = rows[box_iou(xyxy[best], xyxy[rows]) <= iou]
+            rows = rows[box_iou(xyxy[best][None], xyxy[rows])[0] <= iou]
     kept.sort(key=lambda entry: -entry[0])
     return Detections(
         xyxy[[row for _, _, row in kept]].reshape(-1, 4),
@@ -70,23 +71,13 @@ def suppress(confidence: FloatArray, xyxy: FloatArray, threshold: float, iou: fl
     )
 
 
-def box_iou(box: FloatArray, others: FloatArray) -> FloatArray:
-    """(n,) overlap of one xyxy box with (n, 4) others."""
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = np.prod(np.clip(sides, 0, None), axis=1)
-    own = np.prod(box[2:] - box[:2])
-    union = own + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared
-    overlap: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return overlap
-
-
 def _source_pixels(
     coordinates: FloatArray, size: tuple[int, int], letterbox: Letterbox
 ) -> FloatArray:
-    """Centre and size as fractions of the input to xyxy of the picture that was letterboxed."""
+    """Center and size as fractions of the input to xyxy in pixels of the letterboxed image."""
     height, width = size
-    centres, sides = np.split(coordinates * np.tile([width, height], 2), 2, axis=1)
-    corners = np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
+    centers, sides = np.split(coordinates * np.tile([width, height], 2), 2, axis=1)
+    corners = np.concatenate([centers - sides / 2, centers + sides / 2], axis=1)
     pad = np.tile([letterbox.pad_x, letterbox.pad_y], 2)
     gain = np.tile([letterbox.gain_x, letterbox.gain_y], 2)
     limit = np.tile([letterbox.source_width, letterbox.source_height], 2)

@@ -15,7 +15,7 @@ from ..calibration import CalibrationWarning, evenly_spaced, list_images
 
 MAX_IMAGES = 1000
 _LONGEST = 640
-_GREY = 114
+_GRAY = 114
 
 
 def read_folder(folder: Path) -> list[Image]:
@@ -55,7 +55,7 @@ def make_batch(
     images: Sequence[Image], count: int, side: int, random: np.random.Generator
 ) -> Image:
     """`count` augmented pictures, (count, side, side, 3) uint8 RGB; half of them mosaics."""
-    batch = np.full((count, side, side, 3), _GREY, np.uint8)
+    batch = np.full((count, side, side, 3), _GRAY, np.uint8)
     for picture in batch:
         if random.random() < 0.5:
             _paste(picture, images, random)
@@ -64,7 +64,7 @@ def make_batch(
             for rows in (slice(0, down), slice(down, side)):
                 for columns in (slice(0, across), slice(across, side)):
                     _paste(picture[rows, columns], images, random)
-        _recolour(picture, random)
+        _recolor(picture, random)
     return batch
 
 
@@ -95,7 +95,7 @@ def _overlap(start: int, have: int, want: int) -> tuple[slice, slice]:
     return slice(first, last), slice(first + start, last + start)
 
 
-def _recolour(picture: Image, random: np.random.Generator) -> None:
+def _recolor(picture: Image, random: np.random.Generator) -> None:
     """Gain, offset and a tint, in place."""
     gain = random.uniform(0.7, 1.3) * random.uniform(0.95, 1.05, 3)
     offset = random.uniform(-20, 20)

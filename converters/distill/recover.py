@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ...edge_runtime.errors import UsageError
+from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.types import FloatArray, Image
 from ..emit.tensorflow import quiet_tensorflow
 from ..graph import DetectorGraph
@@ -25,19 +26,6 @@ from .training import Trainer, TrainingState
 from .training_state import fingerprint, load_state, save_state
 
 Clock = Callable[[], float]
-
-
-@dataclass(frozen=True)
-class RecoveryProgress:
-    """`done` is 0 to 1, `loss` a moving average, `seconds_left` of the time given."""
-
-    done: float
-    loss: float
-    seconds_left: float
-    error: float
-
-
-Progress = Callable[[RecoveryProgress], None]
 
 
 @dataclass(frozen=True)
@@ -81,7 +69,7 @@ def recover(
         minutes: of training, over all runs that share `state`.
         state: a file; written every half minute and when the run is interrupted, and gone on
             from where it exists. It stays: delete it when the result is safe.
-        progress: told after each step.
+        progress: receives `recover, loss L` (a moving average) and the fraction of the time used.
         schedule: of training; for tests and measurements.
         clock: seconds, rising.
 
@@ -104,7 +92,7 @@ def recover(
         run = _Run(Trainer(tf, graph, teacher), standing, used, judge, plan, minutes * 60, clock)
         run.trainer.load(standing)
         try:
-            run.go(state, belongs_to, progress)
+            run.run(state, belongs_to, progress or no_progress)
         finally:
             run.trainer.save(standing)
             if state:
@@ -170,7 +158,7 @@ class _Run:
     budget: float
     clock: Clock
 
-    def go(self, path: Path | None, belongs_to: str, progress: Progress | None) -> None:
+    def run(self, path: Path | None, belongs_to: str, progress: Progress) -> None:
         state, trainer = self.state, self.trainer
         saved, now = state.seconds, self.clock()
         checked = int(state.seconds / self.budget * self.plan.checks)
@@ -188,9 +176,7 @@ class _Run:
                 saved = state.seconds
                 trainer.save(state)
                 save_state(path, state, belongs_to)
-            if progress:
-                left = max(0.0, self.budget - state.seconds)
-                progress(RecoveryProgress(done, loss, left, state.best_error))
+            progress(f"recover, loss {loss:.3f}", done)
 
     def _step(self) -> float:
         """One step; pictures depend on its number alone, so that a run goes on as it would have."""

@@ -1,4 +1,4 @@
-"""What every emitter asks of a node: its attributes, its constants, and what is wrong with it."""
+"""Attributes and constants of nodes, and the problems that emitters share."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
-
-# Coordinate transformation and rounding under which doubling copies each pixel.
-_ROUNDINGS_OF_A_COPY = {
-    "asymmetric": ("floor", "round_prefer_floor"),
-    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
-}
+from ..shapes import doubling_repeats_pixels
 
 
 def text(node: ir.Node, name: str, default: str) -> str:
@@ -35,11 +30,12 @@ def constant_or_none(node: ir.Node, index: int) -> FloatArray | None:
 
 
 def copies_pixels(node: ir.Node) -> bool:
-    """Whether a Resize is nearest-neighbour and, when it doubles, repeats every pixel."""
-    mode = text(node, "coordinate_transformation_mode", "half_pixel")
-    rounding = text(node, "nearest_mode", "round_prefer_floor")
-    nearest = text(node, "mode", "nearest") == "nearest"
-    return nearest and rounding in _ROUNDINGS_OF_A_COPY.get(mode, ())
+    """Whether a Resize is nearest-neighbor and, when it doubles, repeats every pixel."""
+    return doubling_repeats_pixels(
+        text(node, "mode", "nearest"),
+        text(node, "coordinate_transformation_mode", "half_pixel"),
+        text(node, "nearest_mode", "round_prefer_floor"),
+    )
 
 
 def concat_problem(node: ir.Node) -> str | None:

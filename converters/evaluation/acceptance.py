@@ -1,4 +1,4 @@
-"""Whether what was made still sees what its source sees, asked before files get their names."""
+"""Acceptance of converted files: compared with their source before they get their names."""
 
 from __future__ import annotations
 
@@ -12,100 +12,89 @@ import numpy as np
 
 from ...edge_runtime.engines.onnx import OnnxEngine
 from ...edge_runtime.errors import InputError
-from ...edge_runtime.files import Folder, write_all
+from ...edge_runtime.files import write_all
+from ...edge_runtime.progress import Progress
 from ...edge_runtime.sources.images import read_image
 from ...edge_runtime.sources.opencv import load_cv2
 from ..calibration import DEFAULT_IMAGES, evenly_spaced, list_images
+from ..emit import Content
 from ..request import AcceptanceCheck
-from .model_under_test import DecodeSettings, EngineSubject, EvaluatedModel, open_subject
-from .verify import Picture, Verification, compare, read_all, thresholds_for
+from .model_under_test import DecodeSettings, EngineModel, EvaluatedModel, open_model
+from .verify import NamedImage, Verification, compare, read_all, settings_for
 
 CHECKED_IMAGES = 16
-# Below, a model is worth a look before it is trusted.
+# Below, the report warns.
 GOOD_AGREEMENT = 0.5
-# With fewer detections, chance alone would refuse.
-FEWEST_DETECTIONS = 10
-# Cells a side of the drawn patterns: from broad areas to single pixels of a small input.
+# With fewer detections, agreement is a matter of chance and rejects nothing.
+MIN_DETECTIONS = 10
+# Cells per side of the drawn patterns: from broad areas to single pixels of a small input.
 _PATTERN_CELLS = (4, 16, 64, 256)
-
-Content = bytes | Folder
-Progress = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The source as float32 ONNX, before anything was taken from it."""
+    """The source as float32 ONNX, before pruning and quantization."""
 
     name: str
     content: bytes
 
-    def open(self, thresholds: tuple[DecodeSettings, ...]) -> EvaluatedModel:
-        """As something that sees."""
-        return EngineSubject(OnnxEngine(self.content, Path(self.name), num_threads=1), thresholds)
+    def open(self, settings: tuple[DecodeSettings, ...]) -> EvaluatedModel:
+        """The source, ready to predict."""
+        return EngineModel(OnnxEngine(self.content, Path(self.name), num_threads=1), settings)
 
 
-def check_artefacts(
+def check_artifacts(
     contents: Mapping[Path, Content],
     reference: Reference,
     check: AcceptanceCheck,
     calibration: Path | None,
-    tell: Progress,
+    progress: Progress,
 ) -> dict[Path, Verification]:
-    """Compare each of `contents` with the reference, from files that vanish again.
+    """Compare each of `contents` with the reference, as temporary files.
 
     Raises:
-        InputError: no picture of the folder can be read.
+        InputError: no image of the folder can be read.
         UnavailableError: the disk is full.
     """
-    pictures = _Pictures(check, calibration)
-    thresholds = thresholds_for(check.labels)
-    theirs = reference.open(thresholds)
+    images = _Images(check, calibration)
+    settings = settings_for(check.labels)
+    theirs = reference.open(settings)
     found: dict[Path, Verification] = {}
     with tempfile.TemporaryDirectory(prefix="tallylens-", ignore_cleanup_errors=True) as folder:
         for path, content in contents.items():
             staged = Path(folder) / path.name
             write_all({staged: content})
             found[path] = compare(
-                (path.name, open_subject(staged, thresholds)),
+                (path.name, open_model(staged, settings)),
                 (reference.name, theirs),
-                pictures,
-                truth=pictures.truth,
-                progress=_Share(tell, f"verify {path.suffix[1:]}", pictures.expected),
+                images,
+                truth=images.truth,
+                on_image=_fraction_of(progress, f"verify {path.suffix[1:]}", images.expected),
             )
-            pictures.refuse_none(found[path].images)
+            images.refuse_none(found[path].images)
     return found
 
 
 def falls_short(verification: Verification, wanted: float) -> bool:
-    """Whether so much was seen that the agreement counts, and less than `wanted` agrees."""
+    """Whether there are enough detections to judge, and fewer than `wanted` (0..1) agree."""
     found = verification.detections
-    enough = max(found.model, found.reference) >= FEWEST_DETECTIONS
+    enough = max(found.model, found.reference) >= MIN_DETECTIONS
     return enough and found.agreement < wanted
 
 
 def concerns(verification: Verification) -> Iterator[str]:
-    """Sentences about what the reader of the report should know."""
+    """Warnings for the report: nothing was detected, or too little agrees."""
     yield from (f"{verification.model}: {warning}" for warning in verification.warnings)
     if falls_short(verification, GOOD_AGREEMENT):
         yield (
             f"{verification.model} agrees with {verification.reference} on only "
-            f"{verification.detections.agreement:.2f} of the detections: look at the pictures "
+            f"{verification.detections.agreement:.2f} of the detections: look at the images "
             "of --report, and at mAP if there are labels"
         )
 
 
-class _Share:
-    """Tells the number of pictures as a part of all."""
-
-    def __init__(self, tell: Progress, stage: str, expected: int) -> None:
-        self._tell, self._stage, self._expected = tell, stage, expected
-
-    def __call__(self, done: int) -> None:
-        self._tell(self._stage, done / self._expected)
-
-
-class _Pictures:
-    """The pictures to compare on, the same ones every time they are gone through."""
+class _Images:
+    """The images to compare on, in the same order in every iteration."""
 
     def __init__(self, check: AcceptanceCheck, calibration: Path | None) -> None:
         self._folder = check.images or calibration
@@ -113,42 +102,47 @@ class _Pictures:
         self._paths = _paths(self._folder, all_of_them=self.truth is not None)
         self.expected = len(self._paths) or len(_PATTERN_CELLS)
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[NamedImage]:
         if self._folder is None:
             yield from patterns()
         elif self.truth:
             yield from read_all(self._paths)
         else:
             for path in self._paths:
-                with suppress(InputError):  # the calibration has warned of it
+                with suppress(InputError):  # calibration warns about it
                     yield path.name, read_image(path)
 
-    def refuse_none(self, seen: int) -> None:
-        """Raise InputError where no picture could be read: agreement would be silence."""
-        if not seen and self._folder is not None:
+    def refuse_none(self, count: int) -> None:
+        """Raise InputError where no image could be read, so that nothing was compared."""
+        if not count and self._folder is not None:
             raise InputError(
-                self._folder, "none of its images can be read", "Give a folder with sound images"
+                self._folder, "none of its images can be read", "Give a folder of intact images"
             )
+
+
+def _fraction_of(progress: Progress, stage: str, expected: int) -> Callable[[int], None]:
+    """A callback that reports a number of images as a fraction of all."""
+    return lambda done: progress(stage, done / expected)
 
 
 def _paths(folder: Path | None, *, all_of_them: bool) -> list[Path]:
     if folder is None:
         return []
-    return list_images(folder) if all_of_them else choose_pictures(folder)
+    return list_images(folder) if all_of_them else choose_images(folder)
 
 
-def choose_pictures(folder: Path) -> list[Path]:
-    """Some of the folder, where there are enough not those that a calibration takes."""
+def choose_images(folder: Path) -> list[Path]:
+    """At most 16 images of `folder`; if there are enough, none that a calibration takes."""
     paths = list_images(folder)
     calibrated = set(evenly_spaced(paths, DEFAULT_IMAGES))
     others = [path for path in paths if path not in calibrated]
     return evenly_spaced(others if len(others) >= CHECKED_IMAGES else paths, CHECKED_IMAGES)
 
 
-def patterns(side: int = 640) -> Iterator[Picture]:
-    """Drawn pictures (side, side, 3) uint8 BGR of random colours, from coarse to fine."""
+def patterns(side: int = 640) -> Iterator[NamedImage]:
+    """Drawn images (side, side, 3) uint8 BGR of random colors, from coarse to fine."""
     cv2 = load_cv2()
     random = np.random.default_rng(0)
     for cells in _PATTERN_CELLS:
-        colours = random.integers(0, 256, (cells, cells, 3), np.uint8)
-        yield f"pattern-{cells}", cv2.resize(colours, (side, side))
+        colors = random.integers(0, 256, (cells, cells, 3), np.uint8)
+        yield f"pattern-{cells}", cv2.resize(colors, (side, side))

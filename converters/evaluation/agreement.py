@@ -1,4 +1,4 @@
-"""How far two models see the same: logits, and detections paired with each other."""
+"""Detection agreement of two models: differences of logits, and detections paired by IoU."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...edge_runtime.boxes import box_iou
 from ...edge_runtime.types import Detections, FloatArray
 
 MATCH_IOU = 0.9
@@ -15,7 +16,7 @@ WORST = 10
 
 @dataclass(frozen=True)
 class HeadError:
-    """Difference of the logits of one head over all pictures."""
+    """Difference of the logits of one head over all images."""
 
     name: str
     max_abs: float
@@ -24,7 +25,7 @@ class HeadError:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Detections at confidence 0.25; `matched` pairs are of one class and overlap by IoU 0.9."""
+    """Detections at confidence 0.25; `matched` pairs have one class and an IoU of at least 0.9."""
 
     model: int
     reference: int
@@ -32,30 +33,30 @@ class Agreement:
 
     @property
     def of_reference(self) -> float:
-        """The part of the reference's detections that the model gives, 1 where there are none."""
+        """Fraction of the reference's detections that the model gives; 1 if there are none."""
         return self.matched / self.reference if self.reference else 1.0
 
     @property
     def of_model(self) -> float:
-        """The part of the model's detections that the reference gives, 1 where there are none."""
+        """Fraction of the model's detections that the reference gives; 1 if there are none."""
         return self.matched / self.model if self.model else 1.0
 
     @property
     def agreement(self) -> float:
-        """The lesser of the two."""
+        """The smaller of `of_reference` and `of_model`."""
         return min(self.of_reference, self.of_model)
 
     @property
     def unmatched(self) -> int:
-        """Detections of either that the other does not give."""
+        """Number of detections of either model that the other does not give."""
         return self.model + self.reference - 2 * self.matched
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What the two see in one picture; boxes in its pixels."""
+    """The detections of both models in one image; boxes in its pixels."""
 
-    picture: str
+    image: str
     model: Detections
     reference: Detections
     agreement: Agreement
@@ -63,13 +64,12 @@ class Difference:
 
 def agree(model: Detections, reference: Detections) -> Agreement:
     """Pair detections of one class, the most confident first, each with its best overlap."""
-    from ..coreml_program.suppression import box_iou
-
+    overlaps = box_iou(model.xyxy, reference.xyxy)
     free = np.ones(len(reference), bool)
     matched = 0
     for index in np.argsort(-model.confidence, kind="stable"):
         candidates = free & (reference.class_id == model.class_id[index])
-        overlap = np.where(candidates, box_iou(model.xyxy[index], reference.xyxy), -1.0)
+        overlap = np.where(candidates, overlaps[index], -1.0)
         best = int(overlap.argmax()) if len(overlap) else -1
         if best >= 0 and overlap[best] >= MATCH_IOU:
             free[best] = False
@@ -78,7 +78,7 @@ def agree(model: Detections, reference: Detections) -> Agreement:
 
 
 def in_all(differences: Sequence[Difference]) -> Agreement:
-    """The sums over all pictures."""
+    """The agreement over all images: sums of the counts."""
     found = [difference.agreement for difference in differences]
     return Agreement(
         sum(one.model for one in found),
@@ -88,27 +88,27 @@ def in_all(differences: Sequence[Difference]) -> Agreement:
 
 
 def worst(differences: Iterable[Difference], count: int = WORST) -> tuple[Difference, ...]:
-    """Those with the most detections that only one of the two gives, the worst first."""
+    """The images with the most detections that only one of the two gives, worst first."""
     differing = [one for one in differences if one.agreement.unmatched]
     return tuple(sorted(differing, key=lambda one: -one.agreement.unmatched)[:count])
 
 
 class HeadErrors:
-    """The differences of the logits of heads with these names, added up picture by picture."""
+    """Differences of the logits of the named heads, accumulated over images."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._largest: dict[str, float] = dict.fromkeys(names, 0.0)
         self._means: Mapping[str, list[float]] = {name: [] for name in names}
 
     def add(self, model: Sequence[FloatArray], reference: Sequence[FloatArray]) -> None:
-        """One picture's logits, an array a head; none where a model ends in boxes."""
+        """Add one image's logits, one array per head; empty where a model ends in boxes."""
         for name, ours, theirs in zip(self._largest, model, reference, strict=False):
             difference = np.abs(ours - theirs)
             self._largest[name] = max(self._largest[name], float(difference.max()))
             self._means[name].append(float(difference.mean()))
 
     def errors(self) -> tuple[HeadError, ...]:
-        """Of every head that was compared."""
+        """The error of every head that was compared."""
         return tuple(
             HeadError(name, self._largest[name], float(np.mean(means)))
             for name, means in self._means.items()

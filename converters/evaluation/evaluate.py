@@ -14,6 +14,7 @@ import numpy as np
 
 from ...edge_runtime.errors import InputError, MissingExtraError
 from ...edge_runtime.metadata import MAX_CLASSES
+from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.sources.images import read_image
 from ...edge_runtime.types import Detections, Image
 from ..calibration import list_images
@@ -24,14 +25,13 @@ OUTLINE_SHARE = 0.53
 MAX_LABEL_BYTES = 1 << 20
 
 Box = tuple[int, float, float, float, float]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
     """All precisions are fractions of 1; `per_class` is mAP@0.5:0.95 by class id.
 
-    `unlabelled` counts the images without a label file, which are taken to show no object.
+    `unlabelled` counts the images without a label file, which count as images of no object.
     """
 
     map50_95: float
@@ -53,15 +53,16 @@ def evaluate(
 
     Args:
         detect: (h, w, 3) uint8 BGR to detections in that image's pixels. For figures that
-            compare with others': confidence from 0.001, NMS at IoU 0.6, several classes a box.
+            compare with others': confidence from 0.001, NMS at IoU 0.6, several classes per box.
         images_dir: jpg, png, webp or bmp files.
-        labels_dir: one STEM.txt an image, lines of `class cx cy w h`, sizes as fractions of 1.
-        progress: told (images done, images in all) after each image.
+        labels_dir: one STEM.txt per image, lines of `class cx cy w h`, sizes as fractions of 1.
+        progress: receives the fraction of the images that is done, as stage "evaluate".
 
     Raises:
         InputError: an image or label file cannot be used, or there is no label at all.
         MissingExtraError: pycocotools is not installed.
     """
+    progress = progress or no_progress
     coco, coco_eval = _pycocotools()
     paths = list_images(images_dir)
     labels = [_label_file(path, labels_dir) for path in paths]
@@ -69,8 +70,8 @@ def evaluate(
     if not any(boxes):
         raise InputError(
             labels_dir,
-            "holds no labelled object for these images",
-            f"Put one label file an image there, such as {paths[0].stem}.txt",
+            "holds no labeled object for these images",
+            f"Put one label file per image there, such as {paths[0].stem}.txt",
         )
     truth: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
@@ -80,8 +81,7 @@ def evaluate(
         sizes.append((image.shape[0], image.shape[1]))
         truth += _annotations(boxes[index], index, sizes[index])
         found += _results(detect(image), index)
-        if progress:
-            progress(index + 1, len(paths))
+        progress("evaluate", (index + 1) / len(paths))
     scores = _score(coco, coco_eval, truth, found, sizes)
     return EvaluationResult(
         **scores, images=len(paths), unlabelled=labels.count(None), objects=len(truth)
@@ -89,7 +89,7 @@ def evaluate(
 
 
 def read_labels(path: Path) -> list[Box]:
-    """(class id, centre x, centre y, width, height) of every line, sizes as fractions of 1.
+    """(class id, center x, center y, width, height) of every line, sizes as fractions of 1.
 
     Raises:
         InputError: unreadable, larger than 1 MiB, or a line of another form.
@@ -178,7 +178,7 @@ def _score(
         "annotations": [{"id": number, **entry} for number, entry in enumerate(truth, 1)],
         "categories": [{"id": class_id} for class_id in classes],
     }
-    # A class that no label has enters no average.
+    # A class without labels does not enter the averages.
     counted = [entry for entry in found if entry["category_id"] in set(classes)]
     if not counted:
         return {
@@ -194,7 +194,7 @@ def _score(
         run.evaluate()
         run.accumulate()
         run.summarize()
-    # (IoU threshold, recall, class, area, detections an image); all areas, 100 detections.
+    # (IoU threshold, recall, class, area, detections per image); all areas, 100 detections.
     precision = run.eval["precision"][:, :, :, 0, -1]
     return {
         "map50_95": float(run.stats[0]),

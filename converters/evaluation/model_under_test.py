@@ -1,4 +1,4 @@
-"""Anything that can be verified, as one thing: a picture in, logits and detections out."""
+"""A model under test, whatever its format: an image in, logits and detections out."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from ...edge_runtime.engines.onnx import OnnxEngine
 from ...edge_runtime.errors import UnsupportedModelError
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.types import Detections, FloatArray, Image
+from ..emit import EMITTERS
+from ..formats import is_source
 
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """Decoding of one purpose: least confidence, NMS overlap, several classes a box or one."""
+    """How heads are decoded: minimum confidence, IoU of NMS, one or several classes per box."""
 
     confidence: float
     iou: float
@@ -30,11 +32,11 @@ class DecodeSettings:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model sees in one picture.
+    """What a model gives for one image.
 
-    `logits`: a head each, (channels, h, w) float32; none where the model ends in boxes.
-    `detections`: one entry a threshold that was asked for.
-    `inference_ms`: how long the model itself took.
+    `logits`: one array per head, (channels, h, w) float32; empty where the model ends in boxes.
+    `detections`: one entry per `DecodeSettings` that was asked for.
+    `inference_ms`: time of the inference alone.
     """
 
     logits: tuple[FloatArray, ...]
@@ -43,22 +45,22 @@ class Prediction:
 
 
 class EvaluatedModel(Protocol):
-    """A model under test; `timed` where its speed here says something about it."""
+    """A model under test; `timed` where its speed on this machine says something about it."""
 
     name: str
     metadata: ModelMetadata
     timed: bool
 
     def predict(self, image: Image) -> Prediction:
-        """One (height, width, 3) uint8 BGR picture."""
+        """The prediction for one (height, width, 3) uint8 BGR image."""
         ...
 
 
-class EngineSubject:
-    """An engine, decoded by the runtime's core."""
+class EngineModel:
+    """An `EvaluatedModel` that runs in an engine and is decoded by the runtime's core."""
 
     def __init__(
-        self, engine: Engine, thresholds: Sequence[DecodeSettings], *, timed: bool = True
+        self, engine: Engine, settings: Sequence[DecodeSettings], *, timed: bool = True
     ) -> None:
         self.name = engine.name
         self.timed = timed
@@ -66,8 +68,7 @@ class EngineSubject:
         self._engine = engine
         self._preprocessor = Preprocessor()
         self._decoders = [
-            Decoder(engine.heads, engine.metadata.num_classes, _options(threshold))
-            for threshold in thresholds
+            Decoder(engine.heads, engine.metadata.num_classes, _options(one)) for one in settings
         ]
 
     def predict(self, image: Image) -> Prediction:
@@ -84,17 +85,17 @@ class EngineSubject:
         return Prediction(tuple(logits), found, inference_ms)
 
 
-class BoxSubject:
-    """A Core ML package that ends in boxes."""
+class BoxModel:
+    """An `EvaluatedModel` that ends in boxes: a Core ML package with NMS."""
 
     timed = False
 
-    def __init__(self, path: Path, thresholds: Sequence[DecodeSettings]) -> None:
+    def __init__(self, path: Path, settings: Sequence[DecodeSettings]) -> None:
         from ..coreml_program.suppression import SuppressedPackage
 
         self._package = SuppressedPackage(path)
         self.name, self.metadata = self._package.name, self._package.metadata
-        self._thresholds = thresholds
+        self._settings = settings
 
     def predict(self, image: Image) -> Prediction:
         """See `EvaluatedModel`."""
@@ -103,57 +104,73 @@ class BoxSubject:
         start = time.perf_counter()
         confidence, xyxy = self._package.boxes(image)
         inference_ms = 1e3 * (time.perf_counter() - start)
-        found = (suppress(confidence, xyxy, one.confidence, one.iou) for one in self._thresholds)
+        found = (suppress(confidence, xyxy, one.confidence, one.iou) for one in self._settings)
         return Prediction((), tuple(found), inference_ms)
 
 
-def open_subject(
+def open_model(
     path: Path,
-    thresholds: Sequence[DecodeSettings],
+    settings: Sequence[DecodeSettings],
     *,
     input_size: tuple[int, int] | None = None,
     num_threads: int = 1,
 ) -> EvaluatedModel:
-    """Anything that tallylens reads or writes: .mlpackage, .tflite, .onnx or .pt.
+    """Open any file that tallylens reads or writes: a target of `EMITTERS`, or a source.
 
-    Core ML packages run in the evaluator, on macOS in Core ML itself. A checkpoint or foreign
-    ONNX file is converted in memory, for `input_size` where it is given.
+    Core ML packages run in the evaluator, on macOS in Core ML itself. A checkpoint or an ONNX file
+    of another origin is converted in memory, for `input_size` where it is given.
 
     Raises:
         InputError: the model is missing or cannot be used.
         MissingExtraError: the packages for it are not installed.
     """
-    if path.is_dir():
-        return _open_package(path, thresholds)
-    try:
-        return EngineSubject(open_engine(path, num_threads=num_threads), thresholds)
-    except UnsupportedModelError:
-        pass  # a source of conversion, or nothing at all, which load will say
+    emitter = next((one for one in EMITTERS.values() if one.recognizes(path)), None)
+    if emitter is not None:
+        try:
+            return emitter.open(path, settings, num_threads)
+        except UnsupportedModelError:
+            if not is_source(path):
+                raise
     from ..emit.onnx import emit_onnx
     from ..load import load
 
     content = emit_onnx(load(path, input_size=input_size))
-    return EngineSubject(OnnxEngine(content, path, num_threads=num_threads), thresholds)
+    return EngineModel(OnnxEngine(content, path, num_threads=num_threads), settings)
 
 
-def _open_package(path: Path, thresholds: Sequence[DecodeSettings]) -> EvaluatedModel:
+def open_runtime_file(
+    path: Path, settings: Sequence[DecodeSettings], num_threads: int
+) -> EvaluatedModel:
+    """Open a file that an engine of the edge runtime runs.
+
+    Raises:
+        ModelError: damaged.
+        UnsupportedModelError: not written by tallylens.
+    """
+    return EngineModel(open_engine(path, num_threads=num_threads), settings)
+
+
+def open_package(path: Path, settings: Sequence[DecodeSettings]) -> EvaluatedModel:
+    """Open a Core ML package, with raw heads or ending in boxes.
+
+    Raises:
+        ModelError: damaged.
+        UnsupportedModelError: not written by tallylens.
+    """
     from ..coreml_program.engine import CoreMLDeviceEngine, CoreMLEngine
-    from ..coreml_program.package import is_package, read_package
-    from ..formats import detect
+    from ..coreml_program.package import read_package
 
-    if not is_package(path):
-        detect(path)  # says what the folder is instead
     if read_package(path).is_pipeline:
-        return BoxSubject(path, thresholds)
+        return BoxModel(path, settings)
     on_device = sys.platform == "darwin"
     engine = CoreMLDeviceEngine if on_device else CoreMLEngine
-    return EngineSubject(engine(path), thresholds, timed=on_device)
+    return EngineModel(engine(path), settings, timed=on_device)
 
 
-def _options(threshold: DecodeSettings) -> DecoderOptions:
+def _options(settings: DecodeSettings) -> DecoderOptions:
     return DecoderOptions(
-        confidence=threshold.confidence,
-        iou=threshold.iou,
+        confidence=settings.confidence,
+        iou=settings.iou,
         cross_class_iou=1.0,
-        multi_label=threshold.multi_label,
+        multi_label=settings.multi_label,
     )

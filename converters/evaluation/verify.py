@@ -1,4 +1,4 @@
-"""Does a converted model still see what the original sees? Both run on the same pictures."""
+"""Verification: a converted model and its original, compared on the same images."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from statistics import median
 from typing import Any
 
 from ...edge_runtime.errors import InputError
+from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.sources.images import read_image
 from ...edge_runtime.types import Detections, Image
 from ..calibration import list_images
 from .agreement import Agreement, Difference, HeadError, HeadErrors, agree, in_all, worst
-from .model_under_test import DecodeSettings, EvaluatedModel, open_subject
+from .model_under_test import DecodeSettings, EvaluatedModel, open_model
 
 DETECTED = DecodeSettings(confidence=0.25, iou=0.45, multi_label=False)
 # The settings under which mAP of YOLOv5 is reported everywhere.
 SCORED = DecodeSettings(confidence=0.001, iou=0.6, multi_label=True)
 
-Progress = Callable[[int, int], None]
-Picture = tuple[str, Image]
+NamedImage = tuple[str, Image]
 
 
 @dataclass(frozen=True)
 class Precision:
-    """mAP as fractions of 1."""
+    """Mean average precision, as fractions of 1."""
 
     map50_95: float
     map50: float
@@ -33,10 +33,10 @@ class Precision:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found. `heads` is empty where the logits cannot be compared.
+    """The result of a comparison. `heads` is empty where the logits cannot be compared.
 
-    `worst`: the pictures with the most detections that only one of the two gives.
-    `inference_ms`: the median of one inference here, None off the device it is meant for.
+    `worst`: the images with the most detections that only one of the two models gives.
+    `inference_ms`: median time of one inference here, None off the device it is meant for.
     """
 
     model: str
@@ -54,7 +54,7 @@ class Verification:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the figures do not say."""
+        """Sentences that qualify the figures."""
         if self.detections.reference or self.detections.model:
             return ()
         return ("nothing was detected on these images, so that agreement says nothing",)
@@ -71,7 +71,7 @@ class Verification:
             "heads": [asdict(head) for head in self.heads],
             "detections": asdict(found)
             | {key: getattr(found, key) for key in ("agreement", "of_reference", "of_model")},
-            "worst": [{"image": one.picture, **asdict(one.agreement)} for one in self.worst],
+            "worst": [{"image": one.image, **asdict(one.agreement)} for one in self.worst],
             "inference_ms": self.inference_ms,
             "reference_inference_ms": self.reference_inference_ms,
             "model_precision": self.model_precision and asdict(self.model_precision),
@@ -94,7 +94,7 @@ def verify(
     num_threads: int = 1,
     progress: Progress | None = None,
 ) -> Verification:
-    """Run both on every picture of the folder and compare.
+    """Run both models on every image of the folder and compare.
 
     Args:
         model: .mlpackage, .tflite, .onnx or .pt.
@@ -102,33 +102,34 @@ def verify(
         images: folder of jpg, png, webp or bmp files.
         labels: folder of YOLO label files, for mAP of both.
         num_threads: of one inference.
-        progress: told (images done, images in all).
+        progress: receives the fraction of the images that is done, as stage "verify".
 
     Raises:
-        InputError: a model or picture cannot be used, or the models tell other classes apart.
+        InputError: a model or image cannot be used, or the models have different classes.
         MissingExtraError: a package for one of the models is not installed.
     """
     paths = list_images(images)
-    thresholds = thresholds_for(labels)
-    subject = open_subject(model, thresholds, num_threads=num_threads)
-    size = subject.metadata.input_size
-    other = open_subject(reference, thresholds, input_size=size, num_threads=num_threads)
+    settings = settings_for(labels)
+    progress = progress or no_progress
+    tested = open_model(model, settings, num_threads=num_threads)
+    size = tested.metadata.input_size
+    other = open_model(reference, settings, input_size=size, num_threads=num_threads)
     return compare(
-        (str(model), subject),
+        (str(model), tested),
         (str(reference), other),
         read_all(paths),
         truth=(images, labels) if labels else None,
-        progress=lambda done: progress(done, len(paths)) if progress else None,
+        on_image=lambda done: progress("verify", done / len(paths)),
     )
 
 
-def thresholds_for(labels: Path | None) -> tuple[DecodeSettings, ...]:
-    """What a subject has to decode: one threshold, and a second one for mAP."""
+def settings_for(labels: Path | None) -> tuple[DecodeSettings, ...]:
+    """How a model's heads are to be decoded: for agreement, and with labels also for mAP."""
     return (DETECTED, SCORED) if labels else (DETECTED,)
 
 
-def read_all(paths: Sequence[Path]) -> Iterator[Picture]:
-    """Names and pictures (h, w, 3) uint8 BGR; raises InputError at one that cannot be read."""
+def read_all(paths: Sequence[Path]) -> Iterator[NamedImage]:
+    """Names and images (h, w, 3) uint8 BGR; raises InputError at one that cannot be read."""
     for path in paths:
         yield path.name, read_image(path)
 
@@ -136,18 +137,18 @@ def read_all(paths: Sequence[Path]) -> Iterator[Picture]:
 def compare(
     model: tuple[str, EvaluatedModel],
     reference: tuple[str, EvaluatedModel],
-    pictures: Iterable[Picture],
+    images: Iterable[NamedImage],
     *,
     truth: tuple[Path, Path] | None = None,
-    progress: Callable[[int], None] | None = None,
+    on_image: Callable[[int], None] | None = None,
 ) -> Verification:
-    """Show the pictures to both, which have names.
+    """Compare a model with its reference on `images`; each is given with a name for messages.
 
-    `truth`: folders of images and labels, for mAP; then `pictures` are all of the first in its
-    order, and both decode with `SCORED`, too.
+    `truth`: folders of images and labels, for mAP; then `images` are all of the first in its
+    order, and both models also decode with `SCORED`. `on_image` receives the number done.
 
     Raises:
-        InputError: the models tell other classes apart.
+        InputError: the models have different classes.
     """
     (name, ours), (other_name, theirs) = model, reference
     _refuse_other_classes(name, ours, theirs)
@@ -155,16 +156,16 @@ def compare(
     differences: list[Difference] = []
     scored: tuple[list[Detections], list[Detections]] = ([], [])
     times: tuple[list[float], list[float]] = ([], [])
-    for number, (picture, image) in enumerate(pictures, 1):
-        first, second = sights = ours.predict(image), theirs.predict(image)
+    for number, (image_name, image) in enumerate(images, 1):
+        first, second = predictions = ours.predict(image), theirs.predict(image)
         heads.add(first.logits, second.logits)
         found = first.detections[0], second.detections[0]
-        differences.append(Difference(picture, *found, agree(*found)))
-        for sight, kept, taken in zip(sights, scored, times, strict=True):
-            kept.append(sight.detections[-1])
-            taken.append(sight.inference_ms)
-        if progress:
-            progress(number)
+        differences.append(Difference(image_name, *found, agree(*found)))
+        for prediction, kept, taken in zip(predictions, scored, times, strict=True):
+            kept.append(prediction.detections[-1])
+            taken.append(prediction.inference_ms)
+        if on_image:
+            on_image(number)
     precisions = [_precision(kept, *truth) for kept in scored] if truth else [None, None]
     return Verification(
         model=name,
@@ -183,7 +184,7 @@ def compare(
 
 
 def _common_heads(model: EvaluatedModel, reference: EvaluatedModel) -> tuple[str, ...]:
-    """The heads whose logits stand for the same places."""
+    """The heads whose logits can be compared cell by cell: same input size and strides."""
     ours, theirs = model.metadata, reference.metadata
     same = (ours.input_size, ours.strides) == (theirs.input_size, theirs.strides)
     return ours.head_names if same else ()
@@ -194,13 +195,13 @@ def _refuse_other_classes(name: str, model: EvaluatedModel, reference: Evaluated
     if ours != theirs:
         raise InputError(
             name,
-            f"tells {len(ours)} classes apart, the reference {len(theirs)}, or others",
+            f"has other classes than the reference ({len(ours)} against {len(theirs)})",
             "Give the checkpoint that the model was converted from",
         )
 
 
 def _precision(found: list[Detections], images: Path, labels: Path) -> Precision:
-    """mAP of detections that were made in the order of the folder's pictures."""
+    """mAP of detections, one entry per image in the order of the folder."""
     from .evaluate import evaluate
 
     ready = iter(found)

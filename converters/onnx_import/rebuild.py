@@ -8,34 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 from onnx import NodeProto
 
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.text import printable
+from ...edge_runtime.types import FloatArray
 from ..builder import GraphBuilder
 from ..operators import ACTIVATIONS, OPERATORS
-from ..shapes import size_of
+from ..shapes import doubling_repeats_pixels, size_of
 from .activations import hardswish_input
 from .attributes import integer, integers, number, text
 from .constant_folding import ConstantFolder
 from .onnx_file import DO_NOT_TRUST, EXPORT_AGAIN, OnnxSource
 
 Step = tuple[str, Sequence[str]]
-FloatArray = npt.NDArray[np.float32]
 
 UNBOUNDED = 1 << 31
 MAX_LABEL = 200
-
-# Of nearest-neighbour resizing, the forms that double every pixel.
-_DOUBLING = {
-    ("asymmetric", "floor"),
-    ("asymmetric", "round_prefer_floor"),
-    ("half_pixel", "round_prefer_floor"),
-    ("half_pixel", "round_prefer_ceil"),
-    ("pytorch_half_pixel", "round_prefer_floor"),
-}
 
 
 class GraphRebuilder:
@@ -183,12 +173,12 @@ def _concat(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> 
 
 def _resize(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     """Nearest by two, whether the file gives scales or the sizes for one input size."""
-    form = (
+    repeats = doubling_repeats_pixels(
+        text(node, "mode", "nearest"),
         text(node, "coordinate_transformation_mode", "half_pixel"),
         text(node, "nearest_mode", "round_prefer_floor"),
     )
-    doubles = text(node, "mode", "nearest") == "nearest" and form in _DOUBLING
-    if not doubles or _factors(backbone, node, maps[0]) != (2.0, 2.0):
+    if not repeats or _factors(backbone, node, maps[0]) != (2.0, 2.0):
         raise backbone.unsupported(f"{label(node)} (Resize) is another one than nearest by 2")
     return backbone.builder.upsample(label(node), maps[0])
 

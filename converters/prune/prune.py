@@ -1,4 +1,4 @@
-"""Structured pruning: multiply-adds taken away where the heads miss them least."""
+"""Structured channel pruning: removes MACs where the heads change least."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.errors import InputError, UsageError
+from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import DetectorGraph
 from ..operators import set_input
@@ -28,8 +29,6 @@ MAX_IMAGES = 128
 _PROBE_EVERY = 8
 _SIDE = 416
 
-Progress = Callable[[str, float | None], None]
-
 
 def prune(
     graph: DetectorGraph,
@@ -47,7 +46,7 @@ def prune(
         graph: stays as it is.
         fraction: 0 to below 1 of `multiply_adds(graph)`.
         images: (height, width, 3) uint8 RGB of the model's input size; the first 128 are used.
-        progress: told the stage and how much of it is done (0 to 1).
+        progress: receives the stage and the fraction of it that is done.
 
     Raises:
         UsageError: a fraction out of range, or more than can be taken.
@@ -55,21 +54,21 @@ def prune(
         MissingExtraError: ONNX Runtime is not installed.
     """
     if not 0 <= fraction < 1:
-        raise UsageError(f"{fraction} of the multiply-adds", "Give --prune from 0 to below 1")
+        raise UsageError(f"--prune is {fraction}", "Use a fraction from 0 to below 1")
     if fraction == 0:
         return graph
-    tell = progress or (lambda _stage, _done: None)
+    progress = progress or no_progress
     small, crops = _cropped(graph, list(islice(images, MAX_IMAGES)))
     channels = find_channels(small.model)
-    seen = _observe(small, crops, tell)
-    removed = _choose(small, channels, fraction, seen, crops, tell)
+    seen = _observe(small, crops, progress)
+    removed = _choose(small, channels, fraction, seen, crops, progress)
     pruned = remove_channels(small, channels, removed)
     heads = refit(
         pruned,
         crops,
         _kept(small.model, channels, seen.outputs, removed),
         seen.sampler,
-        _counter(tell, "fit", _convs(small.model)),
+        _counter(progress, "fit", _convs(small.model)),
     )
     names = graph.metadata.head_names
     error = detection_error(
@@ -119,11 +118,11 @@ def _cropped(graph: DetectorGraph, images: Sequence[Image]) -> tuple[DetectorGra
     return replace(small, metadata=replace(small.metadata, input_size=(height, width))), crops
 
 
-def _observe(graph: DetectorGraph, images: Sequence[Image], tell: Progress) -> _Seen:
+def _observe(graph: DetectorGraph, images: Sequence[Image], progress: Progress) -> _Seen:
     sampler = Sampler()
     moments: dict[str, Doubles] = {}
     outputs: Outputs = {}
-    count = _counter(tell, "observe", _convs(graph.model))
+    count = _counter(progress, "observe", _convs(graph.model))
 
     def visit(conv: ir.Node, inputs: Sequence[FloatArray]) -> None:
         if groups_of(conv) == 1:
@@ -149,19 +148,19 @@ def _choose(
     fraction: float,
     seen: _Seen,
     images: Sequence[Image],
-    tell: Progress,
+    progress: Progress,
 ) -> set[int]:
     """Ids of the channels to remove."""
     probes = images[::_PROBE_EVERY]
     curves = measure_curves(
-        graph, channels, seen.moments, probes, _counter(tell, "measure", len(channels.groups))
+        graph, channels, seen.moments, probes, _counter(progress, "measure", len(channels.groups))
     )
     cost = CostModel(graph.model, channels)
     whole = cost(())
     removed = allocate(curves, cost, int(whole * (1 - fraction)))
     if cost(removed) > whole * (1 - fraction):
         raise UsageError(
-            f"only {1 - cost(removed) / whole:.0%} of the multiply-adds can be taken",
+            f"only {1 - cost(removed) / whole:.0%} of the MACs can be removed",
             "Give a smaller --prune",
         )
     return removed
@@ -190,12 +189,12 @@ def _convs(model: ir.Model) -> int:
     return sum(node.op_type == "Conv" for node in model.graph)
 
 
-def _counter(tell: Progress, stage: str, whole: int) -> Callable[[], None]:
+def _counter(progress: Progress, stage: str, whole: int) -> Callable[[], None]:
     done = 0
 
     def count() -> None:
         nonlocal done
         done += 1
-        tell(stage, min(1.0, done / max(whole, 1)))
+        progress(stage, min(1.0, done / max(whole, 1)))
 
     return count

@@ -1,4 +1,4 @@
-"""From a graph and a folder's images to the one quantisation scheme."""
+"""Calibration: the quantization scheme of a graph, from a few images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import INPUT_NAME, DetectorGraph
 from .layers import fit_layers
@@ -18,8 +19,6 @@ from .statistics import Statistics, observe, to_input
 METHOD = "output_error"
 _FITTED_IMAGES = 4
 _FITTED_EVERY = 8
-
-Progress = Callable[[str, float], None]
 
 
 def calibrate(
@@ -35,27 +34,27 @@ def calibrate(
     Args:
         graph: stays as it is; `Calibration.apply` gives it the new weights.
         images: (height, width, 3) uint8 RGB of the model's input size.
-        expected: how many there will be, for the progress.
-        sensitivities: measure what each tensor's rounding alone does, too; a fifth more time.
-        progress: told the stage ("calibrate", "fit", "sensitivity") and how much of it is done.
+        expected: number of images, for the progress.
+        sensitivities: also measure what each tensor's rounding alone does; a fifth more time.
+        progress: receives the stage ("calibrate", "fit", "sensitivity") and the fraction done.
 
     Raises:
         ModelError: a value overflows: the weights are damaged.
         MissingExtraError: ONNX Runtime is not installed.
     """
-    tell = progress or (lambda _stage, _done: None)
+    progress = progress or no_progress
     kept: list[Image] = []
     spread = max(1, min(_FITTED_EVERY, expected // _FITTED_IMAGES))
     statistics = observe(
         graph,
         _keeping(images, kept, spread),
-        lambda done: tell("calibrate", done / max(expected, done)),
+        lambda done: progress("calibrate", done / max(expected, done)),
     )
     ranges = choose_ranges(graph, statistics)
     batch = _batch(kept[:: max(1, len(kept) // _FITTED_IMAGES)][:_FITTED_IMAGES])
-    weights, scales = fit_layers(graph, batch, lambda done: tell("fit", done))
+    weights, scales = fit_layers(graph, batch, lambda done: progress("fit", done))
     sensitivity = (
-        measure_sensitivity(graph, ranges, batch[:1], lambda done: tell("sensitivity", done))
+        measure_sensitivity(graph, ranges, batch[:1], lambda done: progress("sensitivity", done))
         if sensitivities
         else {}
     )
@@ -76,7 +75,7 @@ def observe_ranges(
     images: Iterable[Image],
     on_image: Callable[[int], None] | None = None,
 ) -> Calibration:
-    """Only the smallest and largest values, without the parts in which what follows is flat.
+    """Calibrate by minimum and maximum alone, clipped where the next activation is flat.
 
     Raises:
         ModelError: a value overflows: the weights are damaged.

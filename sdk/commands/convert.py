@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from tallylens.commands.arguments import add_json, fraction, input_size, names, print_json
+from tallylens.converters.emit import EMITTERS
 from tallylens.edge_runtime.errors import UsageError
+from tallylens.edge_runtime.metadata import Quantization
 from tallylens.edge_runtime.reports.formats import check_output
 
 if TYPE_CHECKING:
@@ -35,12 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         type=names,
         default=["tflite"],
-        metavar="onnx,tflite,coreml",
+        metavar=",".join(EMITTERS),
         help="output formats (default: tflite)",
     )
     parser.add_argument(
         "--quantize",
-        choices=("none", "fp16", "int8"),
+        choices=get_args(Quantization),
         default="none",
         help="number format of the weights; int8 needs --calibration (default: none)",
     )
@@ -150,10 +152,10 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(report.as_dict())
         return 0
-    for artefact in report.artefacts:
-        print(f"{artefact.path}  {artefact.size_bytes / 1e6:.2f} MB  {artefact.quantization}")
-        if artefact.check is not None:
-            print(f"  {_found(artefact.check)}")
+    for artifact in report.artifacts:
+        print(f"{artifact.path}  {artifact.size_bytes / 1e6:.2f} MB  {artifact.quantization}")
+        if artifact.check is not None:
+            print(f"  {_found(artifact.check)}")
     for warning in report.warnings:
         print(f"note: {warning}")
     return 0

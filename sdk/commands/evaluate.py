@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
             Detector(engine, decoding).detect,
             options.images,
             options.labels,
-            progress=progress.update,
+            progress=lambda _stage, done: progress.update(done or 0.0),
         )
         names = engine.metadata.class_names
     document = {

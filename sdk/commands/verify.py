@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
             options.images,
             labels=options.labels,
             num_threads=os.cpu_count() or 1,
-            progress=progress.update,
+            progress=lambda _stage, done: progress.update(done or 0.0),
         )
     if options.json:
         print_json(result.as_dict())

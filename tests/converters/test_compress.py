@@ -18,10 +18,10 @@ from tallylens.edge_runtime.types import Image
 @pytest.mark.parametrize(
     ("compression", "images", "text"),
     [
-        (PruneOptions(prune=1.0), Path(), "1.0 of the multiply-adds cannot be pruned"),
-        (PruneOptions(prune=-0.1), Path(), "-0.1 of the multiply-adds cannot be pruned"),
-        (PruneOptions(prune=float("nan")), Path(), "nan of the multiply-adds cannot be pruned"),
-        (PruneOptions(recover=5), Path(), "there is nothing to recover from"),
+        (PruneOptions(prune=1.0), Path(), "--prune is 1.0"),
+        (PruneOptions(prune=-0.1), Path(), "--prune is -0.1"),
+        (PruneOptions(prune=float("nan")), Path(), "--prune is nan"),
+        (PruneOptions(recover=5), Path(), "--recover works on a pruned model only"),
         (PruneOptions(prune=0.2), None, "pruning needs images to see which channels matter"),
     ],
 )

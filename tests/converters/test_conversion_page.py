@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tallylens.converters.artifacts import Artefact, ConversionReport
+from tallylens.converters.artifacts import Artifact, ConversionReport
 from tallylens.converters.conversion_page import to_html
 from tallylens.converters.evaluation.agreement import Agreement, Difference, HeadError
 from tallylens.converters.evaluation.verify import Precision, Verification
@@ -46,12 +46,12 @@ def report(tmp_path: Path) -> ConversionReport:
         reference_precision=Precision(0.33, 0.52),
     )
     metadata = ModelMetadata((HOSTILE,), (64, 96), (8,), (((8.0, 8.0),),), ("head8",))
-    artefact = Artefact(tmp_path / "net-int8.tflite", "tflite", "int8", 2_080_000, "0" * 64, check)
+    artifact = Artifact(tmp_path / "net-int8.tflite", "tflite", "int8", 2_080_000, "0" * 64, check)
     return ConversionReport(
         source=tmp_path / "net.pt",
         name="net-int8",
         report=tmp_path / "net-int8.conversion.json",
-        artefacts=(artefact,),
+        artifacts=(artifact,),
         metadata=metadata.with_pass("prune", fraction=0.2),
         multiply_adds=1_600_000_000,
         source_multiply_adds=2_000_000_000,
@@ -102,5 +102,5 @@ def test_the_page_holds_the_figures_and_the_pictures(
 
 def test_the_page_without_pictures_or_verification(report: ConversionReport) -> None:
     assert read(to_html(report, None)).pictures == 0
-    plain = replace(report, artefacts=(replace(report.artefacts[0], check=None),), sensitivity={})
+    plain = replace(report, artifacts=(replace(report.artifacts[0], check=None),), sensitivity={})
     assert "net-int8.tflite" in to_html(plain, None)

@@ -18,7 +18,7 @@ from tallylens.converters.calibration import DEFAULT_IMAGES, evenly_spaced
 from tallylens.converters.convert import convert
 from tallylens.converters.coreml_program.evaluator import evaluate_program
 from tallylens.converters.coreml_program.package import read_package
-from tallylens.converters.evaluation.acceptance import CHECKED_IMAGES, choose_pictures
+from tallylens.converters.evaluation.acceptance import CHECKED_IMAGES, choose_images
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.request import AcceptanceCheck, CoreMLOptions
 from tallylens.edge_runtime.errors import InputError, RejectedError, UnavailableError, UsageError
@@ -111,7 +111,7 @@ def test_int8_is_calibrated_and_onnx_stays_float(
         "net-int8.onnx",
         "net-int8.tflite",
     ]
-    assert [a.quantization for a in report.artefacts] == ["none", "int8"]
+    assert [a.quantization for a in report.artifacts] == ["none", "int8"]
     few, plain, *_checked = report.warnings
     assert few.startswith("calibrated on 3 images only")
     assert plain == "net-int8.onnx is plain float32: there is no int8 form of onnx yet"
@@ -180,7 +180,8 @@ def test_what_is_not_ours_is_never_replaced(source: Path, tmp_path: Path, kind: 
     with pytest.raises(InputError) as refusal:
         convert(source, out_dir=out, targets=("coreml",))
     assert str(refusal.value) == (
-        f"{place}: something else is in this place. Move it away or choose another folder with -o."
+        f"{place}: a file or folder that tallylens did not write has this name. "
+        "Move it away or choose another folder with -o."
     )
     assert names(out) == ["net.mlpackage"]
 
@@ -196,27 +197,30 @@ def test_same_input_same_bytes(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"targets": ("tensorrt",)}, "tensorrt is no target. Use --to onnx,tflite,coreml."),
-        ({"targets": ()}, "nothing is no target. Use --to onnx,tflite,coreml."),
+        (
+            {"targets": ("tensorrt",)},
+            "unknown target 'tensorrt'. Choose from onnx, tflite, coreml.",
+        ),
+        ({"targets": ()}, "no target. Choose from onnx, tflite, coreml."),
         (
             {"targets": ("onnx",), "coreml": CoreMLOptions(nms=True)},
-            "NMS and weights alone in 8 bits are for Core ML. Add --to coreml, or leave them away.",
+            "--nms and --weights-only are options of Core ML. Add --to coreml, or omit them.",
         ),
         (
             {"targets": ("coreml",), "coreml": CoreMLOptions(weights_only=True)},
-            "weights alone in 8 bits are a kind of int8. Add --quantize int8.",
+            "--weights-only is a kind of int8. Add --quantize int8.",
         ),
         (
             {"check": AcceptanceCheck(min_agreement=1.5)},
-            "1.5 is no part of the detections. Give --min-agreement from 0 to 1.",
+            "--min-agreement is 1.5. Use a fraction from 0 to 1.",
         ),
         (
             {"check": AcceptanceCheck(labels=Path("labels"))},
-            "labels need the images that they belong to. Add --images DIR.",
+            "--labels needs the images that they belong to. Add --images DIR.",
         ),
         (
             {"quantize": "int4"},
-            "int4 is no quantization. Use --quantize none|fp16|int8.",
+            "unknown quantization 'int4'. Choose from none, fp16, int8.",
         ),
         (
             {"quantize": "int8"},
@@ -317,7 +321,7 @@ def test_what_was_written_is_compared_with_the_source(detector: Path, tmp_path: 
         targets=("onnx",),
         check=AcceptanceCheck(images=pictures),
     )
-    found = report.artefacts[0].check
+    found = report.artifacts[0].check
     assert found is not None
     assert found.images == 12
     assert (found.detections.reference, found.detections.agreement) == (12, 1.0)
@@ -345,7 +349,7 @@ def test_what_sees_less_is_refused_and_kept_aside(detector: Path, tmp_path: Path
     assert len(report.warnings) == 1
     assert "on only 0.00 of the detections" in report.warnings[0]
     # Without verification nobody knows.
-    assert convert(detector, **arguments, check=None).artefacts[0].check is None
+    assert convert(detector, **arguments, check=None).artifacts[0].check is None
 
 
 def test_few_detections_are_no_reason_to_refuse(detector: Path, tmp_path: Path) -> None:
@@ -357,8 +361,8 @@ def test_few_detections_are_no_reason_to_refuse(detector: Path, tmp_path: Path) 
         passes=[lambda graph: squares_graph(gain=0.1)],
         check=AcceptanceCheck(pictures, min_agreement=1.0),
     )
-    assert report.artefacts[0].check is not None
-    assert report.artefacts[0].check.detections.agreement == 0
+    assert report.artifacts[0].check is not None
+    assert report.artifacts[0].check.detections.agreement == 0
 
 
 def test_pictures_that_cannot_be_read_verify_nothing(detector: Path, tmp_path: Path) -> None:
@@ -375,10 +379,10 @@ def test_without_pictures_the_logits_are_compared_on_patterns(
     detector: Path, tmp_path: Path
 ) -> None:
     report = convert(detector, out_dir=tmp_path / "out", targets=("onnx", "tflite"))
-    for artefact in report.artefacts:
-        assert artefact.check is not None
-        assert artefact.check.images == 4
-        assert artefact.check.heads[0].max_abs < 1e-4
+    for artifact in report.artifacts:
+        assert artifact.check is not None
+        assert artifact.check.images == 4
+        assert artifact.check.heads[0].max_abs < 1e-4
     assert report.warnings == ()
 
 
@@ -387,6 +391,6 @@ def test_pictures_beyond_the_calibration_are_preferred(tmp_path: Path) -> None:
     for path in paths:
         path.touch()
     calibrated = set(evenly_spaced(paths, DEFAULT_IMAGES))
-    assert set(choose_pictures(tmp_path)) == set(paths) - calibrated
+    assert set(choose_images(tmp_path)) == set(paths) - calibrated
     paths[0].unlink()
-    assert len(choose_pictures(tmp_path)) == CHECKED_IMAGES
+    assert len(choose_images(tmp_path)) == CHECKED_IMAGES

@@ -39,7 +39,7 @@ def test_a_checkpoint_with_its_page(tallylens: Run, data: Path, tmp_path: Path) 
             "--no-verify excludes --images, --labels and --min-agreement",
         ),
         (["--min-agreement", "1.5"], "is not a fraction from 0 to 1"),
-        (["--labels", "labels"], "labels need the images that they belong to"),
+        (["--labels", "labels"], "--labels needs the images that they belong to"),
     ],
 )
 def test_contradictions_are_refused_before_any_work(

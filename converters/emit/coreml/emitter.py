@@ -24,7 +24,7 @@ from .coremltools import quiet_coremltools
 from .nms import add_nms, decode_boxes
 from .ops import LOWERINGS, Var, Writer, is_part_of_silu
 from .package import pack
-from .quantize import Affine, quantise_weights, quantised_values
+from .quantize import Affine, quantize_weights, quantized_values
 
 IMAGE_NAME = "image"
 
@@ -60,7 +60,7 @@ def emit_coreml(
     refuse_unsupported(graph, "Core ML", {op: low.problem for op, low in LOWERINGS.items()})
     form = _Form(quantization)
     if quantization == "int8":
-        graph, form = _quantised(graph, calibration, weights_only=weights_only)
+        graph, form = _quantized(graph, calibration, weights_only=weights_only)
     metadata = replace(graph.metadata, layout="NCHW", quantization=quantization)
     with quiet_coremltools() as ct:
         target = ct.target.iOS17 if form.activations else ct.target.iOS16
@@ -85,7 +85,7 @@ class _Form:
         return self.quantization != "none"
 
 
-def _quantised(
+def _quantized(
     graph: DetectorGraph, calibration: Calibration | None, *, weights_only: bool
 ) -> tuple[DetectorGraph, _Form]:
     if calibration is None and not weights_only:
@@ -97,7 +97,7 @@ def _quantised(
     if calibration is not None:
         graph, steps = calibration.apply(graph), calibration.weight_scales
         graph = graph.with_pass(f"calibrate_{calibration.method}", images=calibration.images)
-        activations = {} if weights_only else quantised_values(graph, calibration.widest)
+        activations = {} if weights_only else quantized_values(graph, calibration.widest)
     if weights_only:
         graph = graph.with_pass("quantize_weights", bits=8, activations="float16")
     return graph, _Form("int8", activations, steps)
@@ -162,7 +162,7 @@ def _weights(mb: Any, form: _Form) -> Callable[[str, FloatArray], Any]:
         return lambda _name, kernel: kernel.astype(np.float16)
 
     def compressed(name: str, kernel: FloatArray) -> Var:
-        steps, scale = quantise_weights(kernel, form.steps.get(name))
+        steps, scale = quantize_weights(kernel, form.steps.get(name))
         return mb.constexpr_affine_dequantize(
             quantized_data=steps, zero_point=np.int8(0), scale=scale, axis=np.int32(0)
         )

@@ -30,7 +30,7 @@ class Affine:
     zero_point: np.uint8
 
 
-def quantise_weights(
+def quantize_weights(
     kernel: FloatArray, steps: FloatArray | None = None
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float16]]:
     """(out, ...) weights as symmetric int8 and one float16 scale an output channel.
@@ -71,7 +71,7 @@ def affine(limits: tuple[float, float]) -> Affine:
     return Affine(scale, np.uint8(zero_point))
 
 
-def quantised_values(graph: DetectorGraph, ranges: Ranges) -> dict[str, Affine]:
+def quantized_values(graph: DetectorGraph, ranges: Ranges) -> dict[str, Affine]:
     """The values that are written with 8 bits, by name."""
     read = {
         value.name

@@ -16,7 +16,7 @@ from tallylens.converters.coreml_program.package import Package, read_package
 from tallylens.converters.coreml_program.program import read_program
 from tallylens.converters.emit.coreml.emitter import emit_coreml
 from tallylens.converters.emit.coreml.nms import padded_labels
-from tallylens.converters.emit.coreml.quantize import affine, quantise_weights
+from tallylens.converters.emit.coreml.quantize import affine, quantize_weights
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.quantize.scheme import Calibration
 from tallylens.edge_runtime.errors import UnsupportedModelError, UsageError
@@ -117,7 +117,7 @@ def test_what_the_package_says(
     assert spec.description.metadata.userDefined["classes"] == "car,bus,späti"
 
 
-def test_what_flows_is_quantised_but_not_what_an_activation_reads(
+def test_what_flows_is_quantized_but_not_what_an_activation_reads(
     graph: DetectorGraph, calibration: Calibration, write: Write
 ) -> None:
     files = emit_coreml(graph, quantization="int8", calibration=calibration)
@@ -243,7 +243,7 @@ def test_unknown_nodes_are_listed_together() -> None:
 def test_weights_are_within_half_a_step_on_the_whole() -> None:
     kernel = np.random.default_rng(4).normal(0, 1, (5, 7, 3, 3)).astype(np.float32)
     kernel[2] = 0
-    steps, scale = quantise_weights(kernel)
+    steps, scale = quantize_weights(kernel)
     restored = steps.astype(np.float32) * scale.astype(np.float32).reshape(-1, 1, 1, 1)
     assert (np.abs(restored - kernel) <= 1.01 * scale.reshape(-1, 1, 1, 1)).all()
     # The errors of a channel cancel out, where plain rounding lets them add up.
@@ -255,7 +255,7 @@ def test_weights_on_the_grid_stay_there() -> None:
     grid = np.random.default_rng(4).integers(-127, 128, (5, 7, 3, 3))
     grid[:, 0, 0, 0] = 127
     kernel = (grid * np.float32(0.0123)).astype(np.float32)
-    assert (quantise_weights(kernel)[0] == grid).all()
+    assert (quantize_weights(kernel)[0] == grid).all()
 
 
 @pytest.mark.parametrize(

@@ -64,13 +64,13 @@ def detector(shift: float = 0.0, drop_class: int = -1) -> Callable[[Image], Dete
 
 
 def test_a_perfect_detector(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    progress: list[tuple[int, int]] = []
-    result = evaluate(detector(), *folders, lambda done, total: progress.append((done, total)))
+    progress: list[tuple[str, float | None]] = []
+    result = evaluate(detector(), *folders, lambda *report: progress.append(report))
     assert result.map50_95 == pytest.approx(1)
     assert result.map50 == result.map75 == pytest.approx(1)
     assert (result.images, result.unlabelled, result.objects) == (3, 1, 3)
     assert result.per_class == {0: pytest.approx(1), 2: pytest.approx(1)}
-    assert progress == [(1, 3), (2, 3), (3, 3)]
+    assert progress == [("evaluate", 1 / 3), ("evaluate", 2 / 3), ("evaluate", 1.0)]
     assert capsys.readouterr().out == ""
 
 
@@ -112,8 +112,8 @@ def test_no_label_at_all_is_an_error(folders: tuple[Path, Path], tmp_path: Path)
     with pytest.raises(InputError) as refusal:
         evaluate(detector(), folders[0], tmp_path / "empty")
     assert str(refusal.value) == (
-        f"{tmp_path / 'empty'}: holds no labelled object for these images. "
-        "Put one label file an image there, such as a.txt."
+        f"{tmp_path / 'empty'}: holds no labeled object for these images. "
+        "Put one label file per image there, such as a.txt."
     )
     with pytest.raises(InputError, match="is not a folder"):
         evaluate(detector(), folders[0], tmp_path / "absent")

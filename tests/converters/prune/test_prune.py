@@ -34,7 +34,7 @@ def test_no_image_is_refused(detector):
 
 
 def test_more_than_there_is_to_take_is_refused(detector, images):
-    with pytest.raises(UsageError, match="of the multiply-adds can be taken"):
+    with pytest.raises(UsageError, match="of the MACs can be removed"):
         prune(detector, 0.99, images[:1])
 
 
