@@ -20,7 +20,7 @@ Folder = Mapping[str, bytes]
 
 
 def write_all(contents: Mapping[Path, bytes | Folder]) -> None:
-    """Write all files and folders, or none: stage each beside its target, then move all into place.
+    """Write all files and folders, or none: stage each beside its target, then move them all.
 
     Parent folders are created as needed. If staging is interrupted (an error, Ctrl-C, a full
     disk), no staged file is left behind and no target has changed. A folder replaces an existing

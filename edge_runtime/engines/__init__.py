@@ -1,4 +1,4 @@
-"""Engines: one protocol (`protocol.py`) over LiteRT and ONNX Runtime, opened by content."""
+"""Inference engines: the `Engine` protocol over LiteRT and ONNX Runtime."""
 
 from .engine import Engine, HeadSpec, TensorView
 from .open import EngineInfo, available_engines, open_engine

@@ -1,4 +1,4 @@
-"""What every engine gives to the core: an input to write into, and raw heads to read from."""
+"""The `Engine` protocol: an input tensor to write, and raw head outputs to read."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ TensorView = npt.NDArray[Any]
 
 
 class Engine(Protocol):
-    """A loaded model of batch 1. Not thread-safe: one engine a thread; `run` releases the GIL.
+    """A loaded model of batch size 1. Not thread-safe: use one engine per thread.
 
-    `input` is C-contiguous memory of the engine itself, (1, 3, height, width) or (1, height,
-    width, 3), to be written in place before each `run`, and all of it, since a run may use it as
-    scratch. Pixels are RGB: float32 from 0 to 1, uint8 from 0 to 255, or int8 from -128 to 127.
+    `input` is C-contiguous memory of the engine, (1, 3, height, width) or (1, height, width, 3).
+    All of it is to be written before each `run`, which may use it as scratch memory. Pixels are
+    RGB: float32 from 0 to 1, uint8 from 0 to 255, or int8 from -128 to 127. `run` releases the
+    GIL.
     """
 
     metadata: ModelMetadata
@@ -27,15 +28,15 @@ class Engine(Protocol):
 
     @property
     def input(self) -> TensorView:
-        """Where the next image goes."""
+        """The input tensor, to be written in place."""
         ...
 
     def run(self) -> list[npt.NDArray[np.generic]]:
-        """One inference. The arrays, in the order of `heads`, are valid until the next `run`."""
+        """Run one inference; returns arrays in the order of `heads`, valid until the next `run`."""
         ...
 
     def close(self) -> None:
-        """Give the model's memory back. Arrays that are still held stay readable."""
+        """Release the model's memory. Arrays that are still referenced stay readable."""
         ...
 
     def __enter__(self) -> Engine: ...

@@ -1,8 +1,8 @@
 """Bounded reading of a flatbuffer from an untrusted file, field by field.
 
-Every read either stays inside the file or raises one of `BROKEN`. The format:
-https://flatbuffers.dev/internals. The flatbuffers package reads a field at a time in many steps; a
-model has thousands of them, and a start would take three times as long.
+Every read stays inside the file or raises one of `BROKEN`. The format is described at
+https://flatbuffers.dev/internals. The flatbuffers package takes many steps per field; with the
+thousands of fields of a model, opening it would take three times as long.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 BROKEN = (struct.error, ValueError, TypeError, IndexError, OverflowError)
 MAX_ITEMS = 100_000
-# No table of a model has more; a file may claim 32 thousand for each of its tables.
+# No table of a model has more; a damaged file may claim 32 thousand per table.
 MAX_FIELDS = 32
 
 UINT32 = struct.Struct("<I")
@@ -43,24 +43,24 @@ class Node:
         """The outermost table."""
         return cls(data, UINT32.unpack_from(data)[0])
 
-    def _place(self, field: int) -> int:
-        """Where in the file a field is, 0 where the file leaves it out."""
-        offset = self._offsets[field] if field < len(self._offsets) else 0
-        return self._position + offset if offset else 0
+    def _offset(self, field: int) -> int:
+        """The offset of a field in the file; 0 if the file omits it."""
+        inside = self._offsets[field] if field < len(self._offsets) else 0
+        return self._position + inside if inside else 0
 
     def has(self, field: int) -> bool:
         """Whether the file holds the field."""
-        return self._place(field) > 0
+        return self._offset(field) > 0
 
     def number(self, field: int, kind: struct.Struct) -> int:
-        """A scalar of `kind` (UINT32, INT32 or INT8), 0 where the file leaves it out."""
-        place = self._place(field)
-        return int(kind.unpack_from(self._data, place)[0]) if place else 0
+        """A scalar of `kind` (UINT32, INT32 or INT8); 0 if the file omits it."""
+        offset = self._offset(field)
+        return int(kind.unpack_from(self._data, offset)[0]) if offset else 0
 
     def node(self, field: int) -> Node:
         """The table behind a field that the file `has`."""
-        place = self._place(field)
-        return Node(self._data, place + UINT32.unpack_from(self._data, place)[0])
+        offset = self._offset(field)
+        return Node(self._data, offset + UINT32.unpack_from(self._data, offset)[0])
 
     def nodes(self, field: int) -> list[Node]:
         """A vector of tables, at most MAX_ITEMS of them."""
@@ -83,15 +83,15 @@ class Node:
         return self._vector(field, len(self._data))[1]
 
     def start(self, field: int) -> int:
-        """Where in the file the first item of a vector is."""
+        """The offset in the file of the first item of a vector."""
         return self._vector(field, len(self._data))[0]
 
     def _vector(self, field: int, limit: int) -> tuple[int, int]:
-        """Where the first item is, and the number of items; 0 items where it is left out."""
-        place = self._place(field)
-        if not place:
+        """The offset of the first item, and the number of items; 0 if the file omits the field."""
+        offset = self._offset(field)
+        if not offset:
             return 0, 0
-        length = place + UINT32.unpack_from(self._data, place)[0]
+        length = offset + UINT32.unpack_from(self._data, offset)[0]
         (count,) = UINT32.unpack_from(self._data, length)
         if count > limit:
             raise ValueError("a list longer than the file can need")

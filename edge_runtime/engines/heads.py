@@ -1,4 +1,4 @@
-"""Does what the model has agree with what its metadata says? Both come from an untrusted file."""
+"""Checks that inputs and heads of a model match its metadata; both are untrusted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..types import HeadDtype, HeadSpec
 
 Shape = tuple[int, ...]
 
-# A uint8 or int8 input must mean the pixel as the camera gives it: 0..255 for 0..1.
+# A uint8 or int8 input must take pixel values as they are: 0..255 for 0..1.
 PIXEL_SCALE = 1 / 255
 PIXEL_SCALE_TOLERANCE = 0.02 * PIXEL_SCALE
 PIXEL_ZERO_POINT = {"uint8": 0, "int8": -128}
@@ -33,40 +33,42 @@ class Tensor:
 
 
 def check_input(metadata: ModelMetadata, tensor: Tensor, path: str) -> None:
-    """Raise ModelError unless the input is the image that the metadata describes."""
+    """Raise ModelError unless the input tensor is as the metadata describes it."""
     height, width = metadata.input_size
     expected = (1, 3, height, width) if metadata.layout == "NCHW" else (1, height, width, 3)
     if tensor.shape != expected:
-        raise _mismatch(path, f"its input is {tensor.shape}, its metadata says {expected}")
+        raise _mismatch(path, f"the input has shape {tensor.shape}, by its metadata {expected}")
     if tensor.dtype not in get_args(HeadDtype):
-        raise _mismatch(path, f"its input is {tensor.dtype}, not float32, uint8 or int8")
+        raise _mismatch(path, f"the input is {tensor.dtype}, not float32, uint8 or int8")
     if tensor.dtype == "float32":
         return
     scale_is_right = abs(tensor.scale - PIXEL_SCALE) <= PIXEL_SCALE_TOLERANCE
     if not scale_is_right or tensor.zero_point != PIXEL_ZERO_POINT[tensor.dtype]:
         raise _mismatch(
             path,
-            f"its {tensor.dtype} input has scale {tensor.scale:.6g} and zero point "
-            f"{tensor.zero_point}, so that it does not take pixels as they are",
+            f"the {tensor.dtype} input has scale {tensor.scale:.6g} and zero point "
+            f"{tensor.zero_point}, so that it does not take pixel values as they are",
         )
 
 
 def match_heads(
     metadata: ModelMetadata, outputs: Sequence[Tensor], path: str
 ) -> tuple[list[int], list[HeadSpec]]:
-    """Find each head of the metadata among the outputs: by name, else by grid.
+    """Find the output of each head of the metadata: by name, else by grid size.
 
-    Converters rename and reorder TFLite outputs, but the smaller the stride, the larger the grid.
+    Converters rename and reorder TFLite outputs, but a smaller stride has a larger grid.
 
     Returns:
-        The output's position for each head, and the heads, both in the metadata's order.
+        The index of each head's output, and the heads, both in the order of the metadata.
 
     Raises:
-        ModelError: the number, shape, dtype or quantisation of the outputs does not fit.
+        ModelError: number, shape, dtype or quantization of the outputs does not match.
     """
     heads = range(len(metadata.head_names))
     if len(outputs) != len(heads):
-        raise _mismatch(path, f"it has {len(outputs)} outputs, its metadata {len(heads)} heads")
+        raise _mismatch(
+            path, f"the number of outputs is {len(outputs)}, by its metadata {len(heads)}"
+        )
     order = _order(metadata, outputs)
     return order, [_head_spec(metadata, head, outputs[order[head]], path) for head in heads]
 
@@ -83,7 +85,7 @@ def _order(metadata: ModelMetadata, outputs: Sequence[Tensor]) -> list[int]:
 
 
 def head_shape(metadata: ModelMetadata, head: int) -> Shape:
-    """The array shape that the metadata promises for head number `head`."""
+    """The array shape of head number `head` by the metadata."""
     height, width = (side // metadata.strides[head] for side in metadata.input_size)
     channels = len(metadata.anchors[head]) * (5 + metadata.num_classes)
     if metadata.layout == "NCHW":
@@ -96,8 +98,8 @@ def _head_spec(metadata: ModelMetadata, head: int, tensor: Tensor, path: str) ->
     height, width = metadata.input_size
     expected = head_shape(metadata, head)
     if tensor.shape != expected or height % stride or width % stride:
-        raise _mismatch(path, f"head {name} is {tensor.shape}, its metadata says {expected}")
-    scale, zero_point = _quantisation(tensor, name, path)
+        raise _mismatch(path, f"head {name} has shape {tensor.shape}, by its metadata {expected}")
+    scale, zero_point = _quantization(tensor, name, path)
     return HeadSpec(
         name=name,
         dtype=_dtype(tensor, name, path),
@@ -118,14 +120,14 @@ def _dtype(tensor: Tensor, name: str, path: str) -> HeadDtype:
     raise _mismatch(path, f"head {name} is {tensor.dtype}, not float32, uint8 or int8")
 
 
-def _quantisation(tensor: Tensor, name: str, path: str) -> tuple[float, int]:
+def _quantization(tensor: Tensor, name: str, path: str) -> tuple[float, int]:
     if tensor.dtype not in PIXEL_ZERO_POINT:
         return 1.0, 0
     limits = np.iinfo(tensor.dtype)
     if not (math.isfinite(tensor.scale) and tensor.scale > 0):
-        raise _mismatch(path, f"head {name} has the quantisation scale {tensor.scale}")
+        raise _mismatch(path, f"head {name} has the invalid quantization scale {tensor.scale}")
     if not limits.min <= tensor.zero_point <= limits.max:
-        raise _mismatch(path, f"head {name} has the zero point {tensor.zero_point}")
+        raise _mismatch(path, f"head {name} has the invalid zero point {tensor.zero_point}")
     return tensor.scale, tensor.zero_point
 
 

@@ -1,9 +1,9 @@
 """TFLite models on LiteRT (or its older names), with XNNPACK.
 
-The interpreter refuses to run while a numpy view of its memory is alive, and the safe way around
-that is to copy each head. Copying is avoided here: an array over the same memory keeps the
-interpreter itself alive instead of the object whose references it counts. That is sound because
-shapes are static, so the addresses change only in `allocate_tensors`, which runs once.
+The interpreter refuses to run while a numpy view of its memory is alive, so its users copy each
+head. This engine avoids the copy: its arrays over the same memory keep the interpreter alive
+instead of the object whose references it counts. That is safe because shapes are static, so that
+addresses change only in `allocate_tensors`, which runs once.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class LiteRTEngine:
         num_threads: int = 1,
         input_size: tuple[int, int] | None = None,
     ) -> None:
-        """Load the model held in `data`, which was read from `path`.
+        """Load the model `data`, which was read from `path`.
 
-        `input_size` is another (height, width) of whole strides than the file's own.
+        `input_size` is a (height, width) other than the file's own, in multiples of the stride.
 
         Raises:
-            ModelError: the file is damaged, custom, or contradicts its metadata.
-            UsageError: the model cannot take that size.
+            ModelError: the file is damaged, has custom operators, or contradicts its metadata.
+            UsageError: the model cannot run at that size.
             MissingExtraError: no TFLite interpreter is installed.
         """
         shown = self._path = str(path)
@@ -73,7 +73,7 @@ class LiteRTEngine:
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         if len(inputs) != 1:
-            raise ModelError(shown, f"it has {len(inputs)} inputs", "Give a detector with one")
+            raise ModelError(shown, f"it has {len(inputs)} inputs", "Use a detector with one input")
         check_input(self.metadata, _tensor(inputs[0]), shown)
         order, self.heads = match_heads(self.metadata, [_tensor(one) for one in outputs], shown)
         self._input_index = int(inputs[0]["index"])
@@ -93,11 +93,11 @@ class LiteRTEngine:
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise runtime_failure(self._path, "it fails while it runs", error) from error
+            raise runtime_failure(self._path, "inference fails", error) from error
         return [_mapped(self._interpreter, index) for index in self._head_indices]
 
     def close(self) -> None:
-        """Let go of the interpreter; it lives as long as an array over its memory does."""
+        """Release the interpreter; arrays over its memory keep it alive."""
         self._interpreter = None
 
     def __enter__(self) -> LiteRTEngine:
@@ -132,8 +132,8 @@ def _for_size(data: bytes, metadata: ModelMetadata, size: tuple[int, int]) -> by
     if changed is None:
         raise UsageError(
             f"the model's input of {metadata.input_size[0]}x{metadata.input_size[1]} cannot be "
-            f"{size[0]}x{size[1]}",
-            f"Give multiples of {max(metadata.strides)}, or convert the checkpoint to that size",
+            f"resized to {size[0]}x{size[1]}",
+            f"Use multiples of {max(metadata.strides)}, or convert the checkpoint to that size",
         )
     return changed
 
@@ -144,7 +144,7 @@ def _load(data: bytes, path: str, num_threads: int, size: tuple[int, int] | None
         raise MissingExtraError("ai-edge-litert", "all", "running a .tflite model")
     try:
         with _quiet_stderr(), warnings.catch_warnings():
-            # TensorFlow's copy announces its own end to whoever has nothing else installed.
+            # TensorFlow's copy of the interpreter warns that it is deprecated.
             warnings.simplefilter("ignore")
             interpreter = module.Interpreter(model_content=data, num_threads=num_threads)
             if size is not None:
@@ -158,7 +158,7 @@ def _load(data: bytes, path: str, num_threads: int, size: tuple[int, int] | None
 
 @contextlib.contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Keep the interpreter's own lines off the terminal; it offers no setting for them."""
+    """Suppress the interpreter's own lines on stderr, for which it has no setting."""
     with _stderr_lock:
         try:
             kept = os.dup(2)
@@ -177,12 +177,12 @@ def _quiet_stderr() -> Iterator[None]:
 
 def _tensor(details: Mapping[str, Any]) -> Tensor:
     scale, zero_point = details["quantization"]
-    quantised = details["dtype"] in (np.uint8, np.int8)
+    quantized = details["dtype"] in (np.uint8, np.int8)
     return Tensor(
         name=str(details["name"]),
-        # A dynamic side is -1 in the signature, and whatever was allocated in the shape.
+        # A dynamic side is -1 in the signature; the shape holds the size that was allocated.
         shape=tuple(int(side) for side in details["shape_signature"]),
         dtype=np.dtype(details["dtype"]).name,
-        scale=float(scale) if quantised else 1.0,
-        zero_point=int(zero_point) if quantised else 0,
+        scale=float(scale) if quantized else 1.0,
+        zero_point=int(zero_point) if quantized else 0,
     )

@@ -1,4 +1,4 @@
-"""ONNX models on ONNX Runtime; input and heads are bound once, so that a run allocates nothing."""
+"""ONNX models on ONNX Runtime; inputs and outputs are bound once, so that runs do not allocate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads
 from .onnx_file import read_onnx_metadata
 
-# Best first; the runtime falls back to the next where one cannot start.
+# Best first; if one cannot start, the CPU is used.
 PROVIDERS = (
     "TensorrtExecutionProvider",
     "CUDAExecutionProvider",
@@ -28,7 +28,7 @@ FATAL_ONLY = 4
 
 
 class OnnxEngine:
-    """An ONNX model; see `Engine`. `name` tells the provider, as in onnxruntime-cpu."""
+    """An ONNX model; see `Engine`. `name` includes the provider, as in onnxruntime-cpu."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class OnnxEngine:
         num_threads: int = 1,
         providers: Sequence[str] | None = None,
     ) -> None:
-        """Load the model held in `data`, which was read from `path`.
+        """Load the model `data`, which was read from `path`.
 
         Raises:
             ModelError: the file is damaged, or contradicts its metadata.
@@ -51,13 +51,13 @@ class OnnxEngine:
         self.name = "onnxruntime-" + _short(session.get_providers()[0])
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if len(inputs) != 1:
-            raise ModelError(shown, f"it has {len(inputs)} inputs", "Give a detector with one")
+            raise ModelError(shown, f"it has {len(inputs)} inputs", "Use a detector with one input")
         image = _tensor(inputs[0])
         check_input(self.metadata, image, shown)
         found = [_tensor(output) for output in outputs]
         order, self.heads = match_heads(self.metadata, found, shown)
         if any(head.dtype != "float32" for head in self.heads):
-            raise ModelError(shown, "its heads are not float32", "Export it with float outputs")
+            raise ModelError(shown, "the heads are not float32", "Export it with float32 outputs")
         self.input: TensorView = np.zeros(image.shape, image.dtype)
         tensors = [found[position] for position in order]
         self._outputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in tensors]
@@ -68,7 +68,7 @@ class OnnxEngine:
             _bind(self._binding.bind_output, tensor.name, array)
 
     def run(self) -> list[npt.NDArray[np.generic]]:
-        """One inference; the same arrays every time, valid until the next `run`.
+        """Run one inference; returns the same arrays each time, valid until the next `run`.
 
         Raises:
             ModelError: the model fails inside the runtime.
@@ -76,11 +76,11 @@ class OnnxEngine:
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as error:
-            raise runtime_failure(self._path, "it fails while it runs", error) from error
+            raise runtime_failure(self._path, "inference fails", error) from error
         return list(self._outputs)
 
     def close(self) -> None:
-        """Let go of the session; the arrays stay readable."""
+        """Release the session; the arrays stay readable."""
         self._binding = self._session = None
 
     def __enter__(self) -> OnnxEngine:
@@ -105,16 +105,16 @@ def _load(data: bytes, path: str, num_threads: int, providers: Sequence[str] | N
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = FATAL_ONLY
-    # Several sessions share the cores; a thread that spins takes them from the others.
+    # Several sessions share the cores; a spinning thread would slow down the others.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     # A listed accelerator may still lack its driver; the CPU is always there.
     attempts = [chosen] if providers or len(chosen) == 1 else [chosen, chosen[-1:]]
     for attempt in attempts:
         try:
-            # The runtime's own fallback prints on standard output, which is not its to use.
+            # The runtime's own fallback prints on standard output, which would corrupt --json.
             return onnxruntime.InferenceSession(data, options, providers=attempt, enable_fallback=0)
-        # The runtime's exceptions have no base of their own, so all of them are caught.
+        # The runtime's exceptions have no common base class, so all are caught.
         except Exception as error:
             failure = runtime_failure(path, "ONNX Runtime cannot load it", error)
             failure.__cause__ = error
@@ -127,7 +127,8 @@ def _choose(available: Sequence[str], wanted: Sequence[str] | None) -> list[str]
     missing = [provider for provider in wanted if provider not in available]
     if missing:
         raise UsageError(
-            f"this onnxruntime has no {', '.join(missing)}", f"Choose from {', '.join(available)}"
+            f"onnxruntime on this machine lacks {', '.join(missing)}",
+            f"Choose from {', '.join(available)}",
         )
     return list(wanted)
 
@@ -137,7 +138,7 @@ def _short(provider: str) -> str:
 
 
 def _tensor(value: Any) -> Tensor:
-    # Only the batch may be dynamic; engines run it with one image.
+    # Only the batch size may be dynamic; engines run it with one image.
     shape = tuple(side if isinstance(side, int) else -1 for side in value.shape)
     if shape and shape[0] == -1:
         shape = (1, *shape[1:])

@@ -1,7 +1,7 @@
-"""What stands in an .onnx file, read before any runtime sees it.
+"""Metadata of .onnx files, and a check for external weights, before any runtime opens them.
 
-A walk over the protobuf wire format that enters only the messages named in `WITHIN`: enough for
-the `tallylens` document, and to refuse weights in other files, which a runtime would open.
+Walks the protobuf wire format and enters only the messages named in `WITHIN`: enough to find the
+`tallylens` document, and to refuse weights in other files, which a runtime would open.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 def read_onnx_metadata(data: bytes, path: str) -> ModelMetadata:
-    """What the model says about itself.
+    """The metadata of a model.
 
     Raises:
         ModelError: not ONNX, or damaged.
@@ -41,27 +41,27 @@ def read_onnx_metadata(data: bytes, path: str) -> ModelMetadata:
         document = _walk(memoryview(data), path)
     except (ValueError, IndexError) as error:
         raise ModelError(
-            path, f"not an ONNX model, or damaged ({error})", "Copy it or export it again"
+            path, f"not an ONNX model, or damaged ({error})", "Copy or export it again"
         ) from error
     if document is None:
         raise UnsupportedModelError(
             path,
             "an ONNX model without tallylens metadata",
-            "Convert it with tallylens convert, which also cuts it back to raw heads",
+            "Convert it with tallylens convert",
         )
     return ModelMetadata.from_json(document, path)
 
 
 def _walk(data: memoryview, path: str) -> bytes | None:
-    """The `tallylens` document, after a look at every tensor."""
+    """The `tallylens` document; refuses external weights of any tensor."""
     if not {MODEL_IR_VERSION, MODEL_GRAPH} <= {number for number, _ in fields(data)}:
-        raise ValueError("no graph in it")
+        raise ValueError("no graph")
     document = None
     pending: list[tuple[str, memoryview, int]] = [("model", data, 0)]
     while pending:
         message, body, depth = pending.pop()
         if depth > MAX_DEPTH:
-            raise ValueError("graphs nested too deep")
+            raise ValueError("graphs nested too deeply")
         if message == "tensor":
             _refuse_external(body, path)
         elif message == "property":
@@ -78,13 +78,13 @@ def _refuse_external(tensor: memoryview, path: str) -> None:
         if number == TENSOR_EXTERNAL_DATA or (number == TENSOR_DATA_LOCATION and value):
             raise UnsafeModelError(
                 path,
-                "it keeps weights in other files, which are not opened",
-                "Save the model as one file, or convert it with tallylens convert",
+                "it refers to weights in other files, which are not opened",
+                "Save the model as one file",
             )
 
 
 def _value_of(entry: memoryview) -> bytes | None:
-    """The value of a property if its key is ours."""
+    """The value of a property whose key is METADATA_KEY, else None."""
     found = dict(fields(entry))
     key, value = found.get(PROPERTY_KEY), found.get(PROPERTY_VALUE)
     if not isinstance(key, memoryview) or not isinstance(value, memoryview):
@@ -93,7 +93,7 @@ def _value_of(entry: memoryview) -> bytes | None:
 
 
 def fields(body: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(number, value) of each field; bytes stay views. ValueError where this is no message."""
+    """(number, value) of each field; bytes stay views. ValueError if it is not a message."""
     at = 0
     while at < len(body):
         tag, at = _varint(body, at)
@@ -109,7 +109,7 @@ def fields(body: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         else:
             raise ValueError("unknown field kind")
         if size > len(body) - at:
-            raise ValueError("it ends too early")
+            raise ValueError("it is truncated")
         yield number, body[at : at + size]
         at += size
 

@@ -1,4 +1,4 @@
-"""Open a model with the engine that its content asks for."""
+"""Opens model files with the engine for their format, detected by content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONVERT = "Convert it first with tallylens convert"
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What `doctor` tells of an engine; `version` is None where the package is not installed."""
+    """An engine in the output of `doctor`; `version` is None if its package is not installed."""
 
     name: str
     package: str
@@ -34,23 +34,24 @@ def open_engine(
     providers: Sequence[str] | None = None,
     input_size: tuple[int, int] | None = None,
 ) -> Engine:
-    """Load a .tflite or .onnx file that tallylens wrote, whatever its name.
+    """Load a .tflite or .onnx file that tallylens wrote, whatever its suffix.
 
     Args:
-        path: the model.
-        num_threads: threads of one inference. Two engines with one thread each give more frames
-            a second than one engine with two.
-        input_size: another (height, width) than the file's own, of whole strides, .tflite only.
-        providers: ONNX Runtime execution providers, best first; None takes what is there.
+        path: model file.
+        num_threads: threads of one inference. Two engines with one thread each process more
+            frames per second than one engine with two.
+        input_size: a (height, width) other than the file's own, in multiples of the stride;
+            .tflite only.
+        providers: ONNX Runtime execution providers, best first; None takes those available.
 
     Raises:
         ModelError: missing, damaged, too large, or not a model that an engine can run.
         MissingExtraError: the engine's package is not installed.
-        UsageError: a number of threads below 1, an unknown provider, or a size that the model
-            cannot take.
+        UsageError: fewer than 1 thread, an unknown provider, or a size that the model cannot
+            run at.
     """
     if num_threads < 1:
-        raise UsageError(f"num_threads is {num_threads}", "Give 1 or more")
+        raise UsageError(f"num_threads is {num_threads}", "Use 1 or more")
     model = Path(path)
     data = _read(model)
     if data[4:8] == b"TFL3":
@@ -61,7 +62,8 @@ def open_engine(
         raise UnsupportedModelError(model, "a PyTorch checkpoint, not a model to run", CONVERT)
     if input_size is not None:
         raise UsageError(
-            f"{model.name} has a fixed input size", "Convert the checkpoint to another"
+            f"{model.name} has a fixed input size, because it is not a .tflite",
+            "Convert the checkpoint to another size",
         )
     from .onnx import OnnxEngine
 
@@ -69,7 +71,7 @@ def open_engine(
 
 
 def read_metadata(path: Path) -> ModelMetadata:
-    """What a .tflite or .onnx file that tallylens wrote says about itself; no engine is needed.
+    """The metadata of a .tflite or .onnx file that tallylens wrote; needs no engine.
 
     Raises:
         ModelError: as for `open_engine`.
@@ -85,7 +87,7 @@ def read_metadata(path: Path) -> ModelMetadata:
 
 
 def takes_input(path: Path, size: tuple[int, int]) -> bool:
-    """Whether `open_engine` can open the model with another input of (height, width) `size`."""
+    """Whether `open_engine` can open the model with the input size (height, width) `size`."""
     data = _read(path)
     if data[4:8] != b"TFL3":
         return False
@@ -102,16 +104,16 @@ def _read(path: Path) -> bytes:
             data = file.read(MAX_MODEL_BYTES + 1)
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise ModelError(path, reason, "Give the path of a .tflite or .onnx file") from error
+        raise ModelError(path, reason, "Use the path of a .tflite or .onnx file") from error
     if len(data) > MAX_MODEL_BYTES:
-        raise ModelError(path, f"larger than {MAX_MODEL_BYTES >> 20} MiB", "Give a smaller model")
+        raise ModelError(path, f"larger than {MAX_MODEL_BYTES >> 20} MiB", "Use a smaller model")
     if not data:
         raise ModelError(path, "the file is empty", "Copy it or convert the checkpoint again")
     return data
 
 
 def available_engines() -> list[EngineInfo]:
-    """The engines that tallylens knows, installed or not, best first for each format."""
+    """All supported engines, installed or not, best first for each format."""
     packages = ("ai-edge-litert", "tflite-runtime", "tensorflow")
     litert = [EngineInfo("litert-xnnpack", package, _version(package)) for package in packages]
     return [*litert, EngineInfo("onnxruntime", "onnxruntime", _onnx_version(), _providers())]
@@ -125,7 +127,7 @@ def _version(package: str) -> str | None:
 
 
 def _onnx_version() -> str | None:
-    # The GPU builds are packages of other names with the same module.
+    # GPU builds are packages of other names with the same module.
     if importlib.util.find_spec("onnxruntime") is None:
         return None
     import onnxruntime

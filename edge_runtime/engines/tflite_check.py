@@ -1,7 +1,7 @@
-"""Is the inside of a .tflite file sound? Asked before any interpreter sees it.
+"""Checks the content of a .tflite file before any interpreter opens it.
 
-LiteRT verifies the flatbuffer's offsets, but believes its contents: a zero point that no int8 can
-hold, or a tensor whose buffer is shorter than its shape, ends the process. So they are checked.
+LiteRT verifies the flatbuffer's offsets, but trusts its content: a zero point out of the range of
+int8, or a buffer that is shorter than its tensor's shape, crashes the process.
 Field numbers are those of the TFLite schema, version 3.
 """
 
@@ -25,14 +25,14 @@ BUFFER_DATA, BUFFER_OFFSET = 0, 1
 CUSTOM = 32
 MAX_RANK = 8
 MAX_TENSOR_BYTES = 1 << 31
-# By TensorType: float32, float16, int32, uint8, int64, bool, int16, int8. A detector needs no more.
+# By TensorType: float32, float16, int32, uint8, int64, bool, int16, int8. Detectors use no others.
 ELEMENT_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1}
-# The zero points of uint8 and int8 tensors; those of other types, and of channels, are 0.
+# Zero points of uint8 and int8 tensors; those of other types, and per channel, are 0.
 ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
 
 
 def check_tflite(data: bytes, path: str) -> None:
-    """Raise ModelError where the model contradicts itself, UnsupportedModelError for custom ops."""
+    """Raise ModelError if the model is inconsistent, UnsupportedModelError for custom operators."""
     try:
         model = Node.root(data)
         _refuse_custom_ops(model, path)
@@ -41,7 +41,7 @@ def check_tflite(data: bytes, path: str) -> None:
         problem = str(error)
     if problem:
         raise ModelError(
-            path, f"the TFLite model is damaged ({problem})", "Copy it or convert it again"
+            path, f"the TFLite model is damaged ({problem})", "Copy or convert it again"
         )
 
 
@@ -51,8 +51,8 @@ def _refuse_custom_ops(model: Node, path: str) -> None:
         if name or _builtin(code) == CUSTOM:
             raise UnsupportedModelError(
                 path,
-                f"the TFLite model needs the custom operation {name!r}",
-                "Convert the original checkpoint with tallylens convert, which needs none",
+                f"the TFLite model needs the custom operator {name!r}",
+                "Convert the original checkpoint with tallylens convert, which avoids them",
             )
 
 
@@ -94,7 +94,7 @@ def _tensor_problem(tensor: Node, buffer_sizes: list[int]) -> str | None:
     if element is None:
         return "an element type that detectors do not use"
     if len(shape) > MAX_RANK or any(side < 0 for side in shape):
-        return f"the shape {shape}"
+        return f"the invalid shape {shape}"
     size = element * math.prod(shape)
     if size > MAX_TENSOR_BYTES:
         return "more than 2 GiB"
@@ -117,11 +117,11 @@ def _quantization_problem(
     zero_points = quantization.array(QUANTIZATION_ZERO_POINT, "<i8")
     axis = quantization.number(QUANTIZATION_AXIS, INT32)
     if not (np.isfinite(scales) & (scales > 0)).all():
-        return "a quantisation scale that is not above zero"
+        return "a quantization scale that is not above zero"
     if len(scales) > 1:
         allowed = (0, 0)
         if not 0 <= axis < len(shape) or shape[axis] != len(scales):
-            return f"{len(scales)} quantisation scales for the shape {shape}"
+            return f"{len(scales)} quantization scales for the shape {shape}"
     if len(zero_points) not in (0, len(scales)):
         return f"{len(zero_points)} zero points for {len(scales)} scales"
     if ((zero_points < allowed[0]) | (zero_points > allowed[1])).any():

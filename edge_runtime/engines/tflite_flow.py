@@ -1,4 +1,4 @@
-"""Do the operators of a .tflite graph fit together? Asked before any interpreter sees it."""
+"""Checks the data flow of a .tflite graph before any interpreter opens it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from .flatbuffer import UINT32, Node
 
 GRAPH_INPUTS, GRAPH_OUTPUTS, GRAPH_OPERATORS = 1, 2, 3
 OPERATOR_CODE, OPERATOR_INPUTS, OPERATOR_OUTPUTS = 0, 1, 2
-LEFT_OUT = -1
+OMITTED = -1
 
 ADD, SUB = 0, 41
 CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, MUL, TRANSPOSE_CONV = 3, 4, 9, 18, 67
 SUMS = (ADD, SUB)
 PRODUCTS = (CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, MUL, TRANSPOSE_CONV)
-# XNNPACK cannot multiply by more than this between two quantised tensors; LiteRT 2.3 then frees
-# memory twice while it looks for another way.
+# XNNPACK cannot rescale by more than this between two quantized tensors; LiteRT 2.3 then crashes
+# with a double free while it falls back.
 MAX_RESCALE = 256.0
 
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """`constant`: the file holds its data. `scale`: the largest, for int8 and uint8 only."""
+    """The facts that the check needs about a tensor.
+
+    Attributes:
+        constant: the file holds its data.
+        rank: number of dimensions.
+        scale: largest quantization scale; None unless int8 or uint8.
+    """
 
     constant: bool
     rank: int
@@ -33,10 +39,10 @@ class TensorFacts:
 def flow_problem(
     graph: Node, tensors: Sequence[TensorFacts], builtins: Sequence[int]
 ) -> str | None:
-    """What is wrong with the operators, or None.
+    """The first problem of the operators, in words, or None.
 
-    Each must exist, read only what is there by then, write what nobody wrote before, and rescale
-    within what the kernels can do.
+    Each must exist, read only tensors written before it, write only tensors not written before,
+    and rescale within the range of the kernels.
     """
     inputs = _indices(graph, GRAPH_INPUTS)
     outputs = _indices(graph, GRAPH_OUTPUTS)
@@ -47,18 +53,18 @@ def flow_problem(
         code = operator.number(OPERATOR_CODE, UINT32)
         if code >= len(builtins):
             return "an operator that does not exist"
-        reads = [index for index in _indices(operator, OPERATOR_INPUTS) if index != LEFT_OUT]
+        reads = [index for index in _indices(operator, OPERATOR_INPUTS) if index != OMITTED]
         writes = _indices(operator, OPERATOR_OUTPUTS)
         if not ready.issuperset(reads):
-            return "an operator that reads what is not there yet"
+            return "an operator that reads a tensor before it is written"
         if not all(0 <= index < len(tensors) and index not in ready for index in writes):
-            return "an operator that writes where it must not"
+            return "an operator that writes an invalid tensor"
         if any(tensors[index].rank == 0 for index in writes):
             return "an operator that writes a tensor without a shape"
         if _rescales_too_much(builtins[code], tensors, reads, writes):
-            return "a quantised operator with scales out of range"
+            return "a quantized operator with scales out of range"
         ready.update(writes)
-    return None if ready.issuperset(outputs) else "an output that nothing writes"
+    return None if ready.issuperset(outputs) else "an output that is never written"
 
 
 def _rescales_too_much(

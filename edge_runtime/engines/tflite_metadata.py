@@ -1,4 +1,4 @@
-"""The `tallylens` document of a .tflite file. Field numbers are those of the TFLite schema."""
+"""Metadata of .tflite files. Field numbers are those of the TFLite schema."""
 
 from __future__ import annotations
 
@@ -13,24 +13,22 @@ BUFFER_DATA = 0
 
 
 def read_tflite_metadata(data: bytes, path: str) -> ModelMetadata:
-    """What the model says about itself.
+    """The metadata of a model.
 
     Raises:
         ModelError: not a TFLite file, or damaged.
         UnsupportedModelError: a TFLite file that tallylens did not write.
     """
     if data[4:8] != IDENTIFIER:
-        raise ModelError(path, "not a TFLite model", "Give a file written by tallylens convert")
+        raise ModelError(path, "not a TFLite model", "Use a file written by tallylens convert")
     try:
         document = _find_document(Node.root(data))
     except BROKEN as error:
-        raise ModelError(
-            path, "the TFLite model is damaged", "Copy it or convert it again"
-        ) from error
+        raise ModelError(path, "the TFLite model is damaged", "Copy or convert it again") from error
     if document is None:
         raise UnsupportedModelError(
             path,
-            "a TFLite model without tallylens metadata: it has no raw heads",
+            "a TFLite model without tallylens metadata",
             "Convert the checkpoint (.pt or .onnx) that it was made from with tallylens convert",
         )
     return ModelMetadata.from_json(document, path)
@@ -40,7 +38,7 @@ def _find_document(model: Node) -> bytes | None:
     buffers = model.nodes(MODEL_BUFFERS)
     for entry in model.nodes(MODEL_METADATA):
         if entry.blob(METADATA_NAME, MAX_DOCUMENT_BYTES) == METADATA_KEY.encode():
-            # One byte over the bound is enough for from_json to refuse it in its own words.
+            # One byte above the limit makes from_json refuse it with its own message.
             buffer = buffers[entry.number(METADATA_BUFFER, UINT32)]
             return buffer.blob(BUFFER_DATA, MAX_DOCUMENT_BYTES + 1)
     return None

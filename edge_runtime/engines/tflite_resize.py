@@ -1,8 +1,8 @@
-"""A .tflite detector for another input size: the same weights and scales, other shapes.
+"""Resizes the input of a .tflite detector: the same weights and scales, other shapes.
 
-A convolutional detector takes any input of whole strides. The interpreter carries new shapes
-through the graph by itself; only sizes that were written down as constants have to be changed,
-those of RESHAPE and of RESIZE_NEAREST_NEIGHBOR. Field numbers are those of the TFLite schema,
+A convolutional detector takes any input in multiples of its stride. The interpreter propagates new
+shapes through the graph; only sizes that are constants have to be rewritten, those of RESHAPE and
+of RESIZE_NEAREST_NEIGHBOR. Field numbers are those of the TFLite schema,
 version 3.
 """
 
@@ -41,24 +41,27 @@ ANY_SIZE = ELEMENTWISE | {
     RELU6,
     TANH,
 }
-# Four int32; anything longer is no size.
+# Four int32; anything longer is not a size.
 MAX_SIZES_BYTES = 16
 
 Size = tuple[int, int]
 
 
 def for_size(data: bytes, metadata: ModelMetadata, size: Size) -> bytes | None:
-    """The model for another input size; None where it is not of whole strides, or see `resized`."""
+    """The model for another input size; None if it cannot have that.
+
+    That is a size that is not a multiple of the stride, or see `resized`.
+    """
     if not all(side > 0 and side % max(metadata.strides) == 0 for side in size):
         return None
     return resized(data, metadata.input_size, size)
 
 
 def resized(data: bytes, old: Size, new: Size) -> bytes | None:
-    """The model `data` of the input size `old` for the input size `new`, both (height, width).
+    """The model `data` of input size `old` for the input size `new`, both (height, width).
 
-    None where an operator is not known to take any size. The new model's input still has its old
-    shape: the interpreter is to be told.
+    None if an operator may depend on the input size. The input tensor keeps its old shape: set
+    the new one in the interpreter.
     """
     try:
         return _rewrite(data, old, new)
@@ -85,7 +88,9 @@ def _rewrite(data: bytes, old: Size, new: Size) -> bytes | None:
                 return None
             start = buffer.start(BUFFER_DATA)
             changed[start : start + sizes.nbytes] = sizes.tobytes()
-        elif builtin not in ANY_SIZE or (builtin in ELEMENTWISE and _any_picture(inputs, buffers)):
+        elif builtin not in ANY_SIZE or (
+            builtin in ELEMENTWISE and _any_spatial_constant(inputs, buffers)
+        ):
             return None
     return bytes(changed)
 
@@ -98,16 +103,16 @@ def _other_sizes(
     first = 1 if builtin == RESHAPE else 0
     if len(sizes) != (4 if builtin == RESHAPE else 2):
         return None
-    for place, before, after in zip((first, first + 1), old, new, strict=True):
-        scaled, rest = divmod(int(sizes[place]) * after, before)
+    for index, before, after in zip((first, first + 1), old, new, strict=True):
+        scaled, rest = divmod(int(sizes[index]) * after, before)
         if rest or scaled < 1:
             return None
-        sizes[place] = scaled
+        sizes[index] = scaled
     return sizes
 
 
-def _any_picture(inputs: list[Node], buffers: list[Node]) -> bool:
-    """Whether a constant has a height and width of its own."""
+def _any_spatial_constant(inputs: list[Node], buffers: list[Node]) -> bool:
+    """Whether one of the inputs is a constant with a height or width above 1."""
     for tensor in inputs:
         shape = tensor.array(TENSOR_SHAPE, "<i4")
         constant = buffers[tensor.number(TENSOR_BUFFER, UINT32)].size(BUFFER_DATA) > 0

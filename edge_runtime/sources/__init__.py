@@ -1,7 +1,16 @@
-"""Sources: frames with capture times from files, folders, cameras, addresses and iterables."""
+"""Frame sources: videos, images, cameras, streams and iterables, with capture times."""
 
-from .live import LiveOptions
+from .live import PATIENCE_S, LiveOptions, Notice, quiet
 from .open import SourceSpec, open_source
-from .source import Source
+from .source import Reader, Source
 
-__all__ = ["LiveOptions", "Source", "SourceSpec", "open_source"]
+__all__ = [
+    "PATIENCE_S",
+    "LiveOptions",
+    "Notice",
+    "Reader",
+    "Source",
+    "SourceSpec",
+    "open_source",
+    "quiet",
+]

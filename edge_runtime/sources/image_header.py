@@ -1,4 +1,4 @@
-"""An image's size read from its first bytes, so that a decoder is never handed a bomb."""
+"""The size of an image from its header, to refuse decompression bombs before decoding."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def image_size(content: bytes) -> tuple[int, int] | None:
-    """(height, width) in pixels of JPEG, PNG, WebP or BMP bytes, None for anything else.
+    """(height, width) in pixels of JPEG, PNG, WebP or BMP bytes; None for other formats.
 
-    The size is what the header claims, before any rotation by EXIF.
+    It is the size that the header claims, before rotation by EXIF.
     """
     if content.startswith(b"\xff\xd8"):
         return _jpeg(content)
@@ -32,7 +32,7 @@ def _little(content: bytes, start: int, count: int) -> int:
 
 
 def _jpeg(content: bytes) -> tuple[int, int] | None:
-    """Walk the segments up to the frame header."""
+    """Size of a JPEG: walks the segments up to the frame header."""
     position = 2
     while position + 9 <= len(content):
         if content[position] != 0xFF:

@@ -1,4 +1,4 @@
-"""Folders and globs of images, as if they were the frames of a slow video."""
+"""Image sources: the files of a folder or glob as frames, in natural order."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .source import Source
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 MAX_FILES = 1_000_000
 MAX_FILE_BYTES = 256 << 20
-# More than these are counted, not named.
-NAMED_WARNINGS = 20
+# Further unreadable images are reported as one number.
+MAX_WARNINGS = 20
 GIVE_IMAGES = "Give a folder or pattern of jpg, png, webp or bmp files"
 
 
@@ -29,11 +29,11 @@ def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0, start: 
     """The images of a folder (not those of its subfolders), a glob or a single file.
 
     They come in natural order (frame2 before frame10), `1 / image_fps` seconds apart, from number
-    `start` on. One that
-    cannot be read keeps its place in time and becomes a warning.
+    `start` on. An image that cannot be read is skipped with a warning; the times of the others do
+    not change.
 
     Raises:
-        SourceError: no image, or none that can be read.
+        SourceError: no images, or none that can be read.
     """
     paths = find_images(spec)
     warnings: list[str] = []
@@ -58,12 +58,12 @@ def find_images(spec: str | os.PathLike[str]) -> list[Path]:
     """The image files that `spec` names, in natural order.
 
     Raises:
-        SourceError: there is none.
+        SourceError: no images.
     """
     path = Path(spec)
     if path.is_file():
         return [path]
-    # Path.glob takes no absolute pattern.
+    # Path.glob does not accept absolute patterns.
     matches = glob.iglob(str(spec), recursive=True)  # noqa: PTH207
     found = path.iterdir() if path.is_dir() else map(Path, matches)
     try:
@@ -71,23 +71,23 @@ def find_images(spec: str | os.PathLike[str]) -> list[Path]:
     except OSError as error:
         raise SourceError(spec, error.strerror or "cannot be listed", GIVE_IMAGES) from error
     if not images:
-        raise SourceError(spec, "no images there", GIVE_IMAGES)
+        raise SourceError(spec, "no images found", GIVE_IMAGES)
     if len(images) > MAX_FILES:
-        raise SourceError(spec, f"more than {MAX_FILES} images", "Give fewer at a time")
+        raise SourceError(spec, f"more than {MAX_FILES} images", "Split them into several folders")
     return sorted(images, key=natural_key)
 
 
 def natural_key(path: Path) -> list[str | int]:
-    """Sort key under which numbers inside names count as numbers."""
+    """Sort key that compares numbers inside names by value."""
     parts = re.split(r"(\d+)", str(path).casefold())
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 def read_image(path: Path) -> Image:
-    """Decode one image to contiguous (height, width, 3) uint8 BGR, turned as its EXIF data says.
+    """Decode one image to contiguous (height, width, 3) uint8 BGR, rotated by its EXIF data.
 
     Raises:
-        InputError: unreadable, not an image, above 256 MiB or 100 megapixels.
+        InputError: unreadable, not an image, or above 256 MiB or 100 megapixels.
     """
     try:
         with path.open("rb") as file:
@@ -98,14 +98,17 @@ def read_image(path: Path) -> Image:
     if size is None:
         raise _unreadable(path, "not an image")
     if len(content) > MAX_FILE_BYTES or size[0] * size[1] > MAX_PIXELS:
-        raise _unreadable(path, f"{size[1]}x{size[0]} pixels are too many")
+        raise _unreadable(
+            path,
+            f"{size[1]}x{size[0]} pixels exceed the limit of {MAX_PIXELS // 1_000_000} megapixels",
+        )
     cv2 = load_cv2()
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise _unreadable(path, "a damaged image") from error
+        raise _unreadable(path, "damaged image") from error
     if image is None:
-        raise _unreadable(path, "a damaged image")
+        raise _unreadable(path, "damaged image")
     return np.ascontiguousarray(image, np.uint8)
 
 
@@ -114,28 +117,30 @@ def _unreadable(path: Path, problem: str) -> InputError:
 
 
 class ImageReader:
-    """One image after the other; see `Reader`."""
+    """Reads images in order; see `Reader`."""
+
+    dropped = 0
 
     def __init__(
         self, paths: Sequence[Path], fps: float, warnings: list[str], start: int = 0
     ) -> None:
-        self._places = enumerate(paths[start:], start)
+        self._pending = enumerate(paths[start:], start)
         self._fps = fps
         self._warnings = warnings
         self._unreadable = 0
         self._first: Frame | None = None
 
     def first(self) -> Frame | None:
-        """The first image that can be read, which `read` then gives again."""
+        """The first image that can be read; `read` returns it again."""
         self._first = self.read()
         return self._first
 
     def read(self) -> Frame | None:
-        """The next image that can be read, None after the last."""
+        """The next image that can be read; None after the last."""
         if self._first is not None:
             frame, self._first = self._first, None
             return frame
-        for index, path in self._places:
+        for index, path in self._pending:
             try:
                 image = read_image(path)
             except InputError as error:
@@ -146,15 +151,15 @@ class ImageReader:
         return None
 
     def close(self) -> None:
-        """Nothing stays open between two images."""
+        """Nothing to close: no file stays open between images."""
 
     def _warn(self, error: InputError) -> None:
         self._unreadable += 1
-        if self._unreadable <= NAMED_WARNINGS:
-            self._warnings.append(f"left out {error.problem}")
+        if self._unreadable <= MAX_WARNINGS:
+            self._warnings.append(f"skipped {error.problem}")
 
     def _report(self) -> None:
-        more = self._unreadable - NAMED_WARNINGS
+        more = self._unreadable - MAX_WARNINGS
         if more > 0:
-            self._warnings.append(f"left out {more} more images that could not be read")
+            self._warnings.append(f"skipped {more} more images that could not be read")
             self._unreadable = 0

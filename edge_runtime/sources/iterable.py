@@ -1,4 +1,4 @@
-"""Frames that the caller makes: any iterable of (timestamp in nanoseconds, image)."""
+"""Frames from the caller: any iterable of (timestamp in nanoseconds, image)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..types import Frame, Image
 from .source import Source
 
 NAME = "frames"
-GIVE_PAIRS = "Give pairs of (timestamp in ns as int, (height, width, 3) uint8 BGR image)"
+GIVE_PAIRS = "Pass pairs of (timestamp in ns as int, (height, width, 3) uint8 BGR image)"
 
 
 def open_iterable(pairs: Iterable[tuple[int, Image]], start: int = 0) -> Source:
-    """The frames of `pairs`, taken in the caller's thread, one at a time.
+    """The frames of `pairs`, read in the caller's thread, one at a time.
 
     Args:
         pairs: (capture time in nanoseconds, later than the one before; BGR image).
-        start: how many pairs are left out.
+        start: number of pairs to skip.
 
     Raises:
-        SourceError: no pair at all, or something else in place of one.
-        TimestampError: time does not move forward; this and the former also while iterating.
+        SourceError: no pairs, or an item that is not one; also raised while iterating.
+        TimestampError: a timestamp does not increase; also raised while iterating.
     """
     reader = IterableReader(pairs, start)
     total = len(pairs) if isinstance(pairs, list | tuple) else None
@@ -33,7 +33,9 @@ def open_iterable(pairs: Iterable[tuple[int, Image]], start: int = 0) -> Source:
 
 
 class IterableReader:
-    """Checks each pair on its way; see `Reader`."""
+    """Reads and checks pairs of an iterable; see `Reader`."""
+
+    dropped = 0
 
     def __init__(self, pairs: Iterable[tuple[int, Image]], start: int = 0) -> None:
         self._pairs: Iterator[Any] = iter(pairs)
@@ -41,13 +43,13 @@ class IterableReader:
         self._index = 0
         self._first = self._next()
         if self._first is None:
-            raise SourceError(NAME, "there is none", GIVE_PAIRS)
+            raise SourceError(NAME, "the iterable is empty", GIVE_PAIRS)
         height, width = self._first.image.shape[:2]
         self.size = (width, height)
         self._start = start
 
     def read(self) -> Frame | None:
-        """The next checked frame, None at the end."""
+        """The next checked frame; None at the end."""
         while True:
             frame = self._first or self._next()
             self._first = None
@@ -55,7 +57,7 @@ class IterableReader:
                 return frame
 
     def close(self) -> None:
-        """End the caller's generator, so that its own clean-up runs."""
+        """Close the caller's generator, so that its cleanup runs."""
         close = getattr(self._pairs, "close", None)
         if callable(close):
             close()
@@ -82,7 +84,7 @@ class IterableReader:
 
 
 def is_picture(image: Any) -> bool:
-    """Whether `image` is a (height, width, 3) uint8 array with a pixel in it."""
+    """Whether `image` is a non-empty (height, width, 3) uint8 array."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3:
         return False
     return image.shape[2] == 3 and image.size > 0

@@ -1,4 +1,4 @@
-"""Pictures of now: timed by the clock, and fetched again when the connection is lost."""
+"""Live sources: frames timed by the clock, with reconnection when the connection is lost."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from .opencv import load_cv2
 from .video import decode_next
 
 FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 30.0
+MAX_WAIT_S = 30.0
 PATIENCE_S = 300.0
-# A stream's own clock is believed while it stays this close to ours.
+# The stream's own clock is used while it differs from this machine's by at most this much.
 CLOCK_TOLERANCE_NS = 2_000_000_000
 
 Notice = Callable[[str], None]
+"""Called with one sentence about the state of a live source or of the rate control."""
 
 
 def quiet(notice: str) -> None:
-    """Tell nobody."""
+    """A `Notice` that reports nothing."""
 
 
 @dataclass
@@ -31,11 +32,11 @@ class LiveOptions:
     """How a camera or stream is read.
 
     Attributes:
-        patience_s: seconds without a picture after which a lost connection counts as gone for
-            good; 0 does not try again, infinity never gives up.
-        on_notice: told in a sentence when the connection is lost, tried again and back. It is
-            called from the reading thread.
-        epoch_ns: wall clock (nanoseconds since 1970) of timestamp 0; None takes the first picture.
+        patience_s: seconds of reconnection attempts, after which a lost connection is an error;
+            0 does not try, infinity never stops trying.
+        on_notice: called from the reading thread with a sentence when the connection is lost,
+            tried again and restored.
+        epoch_ns: wall clock (nanoseconds since 1970) of timestamp 0; None takes the first frame's.
         after_ns: timestamps start above this one.
     """
 
@@ -47,28 +48,37 @@ class LiveOptions:
 
 @dataclass
 class Health:
-    """How a live source is doing; `state` is `connected` or `reconnecting`."""
+    """The state of a live connection.
+
+    Attributes:
+        state: `connected` or `reconnecting`.
+        frames: frames received.
+        losses: how often the connection was lost.
+        lost_s: total seconds without connection.
+        closing: set to end a read that waits.
+    """
 
     state: str = "connected"
-    pictures: int = 0
+    frames: int = 0
     losses: int = 0
     lost_s: float = 0.0
     closing: threading.Event = field(default_factory=threading.Event)
 
 
 def waits() -> Iterator[float]:
-    """Seconds before each new attempt: doubling, and no more than LONGEST_WAIT_S."""
+    """Seconds to wait before each attempt: doubling, at most MAX_WAIT_S."""
     wait = FIRST_WAIT_S
     while True:
         yield wait
-        wait = min(2 * wait, LONGEST_WAIT_S)
+        wait = min(2 * wait, MAX_WAIT_S)
 
 
 class StreamClock:
-    """Capture times in nanoseconds since the first picture, never falling.
+    """Capture times in nanoseconds since the first frame, strictly increasing.
 
-    The time of arrival jitters with the network. Where the stream tells its own time and that runs
-    as fast as ours, differences are the stream's; where it jumps or drifts, it is anchored anew.
+    Arrival times jitter with the network. If the stream has timestamps of its own that keep pace
+    with this machine's clock, their differences are used; after a gap or drift their offset is
+    set again.
     """
 
     def __init__(self, after_ns: int = -1, offset_ns: int = 0) -> None:
@@ -78,7 +88,7 @@ class StreamClock:
         self._anchor_ns: int | None = None
 
     def timestamp(self, arrival_ns: int, stream_ns: int | None = None) -> int:
-        """The time of a picture that came at `arrival_ns` of our monotonic clock."""
+        """The capture time of a frame that arrived at `arrival_ns` of the monotonic clock."""
         if self._start_ns is None:
             self._start_ns = arrival_ns
         shown = arrival_ns - self._start_ns + self._offset_ns
@@ -86,7 +96,7 @@ class StreamClock:
             if self._anchor_ns is None or not self._agrees(stream_ns, shown):
                 self._anchor_ns = shown - stream_ns
             shown = stream_ns + self._anchor_ns
-        # Coarse clocks can give two pictures the same time.
+        # Coarse clocks can give two frames the same time.
         self._previous_ns = max(shown, self._previous_ns + 1)
         return self._previous_ns
 
@@ -96,15 +106,17 @@ class StreamClock:
 
 
 class LiveReader:
-    """Pictures as they come; see `Reader`.
+    """Reads frames as they arrive; see `Reader`.
 
     Args:
-        connect: a new capture, opened or not.
-        capture: the one that is open already.
-        name: of the source, for messages.
-        first: the picture that `capture` gave already.
-        stream_ms: reads the stream's own time of the last picture from a capture.
+        connect: makes a new capture, opened or not.
+        capture: the capture that is open already.
+        name: name of the source, for messages.
+        first: a frame that was read from `capture` already.
+        stream_ms: reads the stream's own time of the last frame from a capture.
     """
+
+    dropped = 0
 
     def __init__(
         self,
@@ -134,16 +146,16 @@ class LiveReader:
         self._clock = StreamClock(self._options.after_ns, now - self.epoch_ns)
 
     def read(self) -> Frame | None:
-        """Wait for the next picture; None once it is closed.
+        """Wait for the next frame; None once it is closed.
 
         Raises:
-            NetworkError: nothing came for as long as the options are patient.
+            NetworkError: the connection stayed lost for the options' `patience_s`.
         """
         image, self._first = self._first, None
         if image is None:
             image = decode_next(self._cv2, self._capture)
         if image is None and not self.health.closing.is_set():
-            image = self._come_back()
+            image = self._reconnect()
         if image is None:
             return None
         return self._frame(image)
@@ -153,13 +165,13 @@ class LiveReader:
         stream_ns = None
         if self._stream_ms is not None:
             stream_ns = round(self._stream_ms(self._capture) * 1e6)
-        index = self.health.pictures
-        self.health.pictures += 1
+        index = self.health.frames
+        self.health.frames += 1
         timestamp_ns = self._clock.timestamp(arrived_ns, stream_ns)
         return Frame(image, timestamp_ns, index, arrived_ns)
 
-    def _come_back(self) -> Image | None:
-        """Connect again and again until a picture comes; None when closed meanwhile."""
+    def _reconnect(self) -> Image | None:
+        """Reconnect until a frame arrives, and return it; None if closed meanwhile."""
         lost_ns, health = self._clock_ns(), self.health
         health.state = "reconnecting"
         health.losses += 1
@@ -167,41 +179,41 @@ class LiveReader:
         for attempt, wait in enumerate(waits(), 1):
             away_s = (self._clock_ns() - lost_ns) / 1e9
             if away_s >= self._options.patience_s:
-                raise self._gone(away_s)
+                raise self._lost(away_s)
             wait = min(wait, self._options.patience_s - away_s)
-            self._notice(f"no picture for {away_s:.0f} s; attempt {attempt} in {wait:.1f} s")
+            self._notice(f"no frame for {away_s:.0f} s; attempt {attempt} in {wait:.1f} s")
             if health.closing.wait(wait):
                 return None
             self._capture = self._connect()
             image = decode_next(self._cv2, self._capture)
             if image is not None:
-                self._back((self._clock_ns() - lost_ns) / 1e9)
+                self._restored((self._clock_ns() - lost_ns) / 1e9)
                 return image
-        raise AssertionError("waits never end")
+        raise AssertionError("waits never ends")
 
-    def _back(self, away_s: float) -> None:
+    def _restored(self, away_s: float) -> None:
         self.health.state = "connected"
         self.health.lost_s += away_s
-        self._notice(f"back after {away_s:.1f} s")
+        self._notice(f"reconnected after {away_s:.1f} s")
 
-    def _gone(self, away_s: float) -> NetworkError:
+    def _lost(self, away_s: float) -> NetworkError:
         self.health.lost_s += away_s
         return NetworkError(
             self._name,
-            f"no picture came for {away_s:.0f} s, after {self.health.pictures} pictures",
-            "Check the camera and the network; what was counted until then is reported",
+            f"no frame for {away_s:.0f} s, after {self.health.frames} frames",
+            "Check the camera and the network; the counts so far are reported",
         )
 
     def _notice(self, text: str) -> None:
         self._options.on_notice(f"{self._name}: {text}")
 
     def close(self) -> None:
-        """Let go of the camera or connection, and note what was missed."""
+        """Release the camera or connection, and add a warning about lost time."""
         self.health.closing.set()
         self._capture.release()
         if self.health.losses:
             times = "once" if self.health.losses == 1 else f"{self.health.losses} times"
             self._warnings.append(
-                f"the connection was lost {times}; {self.health.lost_s:.1f} s were not seen"
+                f"the connection was lost {times}; {self.health.lost_s:.1f} s were not counted"
             )
             self.health.losses = 0

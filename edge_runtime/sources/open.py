@@ -1,4 +1,4 @@
-"""One door to every source."""
+"""Opens a source of any kind by its name."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from .source import Source
 from .stream import open_camera, open_url
 from .video import open_video
 
-REMEDY = "Give a video, a folder or pattern of images, a camera number, or an rtsp or http address"
+REMEDY = "Give a video, a folder or pattern of images, a camera number, or an rtsp or http URL"
 
 SourceSpec = str | int | os.PathLike[str] | Iterable[tuple[int, Image]]
+"""The types of source that `open_source` accepts."""
 
 
 def open_source(
     spec: SourceSpec, *, image_fps: float = 1.0, start: int = 0, live: LiveOptions | None = None
 ) -> Source:
-    """Open what `spec` names.
+    """Open a source.
 
     Args:
-        spec: a video file; a folder, glob or file of images; a camera's number (0 or "0"); an
-            rtsp, rtsps, http or https address; or any iterable of (timestamp in ns, BGR image).
-        image_fps: images a second, for images only; without it they are a second apart.
-        start: how many frames are left out, except of a live source.
-        live: how a live source is read.
+        spec: a video file; a folder, glob or file of images; a camera number (0 or "0"); an
+            rtsp, rtsps, http or https URL; or any iterable of (timestamp in ns, BGR image).
+        image_fps: images per second, for images only.
+        start: number of frames to skip; ignored for live sources.
+        live: options of live sources.
 
     Raises:
-        SourceError: nothing there, or nothing that can be read as pictures.
+        SourceError: nothing found, or no frames can be read.
         UnavailableError: no such camera.
-        NetworkError: the address does not answer.
-        UsageError: `image_fps` is not above zero, or the camera's number below it.
+        NetworkError: the URL does not answer.
+        UsageError: `image_fps` is not above zero, or the camera number is negative.
     """
     if not (math.isfinite(image_fps) and image_fps > 0):
         raise UsageError(f"image_fps is {image_fps}", "Give a number above 0")

@@ -1,4 +1,4 @@
-"""Decode in a thread of its own, a few frames ahead of whoever counts."""
+"""Read-ahead: decodes in a thread of its own, a few frames ahead of the consumer."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from ..types import Frame
 from .source import Reader
 
 DEPTH = 4
-# A camera's driver may sit in a read for seconds; the thread then ends by itself, later.
+# A camera driver may block in a read for seconds; the thread then ends later by itself.
 JOIN_SECONDS = 5.0
 
 
 class Prefetch:
     """A Reader that reads another Reader ahead.
 
-    A file's thread waits while `depth` frames are ready, so that none is lost. With
-    `drop_oldest` it never waits: a live picture that nobody took in time makes room for the next
-    one, and a warning says how many did. `closing` is set by `close`, for a reader that waits.
+    The thread waits while `depth` frames are ready, so that no frame of a file is lost. With
+    `drop_oldest`, for live sources, it never waits: a new frame replaces the oldest one, and a
+    warning reports how many were dropped. `close` sets `closing`, for a reader that waits.
 
     Attributes:
-        dropped: pictures that made room so far.
+        dropped: frames replaced so far.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Prefetch:
         self._thread.start()
 
     def read(self) -> Frame | None:
-        """The next frame, None at the end; what the other reader raised is raised here."""
+        """The next frame; None at the end. Exceptions of the other reader are raised here."""
         with self._changed:
             while not (self._ready or self._ended or self._closed):
-                # A wait without limit cannot be interrupted by Ctrl-C on Windows.
+                # Ctrl-C cannot interrupt a wait without timeout on Windows.
                 self._changed.wait(0.5)
             if self._ready:
                 self._changed.notify_all()
@@ -86,7 +86,7 @@ class Prefetch:
                 self._changed.notify_all()
 
     def _put(self, frame: Frame) -> bool:
-        """False once closed."""
+        """Add a frame to the queue; returns False once closed."""
         with self._changed:
             if self._drop_oldest and len(self._ready) >= self._depth:
                 self._ready.popleft()
@@ -101,5 +101,5 @@ class Prefetch:
     def _report(self) -> None:
         if self.dropped:
             self._warnings.append(
-                f"{self.dropped} frames were skipped because counting was slower than the camera"
+                f"{self.dropped} frames were dropped because counting was slower than the camera"
             )

@@ -1,4 +1,4 @@
-"""Frames from anywhere, in capture order."""
+"""The `Source` of frames that a counter reads, and the `Reader` protocol behind it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,35 @@ from ..types import Frame
 
 
 class Reader(Protocol):
-    """The frames of one source, one after the other."""
+    """Reads the frames of one source in capture order.
+
+    A new kind of source implements this protocol.
+    """
+
+    dropped: int
+    """Live frames so far that were replaced by a newer one before they were read; else 0."""
 
     def read(self) -> Frame | None:
-        """The next frame, None after the last."""
+        """The next frame; None after the last."""
         ...
 
     def close(self) -> None:
-        """Give files and devices back; `read` is not called again."""
+        """Release files and devices; `read` is not called again."""
         ...
 
 
 class Source(Iterator[Frame]):
-    """One pass over the frames of a video, a folder, a camera or a stream.
+    """One pass over the frames of a video, images, a camera or a stream.
 
     Use it as a context manager, or close it: a file or camera stays open until then.
 
     Attributes:
-        name: what was opened, without any password.
+        name: file name or URL, without passwords.
         size: (width, height) in pixels of the first frame, after rotation.
-        frames_total: what the file announces, None where nobody knows.
-        fps: nominal frames a second, None where unknown; timestamps do not depend on it.
-        live: frames come in real time, so a slow consumer loses some (see `dropped`).
-        epoch_ns: wall clock, in nanoseconds since 1970, of timestamp 0; None where unknown.
+        frames_total: number of frames by the file's header; None if unknown.
+        fps: nominal frames per second; None if unknown. Timestamps do not depend on it.
+        live: frames come in real time; a slow consumer misses some (see `dropped`).
+        epoch_ns: wall clock, in nanoseconds since 1970, of timestamp 0; None if unknown.
     """
 
     def __init__(
@@ -60,26 +66,30 @@ class Source(Iterator[Frame]):
 
     @property
     def warnings(self) -> list[str]:
-        """What went wrong so far without ending the pass, such as a damaged image."""
+        """Problems so far that did not end the pass, such as damaged images."""
         return list(self._warnings)
 
     @property
     def dropped(self) -> int:
-        """Live pictures so far that nobody took before the next one came."""
-        return int(getattr(self._reader, "dropped", 0))
+        """Live frames so far that were replaced by a newer one before they were read."""
+        return self._reader.dropped
 
     def __iter__(self) -> Source:
         return self
 
     def __next__(self) -> Frame:
-        """Raises SourceError where the source broke, StopIteration at the end or once closed."""
+        """The next frame; StopIteration at the end or once closed.
+
+        Raises:
+            SourceError: the source fails.
+        """
         frame = self._reader.read() if self._close.alive else None
         if frame is None:
             raise StopIteration
         return frame
 
     def close(self) -> None:
-        """Stop reading ahead and give the file, camera or connection back."""
+        """Stop reading ahead, and release the file, camera or connection."""
         self._close()
 
     def __enter__(self) -> Source:

@@ -1,4 +1,4 @@
-"""Cameras and network streams, opened."""
+"""Opens cameras and network streams."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ TIMEOUT_MS = 10_000
 
 
 def open_camera(index: int, live: Live | None = None) -> Source:
-    """The pictures of camera number `index` of this machine, 0 for the first.
+    """The frames of camera number `index` of this machine, 0 for the first.
 
     Raises:
-        UnavailableError: there is no such camera, or another program has it.
+        UnavailableError: no such camera, or another program uses it.
     """
     cv2 = load_cv2()
 
@@ -36,24 +36,22 @@ def open_camera(index: int, live: Live | None = None) -> Source:
 
 
 def open_url(url: str, live: Live | None = None, start: int = 0) -> Source:
-    """The pictures of an RTSP or HTTP stream, or all frames of a video behind an HTTP address.
+    """The frames of an RTSP or HTTP stream, or of a video file behind an HTTP URL.
 
     Raises:
-        SourceError: not such an address.
-        NetworkError: it does not answer, or sends no picture.
+        SourceError: not such a URL.
+        NetworkError: it does not answer, or sends no frames.
     """
     name = redact(url)
     scheme = url.partition("://")[0].lower()
     if scheme not in SCHEMES:
-        raise SourceError(
-            name, "an address of another kind", f"Give one that starts with {', '.join(SCHEMES)}"
-        )
+        raise SourceError(name, "unsupported URL scheme", f"Use one of {', '.join(SCHEMES)}")
     try:
         host = urlsplit(url).hostname
     except ValueError:
         host = None
     if not host:
-        raise SourceError(name, "not a complete address", "Give scheme://host/path")
+        raise SourceError(name, "incomplete URL", "Use scheme://host/path")
     cv2 = load_cv2()
     timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
     limits = [setting for timeout in timeouts for setting in (timeout, TIMEOUT_MS)]
@@ -63,7 +61,7 @@ def open_url(url: str, live: Live | None = None, start: int = 0) -> Source:
 
     capture = connect()
     silent = NetworkError(
-        name, "no video comes from there", "Check the address, the user name and the network"
+        name, "no video received", "Check the URL, the user name and password, and the network"
     )
     if not capture.isOpened():
         raise silent
@@ -73,9 +71,9 @@ def open_url(url: str, live: Live | None = None, start: int = 0) -> Source:
 
 
 def redact(url: str) -> str:
-    """The address without user name, password and query, to be shown.
+    """The URL without user name, password, query and fragment, for messages.
 
-    A password may itself hold / or ?, so everything up to the last @ goes.
+    A password may itself hold / or ?, so everything up to the last @ is removed.
     """
     scheme, _, rest = url.partition("://")
     shown = rest.rpartition("@")[2]
@@ -87,7 +85,7 @@ def redact(url: str) -> str:
 def _no_camera(name: str) -> UnavailableError:
     return UnavailableError(
         f"{name} cannot be opened",
-        "Check that it is connected and that no other program uses it, or try another number",
+        "Check that it is connected and not used by another program, or try another number",
     )
 
 
@@ -114,7 +112,7 @@ def _live_source(
 
 
 def _own_time(cv2: Any, name: str) -> Callable[[Any], float] | None:
-    """RTSP carries the sender's clock; for pictures over HTTP, FFmpeg makes a time up."""
+    """Reads the sender's clock, which RTSP has; over HTTP, FFmpeg only guesses times."""
     if not name.lower().startswith("rtsp"):
         return None
     return lambda capture: float(capture.get(cv2.CAP_PROP_POS_MSEC))

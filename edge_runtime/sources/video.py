@@ -1,4 +1,4 @@
-"""Video files: every frame, with the time that the container gives it."""
+"""Video files: all frames, with the timestamps of the container."""
 
 from __future__ import annotations
 
@@ -20,34 +20,38 @@ MAX_FPS = 1000.0
 COUNT_TOLERANCE = 1
 TEXT_PROBE_BYTES = 512
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"v=0")
-GIVE_VIDEO = "Give a video that plays, such as an .mp4 with H.264"
+GIVE_VIDEO = "Use a video that a player can play, such as an .mp4 with H.264"
 
 
 def open_video(path: Path, start: int = 0) -> Source:
-    """The frames of a video file from number `start` on, upright as its rotation metadata says.
+    """The frames of a video file from number `start` on, rotated by its metadata.
 
     Raises:
-        SourceError: missing, not a video, without a frame, or above 100 megapixels.
+        SourceError: missing, not a video, without frames, or above 100 megapixels.
     """
     name = str(path)
     _refuse_text(path)
     if not is_text(path.resolve()):
-        raise SourceError(name, "its path holds bytes that are no text", "Rename it")
+        raise SourceError(name, "the path is not valid text", "Rename the file")
     cv2 = load_cv2()
     # An absolute path cannot be taken for the name of an FFmpeg protocol.
     capture = cv2.VideoCapture(str(path.resolve()), ffmpeg_or_any(cv2))
     if not capture.isOpened():
-        raise SourceError(name, "not a video that can be read", GIVE_VIDEO)
+        raise SourceError(name, "not a video, or an unsupported format", GIVE_VIDEO)
     return video_source(capture, name, start)
 
 
 def video_source(capture: Any, name: str, start: int = 0) -> Source:
-    """The frames of an opened capture that has an end. Takes the capture over."""
+    """The frames of an opened capture that has an end; takes ownership of the capture."""
     cv2 = load_cv2()
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     if _pixels(cv2, capture) > MAX_PIXELS:
         capture.release()
-        raise SourceError(name, f"frames of more than {MAX_PIXELS} pixels", "Scale it down")
+        raise SourceError(
+            name,
+            f"frames larger than {MAX_PIXELS // 1_000_000} megapixels",
+            "Scale the video down",
+        )
     fps = frame_rate(cv2, capture)
     total = frame_count(cv2, capture)
     warnings: list[str] = []
@@ -63,13 +67,13 @@ def video_source(capture: Any, name: str, start: int = 0) -> Source:
 
 
 def frame_rate(cv2: Any, capture: Any) -> float | None:
-    """Frames a second, None where the container has no sensible rate."""
+    """Frames per second; None if the container has no plausible rate."""
     rate = float(capture.get(cv2.CAP_PROP_FPS))
     return rate if math.isfinite(rate) and 0 < rate <= MAX_FPS else None
 
 
 def frame_count(cv2: Any, capture: Any) -> int | None:
-    """The announced number of frames, None where there is none."""
+    """The number of frames by the container; None if it has none."""
     count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     return int(count) if 0 < count < 2**40 else None
 
@@ -80,7 +84,7 @@ def _pixels(cv2: Any, capture: Any) -> float:
 
 
 def _refuse_text(path: Path) -> None:
-    """FFmpeg would follow a playlist, whatever its name, to other files and hosts."""
+    """Refuse playlists, whatever their name: FFmpeg would open other files and hosts."""
     try:
         with path.open("rb") as file:
             start = file.read(TEXT_PROBE_BYTES)
@@ -95,11 +99,13 @@ def _refuse_text(path: Path) -> None:
 
 
 class VideoReader:
-    """Frame by frame, the first already decoded; see `Reader`.
+    """Reads a video frame by frame, the first already decoded; see `Reader`.
 
-    Frames before number `start` are stepped over one by one: jumping in a file lands on another
-    frame than the one asked for, and times that are made up depend on all before them.
+    Frames before number `start` are skipped one by one: seeking does not land exactly on a frame,
+    and times that the container lacks depend on all frames before.
     """
+
+    dropped = 0
 
     def __init__(
         self,
@@ -129,7 +135,7 @@ class VideoReader:
             self._first = None
 
     def read(self) -> Frame | None:
-        """The next frame, None after the last, which also notes what is missing."""
+        """The next frame; None after the last, with a warning if frames are missing."""
         self._skip()
         frame = self._first or self._decode()
         self._first = None
@@ -144,7 +150,7 @@ class VideoReader:
         self._start = 0
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
         self._capture.release()
 
     def _decode(self) -> Frame | None:
@@ -156,7 +162,7 @@ class VideoReader:
         return frame
 
     def _timestamp_ns(self) -> int:
-        """The container's time while it moves forward, else one frame after the one before."""
+        """The container's time if it increases, else one frame period after the previous frame."""
         shown_ms = float(self._capture.get(self._cv2.CAP_PROP_POS_MSEC))
         timestamp_ns = round(shown_ms * 1e6) if math.isfinite(shown_ms) else -1
         if timestamp_ns <= self._previous_ns:
@@ -169,17 +175,18 @@ class VideoReader:
     def _report(self) -> None:
         if self._total and self._index < self._total - COUNT_TOLERANCE:
             self._warnings.append(
-                f"only {self._index} of the {self._total} frames that the video announces could "
-                "be read; it is damaged or cut off"
+                f"only {self._index} of the {self._total} frames in the video's header could be "
+                "read; it is damaged or truncated"
             )
         if self._guessed:
             self._warnings.append(
-                f"{self._guessed} frames had no usable time in the video; the frame rate was used"
+                f"{self._guessed} frames have no valid time in the video; their times were "
+                "computed from the frame rate"
             )
 
 
 def decode_next(cv2: Any, capture: Any) -> Image | None:
-    """The next picture as contiguous (height, width, 3) uint8 BGR, None at the end."""
+    """The next frame as contiguous (height, width, 3) uint8 BGR; None at the end."""
     try:
         found, image = capture.read()
     except cv2.error:

@@ -22,7 +22,7 @@ CLASSES = ("person", "bicycle", "car", "bus")
 class Actor:
     """One object: its looks, the depth it moves at, its direction (1 right, -1 left), its way.
 
-    `path` gives x in metres for times in seconds.
+    `path` gives x in meters for times in seconds.
     """
 
     identity: int

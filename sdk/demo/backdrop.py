@@ -11,10 +11,10 @@ import numpy.typing as npt
 from tallylens.edge_runtime.types import Image
 
 from .camera import Camera
-from .canvas import Canvas, Colour, blend, paste
+from .canvas import Canvas, Color, blend, paste
 from .weather import Weather, light
 
-# Depths in metres where things begin: near pavement, cycle lane, near lane, green, far lane, far
+# Depths in meters where things begin: near pavement, cycle lane, near lane, green, far lane, far
 # pavement, house fronts.
 NEAR_EDGE, KERB, CYCLE_EDGE = 8.4, 11.4, 12.9
 GREEN, FAR_LANE, FAR_KERB, FRONTS = 16.9, 18.3, 21.2, 25.4
@@ -45,12 +45,12 @@ def paint_backdrop(camera: Camera, weather: Weather, rng: np.random.Generator) -
     width, height = camera.size
     image = np.empty((height, width, 3), np.float32)
     fade = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] ** 0.5
-    high, low = (np.array(colour, np.float32) for colour in weather.sky)
+    high, low = (np.array(color, np.float32) for color in weather.sky)
     image[:] = high * (1 - fade) + low * fade
     _houses(image, camera, weather, rng)
     stone = rng.uniform(138, 172)
     asphalt = rng.uniform(82, 108)
-    cycle: Colour = (88, 92, 150) if rng.random() < 0.5 else (asphalt * 0.95,) * 3
+    cycle: Color = (88, 92, 150) if rng.random() < 0.5 else (asphalt * 0.95,) * 3
     _strip(image, camera, weather, (FAR_KERB, FRONTS), (stone, stone * 1.02, stone * 1.05))
     _strip(image, camera, weather, (CYCLE_EDGE, FAR_KERB), (asphalt, asphalt, asphalt * 1.01))
     _strip(image, camera, weather, (KERB, CYCLE_EDGE), cycle)
@@ -92,11 +92,11 @@ def _stand(canvas: Canvas, x: float, z: float, camera: Camera, weather: Weather)
     )
     width, height = camera.size
     foot = camera.project([(x, 0, z)])[0]
-    # Painted once on grey and once on black: what differs is what shows through.
-    dark, grey = np.zeros((height, width, 3), np.uint8), np.full((height, width, 3), 255, np.uint8)
-    for ground in (dark, grey):
+    # Painted once on gray and once on black: what differs is what shows through.
+    dark, gray = np.zeros((height, width, 3), np.uint8), np.full((height, width, 3), 255, np.uint8)
+    for ground in (dark, gray):
         paste(ground, None, sprite, (foot[0], foot[1]), camera.scale(x, z), 0.0, 0)
-    alpha = 255 - (grey[..., 1].astype(np.int16) - dark[..., 1]).clip(0, 255).astype(np.uint8)
+    alpha = 255 - (gray[..., 1].astype(np.int16) - dark[..., 1]).clip(0, 255).astype(np.uint8)
     left, top, columns, rows = cv2.boundingRect((alpha > 2).astype(np.uint8))
     if not columns:
         return None
@@ -107,7 +107,7 @@ def _stand(canvas: Canvas, x: float, z: float, camera: Camera, weather: Weather)
 def _tree(ppm: float, rng: np.random.Generator) -> Canvas:
     tall, trunk = rng.uniform(5.2, 7.0), rng.uniform(0.11, 0.17)
     canvas = Canvas(5.2, tall + 0.8, ppm, below=0.35)
-    bark: Colour = (48, 62, 78)
+    bark: Color = (48, 62, 78)
     canvas.polygon(
         [(-trunk * 1.25, 0), (trunk * 1.25, 0), (trunk * 0.7, 3.8), (-trunk * 0.7, 3.8)], bark
     )
@@ -120,11 +120,11 @@ def _tree(ppm: float, rng: np.random.Generator) -> Canvas:
         angle, reach = rng.uniform(0, 2 * np.pi), np.sqrt(rng.random()) * 1.55
         x, y = reach * np.cos(angle), (tall + 3.3) / 2 + 0.62 * reach * np.sin(angle)
         shade = 0.62 + 0.55 * share * (0.7 + 0.3 * np.sin(angle)) + rng.normal(0, 0.05)
-        colour = (green * shade).clip(0, 255)
+        color = (green * shade).clip(0, 255)
         canvas.circle(
             (float(x), float(y)),
             float(rng.uniform(0.24, 0.52) * (1.1 - 0.45 * share)),
-            (float(colour[0]), float(colour[1]), float(colour[2])),
+            (float(color[0]), float(color[1]), float(color[2])),
         )
     return canvas
 
@@ -137,7 +137,7 @@ def _post(ppm: float, rng: np.random.Generator) -> Canvas:
         canvas.rectangle(-0.3, 0.8, 0.3, 0.92, (44, 62, 46))
         return canvas
     canvas = Canvas(3.4, 7.0, ppm)
-    iron: Colour = (74, 70, 66)
+    iron: Color = (74, 70, 66)
     canvas.rectangle(-0.12, 0, 0.12, 0.7, iron)
     canvas.limb([(0, 0), (0, 6.1), (0.2, 6.5), (1.3, 6.7)], 0.11, iron)
     canvas.rectangle(0.9, 6.6, 1.6, 6.74, (190, 215, 225))
@@ -179,10 +179,10 @@ def _front(
     front = np.full((rows, columns, 3), wall, np.float32)
     front += rng.normal(0, 4, (rows, columns, 1)).astype(np.float32)
 
-    def block(x1: float, y1: float, x2: float, y2: float, colour: npt.ArrayLike) -> None:
-        """In metres, y up."""
+    def block(x1: float, y1: float, x2: float, y2: float, color: npt.ArrayLike) -> None:
+        """In meters, y up."""
         front[int((tall - y2) * ppm) : int((tall - y1) * ppm), int(x1 * ppm) : int(x2 * ppm)] = (
-            colour
+            color
         )
 
     count = int(wide / 2.1)
@@ -209,7 +209,7 @@ def _front(
 
 
 def _strip(
-    image: Canvas3, camera: Camera, weather: Weather, depths: tuple[float, float], colour: Colour
+    image: Canvas3, camera: Camera, weather: Weather, depths: tuple[float, float], color: Color
 ) -> None:
     """The ground between two depths, from one edge of the picture to the other."""
     edges = []
@@ -217,7 +217,7 @@ def _strip(
         low, high = camera.visible_x(float(z))
         edges.append(((low - 3, 0.0, float(z)), (high + 3, 0.0, float(z))))
     outline = [left for left, _ in edges] + [right for _, right in reversed(edges)]
-    _fill(image, camera, weather, outline, colour)
+    _fill(image, camera, weather, outline, color)
 
 
 def _fill(
@@ -225,11 +225,11 @@ def _fill(
     camera: Camera,
     weather: Weather,
     outline: list[tuple[float, float, float]],
-    colour: Colour,
+    color: Color,
 ) -> None:
     distance = float(np.mean([z for _, _, z in outline]))
     share, mist = weather.fog(distance)
-    lit = light(np.array(colour, np.float32), weather.tint) * (1 - share)
+    lit = light(np.array(color, np.float32), weather.tint) * (1 - share)
     lit += np.array(mist, np.float32) * share
     corners = (camera.project(outline) * 16).round().clip(-1e6, 1e6).astype(np.int32)
     cv2.fillPoly(image, [corners], tuple(map(float, lit)), cv2.LINE_8, 4)
@@ -248,7 +248,7 @@ def _slabs(image: Canvas3, camera: Camera, weather: Weather, stone: float) -> No
 
 
 def _markings(image: Canvas3, camera: Camera, weather: Weather) -> None:
-    paint: Colour = (205, 208, 210)
+    paint: Color = (205, 208, 210)
     _strip(image, camera, weather, (CYCLE_EDGE - 0.06, CYCLE_EDGE + 0.06), paint)
     for edge in (GREEN - 0.3, FAR_KERB - 0.3):
         low, high = camera.visible_x(edge)

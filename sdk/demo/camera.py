@@ -1,6 +1,6 @@
 """A pinhole camera above a street.
 
-World coordinates in metres: x along the street to the right, y up, z away from the camera, whose
+World coordinates in meters: x along the street to the right, y up, z away from the camera, whose
 foot is the origin.
 """
 
@@ -29,7 +29,7 @@ class Camera:
     yaw: float
 
     def project(self, points: npt.ArrayLike) -> Points:
-        """(n, 3) metres to (n, 2) pixels."""
+        """(n, 3) meters to (n, 2) pixels."""
         xyz = np.asarray(points, np.float64).reshape(-1, 3)
         right, down, forward = self._axes(xyz)
         width, height = self.size
@@ -38,11 +38,11 @@ class Camera:
         )
 
     def scales(self, points: npt.ArrayLike) -> Points:
-        """Pixels a metre at each of (n, 3) world points, (n,)."""
+        """Pixels a meter at each of (n, 3) world points, (n,)."""
         return np.asarray(self.focal / self._axes(np.asarray(points, np.float64))[2])
 
     def scale(self, x: float, z: float) -> float:
-        """Pixels a metre where the ground point (x, z) is."""
+        """Pixels a meter where the ground point (x, z) is."""
         return float(self.scales([(x, 0.0, z)])[0])
 
     def _axes(self, xyz: Points) -> tuple[Points, Points, Points]:

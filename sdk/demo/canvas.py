@@ -1,4 +1,4 @@
-"""Small drawings in metres with soft edges, and pasting them into a picture."""
+"""Small drawings in meters with soft edges, and pasting them into a picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tallylens.edge_runtime.types import Image
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 Point = tuple[float, float]
 
 SUPERSAMPLING = 3
@@ -22,7 +22,7 @@ SOLID = 128
 class Sprite:
     """A drawing: `pixels` (h, w, 4) uint8 BGR times alpha, and alpha.
 
-    `foot` is the pixel that stands on the ground point, `ppm` the pixels a metre.
+    `foot` is the pixel that stands on the ground point, `ppm` the pixels a meter.
     """
 
     pixels: Image
@@ -31,62 +31,60 @@ class Sprite:
 
 
 class Canvas:
-    """Draws in metres around a foot point at the bottom centre, y up; `below` is room under it."""
+    """Draws in meters around a foot point at the bottom center, y up; `below` is room under it."""
 
     def __init__(self, width: float, height: float, ppm: float, below: float = 0.25) -> None:
         self.ppm = ppm
         self._scale = ppm * SUPERSAMPLING
         columns, rows = (max(4, int(np.ceil(m * ppm))) for m in (width, height + below))
         shape = (rows * SUPERSAMPLING, columns * SUPERSAMPLING)
-        self._colour = np.zeros((*shape, 3), np.uint8)
+        self._color = np.zeros((*shape, 3), np.uint8)
         self._alpha = np.zeros(shape, np.uint8)
         self._foot = (columns / 2, rows - below * ppm)
 
-    def polygon(self, points: Sequence[Point], colour: Colour) -> None:
+    def polygon(self, points: Sequence[Point], color: Color) -> None:
         """A filled polygon."""
         corners = np.array([self._pixel(point) for point in points], np.int32)
-        cv2.fillPoly(self._colour, [corners], colour)
+        cv2.fillPoly(self._color, [corners], color)
         cv2.fillPoly(self._alpha, [corners], (255,))
 
-    def rectangle(self, x1: float, y1: float, x2: float, y2: float, colour: Colour) -> None:
+    def rectangle(self, x1: float, y1: float, x2: float, y2: float, color: Color) -> None:
         """A filled rectangle."""
-        self.polygon([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], colour)
+        self.polygon([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], color)
 
-    def circle(self, centre: Point, radius: float, colour: Colour, width: float = 0) -> None:
+    def circle(self, center: Point, radius: float, color: Color, width: float = 0) -> None:
         """A disc, or a ring of `width`."""
         thickness = max(1, round(width * self._scale)) if width else cv2.FILLED
         pixels = max(1, round(radius * self._scale))
-        cv2.circle(self._colour, self._pixel(centre), pixels, colour, thickness)
-        cv2.circle(self._alpha, self._pixel(centre), pixels, (255,), thickness)
+        cv2.circle(self._color, self._pixel(center), pixels, color, thickness)
+        cv2.circle(self._alpha, self._pixel(center), pixels, (255,), thickness)
 
-    def ellipse(self, centre: Point, radii: Point, colour: Colour) -> None:
+    def ellipse(self, center: Point, radii: Point, color: Color) -> None:
         """A filled ellipse."""
         axes = tuple(max(1, round(radius * self._scale)) for radius in radii)
-        cv2.ellipse(self._colour, self._pixel(centre), axes, 0, 0, 360, colour, cv2.FILLED)
-        cv2.ellipse(self._alpha, self._pixel(centre), axes, 0, 0, 360, (255,), cv2.FILLED)
+        cv2.ellipse(self._color, self._pixel(center), axes, 0, 0, 360, color, cv2.FILLED)
+        cv2.ellipse(self._alpha, self._pixel(center), axes, 0, 0, 360, (255,), cv2.FILLED)
 
-    def limb(self, points: Sequence[Point], width: float, colour: Colour) -> None:
+    def limb(self, points: Sequence[Point], width: float, color: Color) -> None:
         """A line with round ends through `points`."""
         thickness = max(1, round(width * self._scale))
         corners = np.array([self._pixel(point) for point in points], np.int32)
-        cv2.polylines(self._colour, [corners], False, colour, thickness)
+        cv2.polylines(self._color, [corners], False, color, thickness)
         cv2.polylines(self._alpha, [corners], False, (255,), thickness)
 
-    def sprite(
-        self, *, flip: bool, tint: Colour, fog: tuple[float, Colour], shade: float
-    ) -> Sprite:
-        """Lit by `tint` (factors), mixed with (share, colour) of fog, above a shadow of `shade`."""
+    def sprite(self, *, flip: bool, tint: Color, fog: tuple[float, Color], shade: float) -> Sprite:
+        """Lit by `tint` (factors), mixed with (share, color) of fog, above a shadow of `shade`."""
         rows, columns = self._alpha.shape[0], self._alpha.shape[1]
         size = (columns // SUPERSAMPLING, rows // SUPERSAMPLING)
         alpha = cv2.resize(self._alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        masked = cv2.bitwise_and(self._colour, self._colour, mask=self._alpha)
-        colour = cv2.resize(masked, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        colour = _lit(colour, alpha, tint, fog)
+        masked = cv2.bitwise_and(self._color, self._color, mask=self._alpha)
+        color = cv2.resize(masked, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        color = _lit(color, alpha, tint, fog)
         if flip:
-            alpha, colour = alpha[:, ::-1], colour[:, ::-1]
+            alpha, color = alpha[:, ::-1], color[:, ::-1]
         shadow = self._shadow(alpha, shade * (1 - fog[0]))
         combined = np.maximum(alpha, shadow)
-        pixels = np.dstack([colour, combined]).round().clip(0, 255).astype(np.uint8)
+        pixels = np.dstack([color, combined]).round().clip(0, 255).astype(np.uint8)
         return Sprite(pixels, self._foot, self.ppm)
 
     def _shadow(self, alpha: npt.NDArray[np.float32], shade: float) -> npt.NDArray[np.float32]:
@@ -95,9 +93,9 @@ class Canvas:
         used = np.flatnonzero(alpha.max(axis=0) > SOLID)
         if not len(used) or not shade:
             return shadow
-        centre = (int((used[0] + used[-1]) / 2), round(self._foot[1]))
+        center = (int((used[0] + used[-1]) / 2), round(self._foot[1]))
         axes = (max(1, int(0.52 * (used[-1] - used[0]))), max(1, round(0.13 * self.ppm)))
-        cv2.ellipse(shadow, centre, axes, 0, 0, 360, (255.0 * shade,), cv2.FILLED)
+        cv2.ellipse(shadow, center, axes, 0, 0, 360, (255.0 * shade,), cv2.FILLED)
         side = max(3, round(0.12 * self.ppm) | 1)
         return cv2.GaussianBlur(shadow, (side, side), 0).astype(np.float32)
 
@@ -110,14 +108,14 @@ class Canvas:
 
 
 def _lit(
-    colour: npt.NDArray[np.float32],
+    color: npt.NDArray[np.float32],
     alpha: npt.NDArray[np.float32],
-    tint: Colour,
-    fog: tuple[float, Colour],
+    tint: Color,
+    fog: tuple[float, Color],
 ) -> npt.NDArray[np.float32]:
     share, mist = fog
     veil = alpha[..., None] / 255 * np.array(mist, np.float32)
-    lit = np.minimum(colour * np.array(tint, np.float32), 255)
+    lit = np.minimum(color * np.array(tint, np.float32), 255)
     return (lit * (1 - share) + veil * share).astype(np.float32)
 
 
@@ -132,7 +130,7 @@ def paste(
 ) -> None:
     """Draw `sprite` with its foot at the pixel `at`, and mark its solid part in `labels`.
 
-    `scale` is in pixels a metre, `slope` the rise of the ground in pixels a pixel.
+    `scale` is in pixels a meter, `slope` the rise of the ground in pixels a pixel.
     """
     zoom = scale / sprite.ppm
     rows, columns = sprite.pixels.shape[:2]
@@ -157,7 +155,7 @@ def paste(
 
 
 def blend(region: Image, pixels: Image) -> None:
-    """Lay `pixels` (h, w, 4), colours times alpha and alpha, over `region`, in place."""
+    """Lay `pixels` (h, w, 4), colors times alpha and alpha, over `region`, in place."""
     through = cv2.bitwise_not(cv2.extractChannel(pixels, 3))
     cv2.multiply(region, cv2.merge([through] * 3), dst=region, scale=1 / 255)
     cv2.add(region, cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR), dst=region)

@@ -225,7 +225,7 @@ class Scene:
         )
 
     def _on_ground(self, corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        """Ground points (x, z) in metres to pixels, some outside the frame."""
+        """Ground points (x, z) in meters to pixels, some outside the frame."""
         points = self.camera.project([(x, 0.0, z) for x, z in corners])
         return [(round(float(x), 1), round(float(y), 1)) for x, y in points]
 

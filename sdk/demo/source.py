@@ -1,4 +1,4 @@
-"""A scene as a source: its frames one after the other, drawn in a thread of their own."""
+"""A frame source that draws a scene in a thread of its own."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ NANOSECONDS = 1_000_000_000
 class SceneReader:
     """Draws frame after frame; see `Reader`."""
 
+    dropped = 0
+
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._index = 0
 
     def read(self) -> Frame | None:
-        """The next frame, None after the last."""
+        """The next frame; None after the last."""
         if self._index >= self._scene.frames:
             return None
         image = self._scene.frame(self._index).image
@@ -28,11 +30,11 @@ class SceneReader:
         return frame
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Nothing to close."""
 
 
 def open_scene(scene: Scene) -> Source:
-    """The frames of `scene` as a counter takes them."""
+    """A source of the frames of `scene`."""
     warnings: list[str] = []
     return Source(
         Prefetch(SceneReader(scene), warnings),

@@ -1,7 +1,7 @@
 """What moves in the street, drawn from the side: cars, buses, bicycles with riders, people.
 
 Each function draws one object facing right with its foot in the middle of the ground, from random
-colours and proportions, and returns the canvases of its phases of movement.
+colors and proportions, and returns the canvases of its phases of movement.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .canvas import Canvas, Colour, Point
+from .canvas import Canvas, Color, Point
 
-RUBBER: Colour = (28, 28, 30)
-HUB: Colour = (150, 150, 152)
-PAINTS: tuple[Colour, ...] = (
+RUBBER: Color = (28, 28, 30)
+HUB: Color = (150, 150, 152)
+PAINTS: tuple[Color, ...] = (
     (225, 225, 225), (60, 58, 56), (150, 148, 145), (45, 40, 170), (150, 80, 30), (40, 110, 60),
     (60, 160, 215), (35, 60, 110), (190, 160, 70), (70, 40, 90),
 )  # fmt: skip
-BUS_PAINTS: tuple[Colour, ...] = (
+BUS_PAINTS: tuple[Color, ...] = (
     (40, 170, 225), (50, 50, 185), (170, 110, 40), (80, 140, 60), (215, 215, 210),
 )  # fmt: skip
-CLOTHES: tuple[Colour, ...] = (
+CLOTHES: tuple[Color, ...] = (
     (50, 45, 45), (140, 80, 40), (60, 60, 170), (70, 130, 80), (180, 180, 175), (60, 150, 200),
     (120, 60, 120), (90, 100, 130), (160, 130, 50), (40, 70, 60),
 )  # fmt: skip
-SKINS: tuple[Colour, ...] = ((150, 180, 225), (110, 145, 200), (70, 100, 150), (45, 65, 100))
-HAIRS: tuple[Colour, ...] = ((25, 25, 30), (40, 60, 90), (90, 140, 180), (140, 140, 140))
+SKINS: tuple[Color, ...] = ((150, 180, 225), (110, 145, 200), (70, 100, 150), (45, 65, 100))
+HAIRS: tuple[Color, ...] = ((25, 25, 30), (40, 60, 90), (90, 140, 180), (140, 140, 140))
 PHASES = 10
 
 
 @dataclass(frozen=True)
 class Look:
-    """One object's appearance: size in metres and the random numbers that its drawing uses."""
+    """One object's appearance: size in meters and the random numbers that its drawing uses."""
 
     kind: str
     length: float
@@ -54,19 +54,19 @@ def random_look(kind: str, rng: np.random.Generator) -> Look:
 
 
 def draw(look: Look, ppm: float) -> list[Canvas]:
-    """The object in each of its phases at `ppm` pixels a metre."""
+    """The object in each of its phases at `ppm` pixels a meter."""
     if look.kind in ("car", "bus"):
         return [_DRAW[look.kind](look, ppm, 0.0)]
     return [_DRAW[look.kind](look, ppm, 2 * math.pi * i / PHASES) for i in range(PHASES)]
 
 
 def stride(look: Look) -> float:
-    """Metres of way in which all phases pass once."""
+    """Meters of way in which all phases pass once."""
     return 4.2 if look.kind == "bicycle" else 0.86 * look.height
 
 
-def _pick(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
-    blue, green, red = np.array(colours[int(rng.integers(len(colours)))]) + rng.normal(0, 10, 3)
+def _pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Color:
+    blue, green, red = np.array(colors[int(rng.integers(len(colors)))]) + rng.normal(0, 10, 3)
     return (_byte(blue), _byte(green), _byte(red))
 
 
@@ -74,8 +74,8 @@ def _byte(value: float) -> float:
     return float(min(max(value, 8), 245))
 
 
-def _mixed(colour: Colour, factor: float) -> Colour:
-    return (_byte(colour[0] * factor), _byte(colour[1] * factor), _byte(colour[2] * factor))
+def _mixed(color: Color, factor: float) -> Color:
+    return (_byte(color[0] * factor), _byte(color[1] * factor), _byte(color[2] * factor))
 
 
 def _wheel(canvas: Canvas, x: float, radius: float) -> None:
@@ -85,7 +85,7 @@ def _wheel(canvas: Canvas, x: float, radius: float) -> None:
     canvas.circle((x, radius), radius * 0.2, (70, 70, 72))
 
 
-def _body(canvas: Canvas, outline: list[Point], depth: float, roof: Colour, side: Colour) -> None:
+def _body(canvas: Canvas, outline: list[Point], depth: float, roof: Color, side: Color) -> None:
     """The outline, and behind it its far side, seen from above."""
     steps = 12
     for step in range(steps, 0, -1):
@@ -181,12 +181,12 @@ def _joint(start: Point, end: Point, length: float, side: float) -> Point:
     )
 
 
-def _head(canvas: Canvas, centre: Point, radius: float, rng: np.random.Generator) -> Colour:
-    """A head with hair or a hat; returns the skin's colour."""
+def _head(canvas: Canvas, center: Point, radius: float, rng: np.random.Generator) -> Color:
+    """A head with hair or a hat; returns the skin's color."""
     skin, hair = _pick(rng, SKINS), _pick(rng, HAIRS)
-    x, y = centre
+    x, y = center
     canvas.limb([(x - 0.02, y - radius * 1.5), (x, y)], radius * 0.9, skin)
-    canvas.circle(centre, radius, skin)
+    canvas.circle(center, radius, skin)
     canvas.ellipse((x - 0.3 * radius, y + 0.35 * radius), (radius * 0.85, radius * 0.75), hair)
     if rng.random() < 0.25:
         canvas.ellipse((x, y + 0.55 * radius), (radius * 1.15, radius * 0.6), _pick(rng, CLOTHES))
@@ -203,16 +203,16 @@ def _person(look: Look, ppm: float, phase: float) -> Canvas:
     swing, bounce = 0.21 * tall, 0.012 * tall * math.cos(2 * phase)
     head: Point = (0.03, 0.925 * tall + bounce)
 
-    def leg(turn: float, colour: Colour) -> None:
+    def leg(turn: float, color: Color) -> None:
         foot = (swing * math.sin(turn), 0.03 + 0.05 * tall * max(0.0, math.cos(turn)))
         knee = _joint((0, hip + bounce), (foot[0], foot[1] + 0.05), 0.253 * tall, 1)
-        canvas.limb([(0, hip + bounce), knee, foot], 0.082 * tall, colour)
+        canvas.limb([(0, hip + bounce), knee, foot], 0.082 * tall, color)
         canvas.limb([(foot[0] - 0.02, foot[1]), (foot[0] + 0.11, foot[1])], 0.05 * tall, shoes)
 
-    def arm(turn: float, colour: Colour, skin: Colour) -> None:
+    def arm(turn: float, color: Color, skin: Color) -> None:
         hand = (0.15 * tall * math.sin(turn) + 0.04, 0.5 * tall + bounce)
         elbow = _joint((0, shoulder + bounce), hand, 0.168 * tall, -1)
-        canvas.limb([(0, shoulder - 0.02 + bounce), elbow, hand], 0.058 * tall, colour)
+        canvas.limb([(0, shoulder - 0.02 + bounce), elbow, hand], 0.058 * tall, color)
         canvas.circle(hand, 0.028 * tall, skin)
 
     leg(phase + math.pi, _mixed(trousers, 0.75))
@@ -246,9 +246,9 @@ def _bicycle(look: Look, ppm: float, phase: float) -> Canvas:
     crank, saddle, bars = (-0.06, 0.3), (-0.24, 0.92), (0.36, 1.02)
     hip, shoulder = (-0.22, 0.98), (0.06, tall - 0.36)
 
-    def leg(turn: float, colour: Colour) -> None:
+    def leg(turn: float, color: Color) -> None:
         foot = (crank[0] + 0.17 * math.sin(turn), crank[1] + 0.17 * math.cos(turn))
-        canvas.limb([hip, _joint(hip, foot, 0.44, 1), foot], 0.12, colour)
+        canvas.limb([hip, _joint(hip, foot, 0.44, 1), foot], 0.12, color)
         canvas.limb([foot, (foot[0] + 0.12, foot[1])], 0.07, RUBBER)
 
     leg(phase + math.pi, _mixed(trousers, 0.7))

@@ -43,7 +43,7 @@ def yolo_labels(shot: Shot) -> str:
     height, width = shot.image.shape[:2]
     lines = []
     for class_id, (x1, y1, x2, y2) in zip(shot.class_id, shot.xyxy.tolist(), strict=True):
-        centre, sides = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height), (x2 - x1, y2 - y1)
-        numbers = (*centre, sides[0] / width, sides[1] / height)
+        center, sides = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height), (x2 - x1, y2 - y1)
+        numbers = (*center, sides[0] / width, sides[1] / height)
         lines.append(" ".join([str(class_id), *(f"{number:.6f}" for number in numbers)]) + "\n")
     return "".join(lines)

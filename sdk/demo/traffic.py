@@ -46,22 +46,22 @@ def _traffic(
     low, high = camera.visible_x(z)
     wave, period, phase = rng.uniform(0, 0.3), rng.uniform(5, 9), rng.uniform(0, 2 * math.pi)
 
-    def travelled(times: Times) -> Times:
+    def traveled(times: Times) -> Times:
         ripple = np.cos(phase) - np.cos(2 * math.pi * times / period + phase)
         return np.asarray(speed * (times + wave * period / (2 * math.pi) * ripple))
 
-    way = float(travelled(np.array([seconds]))[0])
+    way = float(traveled(np.array([seconds]))[0])
     place = high + 6
     start = low - way - 12 if direction > 0 else -high - way - 12
     while place > start:
         look = random_look(str(rng.choice(kinds)), rng)
         place -= look.length / 2
-        yield Actor(0, look, z, direction, _moving(place, direction, travelled))
+        yield Actor(0, look, z, direction, _moving(place, direction, traveled))
         place -= look.length / 2 + rng.uniform(*gaps)
 
 
-def _moving(place: float, direction: int, travelled: Path) -> Path:
-    return lambda times: direction * (place + travelled(times))
+def _moving(place: float, direction: int, traveled: Path) -> Path:
+    return lambda times: direction * (place + traveled(times))
 
 
 def _walker(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tallylens.edge_runtime.types import Image
 
-from .canvas import Colour
+from .canvas import Color
 
 MARGIN = 64
 GRAINS = 3
@@ -21,13 +21,13 @@ GRAINS = 3
 class Weather:
     """`tint` are factors of light, `mist` the share of fog that 100 m hold, `shade` of shadows.
 
-    `noise` is in grey levels, `blur` and `sway` in thousandths of the picture's width, `rain` in
+    `noise` is in gray levels, `blur` and `sway` in thousandths of the picture's width, `rain` in
     drops a thousand pixels.
     """
 
     name: str
-    tint: Colour
-    sky: tuple[Colour, Colour]
+    tint: Color
+    sky: tuple[Color, Color]
     mist: float
     shade: float
     noise: float
@@ -35,8 +35,8 @@ class Weather:
     sway: float
     rain: float = 0.0
 
-    def fog(self, distance: float) -> tuple[float, Colour]:
-        """(share, colour) of the fog before something `distance` metres away."""
+    def fog(self, distance: float) -> tuple[float, Color]:
+        """(share, color) of the fog before something `distance` meters away."""
         return 1 - math.exp(-self.mist * distance / 100), self.sky[1]
 
 
@@ -75,7 +75,7 @@ class Lens:
         self._reach = weather.sway * size[0] / 1000
         self._waves = rng.uniform(0.5, 2.2, 4), rng.uniform(0, 2 * math.pi, 4)
         shape = (size[1] + MARGIN, size[0] + MARGIN)
-        # Neighbouring pixels share some of their noise, as after a camera's own processing.
+        # Neighboring pixels share some of their noise, as after a camera's own processing.
         self._grains = [
             cv2.GaussianBlur(rng.normal(0, weather.noise * 1.6, (*shape, 3)), (3, 3), 0.6)
             .round()
@@ -129,6 +129,6 @@ def _rain(rng: np.random.Generator, shape: tuple[int, int], density: float) -> I
     return drops
 
 
-def light(image: npt.NDArray[np.float32], tint: Colour) -> npt.NDArray[np.float32]:
+def light(image: npt.NDArray[np.float32], tint: Color) -> npt.NDArray[np.float32]:
     """A picture in float32 BGR, lit."""
     return np.minimum(image * np.array(tint, np.float32), 255)

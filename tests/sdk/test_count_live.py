@@ -79,7 +79,7 @@ def test_a_live_count_survives_cuts_ctrl_c_and_a_restart(
     assert first.interrupted
     assert first.frames >= 1
     assert any("the connection was lost" in warning for warning in first.warnings)
-    assert any("back after" in notice for notice in notices)
+    assert any("reconnected after" in notice for notice in notices)
     assert second.frames > first.frames
     assert second.seconds > first.seconds
     assert second.started == first.started is not None

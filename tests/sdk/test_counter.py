@@ -182,7 +182,7 @@ def test_a_folder_of_images(
     assert report.frames == 12
     assert report.unique == {"car": 1}
     assert report.lines[0].crossed_in == {"car": 1}
-    assert report.warnings == (f"left out {tmp_path / 'frame5b.png'}: not an image",)
+    assert report.warnings == (f"skipped {tmp_path / 'frame5b.png'}: not an image",)
 
 
 def test_ctrl_c_gives_the_report_so_far(make: Callable[..., Counter], crossing: Path) -> None:

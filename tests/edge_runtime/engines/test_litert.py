@@ -127,7 +127,7 @@ def test_engines_run_side_by_side(save: Save, float_tflite: bytes, keras_model: 
     [
         ({"input_size": (64, 64)}, r"its input is \(1, 64, 96, 3\)"),
         ({"layout": "NCHW"}, "its input is"),
-        ({"class_names": ("car",)}, r"head head8 is \(1, 8, 12, 21\), its metadata says"),
+        ({"class_names": ("car",)}, r"head head8 has shape \(1, 8, 12, 21\), by its metadata"),
         ({"strides": (8, 32)}, r"head head16 is \(1, 4, 6, 21\)"),
         (
             {"strides": (8,), "anchors": (((1.0, 2.0),),), "head_names": ("head8",)},

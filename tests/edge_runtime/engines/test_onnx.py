@@ -76,9 +76,9 @@ def test_the_official_export(data: Path) -> None:
 
 def test_metadata_that_does_not_fit(save: Save) -> None:
     wrong = replace(METADATA, layout="NCHW", class_names=("one",)).to_json()
-    with pytest.raises(ModelError, match=r"head head8 is \(1, 21, 8, 12\)"):
+    with pytest.raises(ModelError, match=r"head head8 has shape \(1, 21, 8, 12\)"):
         open_engine(save(make_onnx(document=wrong).SerializeToString()))
-    with pytest.raises(ModelError, match="it has 1 outputs, its metadata 2 heads"):
+    with pytest.raises(ModelError, match="the number of outputs is 1, by its metadata 2"):
         open_engine(save(make_onnx(outputs=1).SerializeToString()))
     with pytest.raises(ModelError, match=r"its input is \(4, 3, 64, 96\)"):
         open_engine(save(make_onnx(batch=4).SerializeToString()))
@@ -153,7 +153,7 @@ def test_an_accelerator_that_does_not_start_gives_way_to_the_cpu(
 
 
 def test_an_unknown_provider(save: Save) -> None:
-    with pytest.raises(UsageError, match="has no WishfulExecutionProvider"):
+    with pytest.raises(UsageError, match="lacks WishfulExecutionProvider"):
         open_engine(save(make_onnx().SerializeToString()), providers=["WishfulExecutionProvider"])
 
 

@@ -51,12 +51,12 @@ class Clock:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tallylens.edge_runtime.sources.live.FIRST_WAIT_S", 0.001)
-    monkeypatch.setattr("tallylens.edge_runtime.sources.live.LONGEST_WAIT_S", 0.01)
+    monkeypatch.setattr("tallylens.edge_runtime.sources.live.MAX_WAIT_S", 0.01)
 
 
 def test_the_waits_double_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tallylens.edge_runtime.sources.live.FIRST_WAIT_S", 0.5)
-    monkeypatch.setattr("tallylens.edge_runtime.sources.live.LONGEST_WAIT_S", 30.0)
+    monkeypatch.setattr("tallylens.edge_runtime.sources.live.MAX_WAIT_S", 30.0)
     steps = waits()
     assert [next(steps) for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
@@ -106,9 +106,9 @@ def test_it_comes_back_and_says_so() -> None:
         " attempt 2 in 0.0 s",
         " attempt 3 in 0.0 s",
     ]
-    assert notices[3] == "rtsp://host/1: back after 0.0 s"
+    assert notices[3] == "rtsp://host/1: reconnected after 0.0 s"
     reader.close()
-    assert warnings == ["the connection was lost once; 0.0 s were not seen"]
+    assert warnings == ["the connection was lost once; 0.0 s were not counted"]
 
 
 def test_what_does_not_come_back_is_an_error_that_says_how_long() -> None:
@@ -123,7 +123,7 @@ def test_what_does_not_come_back_is_an_error_that_says_how_long() -> None:
     )
     assert reader.read()
     assert reader.read()
-    with pytest.raises(NetworkError, match="no picture came for 5 s, after 2 pictures"):
+    with pytest.raises(NetworkError, match="no frame for 5 s, after 2 frames"):
         reader.read()
 
 
@@ -238,7 +238,7 @@ def test_a_camera_that_is_cut_off_comes_back(camera: Cameras) -> None:
         while camera.connections < 3:
             times.append(next(source).timestamp_ns)
         assert times == sorted(set(times))
-    assert any("back after" in notice for notice in notices)
+    assert any("reconnected after" in notice for notice in notices)
     assert any("the connection was lost" in warning for warning in source.warnings)
 
 
@@ -249,12 +249,12 @@ def test_what_nobody_takes_is_counted(camera: Cameras) -> None:
         taken = 0
         # The reader meets the end of the stream only after all frames went through the slot.
         wait_until(lambda: not source_thread_alive())
-        with pytest.raises(NetworkError, match="after 20 pictures"):  # noqa: PT012
+        with pytest.raises(NetworkError, match="after 20 frames"):  # noqa: PT012
             for _ in source:
                 taken += 1
         assert (taken, source.dropped) == (1, 19)
     assert source.warnings[-1] == (
-        "19 frames were skipped because counting was slower than the camera"
+        "19 frames were dropped because counting was slower than the camera"
     )
 
 
@@ -273,5 +273,5 @@ def test_a_port_where_nobody_listens() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(NetworkError, match="no video comes from there"):
+    with pytest.raises(NetworkError, match="no video received"):
         open_source(f"http://127.0.0.1:{port}/video.mjpg")

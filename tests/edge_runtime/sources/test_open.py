@@ -27,11 +27,11 @@ IMAGE = np.zeros((4, 6, 3), np.uint8)
     ("spec", "problem"),
     [
         ("nothing.mp4", "no such file or folder"),
-        ("nothing*.png", "no images there"),
-        ("ftp://user:secret@host/video.mp4", "an address of another kind"),
-        ("file:///etc/passwd", "an address of another kind"),
-        ("rtsp://", "not a complete address"),
-        ("http://[::1/x", "not a complete address"),
+        ("nothing*.png", "no images found"),
+        ("ftp://user:secret@host/video.mp4", "unsupported URL scheme"),
+        ("file:///etc/passwd", "unsupported URL scheme"),
+        ("rtsp://", "incomplete URL"),
+        ("http://[::1/x", "incomplete URL"),
     ],
 )
 def test_what_is_not_there(
@@ -44,7 +44,7 @@ def test_what_is_not_there(
 
 
 def test_a_folder_without_images(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no images there"):
+    with pytest.raises(SourceError, match="no images found"):
         open_source(tmp_path)
 
 
@@ -147,7 +147,7 @@ def test_what_is_no_pair(pair: Any, problem: str) -> None:
 
 
 def test_no_pairs_at_all() -> None:
-    with pytest.raises(SourceError, match="there is none"):
+    with pytest.raises(SourceError, match="the iterable is empty"):
         open_source(iter([]))
 
 

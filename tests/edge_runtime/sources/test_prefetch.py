@@ -111,7 +111,7 @@ def test_live_pictures_make_room_and_are_counted() -> None:
     prefetch = Prefetch(reader, warnings, depth=4, drop_oldest=True)
     assert reader.closed.wait(PATIENCE_S)
     assert read_all(prefetch) == [6, 7, 8, 9]
-    assert warnings == ["6 frames were skipped because counting was slower than the camera"]
+    assert warnings == ["6 frames were dropped because counting was slower than the camera"]
 
 
 def test_a_forgotten_source_ends_its_thread() -> None:

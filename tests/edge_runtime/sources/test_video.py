@@ -79,8 +79,8 @@ def test_a_video_damaged_in_the_middle_says_so(data: Path, tmp_path: Path) -> No
         read = sum(1 for _ in source)
     assert 0 < read < 265
     assert source.warnings == [
-        f"only {read} of the 265 frames that the video announces could be read; it is damaged or "
-        "cut off"
+        f"only {read} of the 265 frames in the video's header could be read; it is damaged or "
+        "truncated"
     ]
 
 
@@ -103,7 +103,7 @@ def test_real_videos_lose_no_frame(data: Path, name: str, frames: int) -> None:
 def test_a_video_cut_short_before_its_index(make_video: MakeVideo) -> None:
     path = make_video()
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(SourceError, match="not a video that can be read"):
+    with pytest.raises(SourceError, match="not a video, or an unsupported format"):
         open_source(path)
 
 
@@ -115,7 +115,7 @@ def test_a_video_cut_short_before_its_index(make_video: MakeVideo) -> None:
         (b"#EXTM3U\n#EXT-X-TARGETDURATION:9\nhttp://127.0.0.1:1/x.ts\n", "a text file"),
         (b"#EXTM3U\n\x01" + b"\0" * 600, "a text file"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 600, "not a video|no frame"),
-        (bytes(range(256)) * 40, "not a video that can be read"),
+        (bytes(range(256)) * 40, "not a video, or an unsupported format"),
     ],
 )
 def test_what_is_no_video(tmp_path: Path, content: bytes, problem: str) -> None:
@@ -123,7 +123,7 @@ def test_what_is_no_video(tmp_path: Path, content: bytes, problem: str) -> None:
     path.write_bytes(content)
     with pytest.raises(SourceError, match=problem) as caught:
         open_source(path)
-    assert caught.value.remedy == "Give a video that plays, such as an .mp4 with H.264"
+    assert caught.value.remedy == "Use a video that a player can play, such as an .mp4 with H.264"
 
 
 def test_a_video_without_frames(make_video: MakeVideo) -> None:
