@@ -42,7 +42,7 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as empty:
         list_images(tmp_path)
     assert str(empty.value) == (
-        f"{tmp_path}: no images there. Give a folder or pattern of jpg, png, webp or bmp files."
+        f"{tmp_path}: no images found. Give a folder or pattern of jpg, png, webp or bmp files."
     )
     with pytest.raises(InputError, match="is not a folder"):
         list_images(tmp_path / "absent")
@@ -57,7 +57,7 @@ def test_bad_images_are_left_out_with_a_warning(tmp_path: Path) -> None:
         images = list(calibration_images(tmp_path, (32, 32)))
     assert len(images) == 1
     assert sorted(str(entry.message) for entry in caught) == [
-        f"left out: {tmp_path / 'cut.png'}: a damaged image. {GIVE_IMAGES}.",
+        f"left out: {tmp_path / 'cut.png'}: damaged image. {GIVE_IMAGES}.",
         f"left out: {tmp_path / 'text.jpg'}: not an image. {GIVE_IMAGES}.",
     ]
 

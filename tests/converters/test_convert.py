@@ -269,7 +269,7 @@ def test_a_folder_without_images_is_refused_and_writes_nothing(
     source: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no images there"):
+    with pytest.raises(InputError, match="no images found"):
         convert(
             source,
             out_dir=tmp_path / "out",

@@ -125,13 +125,13 @@ def test_engines_run_side_by_side(save: Save, float_tflite: bytes, keras_model: 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"input_size": (64, 64)}, r"its input is \(1, 64, 96, 3\)"),
-        ({"layout": "NCHW"}, "its input is"),
+        ({"input_size": (64, 64)}, r"the input has shape \(1, 64, 96, 3\)"),
+        ({"layout": "NCHW"}, "the input has shape"),
         ({"class_names": ("car",)}, r"head head8 has shape \(1, 8, 12, 21\), by its metadata"),
-        ({"strides": (8, 32)}, r"head head16 is \(1, 4, 6, 21\)"),
+        ({"strides": (8, 32)}, r"head head16 has shape \(1, 4, 6, 21\)"),
         (
             {"strides": (8,), "anchors": (((1.0, 2.0),),), "head_names": ("head8",)},
-            "it has 2 outputs, its metadata 1 heads",
+            "the number of outputs is 2, by its metadata 1",
         ),
     ],
 )
@@ -151,7 +151,7 @@ def test_an_int8_input_that_is_not_pixels(save: Save, int8_tflite: bytes) -> Non
         graph = tree.subgraphs[0]
         graph.tensors[graph.inputs[0]].quantization.scale = np.array([1 / 127], np.float32)
 
-    with pytest.raises(ModelError, match="does not take pixels as they are"):
+    with pytest.raises(ModelError, match="does not take pixel values as they are"):
         open_engine(save(edit_tflite(int8_tflite, stretch)))
 
 

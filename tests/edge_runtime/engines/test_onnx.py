@@ -80,7 +80,7 @@ def test_metadata_that_does_not_fit(save: Save) -> None:
         open_engine(save(make_onnx(document=wrong).SerializeToString()))
     with pytest.raises(ModelError, match="the number of outputs is 1, by its metadata 2"):
         open_engine(save(make_onnx(outputs=1).SerializeToString()))
-    with pytest.raises(ModelError, match=r"its input is \(4, 3, 64, 96\)"):
+    with pytest.raises(ModelError, match=r"the input has shape \(4, 3, 64, 96\)"):
         open_engine(save(make_onnx(batch=4).SerializeToString()))
 
 

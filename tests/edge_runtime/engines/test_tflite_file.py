@@ -54,19 +54,19 @@ DAMAGE = {
     ),
     "operator input": (
         put("inputs", [0, 1, 999], lambda tree: graph(tree).operators[0]),
-        "reads what is not there yet",
+        "reads a tensor before it is written",
     ),
     "operator output": (
         put("outputs", [-1], lambda tree: graph(tree).operators[0]),
-        "writes where it must not",
+        "writes an invalid tensor",
     ),
     "operators out of order": (
         lambda tree: graph(tree).operators.append(graph(tree).operators[0]),
-        "writes where it must not",
+        "writes an invalid tensor",
     ),
     "operator that is missing": (
         lambda tree: graph(tree).operators.pop(),
-        "an output that nothing writes",
+        "an output that is never written",
     ),
     "operator that writes a scalar": (
         put("shape", [], lambda tree: graph(tree).tensors[graph(tree).operators[0].outputs[0]]),
@@ -78,8 +78,8 @@ DAMAGE = {
     ),
     "buffer index": (put("buffer", 999, image), "a buffer that does not exist"),
     "type": (put("type", 5, image), "an element type"),
-    "negative side": (put("shape", [1, -64, 96, 3], image), "the shape"),
-    "rank": (put("shape", [1] * 9, image), "the shape"),
+    "negative side": (put("shape", [1, -64, 96, 3], image), "the invalid shape"),
+    "rank": (put("shape", [1] * 9, image), "the invalid shape"),
     "size": (put("shape", [1, 1 << 20, 1 << 20, 3], image), "more than 2 GiB"),
     "short weights": (put("shape", [21, 3, 3, 4], weights), "bytes of data for"),
     "zero point": (
@@ -123,7 +123,7 @@ def test_custom_operations_are_refused(bare_int8: bytes, name: str) -> None:
         code = tree.operatorCodes[0]
         code.builtinCode, code.deprecatedBuiltinCode, code.customCode = 32, 32, name
 
-    with pytest.raises(UnsupportedModelError, match=f"the custom operation '{name}'"):
+    with pytest.raises(UnsupportedModelError, match=f"the custom operator '{name}'"):
         check_tflite(edit_tflite(bare_int8, change), "m")
 
 
@@ -133,7 +133,7 @@ def test_the_document_is_read_whole(bare_int8: bytes) -> None:
 
 
 def test_a_model_without_the_document_says_how_to_get_one(bare_int8: bytes) -> None:
-    with pytest.raises(UnsupportedModelError, match="no raw heads") as caught:
+    with pytest.raises(UnsupportedModelError, match="without tallylens metadata") as caught:
         read_tflite_metadata(bare_int8, "m")
     assert "tallylens convert" in caught.value.remedy
 
@@ -142,7 +142,7 @@ def test_a_model_without_the_document_says_how_to_get_one(bare_int8: bytes) -> N
 def test_the_official_exporter_s_file(data: Path) -> None:
     content = (data / "peers" / "yolov5-export-int8.tflite").read_bytes()
     check_tflite(content, "m")
-    with pytest.raises(UnsupportedModelError, match="no raw heads"):
+    with pytest.raises(UnsupportedModelError, match="without tallylens metadata"):
         read_tflite_metadata(content, "m")
 
 

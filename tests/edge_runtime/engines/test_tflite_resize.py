@@ -52,7 +52,9 @@ def test_the_files_own_size_is_no_change(save: Save, int8_tflite: bytes) -> None
 def test_sizes_that_are_no_whole_strides(
     save: Save, float_tflite: bytes, size: tuple[int, int]
 ) -> None:
-    with pytest.raises(UsageError, match=f"cannot be {size[0]}x{size[1]}. Give multiples of 16"):
+    with pytest.raises(
+        UsageError, match=f"cannot be resized to {size[0]}x{size[1]}. Use multiples of 16"
+    ):
         open_engine(save(float_tflite), input_size=size)
 
 
