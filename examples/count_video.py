@@ -1,4 +1,4 @@
-"""Count a video: who was seen, and who crossed the middle.
+"""Count the objects of a video, and those that cross a line down its middle.
 
 python examples/count_video.py tallylens-demo/street.mp4 demo
 """
@@ -11,13 +11,15 @@ from tallylens import Counter, Line
 
 
 def main(video: str, model: str) -> None:
-    """Print the totals of `video` as `model` sees it."""
-    with Counter(model, lines=[Line(0.5, 0, 0.5, 1, "middle")]) as counter:
+    """Print the totals of `video` with `model`."""
+    middle = Line(0.5, 0, 0.5, 1, "middle", in_name="to the left", out_name="to the right")
+    with Counter(model, lines=[middle]) as counter:
         report = counter.run(video)
     for name, number in report.unique.items():
         print(f"{number} {name} seen")
     for line in report.lines:
-        print(f"{line.name}: {line.crossed_in} to the left, {line.crossed_out} to the right")
+        for direction, counts in line.counts().items():
+            print(f"{line.name}, {direction}: {counts}")
     for warning in report.warnings:
         print(f"note: {warning}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""One JSON line for each crossing, as it happens: for a queue, a database or a webhook.
+"""Print one JSON line for each crossing, as it happens: for a queue, a database or a webhook.
 
 python examples/events.py tallylens-demo/street.mp4 demo
 """
@@ -14,14 +14,14 @@ from tallylens import Counter, Line
 def main(source: str, model: str) -> None:
     """Print the crossings of a line down the middle of a file, camera or stream."""
     with Counter(model, lines=[Line(0.5, 0, 0.5, 1, "middle")]) as counter:
-        for counted in counter.watch(source):
-            names = counter.totals.class_names
-            for event in counted.events:
+        for result in counter.watch(source):
+            for event in result.events:
                 if event.kind in ("crossed_in", "crossed_out"):
                     record = {
                         "seconds": round(event.timestamp_ns / 1e9, 3),
                         "kind": event.kind,
-                        "class": names[event.class_id],
+                        "class": event.class_name,
+                        "line": event.region,
                         "object": event.track_id,
                     }
                     print(json.dumps(record), flush=True)

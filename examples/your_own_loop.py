@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 import cv2
+import numpy as np
 
 from tallylens import Counter
 
@@ -23,7 +24,7 @@ def main(source: str, model: str, output: str) -> None:
     with Counter(model, classes=[PERSON]) as counter:
         index = 0
         while (read := capture.read())[0]:
-            frame = read[1]
+            frame = np.asarray(read[1], np.uint8)
             # The time of capture, not of processing: counts must not depend on this machine.
             tracks = counter.update(frame, index / fps)
             for x1, y1, x2, y2 in tracks.xyxy.round().astype(int).clip(0).tolist():

@@ -38,7 +38,7 @@ def _suggestion(name: str, class_names: Sequence[str]) -> str:
 
 
 class ClassFilter:
-    """Tells the classes that are counted from the others.
+    """Separates the classes that are counted from the others.
 
     Args:
         names: the model's class names, by id.

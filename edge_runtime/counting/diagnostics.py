@@ -26,7 +26,7 @@ def explanations(totals: Totals) -> list[str]:
 
 
 def uncounted(totals: Totals) -> dict[str, Any]:
-    """What was detected and never counted, as in the report document.
+    """Detections and tracks that were never counted, as in the report document.
 
     `weak_detections` are below the minimum confidence of tracking, `short_tracks` ended before
     they were confirmed, `other_classes` are detections of classes that were not asked for.

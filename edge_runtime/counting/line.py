@@ -67,7 +67,7 @@ class Line:
         return line
 
     def check(self) -> None:
-        """Raise UsageError if the line cannot be crossed, or its directions not told apart."""
+        """Raise UsageError if the line cannot be crossed, or its directions have one name."""
         check_coordinates(self._ends)
         if self._ends[0] == self._ends[1]:
             raise UsageError(
@@ -89,7 +89,7 @@ class Line:
         return in_pixels(self._ends, frame_size)
 
     def parameters(self) -> dict[str, float]:
-        """What the core must know beside the ends."""
+        """The core's parameters beside the ends."""
         return {"extend": self.extend}
 
     def direction(self, event_kind: str) -> str | None:

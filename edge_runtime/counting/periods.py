@@ -28,6 +28,11 @@ class Periods:
         self._start_ns: int | None = None
         self._reset_ns: int | None = None
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether periods end at all."""
+        return self._schedule is not None
+
     def span_closed_at(self, now_ns: int) -> tuple[int, int] | None:
         """Start and end of the period that is over at the wall clock `now_ns`, None if none is.
 

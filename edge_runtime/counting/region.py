@@ -1,4 +1,4 @@
-"""What every kind of region (a line, a zone) must offer, and helpers that they share."""
+"""The interface of every kind of region (a line, a zone), and helpers that they share."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Region(Protocol):
         ...
 
     def parameters(self) -> dict[str, float]:
-        """What the core must know beside the points."""
+        """The core's parameters beside the points."""
         ...
 
     def direction(self, event_kind: str) -> str | None:

@@ -132,7 +132,7 @@ class Report:
         periods: closed by scheduled resets; all totals then begin with the last reset.
         uncounted: what was detected and never counted, and why.
         offload: what was asked of the cloud and why, None without one.
-        outlines: points in pixels of each region, in the order of `regions`; for pictures.
+        outlines: points in pixels of each region, in the order of `regions`; for images.
         history: paths, recent events and a frame; for the HTML report.
     """
 

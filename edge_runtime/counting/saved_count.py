@@ -37,7 +37,7 @@ class StateStore(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it, such as the file's path."""
+        """Its name in messages, such as the file's path."""
         ...
 
     def load(self) -> dict[str, Any] | None:
@@ -124,7 +124,7 @@ class SavedCount:
 
 
 def source_identity(name: str) -> dict[str, Any]:
-    """What tells one source from another: its name, and a file's length."""
+    """The identity of a source: its name, and a file's length."""
     path = Path(name)
     try:
         if path.is_file():

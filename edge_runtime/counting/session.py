@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from typing import Any, Unpack
+from contextlib import closing
+from typing import Unpack
 
 from ..detection.detector import Timing
 from ..detection.pipeline import Detects, detect_in_order
@@ -14,11 +14,12 @@ from ..sources import Source
 from ..sources.iterable import is_picture
 from ..types import Detections, Frame, Image, Tracks
 from .events import wall_clock
+from .frame_counter import FrameCounter
 from .history import History
 from .periods import Periods
 from .report import Report, by_kind
 from .reset_schedule import Schedule
-from .saved_count import SavedCount, source_identity, whole_number
+from .saved_count import SavedCount
 from .sinks import FrameResult, Sink
 from .speed_meter import SpeedMeter
 from .totals import CountingOptions, Totals
@@ -78,53 +79,32 @@ class CountSession:
         starts_at: int | None = None,
         **counting: Unpack[CountingOptions],
     ) -> None:
-        self.source_name, self.model, self.engine = source_name, model, engine
+        self.model, self.engine = model, engine
         self.detectors = detectors
-        self.frames = self.dropped = self.skipped = self.next_index = 0
         self.warnings: list[str] = []
-        self.epoch_ns = epoch_ns
         self.totals = Totals(class_names, frame_size, **counting)
         self.history = History(frame_size)
         self.meter = SpeedMeter(timing)
-        self._periods = Periods(schedule)
         self._filters = filters
-        self._sinks: list[Sink] = [self.history, *sinks]
-        self._saved = saved
-        self._starts_at = starts_at
-        if saved is not None and saved.document:
-            self._restore(saved)
-        if schedule is not None and epoch_ns is None and starts_at is None:
-            raise UsageError(
-                "a schedule needs the time of day, which the source does not have",
-                "Set the start of the source: --starts-at 2026-05-01T08:00:00",
-            )
-        self._stack = ExitStack()
-        with ExitStack() as opened:
-            self._start_sinks(opened)
-            self._stack = opened.pop_all()
+        self.counter = FrameCounter(
+            source_name,
+            self.totals,
+            [self.history, *sinks],
+            Periods(schedule),
+            saved=saved,
+            epoch_ns=epoch_ns,
+            starts_at=starts_at,
+        )
 
-    def _restore(self, saved: SavedCount) -> None:
-        with saved.reading() as document:
-            source = document.get("source")
-            if source is not None and source != source_identity(self.source_name):
-                raise saved.error(f"it is of the source {str(source.get('name'))[:200]!r}")
-            if list(self.totals.class_names) != document["class_names"]:
-                raise saved.error("it is of a model with other classes")
-            self.totals.restore(document["tally"])
-            self._periods.restore(document)
-            self.dropped = whole_number(document, "dropped")
-            self.skipped = whole_number(document, "skipped")
-        self.frames, self.next_index = saved.frames, saved.next_index
-        self.epoch_ns = saved.epoch_ns if self.epoch_ns is None else self.epoch_ns
+    @property
+    def source_name(self) -> str:
+        """The source's name."""
+        return self.counter.source_name
 
-    def _start_sinks(self, opened: ExitStack) -> None:
-        for sink in self._sinks:
-            if self._saved is None:
-                sink.restore({})
-            else:
-                with self._saved.reading() as document:
-                    sink.restore(document)
-            opened.callback(sink.close)
+    @property
+    def frames(self) -> int:
+        """Frames counted so far, including those of a resumed count."""
+        return self.counter.frames
 
     def run(
         self, source: Source, *, on_frame: Callable[[FrameResult], None] | None = None
@@ -150,20 +130,20 @@ class CountSession:
         self.meter.start()
         try:
             for frame, detections in detect_in_order(self.detectors, frames):
-                result = self.add(frame, detections)
+                result = self._add(frame, detections)
                 wanted = self.totals.only_wanted(detections)
                 latency_ms = self.meter.latency_ms(frame)
                 filters.learn(FrameFeedback(frame, wanted, result.tracks, latency_ms))
                 yield result
-                self.save(when_due=True)
+                self.counter.save(when_due=True)
         finally:
             # The source says when it is closed what was lost.
             source.close()
-            self.dropped += source.dropped
-            self.skipped += filters.skipped
+            self.counter.dropped += source.dropped
+            self.counter.skipped += filters.skipped
             self.warnings.extend(source.warnings)
             self.warnings.extend(filters.summaries())
-            self.save()
+            self.counter.save()
 
     def update(self, image: Image, timestamp_s: float) -> Tracks:
         """Count one frame and return its confirmed tracks.
@@ -179,70 +159,15 @@ class CountSession:
         """
         check_frame(image, timestamp_s, self.frames)
         self.meter.start()
-        frame = Frame(image, round(timestamp_s * 1_000_000_000), self.next_index)
-        result = self.add(frame, self.detectors[0].detect(image))
-        self.save(when_due=True)
+        frame = Frame(image, round(timestamp_s * 1_000_000_000), self.counter.next_index)
+        result = self._add(frame, self.detectors[0].detect(image))
+        self.counter.save(when_due=True)
         return result.tracks
 
-    def add(self, frame: Frame, detections: Detections) -> FrameResult:
-        """Count one frame whose objects are detected already.
-
-        Raises:
-            SourceError: it is of another size than the session's frames.
-            TimestampError: it is not later than the frame before.
-        """
-        self._check_size(frame)
-        if self.epoch_ns is None and self._starts_at is not None:
-            self.epoch_ns = self._starts_at - frame.timestamp_ns
-        if self.epoch_ns is not None:
-            self._close_period(self.epoch_ns + frame.timestamp_ns)
-        tracks, events = self.totals.add(frame.timestamp_ns, detections)
-        result = FrameResult(frame, detections, tracks, events, self.totals, self.epoch_ns)
-        self.frames += 1
-        self.next_index = frame.index + 1
-        for sink in self._sinks:
-            sink.frame(result)
+    def _add(self, frame: Frame, detections: Detections) -> FrameResult:
+        result = self.counter.add(frame, detections)
         self.meter.count_frame()
         return result
-
-    def _check_size(self, frame: Frame) -> None:
-        height, width = frame.image.shape[:2]
-        if (width, height) != self.totals.frame_size:
-            raise SourceError(
-                self.source_name,
-                f"frame {frame.index} is {width}x{height}, the frames before were {{}}x{{}}".format(
-                    *self.totals.frame_size
-                ),
-                "Count images of one size at a time",
-            )
-
-    def _close_period(self, now_ns: int) -> None:
-        span = self._periods.span_closed_at(now_ns)
-        if span is not None:
-            period = self._periods.close(span, self.totals.close_period())
-            for sink in self._sinks:
-                sink.period(period)
-
-    def save(self, *, when_due: bool = False) -> None:
-        """Save the count; with `when_due` only if the interval between saves is over."""
-        saved = self._saved
-        if saved is None or not self.frames or (when_due and not saved.is_due):
-            return
-        values: dict[str, Any] = {
-            "source": source_identity(self.source_name),
-            "class_names": list(self.totals.class_names),
-            "next_index": self.next_index,
-            "last_ns": self.totals.last_ns,
-            "epoch_ns": self.epoch_ns,
-            "frames": self.frames,
-            "dropped": self.dropped,
-            "skipped": self.skipped,
-            "tally": self.totals.save(),
-            **self._periods.save(),
-        }
-        for sink in self._sinks:
-            values |= sink.save()
-        saved.save(values)
 
     def stage_totals_ns(self) -> tuple[int, int, int, int]:
         """Nanoseconds so far of letterbox, inference, decode and NMS, tracking and counting."""
@@ -250,12 +175,12 @@ class CountSession:
 
     def report(self, *, interrupted: bool = False) -> Report:
         """The totals so far as a report."""
-        totals = self.totals
+        totals, counter = self.totals, self.counter
         return Report(
-            source=self.source_name,
+            source=counter.source_name,
             model=self.model,
             engine=self.engine,
-            frames=self.frames,
+            frames=counter.frames,
             seconds=totals.seconds,
             unique=totals.unique(),
             **by_kind(totals.regions()),
@@ -263,10 +188,10 @@ class CountSession:
             warnings=(*self.warnings, *totals.explanations()),
             speed=self.meter.speed(totals.counting_ns),
             interrupted=interrupted,
-            started=wall_clock(totals.first_ns or 0, self.epoch_ns),
-            dropped=self.dropped,
-            skipped=self.skipped,
-            periods=tuple(self._periods.closed),
+            started=wall_clock(totals.first_ns or 0, counter.epoch_ns),
+            dropped=counter.dropped,
+            skipped=counter.skipped,
+            periods=tuple(counter.periods.closed),
             uncounted=totals.uncounted(),
             outlines=tuple(placed.points for placed in totals.placed),
             history=self.history,
@@ -274,7 +199,7 @@ class CountSession:
 
     def close(self) -> None:
         """Close the sinks; the report is still there."""
-        self._stack.close()
+        self.counter.close()
 
     def __enter__(self) -> CountSession:
         return self

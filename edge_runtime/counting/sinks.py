@@ -62,7 +62,7 @@ class Sink(Protocol):
         ...
 
     def save(self) -> dict[str, Any]:
-        """What `restore` needs, as JSON values, with all output so far written to disk."""
+        """The values that `restore` needs, as JSON; all output so far must be on the disk."""
         ...
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ ANY_CLASS_NAME = "object"
 
 
 class CountingOptions(TypedDict, total=False):
-    """What `Totals` counts: its keyword arguments."""
+    """The keyword arguments of `Totals`."""
 
     lines: Sequence[Line]
     zones: Sequence[Zone]
@@ -167,7 +167,7 @@ class Totals:
         return tuple(one for one in self.regions() if isinstance(one, ZoneReport))
 
     def decisive(self, index: int) -> ClassTotals:
-        """What `placed[index]` has counted by class, of all classes: zero if nothing."""
+        """The counts of `placed[index]` by class, of all classes: zero if nothing was counted."""
         placed = self.placed[index]
         totals = _region_totals(self._counter, placed)
         decisive: ClassTotals = np.sum([totals[key] for key in placed.region.decisive], axis=0)
@@ -189,7 +189,7 @@ class Totals:
         return explanations(self)
 
     def uncounted(self) -> dict[str, Any]:
-        """What was detected and never counted."""
+        """Detections and tracks that were never counted."""
         return uncounted(self)
 
     def diagnostics(self) -> Diagnostics:

@@ -84,7 +84,7 @@ class Zone:
         return in_pixels(self.points, frame_size)
 
     def parameters(self) -> dict[str, float]:
-        """What the core must know beside the corners."""
+        """The core's parameters beside the corners."""
         return {"min_dwell_s": self.min_dwell_s}
 
     def direction(self, event_kind: str) -> str | None:

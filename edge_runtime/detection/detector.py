@@ -1,4 +1,4 @@
-"""One frame to detections: letterbox into the engine, run it, decode its raw heads."""
+"""One frame to detections: letterbox into the engine, run it, decode its raw head outputs."""
 
 from __future__ import annotations
 

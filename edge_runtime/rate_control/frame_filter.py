@@ -37,7 +37,7 @@ class FrameFilter(Protocol):
         ...
 
     def summary(self) -> str | None:
-        """What the filter did, as a sentence for the report; None if nothing."""
+        """The filter's effect, as a sentence for the report; None if there was none."""
         ...
 
 
@@ -69,7 +69,7 @@ class FrameFilters:
             one.learn(feedback)
 
     def summaries(self) -> list[str]:
-        """What the filters did."""
+        """The sentences of all filters."""
         return [summary for one in self._filters if (summary := one.summary())]
 
 

@@ -102,7 +102,7 @@ class Governor:
     def wants(self, frame: Frame) -> bool:
         """Whether the frame keeps both the level's rate and `max_fps`."""
         rate = self.level.rate
-        # At rate 1 the source's own interval is no limit: jitter would drop frames.
+        # At rate 1 the source's own interval must not limit it: jitter would drop frames.
         own = self._limiter.frame_s * rate if rate > 1 else 0.0
         self._limiter.interval_s = max(self._min_interval_s, own)
         return self._limiter.is_due(frame.timestamp_ns)

@@ -91,7 +91,7 @@ def _duration_row(region: RegionReport) -> list[object]:
 
 
 def _uncounted(report: Report) -> str:
-    """What was detected and not counted, which explains a total that is too small."""
+    """Detections and frames that were not counted, which explain a total that is too small."""
     left_out = report.uncounted
     parts = [
         f"{number:,} detections of {name}, a class that was not asked for"

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import cv2
 import pytest
 
-from tallylens import Counter, Line
+from tallylens import Counter, Line, Report
 from tallylens.counter import FrameResult
 
 PATIENCE_S = 30
@@ -65,7 +65,8 @@ def ctrl_c_after(camera: SimpleNamespace, connections: int) -> Callable[[FrameRe
 def test_a_live_count_survives_cuts_ctrl_c_and_a_restart(
     camera: SimpleNamespace, tiny_model: Path, tmp_path: Path
 ) -> None:
-    reports, notices = [], []
+    reports: list[Report] = []
+    notices: list[str] = []
     for _ in range(2):
         with Counter(
             tiny_model,

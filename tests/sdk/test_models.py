@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import onnx
 import pytest
@@ -124,7 +125,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int] | None]
     sizes: list[tuple[int, int] | None] = []
     convert: Callable[..., object] = converting.convert
 
-    def noting(*arguments: object, **options: object) -> object:
+    def noting(*arguments: object, **options: Any) -> object:
         sizes.append(options["input_size"])
         return convert(*arguments, **options)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,24 @@ def test_a_frame_rate_too_low_for_the_speed(fps: float) -> None:
     frames = [boxes((50 + step * i, 50, 0)) for i in range(int(3900 / step))]
     told(enough, frames, needed)
     assert enough.unique() == {"car": 1}
+
+
+@pytest.mark.parametrize(
+    ("unlinked", "needed_fps", "expected"),
+    [
+        (0, 0.0, []),
+        (1, 24.2, ["1 object moved too far between frames to be tracked; about 25 fps would be"]),
+        (3, 11.0, ["3 objects moved too far between frames to be tracked; about 11 fps would be"]),
+        (3, 10.0, []),
+        (3, 4.0, []),
+    ],
+)
+def test_a_higher_rate_is_advised_only_where_it_is_higher(
+    unlinked: int, needed_fps: float, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames come at 10 fps."""
+    totals = Totals(("car",), (400, 400))
+    told(totals, [boxes((50, 50, 0))] * 20)
+    facts = replace(totals.diagnostics(), unlinked=unlinked, needed_fps=needed_fps)
+    monkeypatch.setattr(totals, "diagnostics", lambda: facts)
+    assert [reason.removesuffix(" enough") for reason in totals.explanations()] == expected

@@ -30,7 +30,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_who_what_when_where_and_which_way(
+def test_each_event_says_what_where_and_when(
     make: Callable[..., Counter], crossing: Path, tmp_path: Path
 ) -> None:
     with make(events=tmp_path / "events.jsonl") as counter:
@@ -64,7 +64,7 @@ def test_the_wall_clock_where_it_is_known(
     assert wall_clock(5, None) is None
 
 
-def test_pictures_of_the_objects(
+def test_crops_of_the_objects(
     make: Callable[..., Counter], crossing: Path, squares: SimpleNamespace, tmp_path: Path
 ) -> None:
     with make(events=tmp_path / "events.jsonl", crops=tmp_path / "crops") as counter:
@@ -73,17 +73,23 @@ def test_pictures_of_the_objects(
     named = [one["crop"] for one in events if one["crop"]]
     assert sorted(path.name for path in (tmp_path / "crops").iterdir()) == sorted(named)
     (car,) = (one for one in events if one["event"] == "crossed_in")
-    picture = cv2.imread(str(tmp_path / "crops" / car["crop"]))
-    assert picture.shape[0] == pytest.approx(1.2 * squares.SQUARE, abs=3)
-    centre = picture[picture.shape[0] // 2, picture.shape[1] // 2]
-    assert centre[2] > 150 > centre[0], "a red square, in BGR"
+    image = cv2.imread(str(tmp_path / "crops" / car["crop"]))
+    assert image is not None
+    assert image.shape[0] == pytest.approx(1.2 * squares.SQUARE, abs=3)
+    center = image[image.shape[0] // 2, image.shape[1] // 2]
+    assert center[2] > 150 > center[0], "a red square, in BGR"
 
 
 def test_a_crop_stays_in_the_frame() -> None:
     image = np.zeros((50, 100, 3), np.uint8)
-    assert crop(image, np.array([-20, -20, 10, 10])).shape == (13, 13, 3)
-    assert crop(image, np.array([90, 40, 200, 90])).shape == (15, 21, 3)
-    assert crop(image, np.array([200, 200, 210, 210])) is None
+
+    def shape(*box: float) -> tuple[int, ...] | None:
+        found = crop(image, np.array(box, np.float32))
+        return None if found is None else found.shape
+
+    assert shape(-20, -20, 10, 10) == (13, 13, 3)
+    assert shape(90, 40, 200, 90) == (15, 21, 3)
+    assert shape(200, 200, 210, 210) is None
 
 
 def test_events_on_standard_output(

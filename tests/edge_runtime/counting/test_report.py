@@ -173,9 +173,9 @@ def test_a_folder_without_leave_to_write(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def shown(report: Report) -> str:
-    console = Console(file=io.StringIO(), width=100)
-    print_report(report, console)
-    return console.file.getvalue()
+    out = io.StringIO()
+    print_report(report, Console(file=out, width=100))
+    return out.getvalue()
 
 
 def test_the_table_holds_every_number() -> None:

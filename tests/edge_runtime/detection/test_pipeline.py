@@ -49,7 +49,7 @@ def frames(count: int) -> Iterator[Frame]:
 
 
 def detect(detectors: list[FakeDetector], source: Any) -> Iterator[tuple[Frame, Detections]]:
-    return detect_in_order(detectors, source)  # type: ignore[arg-type]
+    return detect_in_order(detectors, source)
 
 
 def indices(results: Any) -> list[int]:
@@ -100,8 +100,11 @@ def test_order_holds_when_the_last_is_ready_first(count: int) -> None:
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_all_detectors_work_at_the_same_time(count: int) -> None:
+    def wait(barrier: threading.Barrier) -> None:
+        barrier.wait(PATIENCE_S)
+
     together = threading.Barrier(count)
-    detectors = [FakeDetector(lambda _: together.wait(PATIENCE_S) and None) for _ in range(count)]
+    detectors = [FakeDetector(lambda _: wait(together)) for _ in range(count)]
     assert indices(detect(detectors, frames(4 * count))) == list(range(4 * count))
     for detector in detectors:
         assert threading.get_ident() not in detector.threads

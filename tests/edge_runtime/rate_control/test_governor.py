@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,6 +124,6 @@ def test_max_fps_is_of_capture_time() -> None:
 
 
 @pytest.mark.parametrize("limits", [{"budget_ms": 0}, {"max_fps": -1}, {"max_fps": float("nan")}])
-def test_limits_that_make_no_sense(limits: dict[str, float]) -> None:
+def test_limits_that_are_refused(limits: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="Use a number above 0"):
         Governor(**limits)

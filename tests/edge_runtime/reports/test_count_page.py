@@ -165,14 +165,15 @@ def test_clock() -> None:
     ]
 
 
-def test_the_heat_map_is_clear_where_nobody_went() -> None:
+def test_the_heat_map_is_transparent_where_no_object_went() -> None:
     heat = np.zeros((54, COLUMNS), np.uint32)
     heat[10:13, 20:23], heat[40:43, 60:63] = 1, 100
-    picture = cv2.imdecode(np.frombuffer(heat_png(heat), np.uint8), cv2.IMREAD_UNCHANGED)
-    assert picture.shape == (54, COLUMNS, 4)
-    assert picture[30, 5, 3] == 0
-    assert 0 < picture[11, 21, 3] < picture[41, 61, 3]
-    assert picture[11, 21, :3].sum() < picture[41, 61, :3].sum()
+    image = cv2.imdecode(np.frombuffer(heat_png(heat), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    assert image.shape == (54, COLUMNS, 4)
+    assert image[30, 5, 3] == 0
+    assert 0 < image[11, 21, 3] < image[41, 61, 3]
+    assert image[11, 21, :3].sum() < image[41, 61, :3].sum()
 
 
 def test_paths_mark_what_they_pass(tiny_model: Path, squares: Any) -> None:
