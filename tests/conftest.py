@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,9 @@ hypothesis.settings.register_profile("tallylens", derandomize=True, deadline=Non
 hypothesis.settings.load_profile("tallylens")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+HEAVY = {"coremltools", "tensorflow", "torch"}
+_LOADED_BEFORE = pytest.StashKey[set[str]]()
 
 
 def _data_folder() -> Path:
@@ -41,6 +45,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "realdata" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Note which heavy libraries earlier tests have loaded."""
+    item.stash[_LOADED_BEFORE] = HEAVY.intersection(sys.modules)
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Keep the fast tier fast: only tests marked `slow` may load a heavy library."""
+    yield
+    before: set[str] = item.stash[_LOADED_BEFORE]
+    loaded = HEAVY.intersection(sys.modules) - before
+    if loaded and item.get_closest_marker("slow") is None:
+        pytest.fail(f"it loads {', '.join(sorted(loaded))}: mark it with pytest.mark.slow")
 
 
 @pytest.fixture(scope="session")
