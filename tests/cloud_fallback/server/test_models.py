@@ -14,11 +14,9 @@ from tallylens.cloud_fallback.server.models import (
     ModelInstances,
     SingleFrameDetector,
 )
-from tallylens.cloud_fallback.server.nms import detections_of
 from tallylens.converters.convert import convert
 from tallylens.converters.emit.onnx_server import emit_onnx_server
 from tallylens.converters.load import load
-from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import ModelError, UsageError
@@ -84,43 +82,5 @@ def test_a_file_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_server_form_is_onnx_alone(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the form for servers is ONNX"):
+    with pytest.raises(UsageError, match="--server writes ONNX only"):
         convert(tmp_path / "a.pt", out_dir=tmp_path, targets=["onnx", "tflite"], server=True)
-
-
-LETTERBOX = (0.5, 0.5, 10.0, 0.0, 200, 100)
-
-
-def rows(*table: tuple[float, ...]) -> np.ndarray:
-    return np.array(table, np.float32).reshape(-1, 6)
-
-
-def test_boxes_are_mapped_back_and_cut_at_the_edge() -> None:
-    found = detections_of(rows((10, 0, 60, 60, 0.9, 3)), LETTERBOX, DecoderOptions())
-    assert found.xyxy.tolist() == [[0, 0, 100, 100]]
-    assert found.class_id.tolist() == [3]
-
-
-@pytest.mark.parametrize(
-    ("second", "kept"),
-    [
-        ((10, 0, 50, 40, 0.8, 1), 1),  # the same again
-        ((10, 0, 50, 26, 0.8, 1), 1),  # half of it, same class
-        ((10, 0, 50, 26, 0.8, 2), 2),  # another class overlaps by 0.65
-        ((10, 0, 50, 32, 0.8, 2), 1),  # by 0.8: a second name
-        ((50, 0, 90, 40, 0.8, 1), 2),  # beside it
-        ((10, 0, 50, 40, 0.09, 2), 1),  # below the threshold
-        ((np.nan, 0, 50, 40, 0.8, 2), 1),
-    ],
-)
-def test_boxes_that_repeat_a_better_one_go(second: tuple[float, ...], kept: int) -> None:
-    table = rows(second, (10, 0, 50, 40, 0.9, 1))
-    found = detections_of(table, LETTERBOX, DecoderOptions())
-    assert len(found) == kept
-    assert found.confidence[0] == np.float32(0.9)
-
-
-def test_no_more_boxes_than_asked_for() -> None:
-    table = rows(*[(20 * i, 0, 20 * i + 9, 9, 0.9, 0) for i in range(9)])
-    found = detections_of(table, (1, 1, 0, 0, 999, 999), DecoderOptions(max_detections=4))
-    assert len(found) == 4
