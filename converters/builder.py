@@ -135,7 +135,7 @@ class GraphBuilder:
         return self.add("MaxPool", f"{name}/MaxPool", [x], attributes)
 
     def upsample(self, name: str, x: ir.Value) -> ir.Value:
-        """Nearest neighbour, height and width doubled."""
+        """Nearest neighbor, height and width doubled."""
         scales = self.constant(f"{name}.scales", np.array([1, 1, 2, 2], np.float32))
         attributes = {
             "mode": "nearest",

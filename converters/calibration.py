@@ -1,4 +1,4 @@
-"""A folder of images as input for calibration: chosen, bounded, letterboxed."""
+"""Calibration images: chosen from a folder, bounded, letterboxed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_IMAGES = 128
 
 
 class CalibrationWarning(TallyLensWarning):
-    """An image was left out of the calibration."""
+    """An image was skipped because it cannot be read."""
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -36,7 +36,7 @@ def calibration_images(
 ) -> Iterator[Image]:
     """Up to `limit` letterboxed images, (height, width, 3) uint8 RGB, evenly spaced by name.
 
-    Unusable images are left out with a CalibrationWarning.
+    Unusable images are skipped with a CalibrationWarning.
 
     Raises:
         InputError: no image in `folder` can be used.
@@ -54,9 +54,7 @@ def calibration_images(
         preprocessor.run(image, boxed, layout="NHWC")
         yield boxed[0]
     if not used:
-        raise InputError(
-            folder, "none of its images can be read", "Give a folder with sound images"
-        )
+        raise InputError(folder, "none of its images can be read", "Give a folder of intact images")
 
 
 def evenly_spaced(paths: list[Path], limit: int) -> list[Path]:

@@ -25,7 +25,7 @@ class PruneOptions:
 
     @property
     def suffix(self) -> str:
-        """What is appended to file names, such as `-pruned20`."""
+        """The part of file names that says so, such as `-pruned20`."""
         return f"-pruned{round(100 * self.prune)}" if self.prune else ""
 
 

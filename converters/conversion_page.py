@@ -1,4 +1,4 @@
-"""What a conversion did to a model, as a page to look at."""
+"""The HTML report of a conversion: files, agreement, sensitivity, worst images."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .artifacts import Artifact, ConversionReport
 from .evaluation.agreement import Difference
 from .evaluation.verify import Precision
 
-MOST_VALUES = 20
-PICTURE_WIDTH = 560
+MAX_VALUES = 20
+IMAGE_WIDTH = 560
 UNKNOWN = "-"
 
 
-def to_html(report: ConversionReport, pictures: Path | None) -> str:
-    """The page; `pictures` is the folder that was verified on, None where there was none."""
+def to_html(report: ConversionReport, images: Path | None) -> str:
+    """The report; `images` is the folder that was verified on, None if there was none."""
     height, width = report.metadata.input_size
     return page(
         title=f"Conversion of {report.source.name}",
@@ -33,7 +33,7 @@ def to_html(report: ConversionReport, pictures: Path | None) -> str:
             _passes(report),
             _heads(report),
             _sensitivity(report),
-            *(_worst(artifact, pictures, report) for artifact in report.artifacts),
+            *(_worst(artifact, images, report) for artifact in report.artifacts),
         ],
         footer=f"{report.name} · tallylens {__version__}",
     )
@@ -42,17 +42,17 @@ def to_html(report: ConversionReport, pictures: Path | None) -> str:
 def _figures(report: ConversionReport) -> Iterator[tuple[str, object]]:
     smallest = min(report.artifacts, key=lambda artifact: artifact.size_bytes)
     yield f"{smallest.path.name}", f"{smallest.size_bytes / 1e6:.2f} MB"
-    yield "multiply-adds an image", f"{report.multiply_adds / 1e9:.2f} G"
+    yield "MACs per image", f"{report.multiply_adds / 1e9:.2f} G"
     saved = 1 - report.multiply_adds / report.source_multiply_adds
     if saved > 0:
-        yield "of the multiply-adds pruned", f"{100 * saved:.0f} %"
+        yield "of the MACs pruned", f"{100 * saved:.0f} %"
     checked = [artifact.check for artifact in report.artifacts if artifact.check]
     times = [check.inference_ms for check in checked if check.inference_ms is not None]
     if times:
         yield "fastest inference here, one thread", f"{min(times):.1f} ms"
     if any(check.detections.reference for check in checked):
-        least = min(check.detections.agreement for check in checked)
-        yield "of the detections agree, at least", f"{100 * least:.1f} %"
+        lowest = min(check.detections.agreement for check in checked)
+        yield "of the detections agree, at least", f"{100 * lowest:.1f} %"
 
 
 def _files(report: ConversionReport) -> str:
@@ -96,7 +96,7 @@ def _passes(report: ConversionReport) -> str:
         [record.name, ", ".join(f"{key} {value}" for key, value in record.effect.items())]
         for record in report.metadata.passes
     ]
-    return section("What was done", table(["pass", "effect"], rows, texts=2))
+    return section("Passes", table(["pass", "effect"], rows, texts=2))
 
 
 def _heads(report: ConversionReport) -> str:
@@ -113,27 +113,27 @@ def _heads(report: ConversionReport) -> str:
 
 
 def _sensitivity(report: ConversionReport) -> str:
-    worst = sorted(report.sensitivity.items(), key=lambda entry: -entry[1])[:MOST_VALUES]
+    worst = sorted(report.sensitivity.items(), key=lambda entry: -entry[1])[:MAX_VALUES]
     if not worst:
         return ""
     entries = [(name, value, f"{value:.3f}") for name, value in worst]
-    return section("What rounding one value alone does to the logits (RMS)", bars(entries))
+    return section("Change of the logits when one value alone is rounded (RMS)", bars(entries))
 
 
-def _worst(artifact: Artifact, pictures: Path | None, report: ConversionReport) -> str:
-    if artifact.check is None or pictures is None or not artifact.check.worst:
+def _worst(artifact: Artifact, images: Path | None, report: ConversionReport) -> str:
+    if artifact.check is None or images is None or not artifact.check.worst:
         return ""
     figures = []
     names = report.metadata.class_names
     for one in artifact.check.worst:
-        image = read_image(pictures / one.image)
+        image = read_image(images / one.image)
         figures.append(_drawn(image, one.reference, names, f"{one.image}, the source"))
-        figures.append(_drawn(image, one.model, names, _told(one, artifact)))
+        figures.append(_drawn(image, one.model, names, _caption(one, artifact)))
     title = f"Where {artifact.path.name} differs most"
-    return section(title, f'<div class="pictures">{"".join(figures)}</div>', long=True)
+    return section(title, f'<div class="images">{"".join(figures)}</div>', long=True)
 
 
-def _told(one: Difference, artifact: Artifact) -> str:
+def _caption(one: Difference, artifact: Artifact) -> str:
     found = one.agreement
     return f"{one.image}, {artifact.target}: {found.matched} of {found.reference} agree"
 
@@ -143,6 +143,6 @@ def _drawn(image: Image, found: Detections, names: Sequence[str], caption: str) 
     pen = Pen(image.copy())
     pen.detections(found, names)
     height, width = image.shape[:2]
-    shrunk = min(1.0, PICTURE_WIDTH / width)
+    shrunk = min(1.0, IMAGE_WIDTH / width)
     size = (max(1, round(width * shrunk)), max(1, round(height * shrunk)))
     return photograph(cv2.resize(pen.image, size, interpolation=cv2.INTER_AREA), caption)

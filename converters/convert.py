@@ -69,7 +69,7 @@ def convert(
         coreml: options of Core ML packages.
         check: how the artifacts are compared with the source; None skips the comparison.
         server: ONNX as NAME-server.onnx for `tallylens serve`: uint8 NHWC batches in, top-k boxes
-            out. It has no raw heads to compare.
+            out. It has no raw head outputs to compare.
 
     Raises:
         UsageError: an unknown target or quantization, int8 without images, or the source itself

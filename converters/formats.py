@@ -1,4 +1,4 @@
-"""What kind of file a source is, told from its first bytes and never from its name."""
+"""Detection of source formats, by a file's first bytes and never by its name."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SAVE_AGAIN = (
 )
 HEAD_BYTES = 512
 
-# (offset, bytes, what such a file is). A result of conversion is no source.
+# (offset, bytes, what such a file is). A result of conversion is not a source.
 _FOREIGN = (
     (4, b"TFL3", "a TFLite model, which conversion ends in and cannot start from"),
     (0, b"ftrt", "a TensorRT engine, which conversion ends in and cannot start from"),
     (0, b"ptrt", "a TensorRT engine, which conversion ends in and cannot start from"),
     (0, b"\x89HDF", "a Keras or HDF5 file"),
     (0, b"GGUF", "a GGUF file"),
-    (0, b"\xff\xd8\xff", "a picture"),
-    (0, b"\x89PNG", "a picture"),
+    (0, b"\xff\xd8\xff", "an image"),
+    (0, b"\x89PNG", "an image"),
     (4, b"ftyp", "a video"),
     (0, b"\x7fELF", "a program"),
     (0, b"\x1f\x8b", "a gzip archive"),

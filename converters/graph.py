@@ -1,4 +1,4 @@
-"""The one graph that every pass reads and every emitter writes from."""
+"""The detector graph: what importers return, passes change and emitters write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPSET = 17
 
 @dataclass(frozen=True)
 class DetectorGraph:
-    """A detector that ends in raw heads.
+    """A detector that ends in raw head outputs (logits).
 
     `model`: opset 17, one input `images` (batch, 3, height, width) float32 in 0..1 RGB, outputs
     named by `metadata.head_names` (batch, na * (5 + nc), h, w) float32 before the sigmoid, in the
@@ -26,5 +26,5 @@ class DetectorGraph:
     metadata: ModelMetadata
 
     def with_pass(self, name: str, **effect: float | int | str) -> DetectorGraph:
-        """The same graph with one more pass on its record."""
+        """The same graph with one more pass recorded in its metadata."""
         return replace(self, metadata=self.metadata.with_pass(name, **effect))

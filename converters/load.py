@@ -1,4 +1,4 @@
-"""The front door of the converters: a source file in, the one graph out."""
+"""Loads a source file (.pt or .onnx) as a detector graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load(
     input_size: tuple[int, int] | None = None,
     batch: int | None = 1,
 ) -> DetectorGraph:
-    """The detector in a YOLOv5 `.pt` or `.onnx` file, ending in raw heads, batch norm folded.
+    """The detector in a YOLOv5 `.pt` or `.onnx` file: raw head outputs, batch norm folded.
 
     `input_size` is (height, width) in pixels, multiples of the largest stride; None takes the
     size the file was made for, or 640x640. `batch` None means any. Nothing in the file is run.

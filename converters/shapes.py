@@ -142,7 +142,7 @@ def resize(node: ir.Node) -> Size:
 
 
 def slice_(node: ir.Node) -> Size:
-    """What is left of channels, height and width after constant slices."""
+    """The sides that remain of channels, height and width after constant slices."""
     sides = [*_size(node)]
     starts, ends, axes, steps = (constant(node, index).ravel().tolist() for index in range(1, 5))
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):

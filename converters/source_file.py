@@ -1,4 +1,4 @@
-"""What both importers need to know about a source: its hash, its input size, its heads."""
+"""Checks of both importers: names, input size and strides of heads."""
 
 from __future__ import annotations
 

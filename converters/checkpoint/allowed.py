@@ -1,4 +1,4 @@
-"""The names that a checkpoint's pickle may mention, and what is said about all others.
+"""Allow-list of the names in a checkpoint's pickle, and the errors for all others.
 
 Allowing a name means that it may appear as a word. Nothing is imported for it.
 """
@@ -41,7 +41,7 @@ MODULES = frozenset(
     }
 )
 
-# What training leaves beside the model. It is kept as inert records and never looked at.
+# Names that training leaves beside the model. They are kept as inert records and never read.
 BYSTANDERS = frozenset(
     {
         "argparse.Namespace",

@@ -1,4 +1,4 @@
-"""From YOLOv5's modules to graph nodes: one short function for each kind of module."""
+"""YOLOv5's modules as graph nodes: one function for each kind of module."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Assembler:
         self._depth = 0
 
     def run(self, module: Module, x: ir.Value) -> ir.Value:
-        """What `module` makes of the feature map `x`.
+        """The output of `module` for the feature map `x`.
 
         Raises:
             UnsupportedModelError: a module or setting that tallylens does not know.
@@ -100,8 +100,8 @@ def _bottleneck_csp(assembler: Assembler, module: Module, x: ir.Value) -> ir.Val
     deep = assembler.run(module.child("cv3"), deep)
     shallow = assembler.run(module.child("cv2"), x)
     joined = assembler.builder.concat(module.name, [deep, shallow])
-    normalised = assembler.run(module.child("bn"), joined)
-    return assembler.run(module.child("cv4"), assembler.run(module.child("act"), normalised))
+    normalized = assembler.run(module.child("bn"), joined)
+    return assembler.run(module.child("cv4"), assembler.run(module.child("act"), normalized))
 
 
 def _spp(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:

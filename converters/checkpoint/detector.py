@@ -17,7 +17,7 @@ DETECTORS = ("Model", "DetectionModel")
 
 @dataclass(frozen=True)
 class Detect:
-    """What the Detect module says: `anchors` (heads, anchors, 2) in pixels."""
+    """Settings of the Detect module: `anchors` (heads, anchors, 2) in pixels."""
 
     module: Module
     strides: tuple[int, ...]
@@ -64,7 +64,7 @@ def class_names(model: Module, num_classes: int) -> tuple[str, ...]:
 
 
 def add_layers(assembler: Assembler, model: Module) -> list[ir.Value]:
-    """Run all layers; the raw heads in the order in which Detect lists them.
+    """Run all layers; the raw head outputs in the order in which Detect lists them.
 
     Every layer has `f`, the number of the layer that it reads (-1: the one before it), or several.
     """

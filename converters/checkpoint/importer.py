@@ -1,4 +1,4 @@
-"""`.pt` file to detector graph."""
+"""Imports a `.pt` checkpoint as a detector graph."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _metadata(
     path: Path,
     size: tuple[int, int],
 ) -> ModelMetadata:
-    licence = document.get("license") if type(document) is dict else None
+    license = document.get("license") if type(document) is dict else None
     return ModelMetadata(
         class_names=class_names(model, detect.num_classes),
         input_size=size,
@@ -103,5 +103,5 @@ def _metadata(
         head_names=tuple(head_name(detect.strides[index]) for index in order),
         source_name=path.name,
         source_sha256=sha256(path),
-        weights_license=licence[:200] if type(licence) is str else "",
+        weights_license=license[:200] if type(license) is str else "",
     )

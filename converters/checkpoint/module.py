@@ -56,7 +56,7 @@ class Module:
         self.name = printable(name, 80)
         self._reader = reader
         if type(record) is not Record:
-            raise self.damaged(f"{name or 'the model'} is no module")
+            raise self.damaged(f"{name or 'the model'} is not a module")
         reader.count_module()
         self._state = record.state
         self.kind = record.kind.rpartition(".")[2]
@@ -114,14 +114,14 @@ class Module:
         """An attribute that is a whole number."""
         value = self._state.get(name, default)
         if type(value) is not int or abs(value) > 1 << 31:
-            raise self.damaged(f"{self.name}.{name} is no integer")
+            raise self.damaged(f"{self.name}.{name} is not an integer")
         return value
 
     def number(self, name: str) -> float:
         """An attribute that is a number."""
         value = self._state.get(name)
         if not isinstance(value, (int, float)) or not abs(value) < 1e6:
-            raise self.damaged(f"{self.name}.{name} is no number")
+            raise self.damaged(f"{self.name}.{name} is not a number")
         return float(value)
 
     def pair(self, name: str, default: int | None = None) -> tuple[int, int]:

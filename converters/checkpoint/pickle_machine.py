@@ -66,7 +66,7 @@ class PickleMachine:
         return UnsafeModelError(self.path, problem, DO_NOT_TRUST)
 
     def since_mark(self) -> list[Any]:
-        """What was pushed since the last mark; the stack goes back to what it was before."""
+        """Pop what was pushed since the last mark; the stack goes back to what it was before."""
         items, self.stack = self.stack, self.marked.pop()
         return items
 
@@ -122,14 +122,14 @@ def _tuple_of(count: int) -> Callable[[PickleMachine, Any], None]:
 def _append(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not list:
-        raise TypeError("appending to something that is no list")
+        raise TypeError("appending to something that is not a list")
     target.extend(items)
 
 
 def _set_items(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not dict:
-        raise TypeError("setting items of something that is no dictionary")
+        raise TypeError("setting items of something that is not a dictionary")
     for key, value in zip(items[::2], items[1::2], strict=True):
         target[checked_key(key)] = value
 
@@ -142,14 +142,14 @@ def _set_item(machine: PickleMachine, _: object) -> None:
 def _add_items(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not set:
-        raise TypeError("adding to something that is no set")
+        raise TypeError("adding to something that is not a set")
     target.update(checked_key(item) for item in items)
 
 
 def _new_object(machine: PickleMachine, _: object) -> None:
     arguments, name = machine.stack.pop(), machine.stack.pop()
     if type(name) is not Name or type(arguments) is not tuple:
-        raise machine.unsafe("its pickle makes an object of something that is no class")
+        raise machine.unsafe("its pickle makes an object of something that is not a class")
     if name.dotted not in MODULES | BYSTANDERS:
         raise machine.unsafe(f"its pickle makes an object of {name.dotted}")
     machine.stack.append(Record(name.dotted))
@@ -160,17 +160,17 @@ def _build(machine: PickleMachine, _: object) -> None:
     if type(target) is dict:
         return  # an OrderedDict's own attributes, such as a state_dict's version
     if type(target) is not Record:
-        raise machine.unsafe("its pickle sets attributes of something that is no object")
+        raise machine.unsafe("its pickle sets attributes of something that is not an object")
     if type(state) is dict:
         target.state = state
     elif target.kind in MODULES:
-        raise TypeError("a module whose attributes are no dictionary")
+        raise TypeError("a module whose attributes are not a dictionary")
 
 
 def _reduce(machine: PickleMachine, _: object) -> None:
     arguments, name = machine.stack.pop(), machine.stack.pop()
     if type(name) is not Name or type(arguments) is not tuple:
-        raise machine.unsafe("its pickle calls something that is no function")
+        raise machine.unsafe("its pickle calls something that is not a function")
     if name.dotted in BYSTANDERS:
         machine.stack.append(Record(name.dotted))
         return

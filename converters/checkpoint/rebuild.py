@@ -1,4 +1,4 @@
-"""The few functions that torch's pickles call, written anew for plain data."""
+"""The functions that torch's pickles call, re-implemented for plain data."""
 
 from __future__ import annotations
 

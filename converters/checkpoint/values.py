@@ -1,4 +1,4 @@
-"""What a pickle may hold besides Python's own data: names, records, storages and tensors.
+"""Values of a checkpoint's pickle besides plain data: names, records, storages and tensors.
 
 None of them can be called and none is created by a class that a file names.
 """

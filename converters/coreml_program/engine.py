@@ -87,7 +87,7 @@ def _with_heads(package: Package) -> Package:
     if package.is_pipeline:
         raise UnsupportedModelError(
             package.path,
-            "a package that ends in non-maximum suppression, without raw heads",
+            "a package that ends in non-maximum suppression, without raw head outputs",
             "Convert without --nms",
         )
     return package

@@ -1,4 +1,4 @@
-"""What each op of a program computes, as a table.
+"""The table of MIL operations: how each is computed, in numpy or ONNX Runtime.
 
 Arithmetic is float32 whatever the precision of the program; the caller rounds each result to the
 type that the program declares, so that float16 loses what it loses on a device that adds up in

@@ -22,7 +22,7 @@ AGAIN = "Convert the original checkpoint again with tallylens convert"
 
 @dataclass(frozen=True)
 class Package:
-    """What is in a package: the detector's ML program, its weight file, and what it says of itself.
+    """Contents of a package: the detector's ML program, its weight file and its metadata.
 
     `detector` is coremltools' Model message of the ML program, also where a pipeline holds it.
     """
@@ -117,7 +117,7 @@ def _parse(content: bytes, path: Path) -> Any:
     try:
         return Model_pb2.Model.FromString(content)
     except (DecodeError, RecursionError) as error:
-        raise ModelError(path, "its model is no Core ML message", AGAIN) from error
+        raise ModelError(path, "its model is not a Core ML message", AGAIN) from error
 
 
 def _detector(spec: Any, path: Path) -> Any:

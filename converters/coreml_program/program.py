@@ -100,7 +100,7 @@ class _Reader:
                 self._constants[output.name] = self.value(operation.attributes["val"])
                 continue
             inputs = {name: self._argument(entry) for name, entry in operation.inputs.items()}
-            # What constexpr ops read are attributes.
+            # The inputs of constexpr ops are attributes.
             inputs |= {
                 name: self.value(value)
                 for name, value in operation.attributes.items()

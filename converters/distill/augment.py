@@ -1,4 +1,4 @@
-"""Endless pictures made of a folder's images: crop, scale, flip, mosaic, colour."""
+"""Augmentation of a folder's images: crop, scale, flip, mosaic, color."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GRAY = 114
 def read_folder(folder: Path) -> list[Image]:
     """Up to 1000 images, (h, w, 3) uint8 RGB, none longer than 640 pixels.
 
-    Unusable ones are left out with a CalibrationWarning.
+    Unusable ones are skipped with a CalibrationWarning.
 
     Raises:
         InputError: fewer than two images in `folder` can be used.
@@ -35,7 +35,7 @@ def read_folder(folder: Path) -> list[Image]:
     if len(found) < 2:
         raise InputError(
             folder,
-            f"recovery needs at least two readable images, here {'is one' if found else 'is none'}",
+            f"recovery needs at least two readable images, found {len(found)}",
             "Give a folder of about a hundred images from the camera's view",
         )
     return found
@@ -54,22 +54,22 @@ def _bounded(image: Image) -> Image:
 def make_batch(
     images: Sequence[Image], count: int, side: int, random: np.random.Generator
 ) -> Image:
-    """`count` augmented pictures, (count, side, side, 3) uint8 RGB; half of them mosaics."""
+    """`count` augmented images, (count, side, side, 3) uint8 RGB; half of them mosaics."""
     batch = np.full((count, side, side, 3), _GRAY, np.uint8)
-    for picture in batch:
+    for image in batch:
         if random.random() < 0.5:
-            _paste(picture, images, random)
+            _paste(image, images, random)
         else:
             down, across = random.integers(side // 4, 3 * side // 4, 2)
             for rows in (slice(0, down), slice(down, side)):
                 for columns in (slice(0, across), slice(across, side)):
-                    _paste(picture[rows, columns], images, random)
-        _recolor(picture, random)
+                    _paste(image[rows, columns], images, random)
+        _recolor(image, random)
     return batch
 
 
 def _paste(target: Image, images: Sequence[Image], random: np.random.Generator) -> None:
-    """Fill `target` with a random part of a random image at a random scale, grey beyond it."""
+    """Fill `target` with a random part of a random image at a random scale, gray beyond it."""
     import cv2
 
     source = images[int(random.integers(len(images)))]
@@ -95,8 +95,8 @@ def _overlap(start: int, have: int, want: int) -> tuple[slice, slice]:
     return slice(first, last), slice(first + start, last + start)
 
 
-def _recolor(picture: Image, random: np.random.Generator) -> None:
+def _recolor(image: Image, random: np.random.Generator) -> None:
     """Gain, offset and a tint, in place."""
     gain = random.uniform(0.7, 1.3) * random.uniform(0.95, 1.05, 3)
     offset = random.uniform(-20, 20)
-    picture[:] = np.clip(picture * gain.astype(np.float32) + np.float32(offset), 0, 255)
+    image[:] = np.clip(image * gain.astype(np.float32) + np.float32(offset), 0, 255)

@@ -1,4 +1,4 @@
-"""How far a student's heads are from its teacher's, where it matters."""
+"""The distillation loss: how far a student's head outputs are from its teacher's."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ def distillation_loss(
 def _iou(
     tf: Any, a: Tensor, b: Tensor, anchors: Sequence[tuple[float, float]], stride: int
 ) -> Tensor:
-    """Of the boxes of two heads (places, na, 5 + nc), place by place."""
+    """IoU of the boxes of two heads (cells, na, 5 + nc), cell by cell.
+
+    The arithmetic of `prune.distance.head_iou`, written again because TensorFlow has to
+    differentiate it; a test compares the two.
+    """
     scale = tf.constant(anchors, tf.float32)
     sides = [tf.square(2 * tf.sigmoid(head[..., 2:4])) * scale for head in (a, b)]
     apart = 2.0 * stride * tf.abs(tf.sigmoid(a[..., :2]) - tf.sigmoid(b[..., :2]))
@@ -45,7 +49,7 @@ def _iou(
 
 
 def _divergence(tf: Any, logits: Tensor, wanted: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of yes-or-no distributions."""
+    """Kullback-Leibler divergence of Bernoulli distributions."""
     target = tf.sigmoid(wanted)
     cross = tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=logits)
     return cross - tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=wanted)

@@ -30,7 +30,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate and pictures over the time given."""
+    """Learning rate, batches and intervals of a training run."""
 
     rate: float = 1e-4
     warm_up: int = 50
@@ -59,16 +59,16 @@ def recover(
 ) -> DetectorGraph:
     """`graph` with weights trained for `minutes` to give what `teacher` gives; no labels.
 
-    One picture in eight of the folder is held back. On those the result is never further from the
-    teacher than `graph` was: where training does not help, the weights stay as they are.
+    One image in eight of the folder is the validation split. On it the result is never further
+    from the teacher than `graph` was: where training does not help, the weights stay as they are.
 
     Args:
         graph: stays as it is.
         teacher: of the same heads.
         images_dir: at least two images.
         minutes: of training, over all runs that share `state`.
-        state: a file; written every half minute and when the run is interrupted, and gone on
-            from where it exists. It stays: delete it when the result is safe.
+        state: a file, written every half minute and when the run is interrupted; a run resumes
+            from it if it exists. It stays: delete it when the result is safe.
         progress: receives `recover, loss L` (a moving average) and the fraction of the time used.
         schedule: of training; for tests and measurements.
         clock: seconds, rising.
@@ -82,14 +82,16 @@ def recover(
     _check(graph, teacher, minutes)
     plan = schedule or Schedule()
     images = read_folder(Path(images_dir))
-    held, used = images[::8], [image for index, image in enumerate(images) if index % 8]
-    judge = _Judge(graph, teacher, held, plan.side)
+    held_out, used = images[::8], [image for index, image in enumerate(images) if index % 8]
+    validation = _Validation(graph, teacher, held_out, plan.side)
     start = read_weights(graph)
     belongs_to = fingerprint(start, read_weights(teacher))
     standing = load_state(state, start, belongs_to) if state else None
-    standing = standing or TrainingState.start(start, judge.error(start))
+    standing = standing or TrainingState.start(start, validation.error(start))
     with quiet_tensorflow(training=True) as tf:
-        run = _Run(Trainer(tf, graph, teacher), standing, used, judge, plan, minutes * 60, clock)
+        run = _Run(
+            Trainer(tf, graph, teacher), standing, used, validation, plan, minutes * 60, clock
+        )
         run.trainer.load(standing)
         try:
             run.run(state, belongs_to, progress or no_progress)
@@ -122,15 +124,15 @@ def _check(graph: DetectorGraph, teacher: DetectorGraph, minutes: float) -> None
     refuse_untrainable(teacher)
 
 
-class _Judge:
-    """Head error on pictures held back, in ONNX Runtime."""
+class _Validation:
+    """Head error on the validation split, in ONNX Runtime."""
 
     def __init__(
-        self, graph: DetectorGraph, teacher: DetectorGraph, held: Sequence[Image], side: int
+        self, graph: DetectorGraph, teacher: DetectorGraph, images: Sequence[Image], side: int
     ) -> None:
         random = np.random.default_rng(0)
-        pictures = make_batch(held, max(16, len(held)), side, random)
-        self._inputs = [to_input(picture) for picture in pictures]
+        batch = make_batch(images, max(16, len(images)), side, random)
+        self._inputs = [to_input(image) for image in batch]
         self._graph = _resized(graph, side)
         self._wanted = run_heads(_resized(teacher, side), self._inputs)
 
@@ -153,7 +155,7 @@ class _Run:
     trainer: Trainer
     state: TrainingState
     images: Sequence[Image]
-    judge: _Judge
+    validation: _Validation
     plan: Schedule
     budget: float
     clock: Clock
@@ -179,17 +181,17 @@ class _Run:
             progress(f"recover, loss {loss:.3f}", done)
 
     def _step(self) -> float:
-        """One step; pictures depend on its number alone, so that a run goes on as it would have."""
+        """One step; its batch depends on its number alone, so that a resumed run repeats it."""
         number = self.state.step + 1
         random = np.random.default_rng([0, number])
-        pictures = make_batch(self.images, self.plan.batch, self.plan.side, random)
+        batch = make_batch(self.images, self.plan.batch, self.plan.side, random)
         done = self.state.seconds / self.budget
-        loss = self.trainer.step(pictures, self.plan.rate_at(done, number))
+        loss = self.trainer.step(batch, self.plan.rate_at(done, number))
         self.state.step = number
         return loss
 
     def _keep_best(self) -> None:
         self.trainer.save(self.state)
-        error = self.judge.error(self.state.average)
+        error = self.validation.error(self.state.average)
         if error < self.state.best_error:
             self.state.best, self.state.best_error = dict(self.state.average), error

@@ -1,4 +1,4 @@
-"""Steps of training, and everything that is needed to go on with them."""
+"""Training steps, and the state from which they resume."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LARGEST_GRADIENT = 10.0
 
 @dataclass
 class TrainingState:
-    """Where training stands.
+    """The state of training after a step.
 
     `weights` are being trained, `average` is their moving average, `momentum` and `variance` are
-    Adam's. `best` is the average of least `best_error` on the pictures held back. `seconds` is
-    the time spent in training so far.
+    Adam's. `best` is the average with the minimum `best_error` on the validation split.
+    `seconds` is the time spent in training so far.
     """
 
     weights: Weights
@@ -57,7 +57,7 @@ class Trainer:
     _TRAINED = ("weights", "average", "momentum", "variance")
 
     def load(self, state: TrainingState) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         self._count = self.tf.Variable(state.step, dtype=self.tf.int64)
         for part in self._TRAINED:
             arrays: Mapping[str, Any] = getattr(state, part)
@@ -75,23 +75,23 @@ class Trainer:
             arrays = {name: one.numpy() for name, one in self._variables[part].items()}
             setattr(state, part, arrays)
 
-    def step(self, pictures: Image, rate: float) -> float:
-        """One step on `pictures` (n, h, w, 3) uint8 RGB; the loss before it.
+    def step(self, images: Image, rate: float) -> float:
+        """One step on `images` (n, h, w, 3) uint8 RGB; the loss before it.
 
         `rate` is the learning rate.
         """
         if self._compiled is None:
             self._compiled = self.tf.function(self._step, autograph=False)
         constant = self.tf.constant
-        return float(self._compiled(constant(pictures), constant(rate, "float32")))
+        return float(self._compiled(constant(images), constant(rate, "float32")))
 
-    def _step(self, pictures: Any, rate: Any) -> Any:
+    def _step(self, images: Any, rate: Any) -> Any:
         tf = self.tf
-        images = tf.cast(pictures, tf.float32) / 255.0
-        wanted = forward(tf, self.teacher, images, self._teacher_weights())
+        inputs = tf.cast(images, tf.float32) / 255.0
+        wanted = forward(tf, self.teacher, inputs, self._teacher_weights())
         weights = self._variables["weights"]
         with tf.GradientTape() as tape:
-            heads = forward(tf, self.student, images, weights)
+            heads = forward(tf, self.student, inputs, weights)
             loss = distillation_loss(tf, self.student.metadata, heads, wanted)
         names = list(weights)
         gradients = tape.gradient(loss, [weights[name] for name in names])

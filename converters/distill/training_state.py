@@ -1,4 +1,4 @@
-"""The state of a recovery in one file, which is whole or absent."""
+"""The file that holds the state of a recovery, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADER = "header"
 
 
 def fingerprint(student: Mapping[str, np.ndarray], teacher: Mapping[str, np.ndarray]) -> str:
-    """What a state belongs to: a digest of the student's names and shapes and of the teacher.
+    """A digest of the recovery that a state belongs to: student's names and shapes, teacher.
 
     Not of the student's values: the state holds all of them, and a student pruned once more may
     differ in last bits.
@@ -86,4 +86,4 @@ def _weights(stored: Mapping[str, np.ndarray], part: str, start: Weights) -> Wei
 
 
 def _refused(path: Path, problem: str) -> InputError:
-    return InputError(path, problem, "Delete it to start the recovery anew")
+    return InputError(path, problem, "Delete it to restart the recovery")

@@ -39,12 +39,12 @@ def copies_pixels(node: ir.Node) -> bool:
 
 
 def concat_problem(node: ir.Node) -> str | None:
-    """What is wrong with a Concat."""
+    """The problem of a Concat along another axis than the channels, or None."""
     return None if int(number(node, "axis", 0)) in (1, -3) else "only channels can be joined"
 
 
 def same_shapes(node: ir.Node) -> str | None:
-    """What is wrong with an operator of two equal shapes."""
+    """The problem of an elementwise operator whose two inputs differ in shape, or None."""
     first, second = node.inputs
     if first is None or second is None or first.shape != second.shape:
         return "both inputs must have one known shape"
@@ -52,5 +52,5 @@ def same_shapes(node: ir.Node) -> str | None:
 
 
 def nothing(_node: ir.Node) -> str | None:
-    """Nothing can be wrong with an operator that is applied value by value."""
+    """None: an operator that is applied value by value can always be written."""
     return None

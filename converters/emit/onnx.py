@@ -11,7 +11,7 @@ from ...edge_runtime.errors import UnsupportedModelError
 from ...edge_runtime.metadata import METADATA_KEY
 from ..graph import OPSET, DetectorGraph
 
-# What ONNX Runtime has read since opset 17 exists.
+# The version that ONNX Runtime has read since opset 17 exists.
 _IR_VERSION = 8
 _BATCH = "batch"
 

@@ -1,9 +1,9 @@
 """DetectorGraph to an .onnx for servers: camera bytes in, the best boxes out, any batch.
 
 Input `frames` (batch, h, w, 3) uint8 RGB. Output `detections` (batch, k, 6) float32: left, top,
-right, bottom in input pixels, confidence, class; before NMS, best objectness first, 24 KiB a frame
-instead of the 8.6 MB of raw heads. A score is objectness times class, so that no box above a
-threshold is missing as long as no more than k cells have an objectness above it.
+right, bottom in input pixels, confidence, class; before NMS, best objectness first, 24 KiB per
+frame instead of the 8.6 MB of raw head outputs. A score is objectness times class, so no box above
+a threshold is missing as long as no more than k cells have an objectness above it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def emit_onnx_server(graph: DetectorGraph, *, half: bool = False, top_k: int = T
 
 
 class _Cells:
-    """What decoding needs of each of the N anchor cells, in the order in which heads are joined."""
+    """Position, stride and anchor of each of the N anchor cells, in the order of joined heads."""
 
     def __init__(self, metadata: ModelMetadata) -> None:
         tables: list[np.ndarray] = []
@@ -160,16 +160,16 @@ def _joined(write: _Writer, heads: Sequence[ir.Value], metadata: ModelMetadata) 
 
 
 def _corners(write: _Writer, box: ir.Value, index: ir.Value, cells: _Cells) -> list[ir.Value]:
-    """YOLOv5's boxes: centre (2s - 0.5 + cell) * stride, size (2s)^2 * anchor."""
+    """YOLOv5's boxes: center (2s - 0.5 + cell) * stride, size (2s)^2 * anchor."""
     share = write("Split", write("Mul", box, _real(2)), _whole(1, 1, 1, 1), n=4, axis=1)
     stride = write("Gather", cells.stride, index, axis=0)
     low, high = [], []
-    for centre, side, cell, anchor in (
+    for center, side, cell, anchor in (
         (share[0], share[2], cells.x, cells.width),
         (share[1], share[3], cells.y, cells.height),
     ):
         shifted = write(
-            "Add", write("Sub", centre, _real(0.5)), write("Gather", cell, index, axis=0)
+            "Add", write("Sub", center, _real(0.5)), write("Gather", cell, index, axis=0)
         )
         middle = write("Mul", shifted, stride)
         halves = write("Gather", anchor / np.float32(2), index, axis=0)

@@ -25,7 +25,7 @@ from .tflite_file import finish, float_tensors
 from .tflite_ops import LOWERINGS, Tensor, Writer
 from .unsupported import refuse_unsupported
 
-# TFLite fixes the scale of a quantised sigmoid.
+# TFLite fixes the scale of a quantized sigmoid.
 _SIGMOID_RANGE = (0.0, 255 / 256)
 
 
@@ -40,7 +40,7 @@ def emit_tflite(
     Input `images` (1, h, w, 3): float32 RGB in 0..1, or for int8 uint8 RGB (scale 1/255, zero
     point 0). Outputs (1, h / stride, w / stride, na * (5 + nc)) in the order of the metadata's
     head names, which name both the tensors and the outputs of the signature `serving_default`;
-    raw logits, float32 or quantised int8. int8 needs the `calibration` of `observe_ranges`.
+    raw logits, float32 or quantized int8. int8 needs the `calibration` of `observe_ranges`.
 
     Raises:
         UnsupportedModelError: lists every node that TFLite cannot hold.

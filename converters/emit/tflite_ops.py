@@ -120,7 +120,7 @@ def convolve(
 def _pays_in_pairs(
     source: Sequence[int], kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int]
 ) -> bool:
-    """Whether two neighbouring pixels can be taken as one of twice the channels.
+    """Whether two neighboring pixels can be taken as one of twice the channels.
 
     Kernels for int8 read eight channels at a time. The three of an image fill less than half of
     that and the six of two pixels most, so that the first layer takes half the time.
@@ -202,7 +202,7 @@ def _resize_problem(node: ir.Node) -> str | None:
     before, after = _image_size(node.inputs[0]), _image_size(node.outputs[0])
     doubles = before is not None and after == (2 * before[0], 2 * before[1])
     if not copies_pixels(node) or not doubles:
-        return "only nearest-neighbour doubling is known"
+        return "only nearest-neighbor doubling is known"
     return None
 
 
@@ -211,7 +211,7 @@ def _concat(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def _hard_swish(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
-    # Written so that the converter recognises its HARD_SWISH.
+    # Written so that the converter recognizes its HARD_SWISH.
     return inputs[0] * writer.tf.nn.relu6(inputs[0] + 3.0) * (1.0 / 6.0)
 
 

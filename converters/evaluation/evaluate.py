@@ -31,14 +31,14 @@ Box = tuple[int, float, float, float, float]
 class EvaluationResult:
     """All precisions are fractions of 1; `per_class` is mAP@0.5:0.95 by class id.
 
-    `unlabelled` counts the images without a label file, which count as images of no object.
+    `unlabeled` counts the images without a label file, which count as images of no object.
     """
 
     map50_95: float
     map50: float
     map75: float
     images: int
-    unlabelled: int
+    unlabeled: int
     objects: int
     per_class: Mapping[int, float]
 
@@ -84,7 +84,7 @@ def evaluate(
         progress("evaluate", (index + 1) / len(paths))
     scores = _score(coco, coco_eval, truth, found, sizes)
     return EvaluationResult(
-        **scores, images=len(paths), unlabelled=labels.count(None), objects=len(truth)
+        **scores, images=len(paths), unlabeled=labels.count(None), objects=len(truth)
     )
 
 

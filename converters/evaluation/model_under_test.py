@@ -32,7 +32,7 @@ class DecodeSettings:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model gives for one image.
+    """The output of a model for one image.
 
     `logits`: one array per head, (channels, h, w) float32; empty where the model ends in boxes.
     `detections`: one entry per `DecodeSettings` that was asked for.
@@ -151,7 +151,7 @@ def open_runtime_file(
 
 
 def open_package(path: Path, settings: Sequence[DecodeSettings]) -> EvaluatedModel:
-    """Open a Core ML package, with raw heads or ending in boxes.
+    """Open a Core ML package, with raw head outputs or ending in boxes.
 
     Raises:
         ModelError: damaged.

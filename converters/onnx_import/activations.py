@@ -1,4 +1,4 @@
-"""Hardswish as exporters spell it before opset 14, told from its structure."""
+"""Recognition of Hardswish as exporters write it before opset 14, by its structure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that are known without running the model: constants, shapes, and sums of the two.
+"""Constant folding: values that are known without running the model, from constants and shapes.
 
 Exporters compute the sizes of Resize and Reshape from the input's shape, sometimes in dozens of
 nodes. The input's shape is fixed while importing, so that all of it can be evaluated here.
@@ -41,7 +41,7 @@ class ConstantFolder:
         self._items_left = source.proto.ByteSize() + MAX_ITEMS
 
     def get(self, name: str) -> Array | None:
-        """The value `name`, or None where it depends on the picture or on an unknown operator."""
+        """The value `name`, or None where it depends on the image or on an unknown operator."""
         if len(self._shapes) != self._unknown_at:
             self._unknown.clear()
             self._unknown_at = len(self._shapes)

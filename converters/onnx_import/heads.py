@@ -1,4 +1,4 @@
-"""Where the raw heads end and YOLOv5's decode tail begins.
+"""Where the raw head outputs end and YOLOv5's decode tail begins.
 
 Every head is, whatever the exporter and its version:
 

@@ -1,4 +1,4 @@
-"""`.onnx` file to detector graph."""
+"""Imports an `.onnx` file as a detector graph."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def load_onnx(
     Raises:
         UnsafeModelError: the file refers to other files.
         UnsupportedModelError: another kind of model.
-        ModelError: damaged, or without the anchors and names that raw heads need.
+        ModelError: damaged, or without the anchors and names that raw head outputs need.
         UsageError: the size is not a multiple of the largest stride.
     """
     source = OnnxSource(path)
     images = source.input()
     builder = GraphBuilder(_probe_size(source, images), _probe_batch(images))
-    backbone = GraphRebuilder(source, builder, images.name)
+    rebuilder = GraphRebuilder(source, builder, images.name)
     try:
-        graph = _import(source, backbone)
+        graph = _import(source, rebuilder)
         size = input_size or graph.metadata.input_size
         check_input_size(size, max(graph.metadata.strides))
         set_input(graph.model, size, batch)
@@ -61,10 +61,10 @@ def load_onnx(
     return replace(graph, metadata=_with_source(graph.metadata, path, size))
 
 
-def _import(source: OnnxSource, backbone: GraphRebuilder) -> DetectorGraph:
+def _import(source: OnnxSource, rebuilder: GraphRebuilder) -> DetectorGraph:
     text = source.properties.get(METADATA_KEY)
     if text is not None:
-        return _import_own(source, backbone, ModelMetadata.from_json(text, source.path))
+        return _import_own(source, rebuilder, ModelMetadata.from_json(text, source.path))
     tails = find_tails(source)
     if not tails:
         raise _no_heads(source)
@@ -76,20 +76,20 @@ def _import(source: OnnxSource, backbone: GraphRebuilder) -> DetectorGraph:
             "this looks like a segmentation model, and tallylens counts with detection models",
             "Export a YOLOv5 detection checkpoint",
         )
-    return _import_exported(source, backbone, tails)
+    return _import_exported(source, rebuilder, tails)
 
 
 def _import_own(
-    source: OnnxSource, backbone: GraphRebuilder, metadata: ModelMetadata
+    source: OnnxSource, rebuilder: GraphRebuilder, metadata: ModelMetadata
 ) -> DetectorGraph:
-    """A file that tallylens wrote: its outputs are the raw heads already."""
+    """A file that tallylens wrote: its outputs are the raw head outputs already."""
     if set(metadata.head_names) - source.producer.keys():
         raise source.damaged("it lacks heads that its metadata names")
     if len({len(head) for head in metadata.anchors}) != 1:
         raise source.damaged("its heads have different numbers of anchors")
-    heads = backbone.build(metadata.head_names)
+    heads = rebuilder.build(metadata.head_names)
     by_stride = sorted(zip(metadata.strides, metadata.anchors, heads, strict=True), key=_first)
-    return backbone.builder.finish(
+    return rebuilder.builder.finish(
         [head for _, _, head in by_stride],
         replace(
             metadata,
@@ -103,14 +103,14 @@ def _import_own(
 
 
 def _import_exported(
-    source: OnnxSource, backbone: GraphRebuilder, tails: list[Tail]
+    source: OnnxSource, rebuilder: GraphRebuilder, tails: list[Tail]
 ) -> DetectorGraph:
     """A file of the official exporter: everything after the heads' convolutions is cut off."""
-    heads = backbone.build([tail.conv.output[0] for tail in tails])
+    heads = rebuilder.build([tail.conv.output[0] for tail in tails])
     found = []
     for tail, head in zip(tails, heads, strict=True):
-        stride = _stride(backbone.builder.input, head)
-        found.append((stride, _anchors(source, backbone, tail), head))
+        stride = _stride(rebuilder.builder.input, head)
+        found.append((stride, _anchors(source, rebuilder, tail), head))
     found.sort(key=_first)
     channels = {size_of(head)[0] / len(anchors) for _, anchors, head in found}
     num_classes = channels.pop() - 5
@@ -118,28 +118,28 @@ def _import_exported(
         raise source.damaged("its heads have channels that fit no number of classes")
     metadata = ModelMetadata(
         class_names=_class_names(source, int(num_classes)),
-        input_size=_size(backbone.builder.input),
+        input_size=_size(rebuilder.builder.input),
         strides=tuple(stride for stride, _, _ in found),
         anchors=tuple(anchors for _, anchors, _ in found),
         head_names=tuple(head_name(stride) for stride, _, _ in found),
         weights_license=source.properties.get("license", "")[:200],
     )
-    return backbone.builder.finish([head for _, _, head in found], metadata)
+    return rebuilder.builder.finish([head for _, _, head in found], metadata)
 
 
 def _first(item: tuple[int, Pairs, ir.Value]) -> int:
     return item[0]
 
 
-def _anchors(source: OnnxSource, backbone: GraphRebuilder, tail: Tail) -> Pairs:
-    count = anchors_per_cell(backbone.known, tail)
+def _anchors(source: OnnxSource, rebuilder: GraphRebuilder, tail: Tail) -> Pairs:
+    count = anchors_per_cell(rebuilder.known, tail)
     if count is None or not 1 <= count <= MAX_ANCHORS:
-        raise source.unsupported("the number of anchors of a head cannot be told")
-    anchors = find_anchors(source, backbone.known, tail, count)
+        raise source.unsupported("the number of anchors of a head cannot be determined")
+    anchors = find_anchors(source, rebuilder.known, tail, count)
     if anchors is None:
         raise ModelError(
             source.path,
-            "the file ends in raw heads and does not say what their anchors are",
+            "the file ends in raw head outputs and does not say what their anchors are",
             f"Export it with its decode tail (the exporter's default). Or: {GIVE_CHECKPOINT}",
         )
     if not all(0 < side < 1e6 for pair in anchors for side in pair):
@@ -171,7 +171,7 @@ def _no_heads(source: OnnxSource) -> ModelError:
     if len(outputs) > 1 and len(raw) == len(outputs):
         return ModelError(
             source.path,
-            "the file ends in raw heads and says neither anchors nor class names",
+            "the file ends in raw head outputs and says neither anchors nor class names",
             f"Export it with its decode tail (the exporter's default). Or: {GIVE_CHECKPOINT}",
         )
     return UnsupportedModelError(
@@ -187,12 +187,12 @@ def _probe_size(source: OnnxSource, images: ValueInfoProto) -> tuple[int, int]:
     dims = tensor.shape.dim
     if tensor.elem_type not in (TensorProto.FLOAT, TensorProto.FLOAT16) or len(dims) != 4:
         raise UnsupportedModelError(
-            source.path, "its input is not one picture of floating point numbers", EXPORT_AGAIN
+            source.path, "its input is not one image of floating point numbers", EXPORT_AGAIN
         )
     if dims[1].HasField("dim_value") and dims[1].dim_value != 3:
         raise UnsupportedModelError(
             source.path,
-            f"its pictures have {dims[1].dim_value} channels, expected 3 in the order NCHW",
+            f"its images have {dims[1].dim_value} channels, expected 3 in the order NCHW",
             EXPORT_AGAIN,
         )
     height, width = (dim.dim_value or DEFAULT_SIDE for dim in dims[2:])
@@ -216,7 +216,7 @@ def _channels(graph: DetectorGraph) -> int:
 
 
 def _with_source(metadata: ModelMetadata, path: Path, size: tuple[int, int]) -> ModelMetadata:
-    """Provenance: a file of tallylens goes on naming the source that it was made from."""
+    """Provenance: a file of tallylens keeps naming the source that it was made from."""
     return replace(
         metadata,
         input_size=size,

@@ -1,6 +1,6 @@
-"""Rebuilds everything before the heads, operator by operator, in one canonical form.
+"""Rebuilds the operators before the heads one by one, in one canonical form.
 
-Only what the heads need is visited; shapes, grids and all that computes sizes stay behind.
+Only operators that the heads need are visited; shapes, grids and size arithmetic are dropped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_LABEL = 200
 
 
 class GraphRebuilder:
-    """One rebuilding of one file's feature maps."""
+    """Rebuilds the operators of one file with a `GraphBuilder`."""
 
     def __init__(self, source: OnnxSource, builder: GraphBuilder, input_name: str) -> None:
         self.source = source
@@ -70,7 +70,7 @@ class GraphRebuilder:
         while waiting:
             index = self.source.producer.get(waiting.pop())
             if index is None:
-                raise self.unsupported("the heads do not depend on the picture alone")
+                raise self.unsupported("the heads do not depend on the image alone")
             if index in needed:
                 continue
             needed[index] = self._step(self.source.nodes[index], unknown)
@@ -124,15 +124,15 @@ def label(node: NodeProto) -> str:
     return name.strip("/").removesuffix(f"/{node.op_type}") or node.op_type
 
 
-def _conv(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+def _conv(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     if text(node, "auto_pad", "NOTSET") != "NOTSET":
-        raise backbone.unsupported(f"{label(node)} (Conv) pads by itself")
+        raise rebuilder.unsupported(f"{label(node)} (Conv) pads by itself")
     has_bias = len(node.input) > 2 and node.input[2] != ""
-    return backbone.builder.conv(
+    return rebuilder.builder.conv(
         label(node),
         maps[0],
-        backbone.weights(node, 1),
-        backbone.weights(node, 2) if has_bias else None,
+        rebuilder.weights(node, 1),
+        rebuilder.weights(node, 2) if has_bias else None,
         strides=integers(node, "strides", (1, 1)),
         pads=integers(node, "pads", (0, 0, 0, 0)),
         dilations=integers(node, "dilations", (1, 1)),
@@ -141,22 +141,22 @@ def _conv(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir
     )
 
 
-def _batch_norm(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+def _batch_norm(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     names = ("weight", "bias", "running_mean", "running_var")
-    statistics = {name: backbone.weights(node, index) for index, name in enumerate(names, 1)}
+    statistics = {name: rebuilder.weights(node, index) for index, name in enumerate(names, 1)}
     epsilon = number(node, "epsilon", 1e-5)
-    return backbone.builder.batch_norm(label(node), maps[0], statistics, epsilon)
+    return rebuilder.builder.batch_norm(label(node), maps[0], statistics, epsilon)
 
 
-def _max_pool(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+def _max_pool(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     odd = (
         text(node, "auto_pad", "NOTSET") != "NOTSET"
         or integer(node, "ceil_mode", 0)
         or any(step != 1 for step in integers(node, "dilations"))
     )
     if odd:
-        raise backbone.unsupported(f"{label(node)} (MaxPool) is of an unknown kind")
-    return backbone.builder.max_pool(
+        raise rebuilder.unsupported(f"{label(node)} (MaxPool) is of an unknown kind")
+    return rebuilder.builder.max_pool(
         label(node),
         maps[0],
         integers(node, "kernel_shape"),
@@ -165,28 +165,28 @@ def _max_pool(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -
     )
 
 
-def _concat(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+def _concat(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     if integer(node, "axis", 0) not in (1, -3):
-        raise backbone.unsupported(f"{label(node)} (Concat) does not join channels")
-    return backbone.builder.concat(label(node), maps)
+        raise rebuilder.unsupported(f"{label(node)} (Concat) does not join channels")
+    return rebuilder.builder.concat(label(node), maps)
 
 
-def _resize(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+def _resize(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     """Nearest by two, whether the file gives scales or the sizes for one input size."""
     repeats = doubling_repeats_pixels(
         text(node, "mode", "nearest"),
         text(node, "coordinate_transformation_mode", "half_pixel"),
         text(node, "nearest_mode", "round_prefer_floor"),
     )
-    if not repeats or _factors(backbone, node, maps[0]) != (2.0, 2.0):
-        raise backbone.unsupported(f"{label(node)} (Resize) is another one than nearest by 2")
-    return backbone.builder.upsample(label(node), maps[0])
+    if not repeats or _factors(rebuilder, node, maps[0]) != (2.0, 2.0):
+        raise rebuilder.unsupported(f"{label(node)} (Resize) is another one than nearest by 2")
+    return rebuilder.builder.upsample(label(node), maps[0])
 
 
-def _factors(backbone: GraphRebuilder, node: NodeProto, x: ir.Value) -> tuple[float, ...] | None:
+def _factors(rebuilder: GraphRebuilder, node: NodeProto, x: ir.Value) -> tuple[float, ...] | None:
     """How many times higher and wider; None where it cannot be known."""
     names = [*node.input, "", "", ""]
-    scales, sizes = (backbone.known.get(name) if name else None for name in names[2:4])
+    scales, sizes = (rebuilder.known.get(name) if name else None for name in names[2:4])
     sides = np.array(size_of(x)[1:], np.float64)
     if scales is not None and scales.size in (2, 4):
         return tuple(scales.ravel()[-2:].tolist())
@@ -195,34 +195,34 @@ def _factors(backbone: GraphRebuilder, node: NodeProto, x: ir.Value) -> tuple[fl
     return None
 
 
-def _slice(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+def _slice(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     """Slices of a Focus stem; an end at or beyond the map's own becomes an unbounded one."""
-    given = [backbone.known.get(name) for name in node.input[1:]]
+    given = [rebuilder.known.get(name) for name in node.input[1:]]
     numbers = [[int(value) for value in array.ravel()] for array in given if array is not None]
     if len(numbers) < 3 or len(numbers) != len(given):
-        raise backbone.unsupported(f"{label(node)} (Slice) takes a computed part")
+        raise rebuilder.unsupported(f"{label(node)} (Slice) takes a computed part")
     starts, ends, axes = numbers[:3]
     steps = numbers[3] if len(numbers) > 3 else [1] * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps):
-        raise backbone.source.damaged(f"{label(node)} (Slice) has arguments of different lengths")
+        raise rebuilder.source.damaged(f"{label(node)} (Slice) has arguments of different lengths")
     axes = [axis % 4 for axis in axes]
     sides = (1, *size_of(maps[0]))
     ends = [UNBOUNDED if end >= sides[axis] else end for end, axis in zip(ends, axes, strict=True)]
     constants = [
-        backbone.builder.constant(f"{label(node)}.{key}", np.array(values, np.int64))
+        rebuilder.builder.constant(f"{label(node)}.{key}", np.array(values, np.int64))
         for key, values in zip(
             ("starts", "ends", "axes", "steps"), (starts, ends, axes, steps), strict=True
         )
     ]
-    return backbone.builder.add("Slice", f"{label(node)}/Slice", [maps[0], *constants])
+    return rebuilder.builder.add("Slice", f"{label(node)}/Slice", [maps[0], *constants])
 
 
-def _elementwise(backbone: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+def _elementwise(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     attributes = {
         name: number(node, name, attribute.default)
         for name, attribute in OPERATORS[node.op_type].attributes.items()
     }
-    return backbone.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps, attributes)
+    return rebuilder.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps, attributes)
 
 
 def _unchanged(_: GraphRebuilder, _node: NodeProto, maps: list[ir.Value]) -> ir.Value:

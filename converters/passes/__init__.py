@@ -1,5 +1,5 @@
 """Graph passes: objects with a `name` and a call, one in each file.
 
-A pass takes a `DetectorGraph`, changes its model in place, and returns it with the pass on its
-record where it changed something.
+A pass takes a `DetectorGraph`, changes its model in place, and returns it with the pass recorded
+in its metadata if it changed something.
 """

@@ -1,4 +1,4 @@
-"""The Focus stem of YOLOv5 up to 5.0 as the one convolution that it is."""
+"""Rewrites the Focus stem of YOLOv5 up to 5.0 as one convolution."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FocusToConv:
     name = "focus_to_conv"
 
     def __call__(self, graph: DetectorGraph) -> DetectorGraph:
-        """Change `graph.model` in place; the pass is on record where it found something."""
+        """Change `graph.model` in place; the pass is recorded if it found something."""
         stems = [node for node in graph.model.graph if self._rewrite(graph.model, node)]
         if not stems:
             return graph

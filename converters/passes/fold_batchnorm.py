@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolutions before it."""
+"""Folds batch normalization into the convolutions before it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 class FoldBatchNorm:
-    """Makes batch normalisation, which is linear, part of what comes before it.
+    """Makes batch normalization, which is linear, part of what comes before it.
 
     Given:
 
@@ -31,7 +31,7 @@ class FoldBatchNorm:
     name = "fold_batchnorm"
 
     def __call__(self, graph: DetectorGraph) -> DetectorGraph:
-        """Change `graph.model` in place; the pass is on record where it found something."""
+        """Change `graph.model` in place; the pass is recorded if it found something."""
         nodes = [node for node in graph.model.graph if node.op_type == "BatchNormalization"]
         for node in nodes:
             _fold(graph.model, node)

@@ -1,4 +1,4 @@
-"""The few edits that passes make to a model."""
+"""Edits that passes make to a model: constants and node replacement."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Structured pruning without labels or training: whole channels go, what is left is re-fitted.
+"""Structured channel pruning without labels or training: remove channels, re-fit the rest.
 
-`channels` finds which channels live and die together, `cost` counts multiply-adds, `moments`
-gathers what each convolution sees, `selection` orders channels by what their loss costs,
-`sensitivity` measures that at the heads, `allocation` decides how much each group gives,
-`surgery` cuts, `refit` repairs, and `prune` reads like the list of these.
+`channels` finds which channels must be kept or removed together, `cost` counts MACs, `moments`
+samples the inputs of each convolution, `selection` orders channels by the error of their removal,
+`sensitivity` measures that error at the heads, `allocation` decides how many channels each group
+loses, `channel_removal` removes them, `refit` fits the remaining weights, `prune` runs all of it.
 """

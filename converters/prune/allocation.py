@@ -1,4 +1,4 @@
-"""How many channels each group gives."""
+"""Allocation: how many channels each group loses."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from .sensitivity import Curve
 
 
 class Cost(Protocol):
-    """Multiply-adds without the channels given."""
+    """MACs of a graph without some channels."""
 
     def __call__(self, removed: Collection[int]) -> int:
-        """Of the graph without `removed` (ids)."""
+        """MACs of the graph without the channels `removed` (ids)."""
 
 
 def allocate(curves: Sequence[Curve], cost: Cost, limit: int) -> set[int]:
-    """Channels to remove so that the cost is at most `limit`, at about the least head error.
+    """Channels to remove so that the cost is at most `limit`, at about the minimum head error.
 
-    Greedy: again and again the step that adds the least error for each multiply-add it saves. A
+    Greedy: repeatedly the step that adds the smallest error per MAC that it saves. A
     step may take several of a curve's points at once, so that a steep point hides no flat one.
     Errors of different groups are taken to add up.
     """
@@ -36,7 +36,7 @@ def allocate(curves: Sequence[Curve], cost: Cost, limit: int) -> set[int]:
                 if count <= taken[index]:
                     continue
                 after = cost(removed(taken | {index: count}))
-                # What is saved below the limit is of no use.
+                # Savings below the limit do not count.
                 saved = now - max(after, limit)
                 slope = max(error - before, 0.0) / max(saved, 1)
                 if best is None or slope < best[0]:

@@ -1,4 +1,4 @@
-"""Which channels of a detector live and die together."""
+"""Channel groups: which channels of a detector must be kept or removed together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class ChannelGroup:
 
 @dataclass(frozen=True)
 class Channels:
-    """`ids` gives each value, by name, the id of each of its channels; same id, same fate.
+    """`ids` gives each value, by name, the id of each of its channels; channels of one id
+    are kept or removed together.
 
     `groups` can be pruned; what is in none of them is kept (the input, the heads, and whatever
     an operator that is not known here touches).
@@ -42,7 +43,7 @@ def find_channels(model: ir.Model) -> Channels:
     """Follow channels through the graph.
 
     A Conv makes new channels; a depthwise Conv, activations, pooling and resizing hand theirs on;
-    Concat puts them in a row; Add and Mul tie those of their inputs, place by place. All other
+    Concat puts them in a row; Add and Mul tie those of their inputs, one by one. All other
     operators, and convolutions in larger groups, keep every channel that goes in or out.
     """
     ties = _Ties()
@@ -87,7 +88,7 @@ def _output_ids(node: ir.Node, inputs: list[Ids], ties: _Ties) -> Ids:
 
 
 def _behavior(node: ir.Node) -> ChannelBehavior:
-    """What becomes of channels in `node`: the table's word, but for convolutions in groups."""
+    """The `channels` of the operator table, but by its groups for a Conv."""
     if node.op_type == "Conv" and groups_of(node) != 1:
         return "same" if is_depthwise(node) else "fixed"
     operator = OPERATORS.get(node.op_type)

@@ -1,4 +1,4 @@
-"""Multiply-adds: what a detector costs, and would cost with fewer channels."""
+"""MACs of a detector, and of the same detector with fewer channels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .channels import Channels, groups_of
 
 
 def multiply_adds(graph: DetectorGraph) -> int:
-    """Multiply-adds of all convolutions for one image of the graph's input size."""
+    """MACs of all convolutions for one image of the graph's input size."""
     return sum(
         int(constant(node, 1).size) * prod(size_of(node.outputs[0])[1:])
         for node in graph.model.graph
@@ -23,7 +23,7 @@ def multiply_adds(graph: DetectorGraph) -> int:
 
 
 class CostModel:
-    """What the graph costs once some channels are removed."""
+    """MACs of a graph as a function of the channels that are removed."""
 
     def __init__(self, model: ir.Model, channels: Channels) -> None:
         convs = [node for node in model.graph if node.op_type == "Conv"]
@@ -39,7 +39,7 @@ class CostModel:
             self._layers.append((each, made, read, weight.shape[1]))
 
     def __call__(self, removed: Collection[int]) -> int:
-        """Multiply-adds an image without the channels `removed` (ids)."""
+        """MACs per image without the channels `removed` (ids)."""
         left = self._all.copy()
         left[np.fromiter(removed, np.int64, len(removed))] = 0
         total = 0

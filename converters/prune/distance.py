@@ -1,4 +1,4 @@
-"""How far a detector's heads are from those of the one it stands for."""
+"""Distance of a detector's head outputs from those of a reference."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FAINT = -6.9
 def head_error(
     metadata: ModelMetadata, heads: Sequence[FloatArray], reference: Sequence[FloatArray]
 ) -> float:
-    """0 where `heads` say what `reference` says, rising with every doubt about an object.
+    """0 where `heads` equal `reference`, rising with every change that affects an object.
 
-    Both are raw heads (n, na * (5 + nc), h, w) in the order of the metadata. The
-    Kullback-Leibler divergence of objectness everywhere, and where the reference sees objects,
+    Both are raw head outputs (n, na * (5 + nc), h, w) in the order of the metadata. The
+    Kullback-Leibler divergence of objectness everywhere, and where the reference detects objects,
     weighted by its objectness, that of classes and what boxes lack in IoU; for each object that
-    the reference sees. Weak detections count as they do in
+    the reference detects. Low-score detections count as they do in
     average precision, which squared differences of scores hide.
     """
     missed, objects = 0.0, 1e-3
@@ -31,7 +31,7 @@ def head_error(
         shape = (len(found), len(metadata.anchors[index]), -1, *found.shape[2:])
         a, b = found.reshape(shape), wanted.reshape(shape)
         weight = _sigmoid(b[:, :, 4])
-        boxes = 1 - _iou(a, b, metadata.anchors[index], metadata.strides[index])
+        boxes = 1 - head_iou(a, b, metadata.anchors[index], metadata.strides[index])
         classes = _divergence(a[:, :, 5:], b[:, :, 5:]).sum(axis=2)
         missed += float(_divergence(a[:, :, 4], b[:, :, 4]).sum(dtype=np.float64))
         missed += float((weight * (classes + BOX_GAIN * boxes)).sum(dtype=np.float64))
@@ -47,18 +47,18 @@ def _sigmoid(logits: FloatArray) -> FloatArray:
 def detection_error(
     metadata: ModelMetadata, heads: Sequence[FloatArray], reference: Sequence[FloatArray]
 ) -> float:
-    """0 where `heads` detect what `reference` detects, about 1 where they detect nothing of it.
+    """0 where `heads` detect what `reference` detects, about 1 where they detect none of it.
 
     The squared differences of class scores, and of boxes in units of their own size weighted by
-    the reference's squared score, over the reference's squared scores. Looks only at places where
-    one of the two sees something, so it is quick; confident detections count most.
+    the reference's squared score, over the reference's squared scores. Only cells where one of
+    the two detects something are compared, so it is fast; confident detections count most.
     """
     missed, total = 0.0, 1e-9
     for index, (found, wanted) in enumerate(zip(heads, reference, strict=True)):
         for anchor, sides in enumerate(metadata.anchors[index]):
-            a, b = (_seen(one, anchor, metadata.num_classes) for one in (found, wanted))
-            places = np.maximum(a[:, 4], b[:, 4]) > _FAINT
-            x, y = (_sigmoid(one.transpose(0, 2, 3, 1)[places]) for one in (a, b))
+            a, b = (_active(one, anchor, metadata.num_classes) for one in (found, wanted))
+            cells = np.maximum(a[:, 4], b[:, 4]) > _FAINT
+            x, y = (_sigmoid(one.transpose(0, 2, 3, 1)[cells]) for one in (a, b))
             scores, expected = x[:, 4:5] * x[:, 5:], y[:, 4:5] * y[:, 5:]
             boxes = np.minimum(_box_error(x, y, sides, metadata.strides[index]), 1)
             missed += float(np.square(scores - expected).sum())
@@ -67,7 +67,7 @@ def detection_error(
     return missed / total
 
 
-def _seen(head: FloatArray, anchor: int, classes: int) -> FloatArray:
+def _active(head: FloatArray, anchor: int, classes: int) -> FloatArray:
     """One anchor's channels, (n, 5 + nc, h, w)."""
     return head[:, anchor * (5 + classes) : (anchor + 1) * (5 + classes)]
 
@@ -75,18 +75,21 @@ def _seen(head: FloatArray, anchor: int, classes: int) -> FloatArray:
 def _box_error(
     a: FloatArray, b: FloatArray, anchor: tuple[float, float], stride: int
 ) -> FloatArray:
-    """Of boxes (places, 4) after the sigmoid: centres and logarithms of sides, by b's sides."""
+    """Error of boxes (cells, 4) after the sigmoid: of centers and of log sides, relative to b."""
     sides = np.maximum(np.square(2 * b[:, 2:4]) * np.asarray(anchor, np.float32), 1)
-    centres = 2 * stride * (a[:, :2] - b[:, :2]) / sides
+    centers = 2 * stride * (a[:, :2] - b[:, :2]) / sides
     ratios = 2 * np.log(np.maximum(a[:, 2:4], 1e-3) / np.maximum(b[:, 2:4], 1e-3))
-    error: FloatArray = np.square(centres).sum(axis=1) + np.square(ratios).sum(axis=1)
+    error: FloatArray = np.square(centers).sum(axis=1) + np.square(ratios).sum(axis=1)
     return error
 
 
-def _iou(
+def head_iou(
     a: FloatArray, b: FloatArray, anchors: Sequence[tuple[float, float]], stride: int
 ) -> FloatArray:
-    """Of the boxes of two heads (n, na, 5 + nc, h, w), place by place."""
+    """IoU of the boxes of two heads (n, na, 5 + nc, h, w), cell by cell.
+
+    From distances and sides: unlike `box_iou` it needs no corners, which heads do not hold.
+    """
     scale = np.asarray(anchors, np.float32)[None, :, :, None, None]
     sides = [np.square(2 * _sigmoid(head[:, :, 2:4])) * scale for head in (a, b)]
     apart = 2 * stride * np.abs(_sigmoid(a[:, :, :2]) - _sigmoid(b[:, :, :2]))
@@ -98,6 +101,6 @@ def _iou(
 
 
 def _divergence(logits: FloatArray, wanted: FloatArray) -> FloatArray:
-    """Of yes-or-no distributions, at least zero."""
+    """Kullback-Leibler divergence of Bernoulli distributions, at least zero."""
     gap: FloatArray = np.logaddexp(0, logits) - np.logaddexp(0, wanted)
     return np.maximum(gap - _sigmoid(wanted) * (logits - wanted), 0)

@@ -1,4 +1,4 @@
-"""A graph run one node after the other over all images, so that weights may change on the way."""
+"""Runs a graph node by node over all images, so that weights may change between nodes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Visit = Callable[[ir.Node, Sequence[FloatArray]], None]
 def walk(
     graph: DetectorGraph, images: Sequence[Image], visit: Visit
 ) -> dict[str, list[FloatArray]]:
-    """Run `graph` over `images` (h, w, 3) uint8 RGB; the heads by name, one array an image.
+    """Run `graph` over `images` (h, w, 3) uint8 RGB; the heads by name, one array per image.
 
-    `visit` sees each Conv and its inputs (1, c, h, w), one an image, before it runs, and may give
-    it other weights.
+    `visit` receives each Conv and its inputs (1, c, h, w), one per image, before it runs, and may
+    give it other weights.
     """
     uses = Counter(
         str(value.name) for node in graph.model.graph for value in node.inputs if value is not None

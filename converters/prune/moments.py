@@ -1,4 +1,4 @@
-"""What each convolution sees: sampled patches, and their second moments."""
+"""Inputs of convolutions: sampled patches and their second moments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sampler:
-    """At most `limit` output positions an image, the same ones for the same map size."""
+    """At most `limit` output positions per image, the same ones for the same map size."""
 
     limit: int = 256
 
@@ -31,7 +31,7 @@ class Sampler:
         return flat // width, flat % width
 
     def patches(self, conv: ir.Node, source: FloatArray) -> FloatArray:
-        """What the Conv (one group) sees at the positions, (positions, in * kh * kw + 1).
+        """Inputs of the Conv (one group) at the positions, (positions, in * kh * kw + 1).
 
         The last column is one, for the bias.
         """

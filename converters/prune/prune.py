@@ -1,4 +1,4 @@
-"""Structured channel pruning: removes MACs where the heads change least."""
+"""Structured channel pruning: removes MACs where the head outputs change little."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def prune(
     *,
     progress: Progress | None = None,
 ) -> DetectorGraph:
-    """A copy of `graph` with at least `fraction` of its multiply-adds less, without training.
+    """A copy of `graph` with at least `fraction` fewer MACs, without training.
 
     Whole channels go, in groups as `find_channels` ties them, widths stay multiples of 8, and
     what is left is re-fitted layer by layer to what the original computes on the images.
@@ -88,8 +88,8 @@ def prune(
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What the unpruned graph does on the images."""
+class _Observed:
+    """Statistics and outputs of the unpruned graph on the images."""
 
     sampler: Sampler
     moments: dict[str, Doubles]
@@ -98,7 +98,7 @@ class _Seen:
 
 
 def _cropped(graph: DetectorGraph, images: Sequence[Image]) -> tuple[DetectorGraph, list[Image]]:
-    """The graph for smaller pictures, and one cut out of each image at random.
+    """The graph for smaller images, and one random crop of each image.
 
     Objects keep the size in which the model is to see them, at less than half the cost.
     """
@@ -118,7 +118,7 @@ def _cropped(graph: DetectorGraph, images: Sequence[Image]) -> tuple[DetectorGra
     return replace(small, metadata=replace(small.metadata, input_size=(height, width))), crops
 
 
-def _observe(graph: DetectorGraph, images: Sequence[Image], progress: Progress) -> _Seen:
+def _observe(graph: DetectorGraph, images: Sequence[Image], progress: Progress) -> _Observed:
     sampler = Sampler()
     moments: dict[str, Doubles] = {}
     outputs: Outputs = {}
@@ -133,7 +133,7 @@ def _observe(graph: DetectorGraph, images: Sequence[Image], progress: Progress) 
         count()
 
     heads = walk(graph, images, visit)
-    return _Seen(sampler, moments, outputs, heads)
+    return _Observed(sampler, moments, outputs, heads)
 
 
 def _others(patches: Sequence[FloatArray]) -> Sequence[FloatArray]:
@@ -146,7 +146,7 @@ def _choose(
     graph: DetectorGraph,
     channels: Channels,
     fraction: float,
-    seen: _Seen,
+    seen: _Observed,
     images: Sequence[Image],
     progress: Progress,
 ) -> set[int]:

@@ -46,7 +46,7 @@ def refit(
 
 
 def least_squares(before: Doubles, moment: Doubles, error: Doubles, ridge: float) -> Doubles:
-    """The matrix that minimises |y - x m|^2 + ridge * |m - before|^2 in x's own units.
+    """The matrix that minimizes |y - x m|^2 + ridge * |m - before|^2 in x's own units.
 
     `moment` is the mean of x x^T, `error` the mean of x (y - x before)^T.
     """

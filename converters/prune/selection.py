@@ -1,4 +1,4 @@
-"""The order in which a group's channels go, and what its readers make of the rest."""
+"""The order in which a group's channels are removed, and the re-fitted weights of its readers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def elimination(
 ) -> tuple[list[int], dict[int, dict[str, Doubles]]]:
     """Take one channel after the other, each time the one that least changes the readers' outputs.
 
-    After each, the readers' remaining weights are those of least squared error (the optimal brain
+    After each, the readers' remaining weights are those of minimum squared error (the optimal brain
     surgeon, a channel at a time: Hassibi and Stork 1993, Kurtic et al. 2023).
 
     Returns:

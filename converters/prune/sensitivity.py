@@ -1,4 +1,4 @@
-"""What the loss of some of a group's channels does to the heads, measured."""
+"""Sensitivity: the head error when some of a group's channels are removed, measured."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STEPS = 3
 
 @dataclass(frozen=True)
 class Curve:
-    """A group's channels in the order in which they would go, and the head error by how many."""
+    """A group's channels in order of removal, and the head error by number removed."""
 
     group: str
     order: tuple[int, ...]
@@ -47,7 +47,7 @@ def measure_curves(
     images: Sequence[Image],
     on_group: Callable[[], None] | None = None,
 ) -> list[Curve]:
-    """A curve for each group that can give channels.
+    """A curve for each group that can lose channels.
 
     `moments` are the second moments of what each Conv sees, by its name.
     """
@@ -114,6 +114,6 @@ def _readers(
 
 
 def _variance(matrix: Doubles, moment: Doubles) -> float:
-    """Of the outputs, summed; the last input is the constant one."""
+    """Variance of the outputs, summed; the last input is the constant one."""
     mean = moment[-1] @ matrix
     return float(np.einsum("io,ij,jo->", matrix, moment, matrix, optimize=True) - mean @ mean)

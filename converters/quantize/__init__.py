@@ -1,1 +1,1 @@
-"""Calibration, once for all targets: ranges, weights on their grid, biases put right."""
+"""Quantization for all targets at once: ranges, weights on the int8 grid, corrected biases."""

@@ -1,4 +1,4 @@
-"""Whether the images can stand for what the camera will see."""
+"""Warnings about calibration images that do not represent the camera's view."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from ...edge_runtime.types import FloatArray, Image
 
 ENOUGH_IMAGES = 32
-# Spread of the grey values (0 to 255) below which an image shows nothing.
+# Spread of the gray values (0 to 255) below which an image shows nothing.
 _PLAIN = 6.0
-# What the letterbox puts around an image.
+# The letterbox's padding value.
 _BORDER = 114
 # Share of differing pixels below which two images are the same one.
 _ALIKE = 2.0
@@ -31,17 +31,17 @@ def warnings_about(count: int, some: Sequence[Image]) -> Iterator[str]:
     plain = sum(_spread(image) < _PLAIN for image in small)
     if plain * 2 > len(small):
         yield (
-            "most calibration images show one plain colour: the ranges fit nothing else, and "
+            "most calibration images show one plain color: the ranges fit nothing else, and "
             "objects will be missed; give images from the camera's view"
         )
     elif len(small) > 1 and all(np.abs(image - small[0]).mean() < _ALIKE for image in small[1:]):
         yield (
             "the calibration images are all alike: the ranges fit this one scene, and objects in "
-            "others may be missed; give images from different times and places"
+            "others may be missed; give images from different times and locations"
         )
 
 
 def _spread(image: FloatArray) -> float:
-    """Standard deviation of the grey values inside the letterbox's border."""
+    """Standard deviation of the gray values inside the letterbox's border."""
     inside = image[(image != _BORDER).any(axis=-1)]
     return float(inside.std()) if len(inside) else 0.0

@@ -1,4 +1,4 @@
-"""The range of every value that errs least once the activation has been applied.
+"""Selection of the range of every value: the smallest error after the activation.
 
 What counts is not the value between a convolution and its SiLU but what comes out behind it, so
 both roundings are simulated on a histogram and the error is taken there, each channel weighted
@@ -27,7 +27,7 @@ _LEAST_LOGIT = -7.0
 _SILU_MINIMUM = -0.27846455
 _POWER = 3
 _BINS = 4096
-# What of the largest value may be kept: samples miss the rarest, which are objects, too.
+# Fractions of the largest value that may be kept: samples miss the rarest, which are objects, too.
 _SHARES = np.linspace(0.6, 1.0, 17)
 _STEPS = 255
 
@@ -187,7 +187,7 @@ def _reading_strength(value: ir.Value) -> FloatArray:
 
 
 def _readers(value: ir.Value, first: int, count: int) -> Iterator[FloatArray]:
-    """What each convolution behind `value` adds, through all that moves channels or adds them."""
+    """Reading strength of each convolution behind `value`, through moves and additions."""
     for node, index in value.uses():
         output = node.outputs[0]
         if node.op_type == "Conv":

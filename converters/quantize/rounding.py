@@ -1,4 +1,4 @@
-"""Rounding the weights of one layer so that its output, not each weight, errs least.
+"""Rounding of one layer's weights that minimizes the error of its output, not of each weight.
 
 Weights are rounded one input at a time, and what each rounding does to the output is taken up by
 the inputs not yet rounded (Frantar et al., GPTQ, arXiv 2210.17323).
@@ -21,8 +21,8 @@ def round_weights(weight: FloatArray, inputs: FloatArray) -> tuple[FloatArray, F
 
     `inputs`: (samples, k) of what the weights are multiplied with.
     """
-    centred = inputs - inputs.mean(axis=0)
-    moments = (centred.T @ centred / len(centred)).astype(np.float64)
+    centered = inputs - inputs.mean(axis=0)
+    moments = (centered.T @ centered / len(centered)).astype(np.float64)
     diagonal = np.diag_indices_from(moments)
     moments[diagonal] += _DAMPING * float(np.mean(moments[diagonal])) + 1e-9
     scale = _search_scale(weight, moments[diagonal].astype(np.float32))
@@ -39,7 +39,7 @@ def round_to(weight: FloatArray, scale: FloatArray) -> FloatArray:
 
 
 def _search_scale(weight: FloatArray, importance: FloatArray) -> FloatArray:
-    """The step of each row with the least error, inputs counted by their power."""
+    """The step of each row with the smallest error, inputs weighted by their power."""
     widest = largest_scale(weight)
     scales = np.stack([widest * np.float32(shrink) for shrink in _SHRINKS])
     errors = np.stack(

@@ -1,4 +1,4 @@
-"""What a calibration found out, as all emitters read it."""
+"""The quantization scheme: the result of a calibration, read by all emitters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WEIGHT_STEPS = 127
 
 @dataclass(frozen=True)
 class Calibration:
-    """The quantisation scheme of one graph.
+    """The quantization scheme of one graph.
 
     `ranges`: by value name, (low, high) with low <= 0 <= high, for 256 steps.
     `widest`: the same without what was cut at the top. A cut pays where a value is rounded before
@@ -29,7 +29,7 @@ class Calibration:
     `weights`: by initializer name, what takes the place of the graph's own weights and biases.
     `weight_scales`: by initializer name, the step of every output channel, (out,) float32; the
     weights above are whole multiples of it, at most 127.
-    `sensitivity`: by value name, what quantising this value alone does to the heads: the root
+    `sensitivity`: by value name, what quantizing this value alone does to the heads: the root
     mean square of the change, in logits.
     `warnings`: sentences for the report.
     """

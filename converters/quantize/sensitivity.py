@@ -1,4 +1,4 @@
-"""What quantising one value alone does to the heads."""
+"""Sensitivity: the change of the heads when one value alone is quantized."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the values of a graph look like over a set of images, found in ONNX Runtime in one pass."""
+"""Statistics of a graph's values over a set of images, from one pass in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SAMPLED_EVERY = 8
 class Statistics:
     """`limits` (low, high) with zero inside, and `samples` (channels, n), by value name.
 
-    Values that follow from others (the output of a SiLU, of a concat) are left out.
+    Values that follow from others (the output of a SiLU, of a concat) are omitted.
     """
 
     limits: Mapping[str, tuple[float, float]]
@@ -64,8 +64,8 @@ def observe(
 ) -> Statistics:
     """Smallest and largest value, and samples, of all values that do not follow from others.
 
-    `images` are (height, width, 3) uint8 RGB of the model's input size; `on_image` is told how
-    many are done.
+    `images` are (height, width, 3) uint8 RGB of the model's input size; `on_image` receives
+    the number done.
 
     Raises:
         ModelError: a value overflows: the weights are damaged.

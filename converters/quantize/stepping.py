@@ -1,4 +1,4 @@
-"""Running a graph node by node."""
+"""Runs a graph node by node, in ONNX Runtime."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def pictures(report: Report) -> str:
         warmth = _image("image/png", heat_png(history.heat), size)
         caption = "Paths of objects: the brighter, the more of them"
         figures.append(_figure(f'<use href="#photo"/>{shade}{warmth}', size, caption))
-    return f'<section><div class="pictures">{"".join(figures)}</div></section>'
+    return f'<section><div class="images">{"".join(figures)}</div></section>'
 
 
 def heat_png(heat: Heat) -> bytes:

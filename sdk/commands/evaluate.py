@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         "map50": result.map50,
         "map75": result.map75,
         "images": result.images,
-        "unlabelled": result.unlabelled,
+        "unlabelled": result.unlabeled,
         "objects": result.objects,
         "per_class": {names[i]: value for i, value in result.per_class.items() if i < len(names)},
         "model": str(options.model),

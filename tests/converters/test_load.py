@@ -56,7 +56,7 @@ FOREIGN = {
     "engine": (b"ftrt" + bytes(60), "a TensorRT engine"),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "a Keras or HDF5 file"),
     "video": (b"\0\0\0\x18ftypmp42", "a video"),
-    "picture": (b"\x89PNG\r\n\x1a\n", "a picture"),
+    "picture": (b"\x89PNG\r\n\x1a\n", "an image"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
 }
 

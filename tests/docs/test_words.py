@@ -29,7 +29,6 @@ PENDING = {
         "mobile_bindings",
         "benchmarks",
         "sdk",
-        "converters",
         "cloud_fallback",
         ".github",
         "pyproject.toml",

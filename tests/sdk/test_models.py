@@ -82,7 +82,7 @@ def test_an_onnx_of_others_is_a_checkpoint(squares: SimpleNamespace, tmp_path: P
     [
         (b"", "the file is empty"),
         (b"hello\n", "not a model file that tallylens knows"),
-        (b"\x89PNG\r\n\x1a\n", "this is a picture"),
+        (b"\x89PNG\r\n\x1a\n", "this is an image"),
         (b"\0\0\0\x18ftypisom", "this is a video"),
         (b"\x80\x02}q\x00.", "a pickle without a zip around it"),
         (b"\x08", "not an ONNX model, or damaged"),

@@ -41,7 +41,7 @@ def _import() -> Any:
         return sys.modules["coremltools"]
     logger = logging.getLogger("coremltools")
     absent: dict[str, Any] = {name: None for name in _UNUSED if name not in sys.modules}
-    # None makes an import fail at once, so that coremltools goes on without the package.
+    # None makes an import fail at once, so that coremltools continues without the package.
     sys.modules.update(absent)
     logger.disabled = True  # the package resets its own level while it is imported
     try:

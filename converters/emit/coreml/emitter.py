@@ -40,16 +40,16 @@ def emit_coreml(
     """The files of an .mlpackage by their paths inside it; the same graph gives the same bytes.
 
     Input `image`: an RGB image of the model's size; its scale to 0..1 is inside. Outputs: the raw
-    heads by the names of the metadata, (1, na * (5 + nc), h, w) float32 logits.
+    head outputs by the names of the metadata, (1, na * (5 + nc), h, w) float32 logits.
 
     - "none": weights and arithmetic in float32; iOS 16.
     - "fp16": both in float16; iOS 16.
-    - "int8": weights in 8 bits, one scale a channel, and what flows between layers in 8 bits with
+    - "int8": weights in 8 bits, one scale per channel, and what flows between layers in 8 bits with
       the ranges of `calibration` (W8A8); iOS 17. With `weights_only` arithmetic stays in float16
       and no calibration is needed (W8), though it makes the weights better; iOS 16.
 
     With `nms` the package is a pipeline that ends in `confidence` (boxes, classes) and
-    `coordinates` (boxes, 4: centre x, centre y, width, height as fractions of the input) instead,
+    `coordinates` (boxes, 4: center x, center y, width, height as fractions of the input) instead,
     which Vision gives as VNRecognizedObjectObservation; see `nms`.
 
     Raises:

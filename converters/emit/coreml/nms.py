@@ -33,9 +33,9 @@ def padded_labels(class_names: Sequence[str]) -> list[str]:
 
 
 def decode_boxes(writer: Writer, heads: Sequence[Var], metadata: ModelMetadata) -> tuple[Var, Var]:
-    """YOLOv5's boxes out of the raw heads: confidence, then coordinates, both float32.
+    """YOLOv5's boxes from the raw head outputs: confidence, then coordinates, both float32.
 
-    Boxes are centre x, centre y, width and height as fractions of the input. A confidence is
+    Boxes are center x, center y, width and height as fractions of the input. A confidence is
     objectness times class score.
     """
     mb, classes = writer.mb, metadata.num_classes
@@ -67,18 +67,18 @@ def _rows(mb: Any, head: Var, length: int, index: int) -> Var:
 
 
 def _coordinates(mb: Any, box: Var, metadata: ModelMetadata) -> Var:
-    """Sigmoids (n, 4) to boxes; float32, because half a pixel is more than float16 can tell."""
+    """Sigmoids (n, 4) to boxes; float32, because float16 cannot resolve half a pixel."""
     count = int(box.shape[0])
-    place, offset, size = box_constants(metadata)
-    centre = mb.slice_by_size(x=box, begin=[0, 0], size=[count, 2], name="centre_chance")
-    centre = mb.add(x=mb.mul(x=centre, y=place), y=offset, name="centre")
+    scale, offset, size = box_constants(metadata)
+    center = mb.slice_by_size(x=box, begin=[0, 0], size=[count, 2], name="center_probability")
+    center = mb.add(x=mb.mul(x=center, y=scale), y=offset, name="center")
     sides = mb.slice_by_size(x=box, begin=[0, 2], size=[count, 2], name="side_chance")
     sides = mb.mul(x=mb.mul(x=sides, y=sides), y=size, name="sides")
-    return mb.concat(values=[centre, sides], axis=1, name=f"raw_{COORDINATES}")
+    return mb.concat(values=[center, sides], axis=1, name=f"raw_{COORDINATES}")
 
 
 def box_constants(metadata: ModelMetadata) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(n, 2) each, with s the sigmoid: centre = s * place + offset, sides = s * s * size."""
+    """(n, 2) each, with s the sigmoid: center = s * scale + offset, sides = s * s * size."""
     height, width = metadata.input_size
     image = np.array([width, height], np.float32)
     parts: list[list[npt.NDArray[Any]]] = [[], [], []]
@@ -88,8 +88,8 @@ def box_constants(metadata: ModelMetadata) -> tuple[FloatArray, FloatArray, Floa
         parts[0].append(np.broadcast_to(2 * stride / image, cells.shape))
         parts[1].append((cells - 0.5) * stride / image)
         parts[2].append(np.repeat(4 * np.array(anchors) / image, rows.size, axis=0))
-    place, offset, size = (np.concatenate(part).astype(np.float32) for part in parts)
-    return place, offset, size
+    scale, offset, size = (np.concatenate(part).astype(np.float32) for part in parts)
+    return scale, offset, size
 
 
 def add_nms(detector: Any, class_names: Sequence[str]) -> Any:

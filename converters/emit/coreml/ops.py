@@ -126,7 +126,7 @@ def _resize_problem(node: ir.Node) -> str | None:
     factors = constant_or_none(node, 2)
     doubles = factors is not None and factors.tolist() == [1.0, 1.0, 2.0, 2.0]
     if not copies_pixels(node) or not doubles:
-        return "only nearest-neighbour doubling is known"
+        return "only nearest-neighbor doubling is known"
     return None
 
 

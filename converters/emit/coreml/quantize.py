@@ -17,8 +17,8 @@ SMALLEST_SCALE = float(np.finfo(np.float16).tiny)
 _STEPS = 255
 _LARGEST_WEIGHT = 127
 
-# What reads 8-bit values on the device. Sigmoid, SiLU and their like are computed in float16
-# behind the convolution, so what is between the two is never rounded to 8 bits.
+# Operators that read 8-bit values on the device. Sigmoid, SiLU and their like are computed in
+# float16 behind the convolution, so the values between the two are never rounded to 8 bits.
 EIGHT_BIT_READERS = ("Conv", "Add", "Concat", "MaxPool", "Resize")
 
 
@@ -33,7 +33,7 @@ class Affine:
 def quantize_weights(
     kernel: FloatArray, steps: FloatArray | None = None
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float16]]:
-    """(out, ...) weights as symmetric int8 and one float16 scale an output channel.
+    """(out, ...) weights as symmetric int8 and one float16 scale per output channel.
 
     `steps`: (out,) sizes of which the weights are whole multiples already.
     """
@@ -50,7 +50,7 @@ def quantize_weights(
 def _rounded(steps: FloatArray) -> npt.NDArray[np.int8]:
     """(out, ...) to whole steps, each rounded together with the error of those before it.
 
-    Neighbours in a kernel see nearly the same values, so errors that cancel out there cancel out
+    Neighbors in a kernel see nearly the same values, so errors that cancel out there cancel out
     in the sum as well.
     """
     flat = steps.reshape(len(steps), -1)

@@ -68,7 +68,7 @@ def test_a_perfect_detector(folders: tuple[Path, Path], capsys: pytest.CaptureFi
     result = evaluate(detector(), *folders, lambda *report: progress.append(report))
     assert result.map50_95 == pytest.approx(1)
     assert result.map50 == result.map75 == pytest.approx(1)
-    assert (result.images, result.unlabelled, result.objects) == (3, 1, 3)
+    assert (result.images, result.unlabeled, result.objects) == (3, 1, 3)
     assert result.per_class == {0: pytest.approx(1), 2: pytest.approx(1)}
     assert progress == [("evaluate", 1 / 3), ("evaluate", 2 / 3), ("evaluate", 1.0)]
     assert capsys.readouterr().out == ""

@@ -147,7 +147,7 @@ def no_heads(model: ModelProto) -> None:
         (sparse, "sparse weights"),
         (second_input, "2 inputs"),
         (five_channels, "5 channels"),
-        (bytes_in, "not one picture of floating point numbers"),
+        (bytes_in, "not one image of floating point numbers"),
         (masks, "segmentation model"),
         (nothing, "no operators"),
         (no_heads, "no YOLOv5 heads"),

@@ -77,7 +77,7 @@ def test_few_images_are_named(graph: DetectorGraph) -> None:
 @pytest.mark.parametrize(
     ("some", "words"),
     [
-        ([np.full((64, 64, 3), 128, np.uint8)] * 4, "one plain colour"),
+        ([np.full((64, 64, 3), 128, np.uint8)] * 4, "one plain color"),
         (
             [
                 np.pad(
@@ -86,7 +86,7 @@ def test_few_images_are_named(graph: DetectorGraph) -> None:
                     constant_values=114,
                 )
             ],
-            "one plain colour",
+            "one plain color",
         ),
         ([np.tile(np.arange(64, dtype=np.uint8)[:, None, None] * 4, (1, 64, 3))] * 4, "all alike"),
     ],
