@@ -5,102 +5,50 @@
     report = Counter("yolov5n.tflite", lines=[Line(0, 0.6, 1, 0.6)]).run("street.mp4")
     print(report.unique, report.lines[0].crossed_in)
 
-Names are loaded when they are first used, so that importing the package costs nothing.
+Names are imported on first use, so that importing the package is cheap.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
-from .edge_runtime.version import __version__
+from .edge_runtime.version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from .counter import Counter
-    from .edge_runtime.counting.regions import Line, Zone
-    from .edge_runtime.counting.report import Report
-    from .edge_runtime.errors import (
-        CloudError,
-        CoreError,
-        InputError,
-        MissingExtraError,
-        ModelError,
-        NetworkError,
-        ProtocolError,
-        RejectedError,
-        SourceError,
-        StateError,
-        TallyLensError,
-        TimestampError,
-        UnavailableError,
-        UnsafeModelError,
-        UnsupportedModelError,
-        UsageError,
-    )
-    from .edge_runtime.types import Detections, Event, Frame, Tracks
-
-_HOME = {
-    "Counter": "counter",
-    "Line": "edge_runtime.counting.regions",
-    "Zone": "edge_runtime.counting.regions",
-    "Report": "edge_runtime.counting.report",
-    **dict.fromkeys(("Detections", "Event", "Frame", "Tracks"), "edge_runtime.types"),
-    **dict.fromkeys(
-        (
-            "CloudError",
-            "CoreError",
-            "InputError",
-            "MissingExtraError",
-            "ModelError",
-            "NetworkError",
-            "ProtocolError",
-            "RejectedError",
-            "SourceError",
-            "StateError",
-            "TallyLensError",
-            "TimestampError",
-            "UnavailableError",
-            "UnsafeModelError",
-            "UnsupportedModelError",
-            "UsageError",
-        ),
-        "edge_runtime.errors",
-    ),
+# The public API: {module: names that it defines}. After a change run
+# `python -m tests.support.public_api`, which writes the stub that type checkers read.
+_PUBLIC = {
+    "counter": "Counter",
+    "cloud_fallback.client.credentials": "Secret",
+    "cloud_fallback.client.offloader": "OffloadOptions",
+    "cloud_fallback.client.policy": "OffloadMode",
+    "edge_runtime.core.track_counter": "AnchorPoint ClassTotals CounterOptions Diagnostics",
+    "edge_runtime.counting.history": "History",
+    "edge_runtime.counting.line": "Line LineReport",
+    "edge_runtime.counting.region": "ClassCounts Point Region RegionReport Shape",
+    "edge_runtime.counting.regions": "PlacedRegion",
+    "edge_runtime.counting.report": "Period PeriodTotals Report Speed",
+    "edge_runtime.counting.sinks": "FrameResult Sink",
+    "edge_runtime.counting.totals": "Totals",
+    "edge_runtime.counting.zone": "Zone ZoneReport",
+    "edge_runtime.errors": """
+        CloudError CoreError InputError MissingExtraError ModelError NetworkError ProtocolError
+        RejectedError SourceError StateError TallyLensError TimestampError UnavailableError
+        UnsafeModelError UnsupportedModelError UsageError
+    """,
+    "edge_runtime.sources.live": "LiveOptions Notice",
+    "edge_runtime.sources.open": "SourceSpec open_source",
+    "edge_runtime.sources.source": "Reader Source",
+    "edge_runtime.types": "Detections Event EventKind FloatArray Frame Image IntArray Tracks",
 }
+_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
-__all__ = [
-    "CloudError",
-    "CoreError",
-    "Counter",
-    "Detections",
-    "Event",
-    "Frame",
-    "InputError",
-    "Line",
-    "MissingExtraError",
-    "ModelError",
-    "NetworkError",
-    "ProtocolError",
-    "RejectedError",
-    "Report",
-    "SourceError",
-    "StateError",
-    "TallyLensError",
-    "TimestampError",
-    "Tracks",
-    "UnavailableError",
-    "UnsafeModelError",
-    "UnsupportedModelError",
-    "UsageError",
-    "Zone",
-    "__version__",
-]
+__all__ = sorted(["__version__", *_MODULE_OF])
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
     globals()[name] = value
     return value
 

@@ -77,7 +77,8 @@ def python_names() -> str:
     blocks: dict[str, list[str]] = {"Classes and functions": [], "Errors": []}
     for name in sorted(tallylens.__all__):
         value = getattr(tallylens, name)
-        if not isinstance(getattr(value, "__module__", None), str) or name.startswith("__"):
+        # Type aliases belong to the modules of their parts; signatures name them.
+        if not str(getattr(value, "__module__", "")).startswith("tallylens"):
             continue
         is_error = isinstance(value, type) and issubclass(value, Exception)
         group = "Errors" if is_error else "Classes and functions"
