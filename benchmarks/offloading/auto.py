@@ -1,4 +1,4 @@
-"""What `auto` is worth on a slow link: agreement with the bigger model, and bytes."""
+"""The benefit of `auto` on a slow link: agreement with the bigger model, and bytes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def auto(work: Work) -> Iterator[Row]:
 def through(
     small: Path, options: OffloadOptions, frames: Iterator[Frame]
 ) -> tuple[list[Detections], dict[str, Any]]:
-    """What a device finds that may ask the cloud, and what it says of that."""
+    """The detections of a device that may ask the cloud, and its report of that."""
     with contextlib.ExitStack() as stack:
         local = [Detector(stack.enter_context(open_engine(small)))]
         names = local[0].engine.metadata.class_names

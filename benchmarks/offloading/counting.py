@@ -20,8 +20,8 @@ from tallylens.edge_runtime.sources import open_source
 from .link import Link
 from .work import STREET, Row, Work, free_port
 
-PLACES: dict[str, Any] = {"lines": [Line(0, 0.6, 1, 0.6)], "classes": ["car", "truck", "bus"]}
-# What the server's two cores are asked for, all disturbed streams together.
+REGIONS: dict[str, Any] = {"lines": [Line(0, 0.6, 1, 0.6)], "classes": ["car", "truck", "bus"]}
+# Frames that the server's two cores get, all disturbed streams together.
 FRAMES_PER_S = 10.0
 STRIDE = 2
 AROUND_S = 35.0
@@ -32,7 +32,7 @@ Timed = list[tuple[int, np.ndarray]]
 
 
 def totals(counter: Counter) -> str:
-    """What has to be equal."""
+    """The totals that have to be equal."""
     totals = counter.totals
     return json.dumps([totals.unique(), *(line.as_dict() for line in totals.lines())])
 
@@ -46,7 +46,7 @@ def counts(work: Work) -> Iterator[Row]:
             ("always", work.options(port, mode="always")),
             ("auto", work.options(port, mode="auto")),
         ):
-            with Counter(model, offload=offload, **PLACES) as counter:
+            with Counter(model, offload=offload, **REGIONS) as counter:
                 report = counter.run(str(STREET))
                 line = report.lines[0]
                 yield {
@@ -64,7 +64,7 @@ def faults(work: Work) -> Iterator[Row]:
     """A server killed and started again, and networks cut: are the counts the local ones?"""
     model = work.model("192x320")
     frames = every_other(STREET)
-    with Counter(model, **PLACES) as counter:
+    with Counter(model, **REGIONS) as counter:
         counter.run(frames)
         expected = totals(counter)
     chosen = work.settings.faults.split(",") if work.settings.faults else FAULTS
@@ -104,7 +104,7 @@ class Trial:
         return {"fault": self._fault, "seed": seed, "after s": round(begins_s, 1), **row}
 
     def _count(self, offload: OffloadOptions) -> Row:
-        with Counter(self._model, offload=offload, **PLACES) as counter:
+        with Counter(self._model, offload=offload, **REGIONS) as counter:
             report = counter.run(self._paced())
             made = report.offload or {}
             return {

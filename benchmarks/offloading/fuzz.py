@@ -1,4 +1,4 @@
-"""Messages of a stranger with a key: does the service live, in how much memory, and who notices?"""
+"""Invalid messages of clients with a key: does the service survive, and do others notice?"""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from tallylens.cloud_fallback.wire.constants import MAX_FRAME_BYTES, PATH, SUBPROTOCOL
 from tallylens.cloud_fallback.wire.frames import Codec, FrameHeader, encode_frame
 from tallylens.cloud_fallback.wire.messages import Bye, Hello, encode
-from tallylens.edge_runtime.counting.regions import Line
+from tallylens.edge_runtime.types import Line
 
 from .load import Load, picture
 from .service import memory_mib
 from .work import Row, Work, free_port
 
-STRANGERS = 8
+CLIENTS = 8
 SIDES = (320, 176)
 Message = bytes | str
 
 
-class Stranger:
-    """Messages by a seed. A polite one's headers are right, so that it is listened to for long."""
+class UntrustedClient:
+    """Messages by a seed. The headers of a polite one are valid, so that it is kept for long."""
 
     def __init__(self, seed: int, content: bytes, *, polite: bool) -> None:
         self._chance = random.Random(seed)
@@ -45,7 +45,7 @@ class Stranger:
         return self._chance.choices(kinds, (30, 30, 5, 20, 15))[0]()
 
     def _frame(self) -> bytes:
-        """A right header, and a picture or something else behind it; often out of order."""
+        """A valid header, and an image or something else behind it; often out of order."""
         chance = self._chance
         jumps = 0 if self._polite else 2
         step = chance.choices((1, 0, -3, 70_000, 1 << 31), (80, 8, 8, jumps, jumps))[0]
@@ -59,9 +59,9 @@ class Stranger:
             height,
             chance.choice(tuple(Codec)),
         )
-        return encode_frame(header, self._picture())
+        return encode_frame(header, self._content_or_garbage())
 
-    def _picture(self) -> bytes:
+    def _content_or_garbage(self) -> bytes:
         chance, content = self._chance, self._content
         which = chance.randrange(6)
         if which == 0:
@@ -134,25 +134,25 @@ def fuzz(work: Work) -> Iterator[Row]:
 
 
 async def attack(work: Work, port: int, content: bytes, beside: Load) -> Counter[str]:
-    """All strangers at once, and one good session for as long as they go on."""
+    """All untrusted clients at once, and one good session beside them."""
     ends: Counter[str] = Counter()
-    share = work.settings.messages // STRANGERS
-    strangers = [
+    share = work.settings.messages // CLIENTS
+    clients = [
         asyncio.create_task(
-            _visit(work, port, Stranger(seed, content, polite=seed % 2 == 0), share, ends)
+            _visit(work, port, UntrustedClient(seed, content, polite=seed % 2 == 0), share, ends)
         )
-        for seed in range(STRANGERS)
+        for seed in range(CLIENTS)
     ]
     done = asyncio.Event()
     good = asyncio.create_task(beside.run(0.25, 1e9, 0.0, done))
-    await asyncio.gather(*strangers)
+    await asyncio.gather(*clients)
     done.set()
     await good
     return ends
 
 
-async def _visit(work: Work, port: int, stranger: Stranger, messages: int, ends: Any) -> None:
-    """Connect, say things until thrown out, come back; `ends` counts messages by what came."""
+async def _visit(work: Work, port: int, client: UntrustedClient, messages: int, ends: Any) -> None:
+    """Connect, send until closed, reconnect; `ends` counts messages by close code."""
     sent = 0
     while sent < messages:
         before = sent
@@ -172,9 +172,9 @@ async def _visit(work: Work, port: int, stranger: Stranger, messages: int, ends:
                 with contextlib.suppress(ConnectionClosed):
                     await websocket.send(encode(Hello()))
                     while sent < messages:
-                        await websocket.send(stranger.next())
+                        await websocket.send(client.next())
                         sent += 1
-                        # A server that has said goodbye is not told more.
+                        # A server that has closed gets no more.
                         await asyncio.sleep(0)
                 await websocket.close()
                 await reader

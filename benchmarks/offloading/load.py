@@ -1,4 +1,4 @@
-"""Sessions that send a picture again and again, and note what came of it."""
+"""Sessions that send one image again and again, and note the answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CREDITS = 8
 
 
 class Load:
-    """One session that sends a picture again and again, and notes what came of it."""
+    """One session that sends one image again and again, and notes the answers."""
 
     def __init__(self, work: Work, port: int, picture: bytes, sides: tuple[int, int]) -> None:
         self._url, self._key = f"ws://127.0.0.1:{port}{PATH}", work.key

@@ -19,13 +19,13 @@ from .work import Row, Work, free_port
 
 
 def memory_mib(process: subprocess.Popen[str]) -> float:
-    """Most memory that a process has held."""
+    """Largest memory of a process so far."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if "VmHWM" in line)
 
 
 def sessions(work: Work) -> Iterator[Row]:
-    """1,000 sessions with a frame every 20 s, and 10 with 2 a second, on a 320 model."""
+    """1,000 sessions with a frame every 20 s, and 10 with 2 per second, on a 320 model."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
     model, port = work.model("192x320"), free_port()
     content = picture((320, 176))
@@ -58,7 +58,7 @@ def sessions(work: Work) -> Iterator[Row]:
 
 
 def throughput(work: Work) -> Iterator[Row]:
-    """Frames a second through the service, against bare ONNX Runtime on the same batches."""
+    """Frames per second through the service, against bare ONNX Runtime on the same batches."""
     model, port = work.model("192x320", "--server"), free_port()
     content = picture((320, 176))
     with work.server(model, port):
@@ -82,7 +82,7 @@ def throughput(work: Work) -> Iterator[Row]:
 
 
 def fairness(work: Work) -> Iterator[Row]:
-    """20 sessions of --rate frames a second, without and beside one that sends 50 times as many."""
+    """20 sessions of --rate frames per second, alone and beside one that sends 50 times as many."""
     model, port = work.model("192x320"), free_port()
     content = picture((320, 176))
     p95 = []

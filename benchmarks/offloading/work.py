@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Settings:
-    """What the command line chooses."""
+    """Choices of the command line."""
 
     seconds: float = 60.0
     seeds: int = 20
@@ -71,7 +71,7 @@ class Work:
             process.wait(30)
 
     def start(self, model: Path, port: int, *options: str) -> subprocess.Popen[str]:
-        """The same, for those who mean to kill it."""
+        """`tallylens serve` as a process of its own, to be killed by the caller."""
         command = [sys.executable, "-m", "tallylens", "serve", "--model", str(model), "--keys"]
         command += [str(self.keys), "--port", str(port), "--log", "warning", *options]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -83,12 +83,12 @@ class Work:
         return process
 
     def options(self, port: int, **changes: Any) -> OffloadOptions:
-        """How to reach it."""
+        """Options that reach the server at `port`."""
         return OffloadOptions(f"ws://127.0.0.1:{port}", Secret(self.key), **changes)
 
 
 def small_model(work: Work) -> Path:
-    """What a device would run: 192x320, int8."""
+    """The model of a device: 192x320, int8."""
     quantized = ("--quantize", "int8", "--calibration", str(CALIBRATION))
     return work.model("192x320", *quantized, target="tflite")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class LinkTotals:
-    """What went over the link since the client was started."""
+    """Frames and bytes that went over the link since the client was started."""
 
     sent: int = 0
     sent_bytes: int = 0

@@ -19,14 +19,14 @@ OffloadMode = Literal["auto", "never", "always"]
 # noise of a good sensor.
 UNCHANGED = 2.0
 # Maximum share of the frames that `auto` sends; the threshold on the reward moves to keep to it.
-# What the link or the key cannot carry lowers the share further.
+# The limits of link and key lower the share further.
 SHARE = 0.8
 _STEP = 0.05
 
 
 @dataclass(frozen=True)
 class OffloadContext:
-    """What is known about a frame and the link when a frame has been captured. Seconds, bytes.
+    """Facts about a captured frame and the link. Seconds, bytes.
 
     Args:
         reward: what the bigger model would add, as predicted from the local detections.
@@ -55,7 +55,7 @@ class OffloadContext:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do with a frame and why, in words for the report."""
+    """The action for a frame, and the reason in words for the report."""
 
     action: Action
     reason: str

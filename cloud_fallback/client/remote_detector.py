@@ -24,7 +24,7 @@ TRANSFER_SHARE = 0.5
 
 @dataclass(frozen=True)
 class _RemoteModel:
-    """What a welcome says of the server's model; another one needs another encoder."""
+    """The server's model as its welcome describes it; another one needs another encoder."""
 
     digest: str
     classes: tuple[str, ...]
@@ -68,7 +68,7 @@ class RemoteDetector:
         self._class_ids = np.empty(0, np.int32)
 
     def encoder(self) -> FrameEncoder | None:
-        """What encodes for the server's model; None before the first welcome.
+        """The encoder for the server's model; None before the first welcome.
 
         A server that comes back may run another model.
         """
@@ -112,7 +112,7 @@ class RemoteDetector:
         return max(transfer_s, (link.rtt_s + link.server_s) / max(1, link.in_flight))
 
     def detect(self, image: Image, until: float) -> Detections | None:
-        """What the server finds, or None without a result before `until`, monotonic seconds.
+        """The server's detections, or None without a result before `until`, monotonic seconds.
 
         Only once `encoder` has given one.
         """

@@ -43,7 +43,7 @@ MAX_FRAMES = 64
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """What is deployed.
+    """The deployment: files, address and numbers of replicas.
 
     Args:
         model, keys: files, readable on every machine.

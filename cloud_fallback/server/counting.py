@@ -19,7 +19,7 @@ from ..wire.server_session import NO_TIME_US
 
 @dataclass(frozen=True)
 class SavedCount:
-    """What another process needs to resume a count.
+    """The state of a count, for another process to resume it.
 
     Args:
         class_names, regions, any_class: what is counted.

@@ -87,7 +87,7 @@ class Session:
     generation: int = 0
 
     def save(self) -> SavedSession:
-        """What another process needs to resume it."""
+        """The state of the session, for another process to resume it."""
         count = None if self.count is None else self.count.save()
         return SavedSession(
             self.id,

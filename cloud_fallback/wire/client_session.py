@@ -18,7 +18,7 @@ _LONGEST_MS = (1 << 32) - 1
 
 
 class State(Enum):
-    """What the connection of a client allows."""
+    """The state of a client's connection."""
 
     CONNECTING = auto()
     """No welcome on this connection yet: only hello may be sent."""
@@ -30,7 +30,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """What is sent of a frame: `data` encoded as `codec`, `width` x `height` pixels."""
+    """The image of a frame as it is sent: `data` encoded as `codec`, `width` x `height` pixels."""
 
     data: bytes
     width: int

@@ -28,7 +28,7 @@ _MAX_TOTAL = 1 << 62
 
 
 class _Message:
-    """What all messages have: fields at their default are omitted from the JSON object."""
+    """Base of all messages: fields at their default are omitted from the JSON object."""
 
     type: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Any]]

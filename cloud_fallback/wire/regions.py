@@ -39,8 +39,8 @@ def decode_region(value: Any) -> Region:
         ProtocolError: invalid, or nothing could cross the line or be in the zone.
     """
     if not isinstance(value, dict):
-        raise ProtocolError("invalid place")
-    fields = Fields(value, "place")
+        raise ProtocolError("invalid region")
+    fields = Fields(value, "region")
     kind = fields.one_of("kind", ("line", "zone"))
     points = fields.items("points", _point, MAX_CORNERS)
     name = fields.text("name", _MAX_NAME, "")
@@ -49,7 +49,7 @@ def decode_region(value: Any) -> Region:
     try:
         return _line(fields, points, name) if kind == "line" else _zone(fields, points, name)
     except UsageError as error:
-        raise ProtocolError(f"place: {error.problem}") from error
+        raise ProtocolError(f"region: {error.problem}") from error
 
 
 def _line(fields: Fields, points: tuple[tuple[float, float], ...], name: str) -> Line:

@@ -41,7 +41,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class SavedProtocol:
-    """What another process needs to resume the protocol of a session.
+    """The state of the protocol, for another process to resume it.
 
     Args:
         highest: largest sequence number that has arrived.
@@ -133,7 +133,7 @@ class ServerSession:
         self.state = State.ENDED
 
     def frame_received(self, message: bytes) -> Arrival | Answer | None:
-        """What a binary message brings: a new frame, an answer to send, or neither.
+        """Take a binary message: a new frame, an answer to send at once, or neither.
 
         A repeated frame that is still being worked on needs nothing done.
 

@@ -1,4 +1,4 @@
-"""What is deployed, by the linters of those who read it."""
+"""The files of deploy/ pass the linters of the tools that read them."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class RunningService:
             time.sleep(0.005)
 
     def sweep(self) -> None:
-        """What the service does every two seconds: look at keys and sessions."""
+        """Look at keys and sessions now, as the service does every two seconds."""
 
         def sweep() -> None:
             self.service.auth.keys.refresh()

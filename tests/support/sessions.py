@@ -22,13 +22,13 @@ def welcome(credits: int = 4, *, resumed: bool = False, ack: int = 0, session: s
 
 
 def connected(credits: int = 4) -> ClientSession:
-    stream = ClientSession()
-    stream.message_received(welcome(credits))
-    return stream
+    session = ClientSession()
+    session.message_received(welcome(credits))
+    return session
 
 
-def messages_to_send(stream: ClientSession, now: float) -> list[bytes]:
+def messages_to_send(session: ClientSession, now: float) -> list[bytes]:
     messages = []
-    while (following := stream.frame_to_send(now)) is not None:
+    while (following := session.frame_to_send(now)) is not None:
         messages.append(following[1])
     return messages

@@ -1,4 +1,4 @@
-"""Failures after which a client does not try again, and what its user is told."""
+"""Failures after which a client does not try again, and the errors for its user."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def test_a_late_answer_of_another_model_corrects_classes() -> None:
 
 @pytest.mark.parametrize("live", [True, False])
 def test_the_same_model_is_sent_the_same_pixels_or_nothing(live: bool) -> None:
-    """On the poorest link, and where a picture is over the server's limit."""
+    """On the poorest link, and where an image is over the server's limit."""
     client = Client()
     client.welcome = replace(WELCOME, digest="d")
     client.link = replace(FAST, bandwidth=10.0)

@@ -44,7 +44,7 @@ def message(sequence: int) -> bytes:
 
 
 def car_at(sequence: int) -> Detections:
-    """One car on its way down, 10 pixels a frame."""
+    """One car on its way down, 10 pixels per frame."""
     top = 10.0 * sequence
     return Detections(
         np.array([[50, top, 90, top + 30]], np.float32),
@@ -54,7 +54,7 @@ def car_at(sequence: int) -> Detections:
 
 
 def answer(session: Session, sequence: int) -> None:
-    """What a connection does with what a detector found."""
+    """Answer a frame as a connection does."""
     assert session.count is not None
     header = FrameHeader(sequence, sequence * 100_000, 1000, SIDE, SIDE, Codec.RAW)
     session.count.add(header, car_at(sequence))
@@ -143,7 +143,7 @@ def test_a_session_is_for_who_holds_its_token() -> None:
     store.save(session.save())
     assert store.claim(session.id, hash_of("another")) is None
     assert store.claim("another", hash_of(token)) is None
-    assert store.save(session.save()), "who asked in vain has changed nothing"
+    assert store.save(session.save()), "a refused claim changes nothing"
 
 
 def test_the_store_forgets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from tallylens.edge_runtime.types import Detections, Image
 
 
 class Notes:
-    """A detector that holds its first batch until told, and tells pictures by their first byte."""
+    """A detector that holds its first batch until `go`, and knows images by their first byte."""
 
     def __init__(self, max_batch: int) -> None:
         self.max_batch = max_batch
@@ -106,22 +106,22 @@ def test_a_session_that_is_alone_has_all_lanes() -> None:
 
 
 def test_a_greedy_session_leaves_a_lane_to_who_comes_next() -> None:
-    """Two lanes; the model of neither answers before it is told to."""
-    lanes = [Notes(max_batch=1), Notes(max_batch=1)]
+    """Two detectors; neither answers before `go`."""
+    detectors = [Notes(max_batch=1), Notes(max_batch=1)]
 
     async def main() -> dict[int, JobResult]:
-        queue = Queue(Batcher(lanes, Metrics()))
+        queue = Queue(Batcher(detectors, Metrics()))
         queue.batcher.start()
         queue.put("shy", 9)
         for number in range(4):
             queue.put("greedy", number)
         while queue.batcher.queued > 3:
             await asyncio.sleep(0.001)
-        for lane in lanes:
-            lane.go.set()
+        for detector in detectors:
+            detector.go.set()
         await queue.all_done(5)
-        for lane in lanes:
-            lane.go.clear()
+        for detector in detectors:
+            detector.go.clear()
         for number in range(10, 14):
             queue.put("greedy", number)
         while queue.batcher.queued > 3:
@@ -129,14 +129,14 @@ def test_a_greedy_session_leaves_a_lane_to_who_comes_next() -> None:
         queue.put("shy", 30)
         while queue.batcher.queued > 3:
             await asyncio.sleep(0.001)
-        for lane in lanes:
-            lane.go.set()
+        for detector in detectors:
+            detector.go.set()
         await queue.all_done(10)
         await queue.batcher.stop()
         return queue.done
 
     asyncio.run(asyncio.wait_for(main(), 30))
-    second = [[batch for batch in lane.batches if batch[0] >= 10] for lane in lanes]
+    second = [[batch for batch in detector.batches if batch[0] >= 10] for detector in detectors]
     first = sorted(batches[0] for batches in second)
     assert first == [[10], [30]], "one each, although three of the greedy had waited for longer"
 
@@ -156,7 +156,7 @@ def test_a_batch_leaves_when_it_is_full_or_old(monkeypatch: pytest.MonkeyPatch) 
     assert done[1].queue_s >= 0.009
 
 
-def test_late_and_cancelled_frames_never_reach_the_model() -> None:
+def test_late_and_canceled_frames_never_reach_the_model() -> None:
     detector = Notes(max_batch=1)
 
     async def use(queue: Queue) -> None:

@@ -132,7 +132,7 @@ def test_a_message_beyond_all_limits_is_closed(serve: ServiceFactory) -> None:
 
 
 def test_fuzzed_messages_leave_the_others_alone(serve: ServiceFactory, image: Image) -> None:
-    """Mutations of good messages; every connection ends with a code or goes on."""
+    """Mutations of good messages; every connection ends with a code or continues."""
     running = serve(credits=64, plan="[plans.p]\nframes_per_second = 100000\n")
     chance = np.random.default_rng(5)
     good = [frame_message(1, image), encode(Hello()).encode(), encode(Bye()).encode()]

@@ -23,54 +23,54 @@ VECTORS = Path(__file__).resolve().parents[3] / "mobile_bindings" / "conformance
 
 
 def test_a_client_says_hello_with_the_session_it_had() -> None:
-    stream = ClientSession()
-    assert (stream.hello().session, stream.credits_left) == ("", 0)
-    stream.message_received(welcome())
-    stream.connection_lost()
-    assert (stream.hello().session, stream.hello().resume) == ("s", "r")
+    session = ClientSession()
+    assert (session.hello().session, session.credits_left) == ("", 0)
+    session.message_received(welcome())
+    session.connection_lost()
+    assert (session.hello().session, session.hello().resume) == ("s", "r")
 
 
 def test_credits_limit_the_frames_without_an_answer() -> None:
-    stream = connected(credits=2)
-    assert [bool(stream.submit(IMAGE, 0, 9.0)) for _ in range(3)] == [True, True, False]
-    assert len(messages_to_send(stream, 0.0)) == 2
-    stream.message_received(encode(Result(1, 1, 3)))
-    assert stream.credits_left == 2
+    session = connected(credits=2)
+    assert [bool(session.submit(IMAGE, 0, 9.0)) for _ in range(3)] == [True, True, False]
+    assert len(messages_to_send(session, 0.0)) == 2
+    session.message_received(encode(Result(1, 1, 3)))
+    assert session.credits_left == 2
 
 
 def test_frames_larger_than_the_limit_are_not_taken() -> None:
-    stream = connected()
-    assert stream.submit(EncodedImage(bytes(1 + (1 << 20)), 4, 2), 0, 9.0) is None
+    session = connected()
+    assert session.submit(EncodedImage(bytes(1 + (1 << 20)), 4, 2), 0, 9.0) is None
 
 
 def test_a_frame_is_dropped_at_its_deadline_but_keeps_its_credit_once_sent() -> None:
-    stream = connected(credits=2)
-    stream.submit(IMAGE, 0, 1.0)
-    assert stream.frame_to_send(0.5)
-    stream.submit(IMAGE, 0, 1.5)
-    assert [one.sequence for one in stream.expire(2.0)] == [1, 2]
-    assert stream.expire(3.0) == []
-    assert stream.credits_left == 1, "the server may still answer the first"
-    assert stream.frame_to_send(2.0) is None
-    _, late = stream.message_received(encode(Result(1, 1, 2)))
+    session = connected(credits=2)
+    session.submit(IMAGE, 0, 1.0)
+    assert session.frame_to_send(0.5)
+    session.submit(IMAGE, 0, 1.5)
+    assert [one.sequence for one in session.expire(2.0)] == [1, 2]
+    assert session.expire(3.0) == []
+    assert session.credits_left == 1, "the server may still answer the first"
+    assert session.frame_to_send(2.0) is None
+    _, late = session.message_received(encode(Result(1, 1, 2)))
     assert late is not None
     assert (late.sequence, late.expired) == (1, True)
-    assert stream.credits_left == 2
+    assert session.credits_left == 2
 
 
-def test_a_cancelled_frame_is_not_sent() -> None:
-    stream = connected()
-    offered = stream.submit(IMAGE, 0, 9.0)
+def test_a_canceled_frame_is_not_sent() -> None:
+    session = connected()
+    offered = session.submit(IMAGE, 0, 9.0)
     assert offered is not None
-    stream.cancel(offered)
-    stream.cancel(offered)
-    assert stream.frame_to_send(0.0) is None
+    session.cancel(offered)
+    session.cancel(offered)
+    assert session.frame_to_send(0.0) is None
 
 
 def test_the_header_tells_what_time_is_left() -> None:
-    stream = connected()
-    stream.submit(IMAGE, 77, 2.0)
-    following = stream.frame_to_send(1.75)
+    session = connected()
+    session.submit(IMAGE, 77, 2.0)
+    following = session.frame_to_send(1.75)
     assert following is not None
     header, image = decode_frame(following[1])
     assert header == FrameHeader(1, 77, 250, 4, 2)
@@ -78,47 +78,47 @@ def test_the_header_tells_what_time_is_left() -> None:
 
 
 def test_only_what_the_server_lacks_is_sent_again() -> None:
-    stream = connected()
+    session = connected()
     for _ in range(4):
-        stream.submit(IMAGE, 0, 9.0)
+        session.submit(IMAGE, 0, 9.0)
     for _ in range(3):
-        stream.frame_to_send(0.0)
-    stream.expire(0.0)
-    stream.connection_lost()
-    assert stream.frame_to_send(1.0) is None
-    stream.message_received(welcome(resumed=True, ack=2))
-    again = [decode_frame(message)[0] for message in messages_to_send(stream, 1.0)]
+        session.frame_to_send(0.0)
+    session.expire(0.0)
+    session.connection_lost()
+    assert session.frame_to_send(1.0) is None
+    session.message_received(welcome(resumed=True, ack=2))
+    again = [decode_frame(message)[0] for message in messages_to_send(session, 1.0)]
     assert [(one.sequence, one.flags) for one in again] == [(3, Flag.REPEATED), (4, Flag.NONE)]
 
 
 def test_a_new_session_gets_everything_that_is_still_wanted() -> None:
-    stream = connected()
+    session = connected()
     for expires in (1.0, 9.0):
-        stream.submit(IMAGE, 0, expires)
-        stream.frame_to_send(0.0)
-    stream.expire(2.0)
-    stream.connection_lost()
-    stream.message_received(welcome(session="other"))
-    again = [decode_frame(message)[0] for message in messages_to_send(stream, 2.0)]
+        session.submit(IMAGE, 0, expires)
+        session.frame_to_send(0.0)
+    session.expire(2.0)
+    session.connection_lost()
+    session.message_received(welcome(session="other"))
+    again = [decode_frame(message)[0] for message in messages_to_send(session, 2.0)]
     assert [(one.sequence, one.flags) for one in again] == [(2, Flag.REPEATED)]
-    assert stream.credits_left == 3
+    assert session.credits_left == 3
 
 
 def test_an_expired_frame_that_never_arrived_is_forgotten_on_resume() -> None:
-    stream = connected(credits=1)
-    stream.submit(IMAGE, 0, 1.0)
-    stream.frame_to_send(0.0)
-    stream.expire(2.0)
-    stream.connection_lost()
-    stream.message_received(welcome(credits=1, resumed=True, ack=0))
-    assert stream.credits_left == 1
+    session = connected(credits=1)
+    session.submit(IMAGE, 0, 1.0)
+    session.frame_to_send(0.0)
+    session.expire(2.0)
+    session.connection_lost()
+    session.message_received(welcome(credits=1, resumed=True, ack=0))
+    assert session.credits_left == 1
 
 
 def test_a_draining_server_gets_nothing_new() -> None:
-    stream = connected()
-    stream.message_received(encode(Drain(1.0)))
-    assert stream.credits_left == 0
-    assert stream.message_received(encode(Summary(0, 0)))[0] == Summary(0, 0)
+    session = connected()
+    session.message_received(encode(Drain(1.0)))
+    assert session.credits_left == 0
+    assert session.message_received(encode(Summary(0, 0)))[0] == Summary(0, 0)
 
 
 def test_answers_before_a_welcome_are_refused() -> None:
@@ -128,23 +128,23 @@ def test_answers_before_a_welcome_are_refused() -> None:
 
 def test_conformance_of_a_session() -> None:
     """The conversation that every binding must have."""
-    stream = ClientSession()
+    session = ClientSession()
     messages: list[bytes] = []
     steps: list[dict[str, Any]] = json.loads((VECTORS / "session.json").read_text())["vectors"]
     for step in steps:
         now = step["at"]
         if step.get("connection") == "lost":
-            stream.connection_lost()
+            session.connection_lost()
         elif step.get("connection") == "open":
-            assert json.loads(encode(stream.hello())) == step["says"]
+            assert json.loads(encode(session.hello())) == step["says"]
         elif "receives" in step:
-            stream.message_received(json.dumps(step["receives"]))
-            messages = messages_to_send(stream, now)
+            session.message_received(json.dumps(step["receives"]))
+            messages = messages_to_send(session, now)
         elif "offers" in step:
             image = EncodedImage(bytes.fromhex(step["offers"]), step["width"], step["height"])
-            taken = stream.submit(image, int(now * 1e6), now + step["seconds"])
+            taken = session.submit(image, int(now * 1e6), now + step["seconds"])
             assert (taken.sequence if taken else None) == step["sequence"]
-            messages = messages_to_send(stream, now)
+            messages = messages_to_send(session, now)
         else:
             assert messages.pop(0).hex() == step["sends"]
     assert not messages

@@ -16,49 +16,49 @@ from tests.support.sessions import frame
 
 
 def test_a_server_answers_each_frame_once_and_repeats_it_from_memory() -> None:
-    stream = ServerSession(credits=4)
-    assert isinstance(stream.frame_received(frame(1)), Arrival)
-    assert stream.frame_received(frame(1)) is None, "it is being worked on"
-    given = stream.answer(Result(1, 0, 0, queue_ms=3.0))
-    assert stream.frame_received(frame(1)) == given
-    assert (stream.frames, stream.answered) == (1, 1)
+    session = ServerSession(credits=4)
+    assert isinstance(session.frame_received(frame(1)), Arrival)
+    assert session.frame_received(frame(1)) is None, "it is being worked on"
+    given = session.answer(Result(1, 0, 0, queue_ms=3.0))
+    assert session.frame_received(frame(1)) == given
+    assert (session.frames, session.answered) == (1, 1)
 
 
 def test_acknowledgements_are_cumulative() -> None:
-    stream = ServerSession(credits=4)
+    session = ServerSession(credits=4)
     for sequence in (1, 2, 3):
-        stream.frame_received(frame(sequence))
-    assert stream.answer(Result(2, 0, 0)).ack == 0
-    assert stream.reject(1, "late").ack == 2
-    assert stream.answer(Result(3, 0, 0)).ack == 3
-    assert stream.summary() == Summary(3, 2, {"late": 1})
+        session.frame_received(frame(sequence))
+    assert session.answer(Result(2, 0, 0)).ack == 0
+    assert session.reject(1, "late").ack == 2
+    assert session.answer(Result(3, 0, 0)).ack == 3
+    assert session.summary() == Summary(3, 2, {"late": 1})
 
 
 def test_more_frames_than_credits_are_refused_one_by_one() -> None:
-    stream = ServerSession(credits=2)
-    assert isinstance(stream.frame_received(frame(1)), Arrival)
-    assert isinstance(stream.frame_received(frame(2)), Arrival)
-    assert stream.frame_received(frame(3)) == Reject(3, 0, 2, "no_credit")
-    assert stream.pending == 2
+    session = ServerSession(credits=2)
+    assert isinstance(session.frame_received(frame(1)), Arrival)
+    assert isinstance(session.frame_received(frame(2)), Arrival)
+    assert session.frame_received(frame(3)) == Reject(3, 0, 2, "no_credit")
+    assert session.pending == 2
 
 
 def test_a_frame_beyond_memory_is_refused_not_done_again() -> None:
-    stream = ServerSession(credits=1)
+    session = ServerSession(credits=1)
     for sequence in (1, 2, 3):
-        stream.frame_received(frame(sequence))
-        stream.answer(Result(sequence, 0, 0))
-    assert stream.frame_received(frame(1)) == Reject(1, 3, 1, "forgotten")
-    assert stream.frames == 3
-    assert [one.sequence for one in stream.connection_made()] == [2, 3]
+        session.frame_received(frame(sequence))
+        session.answer(Result(sequence, 0, 0))
+    assert session.frame_received(frame(1)) == Reject(1, 3, 1, "forgotten")
+    assert session.frames == 3
+    assert [one.sequence for one in session.connection_made()] == [2, 3]
 
 
 def test_sequence_numbers_may_begin_anywhere_and_skip_but_not_leap() -> None:
-    stream = ServerSession(credits=4)
-    assert isinstance(stream.frame_received(frame(4_000_000_000)), Arrival)
-    assert isinstance(stream.frame_received(frame(4_000_000_009)), Arrival)
+    session = ServerSession(credits=4)
+    assert isinstance(session.frame_received(frame(4_000_000_000)), Arrival)
+    assert isinstance(session.frame_received(frame(4_000_000_009)), Arrival)
     with pytest.raises(ProtocolError, match="frame 4000065546 follows frame 4000000009"):
-        stream.frame_received(frame(4_000_000_010 + MAX_JUMP))
-    assert stream.frames == 2
+        session.frame_received(frame(4_000_000_010 + MAX_JUMP))
+    assert session.frames == 2
 
 
 def test_a_session_waits_between_connections_until_it_ends() -> None:
