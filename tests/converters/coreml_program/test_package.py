@@ -161,7 +161,7 @@ def test_a_picture_of_another_size(files: Files, write: Write) -> None:
 
 
 def test_boxes_are_no_heads(boxes: Files, write: Write) -> None:
-    with pytest.raises(UnsupportedModelError, match="without raw heads"):
+    with pytest.raises(UnsupportedModelError, match="without raw head outputs"):
         CoreMLEngine(write(boxes))
 
 

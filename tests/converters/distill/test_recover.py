@@ -117,7 +117,7 @@ def test_there_is_no_state_at_first(student, tmp_path):
 def test_the_state_of_another_recovery_is_refused(student, tmp_path):
     weights = read_weights(student)
     save_state(tmp_path / "state", TrainingState.start(weights, 1.0), "that")
-    with pytest.raises(InputError, match=r"state of another recovery\. Delete it to start"):
+    with pytest.raises(InputError, match=r"state of another recovery\. Delete it to restart"):
         load_state(tmp_path / "state", weights, "this")
 
 
