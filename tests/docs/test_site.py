@@ -57,3 +57,16 @@ def test_every_function_of_the_header_is_there(hooks: dict[str, Any]) -> None:
     functions = set(re.findall(r"\btally_\w+(?=\()", HEADER.read_text(encoding="utf-8")))
     assert len(functions) > 20
     assert all(f"{name}(" in text for name in functions)
+
+
+def test_every_interface_is_a_plug_in_point() -> None:
+    text = (ROOT / "docs" / "plug-in-points.md").read_text(encoding="utf-8")
+    found = 0
+    for folder in ("sdk", "edge_runtime", "converters", "cloud_fallback"):
+        for file in (ROOT / folder).rglob("*.py"):
+            module = ".".join(["tallylens", *file.relative_to(ROOT).with_suffix("").parts])
+            for name in re.findall(r"^class (\w+)\(Protocol\):", file.read_text("utf-8"), re.M):
+                found += 1
+                assert f"`{name}`" in text
+                assert f"::: {module.replace('.sdk.', '.')}.{name}\n" in text
+    assert found > 10
