@@ -170,7 +170,7 @@ def open_session(model: Path, threads: int | None = None) -> Any:
 
 
 def _server_metadata(model: Path) -> ModelMetadata | None:
-    """The metadata of a server model; None for any other file, whose errors `open_engine` raises."""
+    """The metadata of a server model; None for any other file: `open_engine` raises its errors."""
     try:
         with model.open("rb") as file:
             # Mapped, since all but the metadata is skipped; ValueError for an empty file.
