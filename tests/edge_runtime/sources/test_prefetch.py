@@ -19,6 +19,8 @@ PATIENCE_S = 10
 class Numbers:
     """A reader of `count` frames, which may break, and may wait before the last."""
 
+    dropped = 0
+
     def __init__(self, count: int, *, error: Exception | None = None) -> None:
         self.count = count
         self.error = error
@@ -87,6 +89,7 @@ def test_closing_stops_the_thread_and_closes_the_reader(taken: int) -> None:
 
 def test_closing_wakes_a_waiting_consumer() -> None:
     class Stuck(Numbers):
+    dropped = 0
         def read(self) -> Frame | None:
             release.wait(PATIENCE_S)
             return None
