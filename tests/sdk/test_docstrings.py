@@ -28,7 +28,7 @@ DOCUMENTED: list[Any] = [
 @pytest.mark.parametrize("documented", DOCUMENTED, ids=lambda one: one.__name__)
 def test_the_example_runs(documented: Any) -> None:
     finder = doctest.DocTestFinder(recurse=False)
-    (example,) = finder.find(documented, documented.__name__, globs={})
+    (example,) = finder.find(documented, documented.__name__, globs={documented.__name__: documented})
     assert example.examples
     failures: list[str] = []
     doctest.DocTestRunner().run(example, out=failures.append)
