@@ -89,7 +89,6 @@ def test_closing_stops_the_thread_and_closes_the_reader(taken: int) -> None:
 
 def test_closing_wakes_a_waiting_consumer() -> None:
     class Stuck(Numbers):
-    dropped = 0
         def read(self) -> Frame | None:
             release.wait(PATIENCE_S)
             return None
