@@ -1,4 +1,4 @@
-"""The bridge to the compiled core: handles that free themselves, statuses that become errors."""
+"""The binding to the compiled core: handles that free themselves, statuses that become errors."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ DTYPES = {
     np.dtype(np.float32): lib.TALLY_FLOAT32,
 }
 LAYOUTS = {"NHWC": lib.TALLY_NHWC, "NCHW": lib.TALLY_NCHW}
+_ERROR_BYTES = 256
 
 # cffi's mirrors of the C structs `tally_detection` and `tally_track`, for views without copies.
 DETECTION = np.dtype([("xyxy", np.float32, 4), ("confidence", np.float32), ("class_id", np.int32)])
@@ -48,14 +49,68 @@ def address(array: npt.NDArray[Any]) -> Any:
     return ffi.cast("void *", array.ctypes.data)
 
 
-class Handle:
-    """One `tally_<kind>` of the C interface."""
+def struct(name: str, **values: Any) -> Any:
+    """A `tally_<name>` of the C interface with its `struct_size` set; other fields are 0."""
+    size = ffi.sizeof(f"tally_{name}")
+    return ffi.new(f"tally_{name} *", {"struct_size": size, **values})
 
-    def __init__(self, kind: str, *options: Any) -> None:
-        out = ffi.new(f"tally_{kind} **")
-        status = getattr(lib, f"tally_{kind}_create")(*options, out)
-        if status != lib.TALLY_OK:
-            raise CoreError(status, f"the options of the {kind} are out of their bounds")
+
+def defaults(kind: str) -> Any:
+    """The core's default `tally_<kind>_options`."""
+    options = struct(f"{kind}_options")
+    _raise(getattr(lib, f"tally_{kind}_defaults")(options))
+    return options
+
+
+def default(kind: str, name: str) -> Any:
+    """One of the core's defaults, as the decimal number that is written in the core."""
+    value = getattr(defaults(kind), name)
+    # The struct holds float32: six digits give back the decimal number.
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def options(kind: str, **values: Any) -> Any:
+    """`tally_<kind>_options` with `values` in place of the defaults."""
+    given = defaults(kind)
+    for name, value in values.items():
+        setattr(given, name, value)
+    return given
+
+
+def text(string: Any) -> str | None:
+    """A static C string, None for NULL."""
+    return None if string == ffi.NULL else ffi.string(string).decode()
+
+
+def names(function: Callable[..., Any], *arguments: Any) -> tuple[str, ...]:
+    """All names that a `tally_*_name` function gives, by position."""
+    found: list[str] = []
+    while (name := text(function(*arguments, len(found)))) is not None:
+        found.append(name)
+    return tuple(found)
+
+
+def _raise(status: int) -> None:
+    if status != lib.TALLY_OK:
+        raise CoreError(status, text(lib.tally_status_text(status)) or "unknown status")
+
+
+class Handle:
+    """One `tally_<kind>` of the C interface.
+
+    Raises:
+        CoreError: `options` are out of bounds; the message names the field and the bounds.
+    """
+
+    def __init__(self, kind: str, options: Any = None) -> None:
+        out, create = ffi.new(f"tally_{kind} **"), getattr(lib, f"tally_{kind}_create")
+        if options is None:
+            _raise(create(out))
+        else:
+            error = ffi.new("char[]", _ERROR_BYTES)
+            status = create(options, out, error, _ERROR_BYTES)
+            if status != lib.TALLY_OK:
+                raise CoreError(status, f"{kind}: {ffi.string(error).decode()}")
         self.pointer = ffi.gc(out[0], getattr(lib, f"tally_{kind}_destroy"))
         self._error = getattr(lib, f"tally_{kind}_error")
 
@@ -68,7 +123,7 @@ class Handle:
         self.check(function(self.pointer, *arguments))
 
     def check(self, status: int) -> None:
-        """Raise what a function of this handle returned.
+        """Raise the error of a status that a function of this handle returned.
 
         Raises:
             CoreError: any status but TALLY_OK, with the core's own words.

@@ -1,4 +1,4 @@
-"""Camera picture to engine input."""
+"""Camera frame to engine input: rotate, scale and letterbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from ..types import Image
-from .native import DTYPES, LAYOUTS, Handle, address, ffi, lib
+from .native import DTYPES, LAYOUTS, Handle, address, ffi, lib, struct
 
 PixelFormat = Literal["BGR", "RGB", "BGRA", "RGBA", "NV12", "NV21", "I420"]
 Letterbox = Any
@@ -18,7 +18,7 @@ _CHANNELS: dict[str, int] = {"BGR": 3, "RGB": 3, "BGRA": 4, "RGBA": 4}
 
 
 class Preprocessor:
-    """Rotates, scales and centres pictures on grey 114, straight into an engine's input."""
+    """Rotates, scales and centers frames on gray 114, straight into an engine's input."""
 
     def __init__(self) -> None:
         self._handle = Handle("preprocessor")
@@ -41,28 +41,26 @@ class Preprocessor:
             target: C-contiguous uint8, int8 or float32, (1, h, w, 3) or (1, 3, h, w); written.
             layout: of `target`.
             pixel_format: of `image`.
-            rotation: degrees clockwise that turn the picture upright.
+            rotation: degrees clockwise that turn the frame upright.
 
         Returns:
             The letterbox that the decoder needs to map boxes back; valid until the next call.
 
         Raises:
-            UsageError: `image` is no picture of that format.
+            UsageError: `image` is not a frame of that format.
             CoreError: sizes that are out of the core's bounds.
         """
         image = _readable(image, pixel_format)  # held until the core has read it
         source = _image(image, pixel_format, rotation)
         height, width = target.shape[1:3] if layout == "NHWC" else target.shape[2:4]
-        tensor = ffi.new(
-            "tally_tensor *",
-            {
-                "data": address(target),
-                "bytes": target.nbytes,
-                "width": width,
-                "height": height,
-                "dtype": DTYPES[target.dtype],
-                "layout": LAYOUTS[layout],
-            },
+        tensor = struct(
+            "tensor",
+            dtype=DTYPES[target.dtype],
+            layout=LAYOUTS[layout],
+            width=width,
+            height=height,
+            data=address(target),
+            bytes=target.nbytes,
         )
         self._handle.call(lib.tally_preprocessor_run, source, tensor, self._letterbox)
         return self._letterbox
@@ -77,7 +75,7 @@ def _readable(image: Image, pixel_format: PixelFormat) -> Image:
         fits = image.ndim == 2 and image.shape[0] % 3 == 0 and image.shape[1] % 2 == 0
     if not fits or image.dtype != np.uint8 or not image.size:
         raise UsageError(
-            f"a {image.dtype} array of shape {image.shape} is no {pixel_format} picture",
+            f"a {image.dtype} array of shape {image.shape} is not a {pixel_format} frame",
             "Give uint8 of (height, width, channels), or (height * 3 / 2, width) for NV12, NV21 "
             "and I420",
         )
@@ -107,15 +105,13 @@ def _image(image: Image, pixel_format: PixelFormat, rotation: int) -> Any:
             ]
         else:
             planes = [(base, luma, stride), (base + luma, half * stride, stride)]
-    return ffi.new(
-        "tally_image *",
-        {
-            "planes": [ffi.cast("uint8_t *", address) for address, _, _ in planes],
-            "plane_bytes": [size for _, size, _ in planes],
-            "strides": [stride for _, _, stride in planes],
-            "width": width,
-            "height": height,
-            "format": getattr(lib, f"TALLY_{pixel_format}"),
-            "rotation": rotation,
-        },
+    return struct(
+        "image",
+        format=getattr(lib, f"TALLY_{pixel_format}"),
+        width=width,
+        height=height,
+        rotation=rotation,
+        strides=[stride for _, _, stride in planes],
+        planes=[ffi.cast("uint8_t *", address) for address, _, _ in planes],
+        plane_bytes=[size for _, size, _ in planes],
     )

@@ -1,32 +1,33 @@
-"""Detections to tracks, events and totals."""
+"""Detections to tracks, events and totals: the tracker and counter of the core."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import CoreError, StateError, TimestampError, UsageError
 from ..types import Detections, Event, EventKind, Tracks
-from .native import DETECTION, TRACK, Handle, ffi, lib
+from .native import DETECTION, TRACK, Handle, default, ffi, lib, names, struct
+from .native import options as core_options
 
-AnchorPoint = Literal["bottom-centre", "centre", "top-centre"]
+AnchorPoint = Literal[
+    "bottom-center", "center", "top-center", "bottom-centre", "centre", "top-centre"
+]
 ANCHORS: dict[AnchorPoint, int] = {
-    "bottom-centre": lib.TALLY_BOTTOM_CENTRE,
-    "centre": lib.TALLY_CENTRE,
-    "top-centre": lib.TALLY_TOP_CENTRE,
+    "bottom-center": lib.TALLY_BOTTOM_CENTER,
+    "center": lib.TALLY_CENTER,
+    "top-center": lib.TALLY_TOP_CENTER,
+    # British spellings, accepted since the first version.
+    "bottom-centre": lib.TALLY_BOTTOM_CENTER,
+    "centre": lib.TALLY_CENTER,
+    "top-centre": lib.TALLY_TOP_CENTER,
 }
-EVENT_KINDS: tuple[EventKind, ...] = (
-    "confirmed",
-    "crossed_in",
-    "crossed_out",
-    "entered",
-    "left",
-    "reclassified",
-)
+REGION_KINDS = names(lib.tally_region_kind)
+EVENT_KINDS = cast(tuple[EventKind, ...], names(lib.tally_event_kind_name))
 FARTHEST_NS = 1 << 62
 NEVER_NS = -(1 << 63)
 _TRACKS = 1024
@@ -35,38 +36,31 @@ _EVENTS = 256
 ClassTotals = npt.NDArray[np.int64]
 
 
-def _default(name: str) -> float:
-    options = ffi.new("tally_counter_options *")
-    lib.tally_counter_defaults(options)
-    # The struct holds float32; six digits give back the number that was written in the core.
-    return float(f"{getattr(options, name):.6g}")
-
-
 @dataclass(frozen=True)
 class CounterOptions:
     """Thresholds of tracking and counting; the core's defaults, each explained in tally.h."""
 
-    anchor: AnchorPoint = "bottom-centre"
-    low_confidence: float = _default("low_confidence")
-    high_confidence: float = _default("high_confidence")
-    new_confidence: float = _default("new_confidence")
-    confirm_s: float = _default("confirm_s")
-    confirm_confidence: float = _default("confirm_confidence")
-    lost_s: float = _default("lost_s")
-    edge_lost_s: float = _default("edge_lost_s")
-    hysteresis: float = _default("hysteresis")
+    anchor: AnchorPoint = "bottom-center"
+    low_confidence: float = default("counter", "low_confidence")
+    high_confidence: float = default("counter", "high_confidence")
+    new_confidence: float = default("counter", "new_confidence")
+    confirm_s: float = default("counter", "confirm_s")
+    confirm_confidence: float = default("counter", "confirm_confidence")
+    lost_s: float = default("counter", "lost_s")
+    edge_lost_s: float = default("counter", "edge_lost_s")
+    hysteresis: float = default("counter", "hysteresis")
 
-    def with_confidence(self, least: float) -> CounterOptions:
-        """The same for objects of at least this confidence, at first and on average.
+    def with_confidence(self, minimum: float) -> CounterOptions:
+        """These options for a minimum confidence: of a new track, and of a counted track's mean.
 
-        Known objects are still followed through weaker boxes.
+        Confirmed tracks are still followed through low-score detections.
         """
         return replace(
             self,
-            low_confidence=min(self.low_confidence, least),
-            high_confidence=min(self.high_confidence, least),
-            new_confidence=least,
-            confirm_confidence=least,
+            low_confidence=min(self.low_confidence, minimum),
+            high_confidence=min(self.high_confidence, minimum),
+            new_confidence=minimum,
+            confirm_confidence=minimum,
         )
 
 
@@ -80,7 +74,7 @@ class LineCounts:
 
 @dataclass(frozen=True)
 class ZoneCounts:
-    """Objects by class, each (num_classes,) int64, and stays in seconds."""
+    """Objects by class, each (num_classes,) int64, and dwell times in seconds."""
 
     now: ClassTotals
     entered: ClassTotals
@@ -91,7 +85,7 @@ class ZoneCounts:
 
 @dataclass(frozen=True)
 class Visit:
-    """An object that is in a zone now, and for how long so far."""
+    """An object that is in a region now, and for how long so far."""
 
     track_id: int
     class_id: int
@@ -112,16 +106,6 @@ class Diagnostics:
     needed_fps: float
     fastest: float
     longest_unconfirmed_s: float
-
-
-@dataclass(frozen=True)
-class Period:
-    """All totals of a period that has ended."""
-
-    unique: ClassTotals
-    lines: tuple[LineCounts, ...]
-    zones: tuple[ZoneCounts, ...]
-    diagnostics: Diagnostics
 
 
 class TrackCounter:
@@ -147,42 +131,57 @@ class TrackCounter:
         self.num_classes = 1 if any_class else num_classes
         self._handle = Handle(
             "counter",
-            ffi.new(
-                "tally_counter_options *",
-                {
-                    "num_classes": self.num_classes,
-                    "frame_width": width,
-                    "frame_height": height,
-                    "any_class": any_class,
-                    **values,
-                },
+            core_options(
+                "counter",
+                num_classes=self.num_classes,
+                frame_width=width,
+                frame_height=height,
+                any_class=any_class,
+                **values,
             ),
         )
-        self._places = {"line": 0, "zone": 0}
         self._tracks = np.empty(_TRACKS, TRACK)
         self._events = ffi.new("tally_event[]", _EVENTS)
         self._count = ffi.new("int32_t *")
 
+    def add_region(
+        self, kind: str, points: Sequence[tuple[float, float]], **parameters: float
+    ) -> int:
+        """Add a region in pixels, before the first frame; returns its index among its kind.
+
+        Args:
+            kind: counting rule, one of REGION_KINDS: "line" of two points or "zone" of corners.
+            points: (x, y) in pixels.
+            parameters: fields of `tally_region_options`: `extend` of a line, `min_dwell_s` of a
+                zone.
+
+        Raises:
+            CoreError: points or parameters are out of bounds, or a frame has been counted.
+        """
+        index = ffi.new("int32_t *")
+        corners = ffi.new("tally_point[]", [tuple(point) for point in points])
+        self._handle.call(
+            lib.tally_counter_add_region,
+            kind.encode(),
+            corners,
+            len(corners),
+            core_options("region", **parameters),
+            index,
+        )
+        return int(index[0])
+
     def add_line(
         self, start: tuple[float, float], end: tuple[float, float], *, extend: bool = False
     ) -> int:
-        """A line in pixels, before the first frame; returns its index. Endless with `extend`."""
-        index = ffi.new("int32_t *")
-        self._handle.call(lib.tally_counter_add_line, start, end, extend, index)
-        self._places["line"] += 1
-        return int(index[0])
+        """Add a line in pixels, before the first frame; returns its index. Endless if `extend`."""
+        return self.add_region("line", (start, end), extend=extend)
 
     def add_zone(self, corners: Sequence[tuple[float, float]], *, min_dwell_s: float = 0.0) -> int:
-        """A polygon in pixels, before the first frame; returns its index.
+        """Add a polygon in pixels, before the first frame; returns its index.
 
-        Who stays for less than `min_dwell_s` neither enters nor leaves.
+        An object that stays for less than `min_dwell_s` seconds neither enters nor leaves.
         """
-        index = ffi.new("int32_t *")
-        points = ffi.new("tally_point[]", list(corners))
-        self._handle.call(lib.tally_counter_add_zone, points, len(points), index)
-        self._handle.call(lib.tally_counter_set_least_dwell, index[0], min_dwell_s)
-        self._places["zone"] += 1
-        return int(index[0])
+        return self.add_region("zone", corners, min_dwell_s=min_dwell_s)
 
     @property
     def last_ns(self) -> int | None:
@@ -238,7 +237,7 @@ class TrackCounter:
                     e.track_id,
                     e.class_id,
                     e.previous_class_id,
-                    e.place,
+                    e.region,
                     e.x,
                     e.y,
                     e.confidence,
@@ -250,55 +249,76 @@ class TrackCounter:
             if taken < _EVENTS:
                 return events
 
-    def _totals(self, count: int) -> tuple[list[ClassTotals], list[object]]:
-        arrays = [np.zeros(self.num_classes, np.int64) for _ in range(count)]
-        return arrays, [ffi.cast("int64_t *", array.ctypes.data) for array in arrays]
+    def _class_totals(self, function: Any, *arguments: Any) -> ClassTotals:
+        totals = np.zeros(self.num_classes, np.int64)
+        pointer = ffi.cast("int64_t *", totals.ctypes.data)
+        self._handle.call(function, *arguments, pointer, self.num_classes)
+        return totals
 
     def unique(self) -> ClassTotals:
-        """Different objects so far by class, (num_classes,) int64."""
-        (totals,), pointers = self._totals(1)
-        self._handle.call(lib.tally_counter_unique, *pointers, self.num_classes)
-        return totals
+        """Unique objects so far by class, (num_classes,) int64."""
+        return self._class_totals(lib.tally_counter_unique)
+
+    def detected(self) -> ClassTotals:
+        """Detections so far by class, counted or not, (num_classes,) int64."""
+        return self._class_totals(lib.tally_counter_detected)
+
+    def region_totals(self, kind: str, index: int) -> dict[str, ClassTotals]:
+        """Class totals of a region by name, each (num_classes,) int64.
+
+        "in" and "out" of a line; "now", "entered" and "left" of a zone.
+        """
+        label, total = kind.encode(), lib.tally_counter_region_total
+        return {
+            name: self._class_totals(total, label, index, position)
+            for position, name in enumerate(names(lib.tally_region_total_name, label))
+        }
+
+    def region_values(self, kind: str, index: int) -> dict[str, float]:
+        """Values of a region by name.
+
+        "nearest" of a line: minimum distance in pixels between it and a counted object, -1 without
+        any. "mean_dwell_s" and "max_dwell_s" of a zone: in seconds, 0 without any visit.
+        """
+        label, out = kind.encode(), ffi.new("double *")
+        values: dict[str, float] = {}
+        for position, name in enumerate(names(lib.tally_region_value_name, label)):
+            self._handle.call(lib.tally_counter_region_value, label, index, position, out)
+            values[name] = out[0]
+        return values
 
     def line(self, index: int) -> LineCounts:
         """Totals of one line."""
-        arrays, pointers = self._totals(2)
-        self._handle.call(lib.tally_counter_line, index, *pointers, self.num_classes)
-        crossed_in, crossed_out = arrays
-        return LineCounts(crossed_in, crossed_out)
+        totals = self.region_totals("line", index)
+        return LineCounts(totals["in"], totals["out"])
 
     def zone(self, index: int) -> ZoneCounts:
         """Totals of one zone."""
-        arrays, pointers = self._totals(3)
-        self._handle.call(lib.tally_counter_zone, index, *pointers, self.num_classes)
-        mean, longest = ffi.new("double *"), ffi.new("double *")
-        self._handle.call(lib.tally_counter_dwell, index, mean, longest)
-        now, entered, left = arrays
-        return ZoneCounts(now, entered, left, mean[0], longest[0])
+        totals, values = self.region_totals("zone", index), self.region_values("zone", index)
+        return ZoneCounts(
+            totals["now"],
+            totals["entered"],
+            totals["left"],
+            values["mean_dwell_s"],
+            values["max_dwell_s"],
+        )
 
     def nearest(self, line: int) -> float | None:
-        """Least distance in pixels between a counted object and the line; None without any."""
-        distance = ffi.new("float *")
-        self._handle.call(lib.tally_counter_nearest, line, distance)
-        return float(distance[0]) if distance[0] >= 0 else None
+        """Minimum distance in pixels between a counted object and the line; None without any."""
+        distance = self.region_values("line", line)["nearest"]
+        return distance if distance >= 0 else None
 
-    def present(self, zone: int) -> list[Visit]:
-        """The objects in the zone now."""
-        call, capacity = lib.tally_counter_present, _EVENTS
+    def visits(self, kind: str, index: int) -> list[Visit]:
+        """The counted objects that are in a region now."""
+        call, capacity = lib.tally_counter_region_visits, _EVENTS
         while True:
-            stays = ffi.new("tally_stay[]", capacity)
-            status = call(self._handle.pointer, zone, stays, capacity, self._count)
+            found = ffi.new("tally_visit[]", capacity)
+            status = call(self._handle.pointer, kind.encode(), index, found, capacity, self._count)
             if status != lib.TALLY_BUFFER_TOO_SMALL:
                 break
             capacity = self._count[0]
         self._handle.check(status)
-        return [Visit(s.track_id, s.class_id, s.dwell_s) for s in stays[0 : self._count[0]]]
-
-    def detected(self) -> ClassTotals:
-        """Detections so far by class, counted or not, (num_classes,) int64."""
-        (totals,), pointers = self._totals(1)
-        self._handle.call(lib.tally_counter_detected, *pointers, self.num_classes)
-        return totals
+        return [Visit(v.track_id, v.class_id, v.dwell_s) for v in found[0 : self._count[0]]]
 
     def diagnostics(self) -> Diagnostics:
         """What went in, and what was left out."""
@@ -306,26 +326,19 @@ class TrackCounter:
         return Diagnostics(*(getattr(out, name) for name in Diagnostics.__dataclass_fields__))
 
     def _facts(self) -> Any:
-        out = ffi.new("tally_diagnostics *")
+        out = struct("diagnostics")
         self._handle.call(lib.tally_counter_diagnostics, out)
         return out
 
-    def reset(self) -> Period:
-        """End a period: its totals are returned, and all totals begin again from zero.
+    def reset(self) -> None:
+        """End a period: totals and diagnostics restart from zero; read them before.
 
-        Objects go on and are not counted again; who is in a zone stays in it.
+        Objects are kept and not counted again; visits continue.
         """
-        period = Period(
-            self.unique(),
-            tuple(self.line(index) for index in range(self._places["line"])),
-            tuple(self.zone(index) for index in range(self._places["zone"])),
-            self.diagnostics(),
-        )
         self._handle.call(lib.tally_counter_reset)
-        return period
 
     def save(self) -> bytes:
-        """Everything that the counter knows; `restore` goes on from there with the same counts."""
+        """Everything that the counter knows; `restore` resumes from it with the same counts."""
         size = ffi.new("size_t *")
         lib.tally_counter_save(self._handle.pointer, ffi.NULL, 0, size)
         state = ffi.new("uint8_t[]", size[0])
@@ -333,10 +346,10 @@ class TrackCounter:
         return bytes(ffi.buffer(state, size[0]))
 
     def restore(self, state: bytes) -> None:
-        """Go on from what a counter of the same classes, frames, options and places saved.
+        """Resume from what a counter of the same classes, frame size, options and regions saved.
 
         Raises:
-            StateError: anything else; the counter is as it was.
+            StateError: anything else; the counter is unchanged.
         """
         try:
             self._handle.call(lib.tally_counter_restore, ffi.from_buffer(state), len(state))

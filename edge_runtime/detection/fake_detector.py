@@ -1,4 +1,4 @@
-"""A detector for tests, which returns the detections that it was made with."""
+"""A detector for tests: gives the detections that it was made with, frame by frame."""
 
 from __future__ import annotations
 
@@ -9,24 +9,13 @@ from ..types import Detections, Image
 
 
 class FakeDetector:
-    """Returns the next of `frames` for each call, and no detections after the last.
-
-    Example:
-        >>> import numpy as np
-        >>> from tallylens import Detections
-        >>> from tallylens.testing import FakeDetector
-        >>> box = np.array([[10, 10, 50, 50]], np.float32)
-        >>> car = Detections(box, np.array([0.9], np.float32), np.array([0], np.int32))
-        >>> detector = FakeDetector([car])
-        >>> image = np.zeros((100, 100, 3), np.uint8)
-        >>> len(detector.detect(image)), len(detector.detect(image)), detector.calls
-        (1, 0, 2)
+    """Gives each call the next of `frames`, and nothing after the last.
 
     Args:
         frames: the detections of each frame.
 
     Attributes:
-        calls: number of calls so far.
+        calls: how many frames were asked for.
     """
 
     def __init__(self, frames: Iterable[Detections] = ()) -> None:

@@ -4,13 +4,17 @@
  *
  * Rules that hold for every function:
  *  - It returns a tally_status. On any status but TALLY_OK the outputs are unspecified and, where a
- *    handle was given, tally_*_error(handle) tells what was wrong; the text lives until the next
+ *    handle was given, tally_*_error(handle) says what was wrong; the text lives until the next
  *    call on that handle. A handle stays usable after an error, its totals are unchanged.
  *  - A handle made by tally_*_create is owned by the caller and ends with tally_*_destroy (NULL is
- *    fine). Nothing else is owned by the caller; pointers passed in are only read during the call.
+ *    allowed). The caller owns nothing else; pointers passed in are only read during the call.
  *  - Different handles may be used from different threads at the same time; one handle may not.
- *  - Coordinates are pixels, origin top left, x right, y down, of the source picture after
+ *  - Coordinates are pixels, origin top left, x right, y down, of the source frame after
  *    rotation. Times are capture times in nanoseconds. Arrays are given as pointer and length.
+ *  - A struct that starts with `struct_size` can grow. Set that field to sizeof the struct; for
+ *    options, then call tally_*_defaults and change what you need. A smaller size is of an earlier
+ *    version: fields that it lacks take their defaults. A larger one is of a later version than
+ *    this library and is refused with TALLY_UNSUPPORTED_SIZE, and so is 0.
  *  - No function throws, prints, allocates on behalf of the caller or keeps global state.
  */
 #ifndef TALLY_H
@@ -31,6 +35,11 @@
 extern "C" {
 #endif
 
+/* ---- version and status ------------------------------------------------------------------ */
+
+/* Version of this header; tally_version() is that of the library. */
+#define TALLY_VERSION "0.1.0"
+
 typedef enum tally_status {
   TALLY_OK = 0,
   TALLY_INVALID_ARGUMENT = 1, /* a pointer, size or value is outside its bounds */
@@ -38,18 +47,25 @@ typedef enum tally_status {
   TALLY_OUT_OF_ORDER = 3,     /* a timestamp is not later than the one before */
   TALLY_OUT_OF_MEMORY = 4,
   TALLY_INTERNAL = 5,
-  TALLY_BAD_STATE = 6 /* a saved state is damaged, or of another counter */
+  TALLY_BAD_STATE = 6,       /* a saved state is damaged, or of a different counter */
+  TALLY_UNSUPPORTED_SIZE = 7 /* a struct_size is 0, or of a later version than this library */
 } tally_status;
 
-/* "major.minor.patch" of this interface; static storage. */
+/* "major.minor.patch" of the library; static storage. */
 TALLY_API const char* tally_version(void);
+
+/* Name of a status in snake_case, "invalid_argument"; NULL for an unknown one; static storage. */
+TALLY_API const char* tally_status_name(int32_t status);
+
+/* A sentence about a status, for calls without a handle; NULL for an unknown one; static. */
+TALLY_API const char* tally_status_text(int32_t status);
 
 /* ---- frame to engine input --------------------------------------------------------------- */
 
 typedef enum tally_pixel_format {
-  TALLY_BGR = 0, /* 3 bytes a pixel */
+  TALLY_BGR = 0, /* 3 bytes per pixel */
   TALLY_RGB = 1,
-  TALLY_BGRA = 2, /* 4 bytes a pixel, alpha ignored */
+  TALLY_BGRA = 2, /* 4 bytes per pixel, alpha ignored */
   TALLY_RGBA = 3,
   TALLY_NV12 = 4, /* plane 0 Y, plane 1 interleaved U V at half size; BT.601 video range */
   TALLY_NV21 = 5, /* plane 0 Y, plane 1 interleaved V U at half size */
@@ -60,27 +76,30 @@ typedef enum tally_dtype { TALLY_UINT8 = 0, TALLY_INT8 = 1, TALLY_FLOAT32 = 2 } 
 
 typedef enum tally_layout { TALLY_NHWC = 0, TALLY_NCHW = 1 } tally_layout;
 
-/* A picture as the camera gives it. `rotation` (0, 90, 180, 270 degrees clockwise) turns it
- * upright. Strides are bytes from row to row, at least one row's worth. */
+/* A frame as the camera gives it. `rotation` (0, 90, 180, 270 degrees clockwise) turns it
+ * upright. Strides are bytes from row to row, at least the bytes of one row. */
 typedef struct tally_image {
-  const uint8_t* planes[3];
-  size_t plane_bytes[3];
-  int32_t strides[3];
+  uint32_t struct_size;
+  int32_t format; /* tally_pixel_format */
   int32_t width;
   int32_t height;
-  int32_t format;   /* tally_pixel_format */
   int32_t rotation; /* 0, 90, 180 or 270 */
+  int32_t strides[3];
+  const uint8_t* planes[3];
+  size_t plane_bytes[3];
+  /* Later fields: YUV range (video or full) and pixel step of the chroma planes. */
 } tally_image;
 
 /* The engine's own input buffer, RGB. Element values: uint8 0..255, int8 the same minus 128,
  * float32 the same divided by 255. */
 typedef struct tally_tensor {
-  void* data;
-  size_t bytes;
-  int32_t width;
-  int32_t height;
+  uint32_t struct_size;
   int32_t dtype;  /* tally_dtype */
   int32_t layout; /* tally_layout */
+  int32_t width;
+  int32_t height;
+  void* data;
+  size_t bytes;
 } tally_tensor;
 
 /* How source pixels map to input pixels: input = source * gain + pad. */
@@ -95,40 +114,50 @@ typedef struct tally_letterbox {
 
 typedef struct tally_preprocessor tally_preprocessor;
 
+/* Make a preprocessor; it keeps buffers for frames of one size and adapts when the size changes. */
 TALLY_API tally_status tally_preprocessor_create(tally_preprocessor** out);
+
+/* Free a preprocessor. */
 TALLY_API void tally_preprocessor_destroy(tally_preprocessor* preprocessor);
+
+/* What was wrong in the last call on this handle that failed. */
 TALLY_API const char* tally_preprocessor_error(const tally_preprocessor* preprocessor);
 
-/* Rotate, scale (bilinear, aspect kept) and centre `image` on grey 114 into `input`. */
+/* Rotate, scale (bilinear, aspect kept) and center `image` on gray 114 into `input`; `letterbox`
+ * receives the mapping that tally_decoder_run needs. */
 TALLY_API tally_status tally_preprocessor_run(tally_preprocessor* preprocessor,
                                               const tally_image* image, const tally_tensor* input,
                                               tally_letterbox* letterbox);
 
-/* ---- raw heads to detections ------------------------------------------------------------- */
+/* ---- raw head outputs to detections ------------------------------------------------------ */
 
-/* One YOLOv5 output before the sigmoid: num_anchors * (5 + num_classes) channels, anchor by anchor
+/* One YOLOv5 output before the sigmoid: num_anchors * (5 + num_classes) channels, for each anchor
  * x, y, w, h, objectness, classes. real = scale * (raw - zero_point) for integer dtypes. */
 typedef struct tally_head {
-  const void* data;
-  size_t bytes;
-  int32_t dtype;  /* tally_dtype */
-  int32_t layout; /* tally_layout */
-  int32_t width;  /* cells */
+  uint32_t struct_size; /* the same in all heads of a call */
+  int32_t dtype;        /* tally_dtype */
+  int32_t layout;       /* tally_layout */
+  int32_t width;        /* cells */
   int32_t height;
-  int32_t stride; /* input pixels a cell */
+  int32_t stride; /* input pixels per cell */
   float scale;
   int32_t zero_point;
+  const void* data;
+  size_t bytes;
   const float* anchors; /* num_anchors pairs of width, height in input pixels */
   int32_t num_anchors;
+  int32_t reserved; /* 0 */
+  /* Later fields: bytes from row to row, for engines that pad their outputs. */
 } tally_head;
 
 typedef struct tally_decoder_options {
+  uint32_t struct_size;
   int32_t num_classes;
-  float confidence;        /* least objectness * class score, 0..1 */
-  float iou;               /* NMS: boxes of one class overlapping more are one object */
-  float cross_class_iou;   /* the same for boxes of two classes; >= 1 keeps both (per-class NMS) */
-  int32_t multi_label;     /* 0: best class of a box; 1: every class above the threshold */
-  int32_t max_candidates;  /* the best so many enter NMS */
+  float confidence;       /* minimum objectness * class score, 0..1 */
+  float iou;              /* NMS: boxes of one class that overlap more are one object */
+  float cross_class_iou;  /* the same for boxes of two classes; >= 1 keeps both (per-class NMS) */
+  int32_t multi_label;    /* 0: best class of a box; 1: every class above the threshold */
+  int32_t max_candidates; /* at most this many of the best boxes enter NMS */
   int32_t max_detections;
 } tally_decoder_options;
 
@@ -143,47 +172,66 @@ typedef struct tally_detection {
 
 typedef struct tally_decoder tally_decoder;
 
-TALLY_API void tally_decoder_defaults(tally_decoder_options* options);
+/* Fill `options` with the defaults, as far as options->struct_size says. */
+TALLY_API tally_status tally_decoder_defaults(tally_decoder_options* options);
+
+/* Make a decoder. If options are refused, `error` receives the reason as text that ends in NUL,
+ * cut to `capacity` bytes; NULL and 0 to do without. */
 TALLY_API tally_status tally_decoder_create(const tally_decoder_options* options,
-                                            tally_decoder** out);
+                                            tally_decoder** out, char* error, size_t capacity);
+
+/* Free a decoder. */
 TALLY_API void tally_decoder_destroy(tally_decoder* decoder);
+
+/* What was wrong in the last call on this handle that failed. */
 TALLY_API const char* tally_decoder_error(const tally_decoder* decoder);
 
-/* Decode and suppress; `out` holds at least max_detections, best first, in source pixels. */
+/* Decode and suppress; `out` holds at least max_detections, most confident first, in source
+ * pixels. `count` is set also when `capacity` is too small. */
 TALLY_API tally_status tally_decoder_run(tally_decoder* decoder, const tally_head* heads,
                                          int32_t num_heads, const tally_letterbox* letterbox,
                                          tally_detection* out, int32_t capacity, int32_t* count);
 
 /* ---- detections to counts ---------------------------------------------------------------- */
 
+/* The point of a box that crosses lines and enters zones. */
 typedef enum tally_anchor {
-  TALLY_BOTTOM_CENTRE = 0,
-  TALLY_CENTRE = 1,
-  TALLY_TOP_CENTRE = 2
+  TALLY_BOTTOM_CENTER = 0,
+  TALLY_CENTER = 1,
+  TALLY_TOP_CENTER = 2
 } tally_anchor;
 
 /* Every threshold is in seconds, in units of the object's own size, or a score: none depends on
  * the frame rate. */
 typedef struct tally_counter_options {
+  uint32_t struct_size;
   int32_t num_classes;
   int32_t frame_width; /* source pixels after rotation */
   int32_t frame_height;
-  int32_t any_class;       /* 1: every detection is class 0, num_classes must be 1 */
-  int32_t anchor;          /* tally_anchor: the point of a box that crosses lines */
-  float low_confidence;    /* detections below are ignored */
-  float high_confidence;   /* detections from here on can match any track */
-  float new_confidence;    /* detections from here on can start a track */
-  float confirm_s;         /* a track is an object once seen over this time ... */
+  int32_t any_class;        /* 1: every detection is class 0, num_classes must be 1 */
+  int32_t anchor;           /* tally_anchor */
+  float low_confidence;     /* detections below are ignored */
+  float high_confidence;    /* detections from here on can match any track */
+  float new_confidence;     /* detections from here on can start a track */
+  float confirm_s;          /* a track is confirmed once seen over this time ... */
   float confirm_confidence; /* ... with this mean confidence */
-  float lost_s;            /* an unseen object is remembered this long */
-  float edge_lost_s;       /* the same for one that was leaving the frame */
-  float hysteresis;        /* an object has changed sides when this far behind the line, in sizes */
+  float lost_s;             /* an unseen object is kept as lost for this long */
+  float edge_lost_s;        /* the same for one that was leaving the frame */
+  float hysteresis;         /* an object has changed sides when this far past the line, in sizes */
 } tally_counter_options;
 
 typedef struct tally_point {
   float x;
   float y;
 } tally_point;
+
+/* Parameters of a region; each counting rule reads those that it knows. */
+typedef struct tally_region_options {
+  uint32_t struct_size;
+  int32_t extend;      /* line: 1 counts beyond the ends too */
+  float min_dwell_s;   /* zone: an object that stays for less than this is not counted there */
+  float parameters[8]; /* of rules to come; 0 */
+} tally_region_options;
 
 typedef struct tally_track {
   int64_t track_id;
@@ -192,9 +240,11 @@ typedef struct tally_track {
   float x2;
   float y2;
   float confidence; /* of the detection matched in this frame */
-  int32_t class_id; /* vote of the track's life */
+  int32_t class_id; /* by majority vote over the track */
 } tally_track;
 
+/* What happened. Counting rules added later have their own further kinds; see
+ * tally_event_kind_name. */
 typedef enum tally_event_kind {
   TALLY_CONFIRMED = 0, /* counted as a unique object */
   TALLY_CROSSED_IN = 1,
@@ -210,54 +260,94 @@ typedef struct tally_event {
   int32_t kind; /* tally_event_kind */
   int32_t class_id;
   int32_t previous_class_id; /* -1 unless reclassified */
-  int32_t place;             /* index of the line or zone, else -1 */
+  int32_t region;            /* index of the region of its kind, -1 without one */
   float x;
   float y;
   float confidence;
   float age_s;
-  float dwell_s; /* of `left`: how long the object stayed, else 0 */
+  float dwell_s; /* of `left`: duration of the visit, else 0 */
 } tally_event;
 
-/* An object in a zone now. */
-typedef struct tally_stay {
+/* An object that is in a region now. */
+typedef struct tally_visit {
   int64_t track_id;
   int32_t class_id;
   float dwell_s; /* so far */
-} tally_stay;
+} tally_visit;
 
 /* Why a total may be smaller than expected. */
 typedef struct tally_diagnostics {
+  uint32_t struct_size;
+  float needed_fps; /* frame rate at which `unlinked` detections would be near enough; 0 if none */
   int64_t frames;
   int64_t detections;           /* given to update */
-  int64_t below_low_confidence; /* of these, too weak for anything */
+  int64_t below_low_confidence; /* of these, ignored */
   int64_t unconfirmed_tracks;   /* ended before they counted as objects */
   int64_t live_tracks;
-  int64_t longest_gap_ns; /* between two frames */
-  int64_t unlinked;       /* sightings too far from the one before to be of the same object */
-  float needed_fps;       /* frame rate at which those would be near enough; 0 without any */
-  float fastest;          /* of the objects that were followed, in own sizes a second */
+  int64_t longest_gap_ns;      /* between two frames */
+  int64_t unlinked;            /* detections too far from the one before to be the same object */
+  float fastest;               /* of the objects that were followed, in own sizes per second */
   float longest_unconfirmed_s; /* of the tracks that ended before they counted */
-  int64_t last_timestamp_ns; /* INT64_MIN before the first frame */
+  int64_t last_timestamp_ns;   /* INT64_MIN before the first frame */
 } tally_diagnostics;
 
 typedef struct tally_counter tally_counter;
 
-TALLY_API void tally_counter_defaults(tally_counter_options* options);
+/* Fill `options` with the defaults, as far as options->struct_size says. */
+TALLY_API tally_status tally_counter_defaults(tally_counter_options* options);
+
+/* Make a counter. If options are refused, `error` receives the reason as text that ends in NUL,
+ * cut to `capacity` bytes; NULL and 0 to do without. */
 TALLY_API tally_status tally_counter_create(const tally_counter_options* options,
-                                            tally_counter** out);
+                                            tally_counter** out, char* error, size_t capacity);
+
+/* Free a counter. */
 TALLY_API void tally_counter_destroy(tally_counter* counter);
+
+/* What was wrong in the last call on this handle that failed. */
 TALLY_API const char* tally_counter_error(const tally_counter* counter);
 
-/* Places are added before the first update. A line counts `in` from the left-hand to the right-hand
- * side of a walker going from a to b; it is a segment, or endless when `extend` is 1. A zone is any
- * simple polygon of 3 to 1000 corners. `index` receives the place's number from 0. */
-TALLY_API tally_status tally_counter_add_line(tally_counter* counter, tally_point a, tally_point b,
-                                              int32_t extend, int32_t* index);
-TALLY_API tally_status tally_counter_add_zone(tally_counter* counter, const tally_point* corners,
-                                              int32_t num_corners, int32_t* index);
-/* Who stays in the zone for less than this is not counted there; 0 unless set. */
-TALLY_API tally_status tally_counter_set_least_dwell(tally_counter* counter, int32_t zone,
-                                                     float seconds);
+/* ---- regions -----------------------------------------------------------------------------
+ *
+ * A region is where a counting rule applies. Its kind is the name of the rule; regions of one kind
+ * are numbered from 0.
+ *
+ *   kind    points              class totals         values
+ *   "line"  2: a, b             in, out              nearest
+ *   "zone"  3..1000 corners     now, entered, left   mean_dwell_s, max_dwell_s
+ *
+ * A line counts `in` from the left to the right when facing from a to b; it is a segment, or
+ * endless with `extend`. `nearest` is the minimum distance in pixels between the line and the
+ * anchor of a confirmed track; -1 without any. A zone is any simple polygon. Its dwell times are in
+ * seconds, over all visits including those under way; 0 without any.
+ */
+
+/* Name of the rule number `rule`; NULL past the end; static storage. */
+TALLY_API const char* tally_region_kind(int32_t rule);
+
+/* Name of a class total of a kind of region, by position; NULL past the end; static storage. */
+TALLY_API const char* tally_region_total_name(const char* kind, int32_t total);
+
+/* Name of a value of a kind of region, by position; NULL past the end; static storage. */
+TALLY_API const char* tally_region_value_name(const char* kind, int32_t value);
+
+/* Name of an event kind in snake_case; NULL past the end; static storage. */
+TALLY_API const char* tally_event_kind_name(int32_t event_kind);
+
+/* Kind of region that an event kind belongs to; NULL if none; static storage. */
+TALLY_API const char* tally_event_region_kind(int32_t event_kind);
+
+/* Fill `options` with the defaults, as far as options->struct_size says. */
+TALLY_API tally_status tally_region_defaults(tally_region_options* options);
+
+/* Add a region before the first update. `options` may be NULL for the defaults. `index` receives
+ * the region's number among those of its kind, of which there are at most 256. */
+TALLY_API tally_status tally_counter_add_region(tally_counter* counter, const char* kind,
+                                                const tally_point* points, int32_t num_points,
+                                                const tally_region_options* options,
+                                                int32_t* index);
+
+/* ---- counting ---------------------------------------------------------------------------- */
 
 /* Track and count one frame. Every frame is given, also one without detections. */
 TALLY_API tally_status tally_counter_update(tally_counter* counter, int64_t timestamp_ns,
@@ -272,35 +362,42 @@ TALLY_API tally_status tally_counter_tracks(tally_counter* counter, tally_track*
 TALLY_API tally_status tally_counter_take_events(tally_counter* counter, tally_event* out,
                                                  int32_t capacity, int32_t* count);
 
-/* Totals by class; each array holds num_classes entries. */
+/* Unique objects by class; `out` holds num_classes entries. */
 TALLY_API tally_status tally_counter_unique(tally_counter* counter, int64_t* out, int32_t capacity);
-TALLY_API tally_status tally_counter_line(tally_counter* counter, int32_t line, int64_t* in,
-                                          int64_t* out, int32_t capacity);
-TALLY_API tally_status tally_counter_zone(tally_counter* counter, int32_t zone, int64_t* now,
-                                          int64_t* entered, int64_t* left, int32_t capacity);
-/* Mean and longest stay so far in seconds, stays that go on included; 0 without any. */
-TALLY_API tally_status tally_counter_dwell(tally_counter* counter, int32_t zone, double* mean_s,
-                                           double* max_s);
-/* Objects in the zone now, with their stays. `count` is set also when `capacity` is too small. */
-TALLY_API tally_status tally_counter_present(tally_counter* counter, int32_t zone, tally_stay* out,
-                                             int32_t capacity, int32_t* count);
-/* Least distance in pixels that a confirmed track's anchor has come to the line; -1 without any. */
-TALLY_API tally_status tally_counter_nearest(tally_counter* counter, int32_t line, float* distance);
-TALLY_API tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics* out);
+
 /* Detections given to update, by class; `out` holds num_classes entries. */
 TALLY_API tally_status tally_counter_detected(tally_counter* counter, int64_t* out,
                                               int32_t capacity);
 
-/* A period ends: totals and diagnostics begin again from zero. Objects go on under their numbers
- * and are not counted again, and who is in a zone stays in it. */
+/* One class total of a region, by position; `out` holds num_classes entries. */
+TALLY_API tally_status tally_counter_region_total(tally_counter* counter, const char* kind,
+                                                  int32_t index, int32_t total, int64_t* out,
+                                                  int32_t capacity);
+
+/* One value of a region, by position. */
+TALLY_API tally_status tally_counter_region_value(tally_counter* counter, const char* kind,
+                                                  int32_t index, int32_t value, double* out);
+
+/* Counted objects that are in a region now; none for regions without an inside. `count` is set
+ * also when `capacity` is too small. */
+TALLY_API tally_status tally_counter_region_visits(tally_counter* counter, const char* kind,
+                                                   int32_t index, tally_visit* out,
+                                                   int32_t capacity, int32_t* count);
+
+/* What went in and what was left out; set out->struct_size first. */
+TALLY_API tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics* out);
+
+/* End a period: totals and diagnostics restart from zero. Objects keep their track ids and are not
+ * counted again, and visits continue. */
 TALLY_API tally_status tally_counter_reset(tally_counter* counter);
 
-/* Everything a counter knows, to go on later or elsewhere with the same counts. `size` is set also
- * when `capacity` is too small. */
+/* Write everything that the counter knows, to resume later or elsewhere with the same counts.
+ * `size` is set also when `capacity` is too small. */
 TALLY_API tally_status tally_counter_save(tally_counter* counter, uint8_t* out, size_t capacity,
                                           size_t* size);
-/* Take over what a counter of the same options and places saved. Anything else is refused with
- * TALLY_BAD_STATE, and the counter is as it was. */
+
+/* Resume from what a counter of the same options and regions saved. Anything else is refused with
+ * TALLY_BAD_STATE, and the counter is unchanged. */
 TALLY_API tally_status tally_counter_restore(tally_counter* counter, const uint8_t* state,
                                              size_t size);
 

@@ -6,141 +6,101 @@
 #include <unordered_map>
 #include <vector>
 
-#include "edges.h"
-#include "places.h"
+#include "frame_edge.h"
+#include "region.h"
 #include "state.h"
 #include "tally.h"
 #include "tracker.h"
 
 namespace tally {
 
-/// Totals of one line by class.
-struct LineTotals {
-  std::vector<int64_t> in, out;
-
-  template <typename Archive>
-  void persist(Archive& archive) {
-    archive(in, out);
-  }
-};
-
-/// Totals of one zone by class, and the stays that have ended.
-struct ZoneTotals {
-  std::vector<int64_t> entered, left;
-  int64_t stays = 0;
-  double stays_s = 0;
-  double longest_s = 0;
-
-  template <typename Archive>
-  void persist(Archive& archive) {
-    archive(entered, left, stays, stays_s, longest_s);
-  }
-};
-
-/// So many events of one kind at one place, counted for one object.
-struct Booking {
+/// How many events of one kind in one region have been counted for one object.
+struct CountEntry {
   int32_t kind;
-  int32_t place;
+  int32_t region;
   int64_t amount;
 
   template <typename Archive>
   void persist(Archive& archive) {
-    archive(kind, place, amount);
+    archive(kind, region, amount);
   }
 };
 
-/// What the counter knows of one live object beside its track.
-struct Subject {
+/// What the counter knows about one live object beside its track.
+struct ObjectState {
   Point anchor;
   int64_t seen_ns = 0;
-  int32_t class_id = -1;  // under which its counts are booked
+  int32_t class_id = -1;  // under which its events are counted
   bool counted = false;   // as a unique object; before that its events wait in `pending`
-  std::vector<Line::State> lines;
-  std::vector<Zone::State> zones;
-  std::vector<Booking> booked;       // kept so that they can move when the vote changes
+  std::vector<RegionState> regions;
+  std::vector<CountEntry> entries;   // kept so that they can move when the vote changes
   std::vector<tally_event> pending;  // kept until the object is confirmed
-
-  template <typename Archive>
-  void persist(Archive& archive) {
-    archive(anchor, seen_ns, class_id, counted, lines, zones, booked, pending);
-  }
 };
 
 class Counter {
  public:
   explicit Counter(const tally_counter_options& options);
 
-  int add_line(Point a, Point b, bool extend);
-  int add_zone(std::vector<Point> corners);
-  void set_least_dwell(int zone, float seconds);
+  /// Returns the region's index among those of its kind.
+  int add_region(std::string_view kind, const Points& points, const tally_region_options& options);
   void update(int64_t now_ns, const tally_detection* detections, int count);
-  /// Totals and diagnostics begin again from zero; objects go on and are not counted again.
+  /// Totals and diagnostics restart from zero; objects are kept and not counted again.
   void reset();
 
-  /// Everything that the next update builds on, with what was made of it so far.
+  /// Everything that the next update builds on, with what has been counted so far.
   Bytes save();
-  /// Take over what a counter of the same options and places saved; unchanged if it is refused.
+  /// Resume from what a counter of the same options and regions saved; unchanged if it is refused.
   void restore(const uint8_t* state, size_t size);
 
-  const tally_counter_options& options() const { return options_; }
   std::vector<tally_track> visible_tracks() const;
   std::deque<tally_event>& events() { return events_; }
   const std::vector<int64_t>& unique() const { return unique_; }
-  const LineTotals& line(int index) const;
-  const ZoneTotals& zone(int index) const;
-  /// Counted objects in the zone now.
-  std::vector<tally_stay> present(int zone) const;
   const std::vector<int64_t>& detected() const { return detected_; }
-  /// Mean and longest stay in seconds, stays that go on included.
-  void dwell(int zone, double* mean_s, double* max_s) const;
-  float nearest(int line) const;
+  std::vector<int64_t> region_total(std::string_view kind, int index, int total) const;
+  double region_value(std::string_view kind, int index, int value) const;
+  /// Counted objects that are in the region now.
+  std::vector<tally_visit> region_visits(std::string_view kind, int index) const;
   tally_diagnostics diagnostics() const;
 
   std::string error;
 
  private:
   std::vector<tally_detection> usable(const tally_detection* detections, int count);
+  void note_frame(int64_t now_ns, const tally_detection* detections, int count, size_t usable);
   void observe(const Track& track);
-  void begin(Subject& subject, const Track& track, Point anchor);
-  void advance(Subject& subject, const Track& track, Point anchor);
-  void happened(Subject& subject, const Track& track, tally_event_kind kind, int place, Point at,
-                int64_t timestamp_ns, float dwell_s = 0);
-  void cross(Subject& subject, const Track& track, std::vector<Line::State>& states,
-             const Step& step);
-  void came_in(Subject& subject, const Track& track);
-  void went_out(Subject& subject, const Track& track);
-  void confirm(Subject& subject, const Track& track);
-  void reclassify(Subject& subject, const Track& track);
+  void begin(ObjectState& object, const Track& track, Point anchor);
+  void advance(ObjectState& object, const Track& track, Point anchor);
+  void came_in(ObjectState& object, const Track& track);
+  void went_out(ObjectState& object, const Track& track);
+  void confirm(ObjectState& object, const Track& track);
+  void reclassify(ObjectState& object, const Track& track);
   void end(const Track& track);
-  void book(Subject& subject, const tally_event& event);
-  void add(const Booking& booking, int32_t class_id, int64_t sign);
-  void leave(Subject& subject, const Track& track, int zone, Point at, int64_t timestamp_ns);
+  void record(ObjectState& object, const Track& track, size_t position,
+              const std::optional<RegionEvent>& event);
+  void record(ObjectState& object, const tally_event& event);
+  void count(ObjectState& object, const tally_event& event);
+  void add(const CountEntry& entry, int32_t class_id, int64_t sign);
   void publish(const tally_event& event);
-  Frame frame() const;
-  Bytes configuration() const;
+
+  FrameSize frame() const;
+  Region& region_of_event(int32_t kind, int32_t index);
+  size_t position(std::string_view kind, int index) const;
+  std::vector<tally_visit> visits(size_t position) const;
+
+  Bytes configuration();
+  void persist(Archive& archive);
+  void persist(Archive& archive, ObjectState& object);
   void check_state() const;
-  void check_subject(const Track& track) const;
+  void check_object(const Track& track) const;
   void check_event(const tally_event& event) const;
-  void check_place(int kind, int place) const;
-  template <typename Archive>
-  void persist(Archive& archive) {
-    archive(line_totals_, zone_totals_, nearest_, unique_, detected_, events_, started_, now_ns_,
-            tracker_);
-    auto& d = diagnostics_;
-    archive(d.frames, d.detections, d.below_low_confidence, d.unconfirmed_tracks, d.longest_gap_ns,
-            d.fastest, d.longest_unconfirmed_s);
-  }
+  void check_region(int32_t kind, int32_t index) const;
 
   tally_counter_options options_;
   Tracker tracker_;
-  std::vector<Line> lines_;
-  std::vector<Zone> zones_;
-  std::vector<LineTotals> line_totals_;
-  std::vector<ZoneTotals> zone_totals_;
-  std::vector<float> nearest_;
+  Regions regions_;
   std::vector<int64_t> unique_;
   std::vector<int64_t> detected_;
-  std::unordered_map<int64_t, Subject> subjects_;
+  std::unordered_map<int64_t, ObjectState> objects_;
   std::deque<tally_event> events_;
   tally_diagnostics diagnostics_{};
   int64_t now_ns_ = 0;

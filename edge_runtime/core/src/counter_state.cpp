@@ -7,37 +7,48 @@
 namespace tally {
 namespace {
 
-constexpr int64_t kMostCounted = int64_t{1} << 53;  // any sum of such numbers fits 64 bits
-constexpr int64_t kMostBooked = int64_t{1} << 31;
-
-bool is_count(int64_t value) { return value >= 0 && value <= kMostCounted; }
-
-void check_totals(const std::vector<int64_t>& totals, int32_t num_classes) {
-  require_state(totals.size() == static_cast<size_t>(num_classes) &&
-                    std::all_of(totals.begin(), totals.end(), is_count),
-                "a total is out of range");
-}
+constexpr int64_t kMaxEntry = int64_t{1} << 31;
 
 }  // namespace
 
 /// What must be the same where a state is restored.
-Bytes Counter::configuration() const {
-  tally_counter_options o = options_;
-  std::vector<Line> lines = lines_;
-  std::vector<Zone> zones = zones_;
+Bytes Counter::configuration() {
+  tally_counter_options& o = options_;
   Writer writer;
   writer(o.num_classes, o.frame_width, o.frame_height, o.any_class, o.anchor, o.low_confidence,
          o.high_confidence, o.new_confidence, o.confirm_s, o.confirm_confidence, o.lost_s,
-         o.edge_lost_s, o.hysteresis, lines, zones);
+         o.edge_lost_s, o.hysteresis);
+  Archive archive(writer);
+  regions_.persist(archive, [&](size_t i) { regions_[i].persist_outline(archive); });
   return writer.take();
+}
+
+void Counter::persist(Archive& archive) {
+  regions_.persist(archive, [&](size_t i) { regions_[i].persist_totals(archive); });
+  for (const RegionRule& rule : region_rules())
+    if (rule.saves_values)
+      regions_.persist(archive, rule, [&](size_t i) { regions_[i].persist_values(archive); });
+  archive(unique_, detected_, events_, started_, now_ns_, tracker_);
+  auto& d = diagnostics_;
+  archive(d.frames, d.detections, d.below_low_confidence, d.unconfirmed_tracks, d.longest_gap_ns,
+          d.fastest, d.longest_unconfirmed_s);
+}
+
+void Counter::persist(Archive& archive, ObjectState& object) {
+  archive(object.anchor, object.seen_ns, object.class_id, object.counted);
+  object.regions.resize(regions_.size());
+  regions_.persist(archive,
+                   [&](size_t i) { regions_[i].persist_state(object.regions[i], archive); });
+  archive(object.entries, object.pending);
 }
 
 Bytes Counter::save() {
   Bytes configured = configuration();
   Writer writer;
   writer(configured);
-  persist(writer);
-  for (const Track& track : tracker_.tracks()) writer(subjects_.at(track.id));
+  Archive archive(writer);
+  persist(archive);
+  for (const Track& track : tracker_.tracks()) persist(archive, objects_.at(track.id));
   return seal(writer.take());
 }
 
@@ -47,30 +58,20 @@ void Counter::restore(const uint8_t* state, size_t size) {
   reader(configured);
   require_state(configured == configuration(), "it is of other options, lines or zones");
   Counter restored(*this);
-  restored.persist(reader);
-  restored.subjects_.clear();
-  for (const Track& track : restored.tracker_.tracks()) reader(restored.subjects_[track.id]);
+  Archive archive(reader);
+  restored.persist(archive);
+  restored.objects_.clear();
+  for (const Track& track : restored.tracker_.tracks())
+    restored.persist(archive, restored.objects_[track.id]);
   require_state(reader.at_end(), "there is something behind it");
   restored.check_state();
   *this = std::move(restored);
 }
 
 void Counter::check_state() const {
-  const int32_t classes = options_.num_classes;
-  check_totals(unique_, classes);
-  check_totals(detected_, classes);
-  require_state(line_totals_.size() == lines_.size() && nearest_.size() == lines_.size() &&
-                    zone_totals_.size() == zones_.size(),
-                "a place is missing");
-  for (const LineTotals& totals : line_totals_) {
-    check_totals(totals.in, classes);
-    check_totals(totals.out, classes);
-  }
-  for (const ZoneTotals& totals : zone_totals_) {
-    check_totals(totals.entered, classes);
-    check_totals(totals.left, classes);
-    require_state(is_count(totals.stays), "a total is out of range");
-  }
+  check_class_totals(unique_, options_.num_classes);
+  check_class_totals(detected_, options_.num_classes);
+  for (size_t i = 0; i < regions_.size(); ++i) regions_[i].check_totals();
   const auto& d = diagnostics_;
   require_state(is_count(d.frames) && is_count(d.detections) && is_count(d.below_low_confidence) &&
                     is_count(d.unconfirmed_tracks) && d.longest_gap_ns >= 0,
@@ -78,43 +79,35 @@ void Counter::check_state() const {
   require_state(is_time(now_ns_), "a time is out of range");
   for (const tally_event& event : events_) check_event(event);
   tracker_.check_state(now_ns_);
-  for (const Track& track : tracker_.tracks()) check_subject(track);
+  for (const Track& track : tracker_.tracks()) check_object(track);
 }
 
-void Counter::check_subject(const Track& track) const {
-  const Subject& subject = subjects_.at(track.id);
+void Counter::check_object(const Track& track) const {
+  const ObjectState& object = objects_.at(track.id);
   require_state(track.vote.only_of(options_.num_classes), "a class is out of range");
-  require_state(subject.counted == track.confirmed && subject.seen_ns == track.seen_ns &&
-                    subject.class_id < options_.num_classes &&
-                    subject.class_id >= (subject.counted ? 0 : -1),
+  require_state(object.counted == track.confirmed && object.seen_ns == track.seen_ns &&
+                    object.class_id < options_.num_classes &&
+                    object.class_id >= (object.counted ? 0 : -1),
                 "an object does not match its track");
-  require_state(subject.lines.size() == lines_.size() && subject.zones.size() == zones_.size(),
-                "a place is missing");
-  for (const Line::State& line : subject.lines)
-    require_state(line.side >= -1 && line.side <= 1 && is_time(line.last.timestamp_ns),
-                  "a crossing is out of range");
-  for (const Zone::State& zone : subject.zones)
-    require_state(is_time(zone.entered_ns) && is_time(zone.left_ns) &&
-                      (zone.other_since_ns == kNever || is_time(zone.other_since_ns)),
-                  "a stay is out of range");
-  for (const Booking& booking : subject.booked) {
-    check_place(booking.kind, booking.place);
-    require_state(booking.amount >= 0 && booking.amount <= kMostBooked, "a total is out of range");
+  for (size_t i = 0; i < regions_.size(); ++i) regions_[i].check_state(object.regions[i]);
+  for (const CountEntry& entry : object.entries) {
+    check_region(entry.kind, entry.region);
+    require_state(entry.amount >= 0 && entry.amount <= kMaxEntry, "a total is out of range");
   }
-  for (const tally_event& event : subject.pending) check_event(event);
+  for (const tally_event& event : object.pending) check_event(event);
 }
 
-void Counter::check_place(int kind, int place) const {
-  const bool line = kind == TALLY_CROSSED_IN || kind == TALLY_CROSSED_OUT;
-  const bool zone = kind == TALLY_ENTERED || kind == TALLY_LEFT;
-  const size_t places = line ? lines_.size() : zone ? zones_.size() : 0;
-  require_state(kind >= TALLY_CONFIRMED && kind <= TALLY_RECLASSIFIED, "an event is of no kind");
-  require_state(line || zone ? place >= 0 && static_cast<size_t>(place) < places : place == -1,
-                "an event is nowhere");
+void Counter::check_region(int32_t kind, int32_t index) const {
+  require_state(event_name(kind) != nullptr, "an event is of an unknown kind");
+  const RegionRule* rule = rule_of_event(kind);
+  require_state(rule == nullptr
+                    ? index == -1
+                    : index >= 0 && static_cast<size_t>(index) < regions_.count(*rule),
+                "the region of an event is missing");
 }
 
 void Counter::check_event(const tally_event& event) const {
-  check_place(event.kind, event.place);
+  check_region(event.kind, event.region);
   require_state(is_time(event.timestamp_ns) && event.class_id >= -1 &&
                     event.class_id < options_.num_classes && event.previous_class_id >= -1 &&
                     event.previous_class_id < options_.num_classes,

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "handle.h"
+#include "options.h"
 
 namespace tally {
 namespace {
@@ -104,11 +105,7 @@ std::vector<Candidate> suppress(std::vector<Candidate> candidates, float iou_lim
 }
 
 Decoder::Decoder(const tally_decoder_options& options) : options_(options) {
-  require(options.num_classes >= 1 && options.num_classes <= 10000, "1 to 10000 classes");
-  require(options.confidence >= 0 && options.confidence <= 1, "confidence must be 0 to 1");
-  require(options.iou >= 0 && options.cross_class_iou >= 0, "IoU limits must not be negative");
-  require(options.max_candidates >= 1 && options.max_detections >= 1,
-          "limits on detections must be at least 1");
+  check(options);
 }
 
 template <typename Raw, typename Logistic>
@@ -116,7 +113,7 @@ void Decoder::decode_cell(const tally_head& head, const Raw* cell, size_t step, 
                           int y, const Logistic& logistic) {
   const float objectness = logistic(cell[4 * step]);
   const auto offset = [&](int channel) { return 2 * logistic(cell[channel * step]); };
-  // Box arithmetic of YOLOv5: centre (2s - 0.5 + cell) * stride, size (2s)^2 * anchor.
+  // Box arithmetic of YOLOv5: center (2s - 0.5 + cell) * stride, size (2s)^2 * anchor.
   const auto add = [&](int class_id, float confidence) {
     const float stride = static_cast<float>(head.stride);
     const float cx = (offset(0) - 0.5f + static_cast<float>(x)) * stride;
@@ -169,7 +166,6 @@ void Decoder::decode_head(const tally_head& head) {
 
 std::vector<tally_detection> Decoder::run(const tally_head* heads, int num_heads,
                                           const tally_letterbox& letterbox) {
-  require(heads != nullptr && num_heads >= 1 && num_heads <= 16, "1 to 16 heads");
   require(std::isfinite(letterbox.gain_x) && letterbox.gain_x > 0 &&
               std::isfinite(letterbox.gain_y) && letterbox.gain_y > 0,
           "letterbox gains must be above zero");

@@ -30,7 +30,7 @@ struct Box {
   float width() const { return x2 - x1; }
   float height() const { return y2 - y1; }
   float area() const { return std::max(width(), 0.0f) * std::max(height(), 0.0f); }
-  Point centre() const { return {(x1 + x2) / 2, (y1 + y2) / 2}; }
+  Point center() const { return {(x1 + x2) / 2, (y1 + y2) / 2}; }
   /// Side of the square of the same area: the object's "size" in every rule.
   float size() const { return std::sqrt(area()); }
 };
@@ -58,8 +58,8 @@ inline float iou(const Box& a, const Box& b) {
 
 inline Point anchor_point(const Box& box, int anchor) {
   const float x = (box.x1 + box.x2) / 2;
-  if (anchor == TALLY_CENTRE) return {x, (box.y1 + box.y2) / 2};
-  return {x, anchor == TALLY_TOP_CENTRE ? box.y1 : box.y2};
+  if (anchor == TALLY_CENTER) return {x, (box.y1 + box.y2) / 2};
+  return {x, anchor == TALLY_TOP_CENTER ? box.y1 : box.y2};
 }
 
 /// Distance from `p` to the segment a-b.

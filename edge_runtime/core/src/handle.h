@@ -10,10 +10,10 @@
 
 namespace tally {
 
-/// A caller's mistake, carrying the status that tells it.
-class Rejected : public std::runtime_error {
+/// A caller's mistake, with the status that the C interface returns for it.
+class StatusError : public std::runtime_error {
  public:
-  Rejected(tally_status status, const std::string& message)
+  StatusError(tally_status status, const std::string& message)
       : std::runtime_error(message), status_(status) {}
   tally_status status() const { return status_; }
 
@@ -22,7 +22,7 @@ class Rejected : public std::runtime_error {
 };
 
 inline void require(bool holds, const char* message) {
-  if (!holds) throw Rejected(TALLY_INVALID_ARGUMENT, message);
+  if (!holds) throw StatusError(TALLY_INVALID_ARGUMENT, message);
 }
 
 inline tally_status keep(std::string& error, tally_status status, const char* message) noexcept {
@@ -40,8 +40,8 @@ tally_status guarded(std::string& error, Body&& body) noexcept {
   try {
     body();
     return TALLY_OK;
-  } catch (const Rejected& rejected) {
-    return keep(error, rejected.status(), rejected.what());
+  } catch (const StatusError& refusal) {
+    return keep(error, refusal.status(), refusal.what());
   } catch (const std::bad_alloc&) {
     return keep(error, TALLY_OUT_OF_MEMORY, "out of memory");
   } catch (const std::exception& fault) {
@@ -49,15 +49,6 @@ tally_status guarded(std::string& error, Body&& body) noexcept {
   } catch (...) {
     return keep(error, TALLY_INTERNAL, "unknown fault");
   }
-}
-
-/// Make a handle behind the pointer that the caller gave.
-template <typename Handle, typename... Arguments>
-tally_status create(Handle** out, Arguments&&... arguments) noexcept {
-  if (out == nullptr) return TALLY_INVALID_ARGUMENT;
-  *out = nullptr;
-  std::string error;  // without a handle there is nowhere to keep it
-  return guarded(error, [&] { *out = new Handle(arguments...); });
 }
 
 }  // namespace tally

@@ -21,12 +21,12 @@ bool similar(const Box& a, const Box& b) {
 
 /// How far `box` is from where the motion from `a` to `b` leads, in units of what is allowed.
 float misfit(const Sighting& a, const Sighting& b, const Box& box, int64_t now_ns) {
-  const Point step = b.box.centre() - a.box.centre();
+  const Point step = b.box.center() - a.box.center();
   const float ratio = static_cast<float>(now_ns - b.timestamp_ns) /
                       static_cast<float>(b.timestamp_ns - a.timestamp_ns);
-  const Point centre = b.box.centre();
-  const Point expected = {centre.x + ratio * step.x, centre.y + ratio * step.y};
-  return length(box.centre() - expected) /
+  const Point center = b.box.center();
+  const Point expected = {center.x + ratio * step.x, center.y + ratio * step.y};
+  return length(box.center() - expected) /
          (kTolerance * box.size() + kTurn * ratio * length(step));
 }
 

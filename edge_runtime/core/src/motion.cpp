@@ -18,9 +18,9 @@ constexpr float kLeastSide = 1.0f;
 
 void Motion::start(const Box& box) {
   size_ = std::max(box.size(), kLeastSide);
-  const Point centre = box.centre();
-  x_.start(centre.x, kMeasurement * size_, kStartVelocity * size_);
-  y_.start(centre.y, kMeasurement * size_, kStartVelocity * size_);
+  const Point center = box.center();
+  x_.start(center.x, kMeasurement * size_, kStartVelocity * size_);
+  y_.start(center.y, kMeasurement * size_, kStartVelocity * size_);
   width_.start(box.width(), kSideMeasurement * size_);
   height_.start(box.height(), kSideMeasurement * size_);
 }
@@ -28,8 +28,8 @@ void Motion::start(const Box& box) {
 void Motion::start_moving(const Box& box, Point velocity, float seconds) {
   start(box);
   const float noise = kMeasurement * size_, uneven = kUneven * size_ / seconds;
-  x_.start(box.centre().x, noise, uneven, velocity.x);
-  y_.start(box.centre().y, noise, uneven, velocity.y);
+  x_.start(box.center().x, noise, uneven, velocity.x);
+  y_.start(box.center().y, noise, uneven, velocity.y);
 }
 
 void Motion::predict(float dt) {
@@ -41,9 +41,9 @@ void Motion::predict(float dt) {
 
 void Motion::correct(const Box& box) {
   const float noise = kMeasurement * size_;
-  const Point centre = box.centre();
-  x_.update(centre.x, noise);
-  y_.update(centre.y, noise);
+  const Point center = box.center();
+  x_.update(center.x, noise);
+  y_.update(center.y, noise);
   width_.update(box.width(), kSideMeasurement * size_);
   height_.update(box.height(), kSideMeasurement * size_);
   size_ = std::max(this->box().size(), kLeastSide);

@@ -79,7 +79,7 @@ class Motion {
 
   Box box() const;
   Point velocity() const { return {x_.velocity, y_.velocity}; }
-  /// Standard deviation of the centre in pixels.
+  /// Standard deviation of the center in pixels.
   float uncertainty() const { return std::sqrt(std::max(x_.pp, y_.pp)); }
 
   template <typename Archive>

@@ -24,7 +24,7 @@ void check_input(const tally_tensor& input) {
   require(input.bytes == needed, "input buffer has not the size of its shape");
 }
 
-/// Samples at half-pixel centres, edges repeated, as in OpenCV's INTER_LINEAR.
+/// Samples at half-pixel centers, edges repeated, as in OpenCV's INTER_LINEAR.
 std::vector<Tap> make_taps(int source, int target) {
   std::vector<Tap> taps(target);
   const double step = static_cast<double>(source) / target;

@@ -1,4 +1,4 @@
-// Letterbox: rotate, convert, scale and centre a camera picture into the engine's input.
+// Letterbox: rotate, convert, scale and center a camera frame into the engine's input.
 #pragma once
 
 #include <string>

@@ -1,11 +1,11 @@
-// Rows of a camera picture, upright, as three interleaved bytes a pixel.
+// Rows of a camera frame, upright, as three interleaved bytes a pixel.
 #pragma once
 
 #include "tally.h"
 
 namespace tally {
 
-/// Raise Rejected unless `image` is what its fields say and its planes hold all of it.
+/// Raise StatusError unless `image` is what its fields say and its planes hold all of it.
 void check_image(const tally_image& image);
 
 /// Reads a checked image, which must outlive the reader.

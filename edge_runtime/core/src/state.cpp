@@ -1,12 +1,14 @@
 #include "state.h"
 
+#include <algorithm>
+
 namespace tally {
 namespace {
 
 constexpr uint32_t kMagic = 0x53594c54;  // "TLYS"
 constexpr uint32_t kVersion = 1;
 constexpr size_t kHead = 24;
-constexpr size_t kMostBytes = size_t{1} << 30;
+constexpr size_t kMaxBytes = size_t{1} << 30;
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv): against damage, not against forgery.
 uint64_t checksum(const uint8_t* data, size_t size) {
@@ -16,6 +18,11 @@ uint64_t checksum(const uint8_t* data, size_t size) {
 }
 
 }  // namespace
+
+void check_class_totals(const std::vector<int64_t>& totals, size_t num_classes) {
+  require_state(totals.size() == num_classes && std::all_of(totals.begin(), totals.end(), is_count),
+                "a total is out of range");
+}
 
 Bytes seal(const Bytes& payload) {
   uint32_t magic = kMagic, version = kVersion;
@@ -28,7 +35,7 @@ Bytes seal(const Bytes& payload) {
 }
 
 Reader unseal(const uint8_t* state, size_t size) {
-  require_state(size >= kHead && size <= kMostBytes, "it is not a saved counter");
+  require_state(size >= kHead && size <= kMaxBytes, "it is not a saved counter");
   uint32_t magic = 0, version = 0;
   uint64_t bytes = 0, sum = 0;
   Reader head(state, kHead);

@@ -1,4 +1,4 @@
-// A counter's memory as bytes: little-endian, the same on every machine, checked when read.
+// A counter's state as bytes: little-endian, the same on every machine, checked when read.
 //
 //   "TLYS" | version u32 | payload bytes u64 | FNV-1a of the payload u64 | payload
 //
@@ -21,9 +21,9 @@ namespace tally {
 
 using Bytes = std::vector<uint8_t>;
 
-/// Refuse a state; the counter that reads it stays as it was.
+/// Refuse a state; the counter that reads it is unchanged.
 inline void require_state(bool holds, const char* message) {
-  if (!holds) throw Rejected(TALLY_BAD_STATE, message);
+  if (!holds) throw StatusError(TALLY_BAD_STATE, message);
 }
 
 namespace detail {
@@ -129,6 +129,26 @@ class Reader {
   const uint8_t* end_;
 };
 
+/// A Writer or a Reader, for classes with virtual functions, which cannot be templates.
+class Archive {
+ public:
+  explicit Archive(Writer& writer) : writer_(&writer) {}
+  explicit Archive(Reader& reader) : reader_(&reader) {}
+
+  template <typename... Values>
+  void operator()(Values&... values) {
+    if (reader_ != nullptr)
+      (*reader_)(values...);
+    else
+      (*writer_)(values...);
+  }
+  bool reads() const { return reader_ != nullptr; }
+
+ private:
+  Writer* writer_ = nullptr;
+  Reader* reader_ = nullptr;
+};
+
 /// A class of the core lists its own members.
 template <typename Archive, typename Value>
 auto persist(Archive& archive, Value& value) -> decltype(value.persist(archive)) {
@@ -140,9 +160,15 @@ void persist(Archive& archive, std::pair<First, Second>& pair) {
 }
 template <typename Archive>
 void persist(Archive& archive, tally_event& e) {
-  archive(e.timestamp_ns, e.track_id, e.kind, e.class_id, e.previous_class_id, e.place, e.x, e.y,
+  archive(e.timestamp_ns, e.track_id, e.kind, e.class_id, e.previous_class_id, e.region, e.x, e.y,
           e.confidence, e.age_s, e.dwell_s);
 }
+
+inline constexpr int64_t kMaxCount = int64_t{1} << 53;  // any sum of such numbers fits 64 bits
+
+inline bool is_count(int64_t value) { return value >= 0 && value <= kMaxCount; }
+/// Refuse totals that are not one count per class.
+void check_class_totals(const std::vector<int64_t>& totals, size_t num_classes);
 
 /// Head and checksum around a payload.
 Bytes seal(const Bytes& payload);

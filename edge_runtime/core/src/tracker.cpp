@@ -4,62 +4,45 @@
 #include <cmath>
 #include <limits>
 
+#include "assignment.h"
 #include "jumps.h"
 #include "state.h"
 
 namespace tally {
 namespace {
 
-constexpr float kLeastOverlap = 0.2f;      // established track, good detection
-constexpr float kLeastOverlapLow = 0.5f;   // weak detections must fit well
-constexpr float kLeastOverlapNew = 0.3f;   // one-hit tracks are easily wrong
-constexpr float kLowWindow = 0.3f;         // seconds unseen after which weak boxes are not trusted
-constexpr float kUnconfirmedLost = 0.4f;   // seconds, and not before ...
-constexpr size_t kFramesRemembered = 3;    // ... so many frames without it
-constexpr float kReachSigmas = 2.0f;
-constexpr float kReachBase = 0.3f;         // sizes
-constexpr float kReachMost = 3.0f;         // sizes
-constexpr float kReachMostNew = 1.5f;      // of a one-hit track, whose motion is unknown
-constexpr float kAlone = 1.0f;             // costs of pairs are below
-constexpr float kSizeRatio = 2.0f;         // an object does not double its side while unseen
-constexpr float kClearLead = 1.2f;
-constexpr float kSameObject = 0.7f;        // a new track is not started on top of another
-constexpr float kEdge = 0.02f;             // of the frame's side
-constexpr float kLeastInside = 0.7f;       // what is left of an object that is going out
-constexpr float kLeastSeen = 0.4f;         // of the frames, or it is flicker and no object
-constexpr int64_t kFastHits = 4;           // sightings that confirm what has gone ...
-constexpr float kFastWay = 2.0f;           // ... so many sizes
+// In this order: confirmed tracks choose first, among everything that could be theirs.
+constexpr Stage kStages[] = {
+    {Who::kConfirmed, Score::kHigh, Cost::kIou, 0.2f},
+    {Who::kConfirmed, Score::kHigh, Cost::kDistance, 0},
+    {Who::kSeenTwice, Score::kHigh, Cost::kIou, 0.2f},
+    {Who::kSeenTwiceRecently, Score::kLow, Cost::kIou, 0.5f},  // low scores must fit well
+    {Who::kConfirmedLeaving, Score::kHigh, Cost::kCutAtEdge, 0.7f},
+    {Who::kSeenOnce, Score::kHigh, Cost::kIou, 0.3f},  // easily wrong: the motion is unknown
+};
+// After single detections far apart have been linked to fast objects.
+constexpr Stage kStagesAfterJumps[] = {
+    {Who::kAll, Score::kHigh, Cost::kDistance, 0},
+    {Who::kConfirmedInPreviousFrame, Score::kHigh, Cost::kLongDisplacement, 0},
+};
 
-Box box_of(const tally_detection& d) { return {d.x1, d.y1, d.x2, d.y2}; }
-
-bool similar(float a, float b) { return a < kSizeRatio * b && b < kSizeRatio * a; }
+// A tentative track is dropped when unseen for this many seconds, and for this many frames.
+constexpr float kTentativeLost = 0.4f;
+constexpr size_t kTentativeFrames = 3;
+// A detection that overlaps a matched track more than this does not start another one.
+constexpr float kSameObject = 0.7f;
+// A track seen in a smaller share of its frames is flicker of the detector, not an object.
+constexpr float kMinSeenShare = 0.4f;
+// Hits that confirm a track at any age, once it has moved this many sizes.
+constexpr int64_t kFastHits = 4;
+constexpr float kFastDistance = 2.0f;
 
 }  // namespace
-
-void ClassVote::add(int32_t class_id, float weight) {
-  auto entry = std::find_if(weights_.begin(), weights_.end(),
-                            [&](const auto& pair) { return pair.first == class_id; });
-  if (entry == weights_.end()) entry = weights_.insert(entry, {class_id, 0.0f});
-  entry->second += weight;
-  if (leader_ < 0 || entry->second > kClearLead * weight_of(leader_)) leader_ = class_id;
-}
-
-float ClassVote::weight_of(int32_t class_id) const {
-  for (const auto& [id, weight] : weights_)
-    if (id == class_id) return weight;
-  return 0;
-}
-
-bool ClassVote::only_of(int32_t num_classes) const {
-  const auto known = [&](int32_t id) { return id >= 0 && id < num_classes; };
-  return known(leader_) && std::all_of(weights_.begin(), weights_.end(),
-                                       [&](const auto& pair) { return known(pair.first); });
-}
 
 void Tracker::check_state(int64_t now_ns) const {
   require_state(previous_ns_ == now_ns && next_id_ > 0 && next_id_ < kFarthestNs,
                 "the tracker's clock is out of range");
-  require_state(frames_ns_.size() <= kFramesRemembered + 1 &&
+  require_state(frames_ns_.size() <= kTentativeFrames + 1 &&
                     std::all_of(frames_ns_.begin(), frames_ns_.end(), is_time),
                 "the tracker's clock is out of range");
   require_state(unlinked_.count >= 0 && unlinked_.count < kFarthestNs, "a total is out of range");
@@ -82,95 +65,45 @@ void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detecti
   now_ns_ = now_ns;
   previous_ns_ = now_ns;
   ended_.clear();
-  forget_old();
+  drop_lost();
   detections_ = detections;
   used_.assign(detections_.size(), false);
   for (Track& track : tracks_) {
     track.motion.predict(dt);
     track.frames += 1;
   }
-  for (const Stage stage : {Stage::kOverlap, Stage::kReach, Stage::kOverlapYoung,
-                            Stage::kOverlapLow, Stage::kRest, Stage::kOverlapNew})
-    match(stage);
+  for (const Stage& stage : kStages) match(stage);
   link_jumps();
-  match(Stage::kReachYoung);
-  match(Stage::kLeap);
+  for (const Stage& stage : kStagesAfterJumps) match(stage);
   start_tracks();
   drop_tracks();
-}
-
-bool Tracker::takes_part(const Track& track, Stage stage) const {
-  if (track.seen_ns == now_ns_) return false;  // matched by an earlier stage
-  switch (stage) {
-    case Stage::kOverlap:
-    case Stage::kReach: return track.confirmed;
-    case Stage::kOverlapYoung: return track.hits > 1;
-    case Stage::kOverlapLow: return track.hits > 1 && seconds(now_ns_ - track.seen_ns) < kLowWindow;
-    case Stage::kRest: return track.confirmed && leaving(track);
-    case Stage::kOverlapNew: return track.hits == 1;
-    case Stage::kReachYoung: return true;
-    case Stage::kLeap: return track.confirmed && track.seen_ns == frame_before_ns();
-  }
-  return false;
-}
-
-bool Tracker::takes_part(const tally_detection& detection, Stage stage) const {
-  const bool high = detection.confidence >= options_.high_confidence;
-  return stage == Stage::kOverlapLow ? !high : high;
-}
-
-float Tracker::cost(const Track& track, const tally_detection& detection, Stage stage) const {
-  const Box expected = track.motion.box(), seen = box_of(detection);
-  if (stage == Stage::kLeap) {
-    const float leap = length(seen.centre() - track.seen.centre()) / (kReachMost * expected.size());
-    const bool alike = similar(expected.width(), seen.width()) &&
-                       similar(expected.height(), seen.height());
-    return alike && leap < 1 ? leap : kAlone;
-  }
-  if (stage == Stage::kReach || stage == Stage::kReachYoung) {
-    if (!similar(expected.width(), seen.width()) || !similar(expected.height(), seen.height()))
-      return kAlone;
-    const float size = expected.size();
-    const float most = track.hits > 1 ? kReachMost : kReachMostNew;
-    const float reach =
-        std::min(kReachBase * size + kReachSigmas * track.motion.uncertainty(), most * size);
-    const float distance = length(seen.centre() - expected.centre());
-    return distance < reach ? distance / (kReachMost * size) : kAlone;
-  }
-  if (stage == Stage::kRest) {
-    const float inside = intersection(expected, seen) / seen.area();
-    return edges_of(seen).any() && inside > kLeastInside ? 1 - inside : kAlone;
-  }
-  const float least = stage == Stage::kOverlapLow   ? kLeastOverlapLow
-                      : stage == Stage::kOverlapNew ? kLeastOverlapNew
-                                                    : kLeastOverlap;
-  const float overlap = iou(expected, seen);
-  return overlap > least ? 1 - overlap : kAlone;
 }
 
 int64_t Tracker::frame_before_ns() const {
   return frames_ns_.size() > 1 ? frames_ns_[frames_ns_.size() - 2] : kNever;
 }
 
-void Tracker::match(Stage stage) {
+void Tracker::match(const Stage& stage) {
+  const MatchingFrame frame = this->frame();
+  const bool displaced = stage.cost == Cost::kLongDisplacement;
   std::vector<size_t> rows, columns;
   for (size_t i = 0; i < tracks_.size(); ++i)
-    if (takes_part(tracks_[i], stage)) rows.push_back(i);
+    if (takes_part(tracks_[i], stage, frame)) rows.push_back(i);
   for (size_t j = 0; j < detections_.size(); ++j)
-    if (!used_[j] && takes_part(detections_[j], stage)) columns.push_back(j);
+    if (!used_[j] && takes_part(detections_[j], stage, frame)) columns.push_back(j);
   if (rows.empty() || columns.empty()) return;
-  CostMatrix costs(static_cast<int>(rows.size()), static_cast<int>(columns.size()), kAlone);
+  CostMatrix costs(static_cast<int>(rows.size()), static_cast<int>(columns.size()), kNoMatch);
   for (int r = 0; r < costs.rows(); ++r)
     for (int c = 0; c < costs.columns(); ++c)
-      costs.at(r, c) = cost(tracks_[rows[r]], detections_[columns[c]], stage);
-  if (stage == Stage::kLeap) costs.keep_unambiguous();
+      costs.at(r, c) = cost_of(tracks_[rows[r]], detections_[columns[c]], stage, frame);
+  if (displaced) costs.keep_unambiguous();
   const std::vector<int> column_of = assign(costs);
   for (size_t r = 0; r < rows.size(); ++r) {
     if (column_of[r] < 0) continue;
     const size_t j = columns[column_of[r]];
     used_[j] = true;
     absorb(tracks_[rows[r]], detections_[j]);
-    if (stage == Stage::kLeap) tracks_[rows[r]].motion.start(box_of(detections_[j]));
+    if (displaced) tracks_[rows[r]].motion.start(box_of(detections_[j]));
   }
 }
 
@@ -185,23 +118,23 @@ void Tracker::absorb(Track& track, const tally_detection& detection) {
   confirm(track);
 }
 
-/// By age; what crosses the picture faster than that, by the way it has gone.
+/// By age; objects that cross the frame in less time, by the distance that they have moved.
 void Tracker::confirm(Track& track) const {
   if (track.mean_confidence() < options_.confirm_confidence) return;
-  if (static_cast<float>(track.hits) < kLeastSeen * static_cast<float>(track.frames)) return;
-  const float way = length(track.seen.centre() - track.first.centre());
+  if (static_cast<float>(track.hits) < kMinSeenShare * static_cast<float>(track.frames)) return;
+  const float distance = length(track.seen.center() - track.first.center());
   const bool often = track.hits >= kFastHits;
   const bool old = seconds(now_ns_ - track.first_ns) >= options_.confirm_s;
   track.confirmed |= (old && (often || !track.jumped)) ||
-                     (often && way > kFastWay * track.seen.size());
+                     (often && distance > kFastDistance * track.seen.size());
 }
 
 void Tracker::link_jumps() {
-  std::vector<Sighting> sightings;
+  std::vector<Sighting> seen_once;
   std::vector<size_t> tracks, columns;
   for (size_t i = 0; i < tracks_.size(); ++i)
     if (tracks_[i].hits == 1) {
-      sightings.push_back({tracks_[i].seen, tracks_[i].seen_ns});
+      seen_once.push_back({tracks_[i].seen, tracks_[i].seen_ns});
       tracks.push_back(i);
     }
   std::vector<Box> boxes;
@@ -210,7 +143,7 @@ void Tracker::link_jumps() {
       boxes.push_back(box_of(detections_[j]));
       columns.push_back(j);
     }
-  for (const Jump& jump : find_jumps(sightings, boxes, now_ns_)) {
+  for (const Jump& jump : find_jumps(seen_once, boxes, now_ns_)) {
     join(tracks_[tracks[jump.first]], tracks_[tracks[jump.second]],
          detections_[columns[jump.detection]]);
     used_[columns[jump.detection]] = true;
@@ -220,14 +153,14 @@ void Tracker::link_jumps() {
 
 void Tracker::join(Track& first, Track& second, const tally_detection& detection) {
   const float elapsed = seconds(now_ns_ - first.seen_ns);
-  const Point way = box_of(detection).centre() - first.seen.centre();
+  const Point moved = box_of(detection).center() - first.seen.center();
   first.vote.add(second.vote.leader(), second.confidence);
   first.hits += 1;
   first.jumped = true;
   first.confidence_sum += second.confidence;
   second.merged = true;
   absorb(first, detection);
-  first.motion.start_moving(first.seen, {way.x / elapsed, way.y / elapsed}, elapsed);
+  first.motion.start_moving(first.seen, {moved.x / elapsed, moved.y / elapsed}, elapsed);
 }
 
 void Tracker::start_tracks() {
@@ -252,35 +185,17 @@ void Tracker::start_tracks() {
   }
 }
 
-/// A single sighting in the frame before, of the same size and without a successor: was it this?
+/// Count a tentative track seen once, in the frame before and of similar size, that was not matched:
+/// it may be this object, too far away to be linked.
 void Tracker::note_unlinked(const Box& box) {
   const int64_t before_ns = frame_before_ns();
   float nearest = std::numeric_limits<float>::infinity();
   for (const Track& track : tracks_)
-    if (track.hits == 1 && track.seen_ns == before_ns && similar(track.seen.width(), box.width()) &&
-        similar(track.seen.height(), box.height()))
-      nearest = std::min(nearest, length(track.seen.centre() - box.centre()));
+    if (track.hits == 1 && track.seen_ns == before_ns && similar_sides(track.seen, box))
+      nearest = std::min(nearest, length(track.seen.center() - box.center()));
   if (!std::isfinite(nearest) || box.size() <= 0) return;
   unlinked_.count += 1;
   unlinked_.sizes_per_s += nearest / (box.size() * seconds(now_ns_ - before_ns));
-}
-
-bool Tracker::leaving(const Track& track) const {
-  const Box now = track.motion.box();
-  const float width = static_cast<float>(options_.frame_width);
-  const float height = static_cast<float>(options_.frame_height);
-  if (now.x2 < 0 || now.y2 < 0 || now.x1 > width || now.y1 > height) return true;
-  const Point v = track.motion.velocity();
-  const Edges at = edges_of(track.seen);
-  return (at.left && v.x < 0) || (at.right && v.x > 0) || (at.top && v.y < 0) ||
-         (at.bottom && v.y > 0);
-}
-
-Tracker::Edges Tracker::edges_of(const Box& box) const {
-  const float width = static_cast<float>(options_.frame_width);
-  const float height = static_cast<float>(options_.frame_height);
-  return {box.x1 < kEdge * width, box.y1 < kEdge * height, box.x2 > (1 - kEdge) * width,
-          box.y2 > (1 - kEdge) * height};
 }
 
 template <typename Predicate>
@@ -292,9 +207,9 @@ void Tracker::end_where(const Predicate& over) {
 }
 
 /// Before matching: a gap between two frames ages tracks as well.
-void Tracker::forget_old() {
+void Tracker::drop_lost() {
   frames_ns_.push_back(now_ns_);
-  if (frames_ns_.size() > kFramesRemembered + 1) frames_ns_.pop_front();
+  if (frames_ns_.size() > kTentativeFrames + 1) frames_ns_.pop_front();
   end_where([&](const Track& track) { return seconds(now_ns_ - track.seen_ns) > options_.lost_s; });
 }
 
@@ -302,8 +217,8 @@ void Tracker::drop_tracks() {
   end_where([&](const Track& track) {
     const float unseen = seconds(now_ns_ - track.seen_ns);
     if (unseen == 0) return false;
-    if (track.confirmed) return leaving(track) && unseen > options_.edge_lost_s;
-    return unseen > kUnconfirmedLost && track.seen_ns < frames_ns_.front();
+    if (track.confirmed) return is_leaving(track, frame()) && unseen > options_.edge_lost_s;
+    return unseen > kTentativeLost && track.seen_ns < frames_ns_.front();
   });
 }
 

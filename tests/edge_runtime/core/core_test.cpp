@@ -1,16 +1,18 @@
 // The core's own tests, run under AddressSanitizer and UBSan by tests/edge_runtime/core/run.sh.
-// They look for what Python cannot see: memory errors, leaks and undefined behaviour on input that
+// They look for what Python cannot see: memory errors, leaks and undefined behavior on input that
 // the C interface must refuse, and the parts that it does not show.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "assignment.h"
-#include "places.h"
+#include "region.h"
 #include "tally.h"
 
 namespace {
@@ -26,7 +28,7 @@ void check(bool holds, const char* what, int line) {
 }
 #define CHECK(condition) check((condition), #condition, __LINE__)
 
-/// Least cost over all permutations, for up to six rows.
+/// Minimum cost over all permutations, for up to six rows.
 float cheapest(const tally::CostMatrix& costs) {
   std::vector<int> columns(costs.columns());
   std::iota(columns.begin(), columns.end(), 0);
@@ -77,16 +79,31 @@ void test_assignment_prefers_one_good_pair_to_two_poor_ones() {
 }
 
 void test_line_reports_the_point_of_crossing() {
-  const tally::Line line({0, 10}, {100, 10}, false);
-  tally::Line::State state;
-  line.begin(state, {50, 0});
-  const auto crossing = line.advance(state, {{50, 0}, {50, 40}, 0, 1000, 5});
-  CHECK(crossing && crossing->in && crossing->timestamp_ns == 250);
+  const tally::RegionRule& rule = *tally::find_rule("line");
+  const auto line = rule.make(rule, 1, {{0, 10}, {100, 10}}, tally::region_defaults());
+  tally::RegionState state;
+  line->begin(state, {50, 0}, 0);
+  const auto crossing = line->advance(state, {{50, 0}, {50, 40}, 0, 1000, 5});
+  CHECK(crossing && crossing->kind == TALLY_CROSSED_IN && crossing->timestamp_ns == 250);
   CHECK(crossing && std::abs(crossing->at.y - 10) < 1e-4f);
   // Around the end of the segment: the side changes, nothing is counted.
-  tally::Line::State other;
-  line.begin(other, {150, 0});
-  CHECK(!line.advance(other, {{150, 0}, {150, 40}, 0, 1000, 5}));
+  tally::RegionState other;
+  line->begin(other, {150, 0}, 0);
+  CHECK(!line->advance(other, {{150, 0}, {150, 40}, 0, 1000, 5}));
+}
+
+/// Each event kind has one name and one rule, without gaps: saved states hold the numbers.
+void test_the_table_of_rules_is_sound() {
+  int32_t events = 0;
+  for (const tally::RegionRule& rule : tally::region_rules()) {
+    CHECK(tally::find_rule(rule.name) == &rule);
+    CHECK(rule.min_points >= 1 && rule.min_points <= rule.max_points);
+    for (int32_t kind = rule.first_event; kind < rule.past_events(); ++kind, ++events)
+      CHECK(kind != TALLY_CONFIRMED && kind != TALLY_RECLASSIFIED &&
+            tally::rule_of_event(kind) == &rule);
+  }
+  for (int32_t kind = 0; kind < events + 2; ++kind) CHECK(tally_event_kind_name(kind) != nullptr);
+  CHECK(tally_event_kind_name(events + 2) == nullptr && tally_event_kind_name(-1) == nullptr);
 }
 
 void test_preprocessor_refuses_bad_arguments() {
@@ -95,9 +112,10 @@ void test_preprocessor_refuses_bad_arguments() {
   CHECK(tally_preprocessor_create(nullptr) == TALLY_INVALID_ARGUMENT);
   std::vector<uint8_t> pixels(8 * 6 * 3), input(16 * 16 * 3);
   tally_letterbox letterbox;
-  tally_image image{{pixels.data(), nullptr, nullptr}, {pixels.size(), 0, 0}, {24, 0, 0}, 8, 6,
-                    TALLY_BGR, 0};
-  tally_tensor tensor{input.data(), input.size(), 16, 16, TALLY_UINT8, TALLY_NHWC};
+  tally_image image{sizeof(tally_image), TALLY_BGR, 8, 6, 0, {24, 0, 0},
+                    {pixels.data(), nullptr, nullptr}, {pixels.size(), 0, 0}};
+  tally_tensor tensor{sizeof(tally_tensor), TALLY_UINT8, TALLY_NHWC, 16, 16, input.data(),
+                      input.size()};
   CHECK(tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox) == TALLY_OK);
   const auto refused = [&](tally_image bad, tally_tensor target) {
     return tally_preprocessor_run(preprocessor, &bad, &target, &letterbox) ==
@@ -149,12 +167,13 @@ void test_preprocessor_stays_in_its_buffers() {
             const int row = format <= TALLY_RGB ? 3 * width : format <= TALLY_RGBA ? 4 * width : width;
             const int chroma = format == TALLY_I420 ? half_w : 2 * half_w;
             std::vector<uint8_t> luma(row * height, 9), u(chroma * half_h, 128), v(u);
-            const tally_image image{{luma.data(), u.data(), v.data()},
-                                    {luma.size(), u.size(), v.size()},
+            const tally_image image{sizeof(tally_image), format, width, height, rotation,
                                     {row, chroma, chroma},
-                                    width, height, format, rotation};
+                                    {luma.data(), u.data(), v.data()},
+                                    {luma.size(), u.size(), v.size()}};
             std::vector<uint8_t> input(13 * 11 * 3 * (dtype == TALLY_FLOAT32 ? 4 : 1));
-            const tally_tensor tensor{input.data(), input.size(), 13, 11, dtype, layout};
+            const tally_tensor tensor{sizeof(tally_tensor), dtype, layout, 13, 11, input.data(),
+                                      input.size()};
             tally_letterbox letterbox;
             CHECK(tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox) == TALLY_OK);
           }
@@ -162,13 +181,14 @@ void test_preprocessor_stays_in_its_buffers() {
 }
 
 void test_decoder_survives_any_bits() {
-  tally_decoder_options options;
+  tally_decoder_options options{};
+  options.struct_size = sizeof options;
   tally_decoder_defaults(&options);
   options.num_classes = 3;
   options.confidence = 0.2f;
   options.max_detections = 20;
   tally_decoder* decoder = nullptr;
-  CHECK(tally_decoder_create(&options, &decoder) == TALLY_OK);
+  CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_OK);
   const float anchors[] = {10, 13, 16, 30};
   const tally_letterbox letterbox{1, 1, 0, 0, 64, 64};
   std::mt19937 random(3);
@@ -177,8 +197,8 @@ void test_decoder_survives_any_bits() {
     const size_t values = 2 * 8 * 4 * 5;
     std::vector<uint32_t> bits(values);
     for (auto& word : bits) word = static_cast<uint32_t>(random());
-    const tally_head head{bits.data(), values * (dtype == TALLY_FLOAT32 ? 4 : 1), dtype, layout, 5,
-                          4, 8, 0.1f, 3, anchors, 2};
+    const tally_head head{sizeof(tally_head), dtype, layout, 5, 4, 8, 0.1f, 3, bits.data(),
+                          values * (dtype == TALLY_FLOAT32 ? 4 : 1), anchors, 2, 0};
     std::vector<tally_detection> out(20);
     int32_t count = -1;
     CHECK(tally_decoder_run(decoder, &head, 1, &letterbox, out.data(), 20, &count) == TALLY_OK);
@@ -194,26 +214,39 @@ void test_decoder_survives_any_bits() {
   }
   tally_decoder_destroy(decoder);
   options.max_detections = 0;
-  CHECK(tally_decoder_create(&options, &decoder) == TALLY_INVALID_ARGUMENT && decoder == nullptr);
+  CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_INVALID_ARGUMENT && decoder == nullptr);
 }
 
 tally_counter* make_counter() {
-  tally_counter_options options;
+  tally_counter_options options{};
+  options.struct_size = sizeof options;
   tally_counter_defaults(&options);
   options.num_classes = 4;
   options.frame_width = 640;
   options.frame_height = 480;
   tally_counter* counter = nullptr;
-  CHECK(tally_counter_create(&options, &counter) == TALLY_OK);
+  CHECK(tally_counter_create(&options, &counter, nullptr, 0) == TALLY_OK);
   return counter;
 }
 
-void test_counter_refuses_and_goes_on() {
+void test_counter_refuses_and_continues() {
   tally_counter* counter = make_counter();
   int32_t index = -1;
-  CHECK(tally_counter_add_line(counter, {0, 100}, {0, 100}, 0, &index) == TALLY_INVALID_ARGUMENT);
-  CHECK(tally_counter_add_line(counter, {0, 100}, {NAN, 1}, 0, &index) == TALLY_INVALID_ARGUMENT);
-  CHECK(tally_counter_add_line(counter, {0, 100}, {640, 100}, 0, &index) == TALLY_OK && index == 0);
+  const auto add = [&](const char* kind, std::vector<tally_point> points, int32_t extend = 0) {
+    tally_region_options options{};
+    options.struct_size = sizeof options;
+    tally_region_defaults(&options);
+    options.extend = extend;
+    return tally_counter_add_region(counter, kind, points.data(),
+                                    static_cast<int32_t>(points.size()), &options, &index);
+  };
+  CHECK(add("line", {{0, 100}, {0, 100}}) == TALLY_INVALID_ARGUMENT);
+  CHECK(add("line", {{0, 100}, {NAN, 1}}) == TALLY_INVALID_ARGUMENT);
+  CHECK(add("line", {{0, 100}, {1, 1}, {2, 2}}) == TALLY_INVALID_ARGUMENT);
+  CHECK(add("line", {{0, 100}, {1, 1}}, 2) == TALLY_INVALID_ARGUMENT);
+  CHECK(add("zone", {{0, 100}, {1, 1}}) == TALLY_INVALID_ARGUMENT);
+  CHECK(add("queue", {{0, 100}, {1, 1}}) == TALLY_INVALID_ARGUMENT);
+  CHECK(add("line", {{0, 100}, {640, 100}}) == TALLY_OK && index == 0);
   const tally_detection good{10, 10, 50, 50, 0.9f, 1};
   CHECK(tally_counter_update(counter, 1000, &good, 1) == TALLY_OK);
   CHECK(tally_counter_update(counter, 1000, &good, 1) == TALLY_OUT_OF_ORDER);
@@ -227,20 +260,56 @@ void test_counter_refuses_and_goes_on() {
     CHECK(tally_counter_update(counter, 2000, &bad, 1) == TALLY_INVALID_ARGUMENT);
   CHECK(tally_counter_update(counter, 2000, nullptr, 1) == TALLY_INVALID_ARGUMENT);
   CHECK(tally_counter_update(counter, 2000, nullptr, 0) == TALLY_OK);
-  tally_diagnostics diagnostics;
+  tally_diagnostics diagnostics{};
+  diagnostics.struct_size = sizeof diagnostics;
   CHECK(tally_counter_diagnostics(counter, &diagnostics) == TALLY_OK && diagnostics.frames == 2);
   int64_t totals[4];
   CHECK(tally_counter_unique(counter, totals, 3) == TALLY_BUFFER_TOO_SMALL);
-  CHECK(tally_counter_line(counter, 1, totals, totals, 4) == TALLY_INVALID_ARGUMENT);
+  CHECK(tally_counter_region_total(counter, "line", 1, 0, totals, 4) == TALLY_INVALID_ARGUMENT);
+  CHECK(tally_counter_region_total(counter, "line", 0, 2, totals, 4) == TALLY_INVALID_ARGUMENT);
+  CHECK(tally_counter_region_total(counter, "line", 0, 1, totals, 4) == TALLY_OK);
+  double value = 0;
+  CHECK(tally_counter_region_value(counter, "line", 0, 1, &value) == TALLY_INVALID_ARGUMENT);
+  CHECK(tally_counter_region_value(counter, "line", 0, 0, &value) == TALLY_OK && value == -1);
+  tally_counter_destroy(counter);
+}
+
+/// An options struct of an earlier, shorter version: what it lacks has its default.
+void test_struct_sizes() {
+  tally_counter_options options{};
+  for (const uint32_t size : {uint32_t{0}, uint32_t{3}, uint32_t{sizeof options + 4}}) {
+    options.struct_size = size;
+    tally_counter* counter = nullptr;
+    char error[200] = "";
+    CHECK(tally_counter_defaults(&options) == TALLY_UNSUPPORTED_SIZE);
+    CHECK(tally_counter_create(&options, &counter, error, sizeof error) == TALLY_UNSUPPORTED_SIZE);
+    CHECK(counter == nullptr && std::strstr(error, "struct_size") != nullptr);
+    CHECK(tally_counter_create(&options, &counter, error, 7) == TALLY_UNSUPPORTED_SIZE);
+    CHECK(std::strlen(error) == 6);
+  }
+  // What lies behind an earlier struct is neither read nor written.
+  options.hysteresis = 99;
+  options.struct_size = offsetof(tally_counter_options, hysteresis);
+  CHECK(tally_counter_defaults(&options) == TALLY_OK && options.hysteresis == 99);
+  CHECK(options.lost_s == 3.0f && options.num_classes == 80);
+  tally_counter* counter = nullptr;
+  CHECK(tally_counter_create(&options, &counter, nullptr, 0) == TALLY_OK);
+  tally_diagnostics diagnostics{};
+  diagnostics.fastest = 77;
+  diagnostics.frames = 77;
+  diagnostics.struct_size = offsetof(tally_diagnostics, fastest);
+  CHECK(tally_counter_diagnostics(counter, &diagnostics) == TALLY_OK);
+  CHECK(diagnostics.frames == 0 && diagnostics.fastest == 77);
   tally_counter_destroy(counter);
 }
 
 void test_counter_soak_of_random_boxes() {
   tally_counter* counter = make_counter();
   int32_t index;
-  tally_counter_add_line(counter, {0, 240}, {640, 240}, 0, &index);
+  const tally_point ends[] = {{0, 240}, {640, 240}};
+  CHECK(tally_counter_add_region(counter, "line", ends, 2, nullptr, &index) == TALLY_OK);
   const tally_point corners[] = {{100, 100}, {500, 120}, {300, 200}, {480, 400}, {90, 380}};
-  CHECK(tally_counter_add_zone(counter, corners, 5, &index) == TALLY_OK);
+  CHECK(tally_counter_add_region(counter, "zone", corners, 5, nullptr, &index) == TALLY_OK);
   std::mt19937 random(11);
   std::uniform_real_distribution<float> uniform(0, 1);
   std::vector<tally_detection> detections(25);
@@ -253,9 +322,12 @@ void test_counter_soak_of_random_boxes() {
     CHECK(tally_counter_update(counter, now, detections.data(), 25) == TALLY_OK);
   }
   int64_t now[4], entered[4], left[4];
-  CHECK(tally_counter_zone(counter, 0, now, entered, left, 4) == TALLY_OK);
+  CHECK(tally_counter_region_total(counter, "zone", 0, 0, now, 4) == TALLY_OK);
+  CHECK(tally_counter_region_total(counter, "zone", 0, 1, entered, 4) == TALLY_OK);
+  CHECK(tally_counter_region_total(counter, "zone", 0, 2, left, 4) == TALLY_OK);
   for (int i = 0; i < 4; ++i) CHECK(now[i] == entered[i] - left[i] && now[i] >= 0);
-  tally_diagnostics diagnostics;
+  tally_diagnostics diagnostics{};
+  diagnostics.struct_size = sizeof diagnostics;
   tally_counter_diagnostics(counter, &diagnostics);
   CHECK(diagnostics.live_tracks < 2000);  // bounded by what is in view, not by what has been
   tally_counter_destroy(counter);
@@ -268,10 +340,12 @@ int main() {
   test_assignment_leaves_forbidden_pairs();
   test_assignment_prefers_one_good_pair_to_two_poor_ones();
   test_line_reports_the_point_of_crossing();
+  test_the_table_of_rules_is_sound();
   test_preprocessor_refuses_bad_arguments();
   test_preprocessor_stays_in_its_buffers();
   test_decoder_survives_any_bits();
-  test_counter_refuses_and_goes_on();
+  test_counter_refuses_and_continues();
+  test_struct_sizes();
   test_counter_soak_of_random_boxes();
   std::printf("core: %d passed, %d failed\n", checks - failures, failures);
   return failures == 0 ? 0 : 1;

@@ -405,7 +405,8 @@ def test_scales_that_mean_nothing(scale: float) -> None:
     ],
 )
 def test_options_out_of_bounds(change: dict[str, Any]) -> None:
-    with pytest.raises(CoreError, match="the options of the decoder are out of their bounds"):
+    (name,) = change
+    with pytest.raises(CoreError, match=f"decoder: {name} is .*; use "):
         Decoder([one_cell().spec("NHWC")], 3, replace(DecoderOptions(), **change))
 
 

@@ -1,4 +1,4 @@
-"""tally.h is the only contract: it compiles in both languages, and the bridge covers all of it."""
+"""tally.h is the only contract: it compiles as C and C++, and the binding covers all of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from tallylens.edge_runtime.core.native import ffi, lib
+from tallylens.edge_runtime.core.native import ffi, lib, names, options, struct
+from tallylens.edge_runtime.version import __version__
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CORE = REPOSITORY / "edge_runtime" / "core"
@@ -19,6 +20,16 @@ HEADER = CORE / "include" / "tally.h"
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I", str(CORE / "include")]
 
 TEXT = re.sub(r"/\*.*?\*/", "", HEADER.read_text(encoding="utf-8"), flags=re.DOTALL)
+STATUSES = (
+    "ok",
+    "invalid_argument",
+    "buffer_too_small",
+    "out_of_order",
+    "out_of_memory",
+    "internal",
+    "bad_state",
+    "unsupported_size",
+)
 # (result, name, arguments) of every function.
 FUNCTIONS = re.findall(r"TALLY_API\s+([\w\s]+\*?)\s*\b(tally_\w+)\s*\(([^)]*)\)\s*;", TEXT)
 NAMES = [name for _, name, _ in FUNCTIONS]
@@ -70,15 +81,15 @@ def c_program() -> str:
     """Calls every function with NULL for every pointer and 0 for every value."""
     checks = []
     for result, name, text in FUNCTIONS:
-        values = [
-            "NULL" if is_pointer(a) else "point" if a.startswith("tally_point ") else "0"
-            for a in arguments(text)
-        ]
+        values = ["NULL" if is_pointer(a) else "0" for a in arguments(text)]
         call = f"{name}({', '.join(values)})"
         if result.strip() == "tally_status":
             checks.append(f'if ({call} != TALLY_INVALID_ARGUMENT) bad("{name}");')
         elif result.strip() == "void":
             checks.append(f"{call};")
+        elif name.startswith("tally_region_") or name == "tally_event_region_kind":
+            there = name == "tally_region_kind"  # the others: NULL, or an event without a region
+            checks.append(f'if (({call} != NULL) != {int(there)}) bad("{name}");')
         else:
             checks.append(f'if ({call} == NULL || *{call} == 0) bad("{name}");')
     body = "\n  ".join(checks)
@@ -87,33 +98,27 @@ def c_program() -> str:
 static int failures = 0;
 static void bad(const char* name) {{ puts(name); failures += 1; }}
 int main(void) {{
-  const tally_point point = {{0, 0}};
   {body}
   return failures;
 }}
 """
 
 
+def build_c(folder: Path, text: str) -> None:
+    """Compile a C program as C11 with the core, as `folder/program`."""
+    c, cpp = compiler("gcc", "clang", "cc"), compiler("g++", "clang++", "c++")
+    source, built = folder / "program.c", folder / "program.o"
+    source.write_text(text)
+    run(c, "-std=c11", *STRICT, "-c", source, "-o", built)
+    sources = sorted((CORE / "src").glob("*.cpp"))
+    include = ["-I", CORE / "include"]
+    run(cpp, "-std=c++17", "-O0", *include, built, *sources, "-o", folder / "program")
+
+
 @pytest.mark.slow
 def test_a_c_program_gets_statuses_for_nulls(tmp_path: Path) -> None:
-    c, cpp = compiler("gcc", "clang", "cc"), compiler("g++", "clang++", "c++")
-    source = tmp_path / "nulls.c"
-    source.write_text(c_program())
-    run(c, "-std=c11", *STRICT, "-c", source, "-o", tmp_path / "nulls.o")
-    sources = sorted((CORE / "src").glob("*.cpp"))
-    program = tmp_path / "nulls"
-    run(
-        cpp,
-        "-std=c++17",
-        "-O0",
-        "-I",
-        CORE / "include",
-        tmp_path / "nulls.o",
-        *sources,
-        "-o",
-        program,
-    )
-    assert run(program) == ""
+    build_c(tmp_path, c_program())
+    assert run(tmp_path / "program") == ""
 
 
 def build_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -126,7 +131,7 @@ def build_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def test_the_bridge_declares_every_function(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_binding_declares_every_function(monkeypatch: pytest.MonkeyPatch) -> None:
     declared = build_module(monkeypatch).declarations(HEADER.read_text(encoding="utf-8"))
     assert "TALLY_API" not in declared
     assert "#" not in declared
@@ -145,8 +150,9 @@ def test_the_built_core_offers_exactly_the_header() -> None:
         assert getattr(lib, name) == int(value[1])
 
 
-def test_the_version() -> None:
-    assert re.fullmatch(r"\d+\.\d+\.\d+", ffi.string(lib.tally_version()).decode())
+def test_header_library_and_package_have_one_version() -> None:
+    (header,) = re.findall(r'^#define TALLY_VERSION "(.*)"$', TEXT, flags=re.MULTILINE)
+    assert header == __version__ == ffi.string(lib.tally_version()).decode()
 
 
 @pytest.mark.parametrize("kind", ["preprocessor", "decoder", "counter"])
@@ -156,9 +162,7 @@ def test_a_live_handle_refuses_nulls_and_says_why(kind: str) -> None:
     if kind == "preprocessor":
         assert create(out) == lib.TALLY_OK
     else:
-        options = ffi.new(f"tally_{kind}_options *")
-        getattr(lib, f"tally_{kind}_defaults")(options)
-        assert create(options, out) == lib.TALLY_OK
+        assert create(options(kind), out, ffi.NULL, 0) == lib.TALLY_OK
     handle = ffi.gc(out[0], getattr(lib, f"tally_{kind}_destroy"))
     tried = 0
     for result, name, text in FUNCTIONS:
@@ -167,11 +171,129 @@ def test_a_live_handle_refuses_nulls_and_says_why(kind: str) -> None:
             continue
         if name in ("tally_counter_update", "tally_counter_reset"):
             continue  # a frame without any detections; no arguments
-        rest = [
-            ffi.NULL if is_pointer(a) else (1, 2) if a.startswith("tally_point ") else 1
-            for a in others
-        ]
+        rest = [ffi.NULL if is_pointer(a) else 1 for a in others]
         assert getattr(lib, name)(handle, *rest) == lib.TALLY_INVALID_ARGUMENT, name
         assert ffi.string(getattr(lib, f"tally_{kind}_error")(handle)), name
         tried += 1
-    assert tried == {"preprocessor": 1, "decoder": 1, "counter": 15}[kind]
+    assert tried == {"preprocessor": 1, "decoder": 1, "counter": 11}[kind]
+
+
+def test_statuses_have_names_and_texts() -> None:
+    for status, name in enumerate(STATUSES):
+        assert getattr(lib, f"TALLY_{name.upper()}") == status
+        assert len(ffi.string(lib.tally_status_text(status))) > 5
+    assert names(lib.tally_status_name) == STATUSES
+    for unknown in (-1, len(STATUSES)):
+        assert lib.tally_status_name(unknown) == lib.tally_status_text(unknown) == ffi.NULL
+
+
+def test_names_of_regions_and_events() -> None:
+    assert names(lib.tally_region_kind) == ("line", "zone")
+    assert names(lib.tally_region_total_name, b"line") == ("in", "out")
+    assert names(lib.tally_region_total_name, b"zone") == ("now", "entered", "left")
+    assert names(lib.tally_region_value_name, b"line") == ("nearest",)
+    assert names(lib.tally_region_value_name, b"zone") == ("mean_dwell_s", "max_dwell_s")
+    assert lib.tally_region_total_name(b"queue", 0) == ffi.NULL
+    kinds = names(lib.tally_event_kind_name)
+    for number, kind in enumerate(kinds):
+        assert getattr(lib, f"TALLY_{kind.upper()}") == number
+    regions = [lib.tally_event_region_kind(number) for number in range(len(kinds))]
+    assert [r != ffi.NULL and ffi.string(r).decode() for r in regions] == [
+        False, "line", "line", "zone", "zone", False,
+    ]  # fmt: skip
+
+
+# ---- struct_size -----------------------------------------------------------------------------
+
+SIZED = re.findall(r"typedef struct (tally_\w+) \{\s*uint32_t struct_size;", TEXT)
+
+
+def c_sizes() -> str:
+    """A C program of an application that was compiled with an earlier or a later header."""
+    return """#include <stdio.h>
+#include <string.h>
+#include "tally.h"
+static int failures = 0;
+#define CHECK(holds) if (!(holds)) { printf("%d: %s\\n", __LINE__, #holds); failures += 1; }
+/* The counter's options as they were before `hysteresis` came, and something behind them. */
+typedef struct { char bytes[offsetof(tally_counter_options, hysteresis)]; char next[8]; } earlier;
+typedef struct { tally_counter_options options; float another; } later;
+int main(void) {
+  tally_counter* counter = NULL;
+  char error[200] = "";
+  earlier old;
+  memset(&old, 7, sizeof old);
+  ((tally_counter_options*)&old)->struct_size = offsetof(earlier, next);
+  CHECK(tally_counter_defaults((tally_counter_options*)&old) == TALLY_OK);
+  CHECK(old.next[0] == 7 && old.next[7] == 7);
+  CHECK(((tally_counter_options*)&old)->edge_lost_s == 0.5f);
+  CHECK(tally_counter_create((tally_counter_options*)&old, &counter, error, sizeof error) ==
+        TALLY_OK);
+  CHECK(counter != NULL && error[0] == 0);
+  tally_counter_destroy(counter);
+  later next = {0};
+  next.options.struct_size = sizeof next;
+  CHECK(tally_counter_defaults(&next.options) == TALLY_UNSUPPORTED_SIZE);
+  CHECK(tally_counter_create(&next.options, &counter, error, sizeof error) ==
+        TALLY_UNSUPPORTED_SIZE);
+  CHECK(counter == NULL && strcmp(error, tally_status_text(TALLY_UNSUPPORTED_SIZE)) == 0);
+  next.options.struct_size = 0;
+  CHECK(tally_counter_create(&next.options, &counter, NULL, 0) == TALLY_UNSUPPORTED_SIZE);
+  return failures;
+}
+"""
+
+
+@pytest.mark.slow
+def test_a_c_program_of_another_version(tmp_path: Path) -> None:
+    build_c(tmp_path, c_sizes())
+    assert run(tmp_path / "program") == ""
+
+
+def test_structs_that_can_grow() -> None:
+    assert set(SIZED) == {
+        "tally_image",
+        "tally_tensor",
+        "tally_head",
+        "tally_decoder_options",
+        "tally_counter_options",
+        "tally_region_options",
+        "tally_diagnostics",
+    }
+
+
+@pytest.mark.parametrize("kind", ["decoder", "counter", "region"])
+def test_defaults_are_filled_as_far_as_the_struct_goes(kind: str) -> None:
+    given, whole = struct(f"{kind}_options"), options(kind)
+    fill = getattr(lib, f"tally_{kind}_defaults")
+    last, field = ffi.typeof(given).item.fields[-1]
+    given.struct_size = field.offset
+    assert fill(given) == lib.TALLY_OK
+    assert given.struct_size == field.offset
+    for name, _ in ffi.typeof(given).item.fields[1:-1]:
+        assert getattr(given, name) == getattr(whole, name), name
+    value = getattr(given, last)
+    assert not any(value) if isinstance(value, ffi.CData) else value == 0
+    for size in (0, field.offset + 1, ffi.sizeof(f"tally_{kind}_options") + 4):
+        given.struct_size = size
+        assert fill(given) == lib.TALLY_UNSUPPORTED_SIZE
+
+
+@pytest.mark.parametrize(("size", "status"), [(0, 7), (1 << 20, 7), (8, 1)])
+def test_sizes_of_images_and_heads(size: int, status: int) -> None:
+    """Fields that an earlier version lacks are 0 or NULL, and then out of bounds."""
+    preprocessor, decoder = ffi.new("tally_preprocessor **"), ffi.new("tally_decoder **")
+    letterbox, found = ffi.new("tally_letterbox *"), ffi.new("tally_detection[]", 300)
+    assert lib.tally_preprocessor_create(preprocessor) == lib.TALLY_OK
+    assert lib.tally_decoder_create(options("decoder"), decoder, ffi.NULL, 0) == lib.TALLY_OK
+    letterbox.gain_x = letterbox.gain_y = 1
+    image, tensor = struct("image"), struct("tensor")
+    image.struct_size = size
+    head = struct("head")
+    head.struct_size = size
+    run_image, run_head = lib.tally_preprocessor_run, lib.tally_decoder_run
+    assert run_image(preprocessor[0], image, tensor, letterbox) == status
+    count = ffi.new("int32_t *")
+    assert run_head(decoder[0], head, 1, letterbox, found, 300, count) == status
+    lib.tally_preprocessor_destroy(preprocessor[0])
+    lib.tally_decoder_destroy(decoder[0])

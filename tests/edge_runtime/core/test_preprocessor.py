@@ -348,12 +348,12 @@ def test_a_box_is_found_again_through_the_letterbox(
         (np.zeros((), np.uint8), "BGR"),
     ],
 )
-def test_what_is_no_picture_is_refused(image: npt.NDArray[Any], pixel_format: str) -> None:
+def test_arrays_that_are_not_frames_are_refused(image: npt.NDArray[Any], pixel_format: str) -> None:
     with pytest.raises(UsageError) as refused:
         run(image, 32, 32, pixel_format=pixel_format)
     assert str(refused.value) == (
-        f"a {image.dtype} array of shape {image.shape} is no {pixel_format} picture. Give uint8 of "
-        "(height, width, channels), or (height * 3 / 2, width) for NV12, NV21 and I420."
+        f"a {image.dtype} array of shape {image.shape} is not a {pixel_format} frame. Give uint8 "
+        "of (height, width, channels), or (height * 3 / 2, width) for NV12, NV21 and I420."
     )
 
 

@@ -40,7 +40,7 @@ def new_counter(scenes: Any, **how: Any) -> TrackCounter:
 
 def everything(counter: TrackCounter) -> str:
     facts = (counter.unique(), counter.detected(), counter.line(0), counter.zone(0))
-    return repr((*facts, counter.present(0), counter.nearest(0), counter.diagnostics()))
+    return repr((*facts, counter.visits("zone", 0), counter.nearest(0), counter.diagnostics()))
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_time_goes_on_after_a_restore(scenes: Any) -> None:
     with pytest.raises(TimestampError) as late:
         counter.update(2_950_000_000, scenes.detections([]))
     assert late.value.previous_ns == 2_950_000_000
-    with pytest.raises(CoreError, match="lines are added before the first frame"):
+    with pytest.raises(CoreError, match="regions are added before the first frame"):
         counter.add_line((0, 0), (9, 9))
 
 
@@ -173,17 +173,19 @@ def test_a_reset_closes_the_period_and_recounts_nobody(scenes: Any) -> None:
         scenes.Mover(scenes.along((3, 560, 400), (7, 560, 120)), labels=[3]),  # and after
     ]
     counter = new_counter(scenes)
-    period = None
+    ended = False
     for timestamp_ns, found in scenes.filmed(movers, np.arange(0, 9, 0.04)):
-        if period is None and timestamp_ns >= 4e9:
-            period = counter.reset()
+        if not ended and timestamp_ns >= 4e9:
+            ended = True
+            assert counter.unique().tolist() == [0, 1, 1, 1]
+            assert counter.line(0).crossed_in.tolist() == [0, 0, 1, 0]
+            assert counter.line(0).crossed_out.tolist() == [0, 0, 0, 0]
+            zone = counter.zone(0)
+            assert zone.entered.tolist() == zone.now.tolist() == [0, 1, 0, 0]
+            assert counter.diagnostics().frames == 100
+            counter.reset()
         counter.update(timestamp_ns, found)
-    assert period is not None
-    assert period.unique.tolist() == [0, 1, 1, 1]
-    assert period.lines[0].crossed_in.tolist() == [0, 0, 1, 0]
-    assert period.lines[0].crossed_out.tolist() == [0, 0, 0, 0]
-    assert period.zones[0].entered.tolist() == period.zones[0].now.tolist() == [0, 1, 0, 0]
-    assert period.diagnostics.frames == 100
+    assert ended
     assert counter.unique().tolist() == [0, 0, 0, 0]
     assert counter.line(0).crossed_in.sum() == 0
     assert counter.line(0).crossed_out.tolist() == [0, 0, 0, 1]
@@ -199,7 +201,8 @@ def test_what_was_reported_in_a_closed_period_does_not_move_in_the_next(scenes: 
     events = []
     for timestamp_ns, found in scenes.filmed([mover], np.arange(0, 5, 0.04)):
         if timestamp_ns == 2_000_000_000:
-            assert counter.reset().unique.tolist() == [0, 1, 0, 0]
+            assert counter.unique().tolist() == [0, 1, 0, 0]
+            counter.reset()
         counter.update(timestamp_ns, found)
         events += counter.take_events()
     assert "reclassified" in [event.kind for event in events]
@@ -237,11 +240,11 @@ def test_each_objects_stay_is_told(scenes: Any) -> None:
     counter = new_counter(scenes)
     for timestamp_ns, found in scenes.filmed(movers, np.arange(0, 5.01, 0.04)):
         counter.update(timestamp_ns, found)
-    stays = counter.present(0)
+    stays = counter.visits("zone", 0)
     assert [(stay.track_id, stay.class_id) for stay in stays] == [(1, 1), (2, 2)]
     assert [stay.dwell_s for stay in stays] == pytest.approx([5, 3], abs=0.05)
     with pytest.raises(CoreError, match="no zone of that index"):
-        counter.present(1)
+        counter.visits("zone", 1)
 
 
 def test_more_stays_than_any_buffer(scenes: Any) -> None:
@@ -252,12 +255,12 @@ def test_more_stays_than_any_buffer(scenes: Any) -> None:
     ]
     for frame in range(3):
         counter.update(frame * 150_000_000, scenes.detections(rows))
-    assert len(counter.present(0)) == 270
+    assert len(counter.visits("zone", 0)) == 270
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), 1e6])
 def test_a_least_dwell_out_of_bounds(scenes: Any, seconds: float) -> None:
-    with pytest.raises(CoreError, match="the least dwell must be 0 to 86400 seconds"):
+    with pytest.raises(CoreError, match=r"min_dwell_s is .*; use 0 to 86400"):
         TrackCounter(1, scenes.FRAME).add_zone(SQUARE, min_dwell_s=seconds)
 
 

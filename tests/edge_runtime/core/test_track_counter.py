@@ -158,7 +158,15 @@ def test_several_lines_count_for_themselves(scenes: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("anchor", "seconds"), [("bottom-centre", 1.4), ("centre", 1.7), ("top-centre", 2.0)]
+    ("anchor", "seconds"),
+    [
+        ("bottom-center", 1.4),
+        ("center", 1.7),
+        ("top-center", 2.0),
+        ("bottom-centre", 1.4),
+        ("centre", 1.7),
+        ("top-centre", 2.0),
+    ],
 )
 def test_the_anchor_is_what_crosses(scenes: Any, anchor: Any, seconds: float) -> None:
     mover = scenes.Mover(scenes.along(*DOWN), size=(40, 60))
@@ -722,8 +730,8 @@ def test_lines_that_are_none(scenes: Any, start: Any, end: Any, message: str) ->
 @pytest.mark.parametrize(
     ("corners", "message"),
     [
-        ([(0, 0), (5, 5)], "a zone has 3 to 1000 corners"),
-        ([(0, 0)] * 1001, "a zone has 3 to 1000 corners"),
+        ([(0, 0), (5, 5)], "a zone has 3 to 1000 points"),
+        ([(0, 0)] * 1001, "a zone has 3 to 1000 points"),
         ([(0, 0), (5, 5), (np.nan, 1)], "zone corners must be finite"),
     ],
 )
@@ -736,10 +744,10 @@ def test_zones_that_are_none(scenes: Any, corners: Any, message: str) -> None:
 def test_places_come_before_frames_and_have_an_index(scenes: Any) -> None:
     counter = TrackCounter(1, scenes.FRAME)
     assert [counter.add_line((0, i), (9, i)) for i in range(256)] == list(range(256))
-    with pytest.raises(CoreError, match="at most 256 lines"):
+    with pytest.raises(CoreError, match="at most 256 regions of a kind"):
         counter.add_line((0, 1), (9, 1))
     counter.update(0, scenes.detections([]))
-    with pytest.raises(CoreError, match="zones are added before the first frame"):
+    with pytest.raises(CoreError, match="regions are added before the first frame"):
         counter.add_zone(SQUARE)
     for index in (-1, 256):
         with pytest.raises(CoreError, match="no line of that index"):
@@ -761,7 +769,8 @@ def test_places_come_before_frames_and_have_an_index(scenes: Any) -> None:
     ],
 )
 def test_options_out_of_bounds(scenes: Any, change: dict[str, float]) -> None:
-    with pytest.raises(CoreError, match="the options of the counter are out of their bounds"):
+    (name,) = change
+    with pytest.raises(CoreError, match=f"counter: {name} is .*; use 0 to "):
         TrackCounter(1, scenes.FRAME, options=CounterOptions(**change))  # type: ignore[arg-type]
 
 
@@ -782,11 +791,11 @@ def test_defaults_are_the_cores_own_in_round_numbers() -> None:
 
 @pytest.mark.parametrize("least", [0.05, 0.2, 0.6, 1.0])
 def test_a_least_confidence_is_that_of_objects_not_of_boxes(least: float) -> None:
-    options = CounterOptions(anchor="centre").with_confidence(least)
+    options = CounterOptions(anchor="center").with_confidence(least)
     assert (options.new_confidence, options.confirm_confidence) == (least, least)
     assert options.low_confidence <= options.high_confidence <= least
     assert options.low_confidence == min(least, CounterOptions().low_confidence)
-    assert options.anchor == "centre"
+    assert options.anchor == "center"
 
 
 def test_counters_share_nothing(scenes: Any) -> None:

@@ -86,7 +86,7 @@ def test_thresholds_are_the_callers() -> None:
 
 def test_what_is_no_picture_takes_no_time() -> None:
     detector = Detector(FakeEngine())  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="is no BGR picture"):
+    with pytest.raises(UsageError, match="is not a BGR frame"):
         detector.detect(np.zeros((4, 4), np.uint8))
     assert detector.timing == Timing()
 

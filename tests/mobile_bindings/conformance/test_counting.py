@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import importlib.util
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,36 @@ def test_case(case: dict[str, Any], interrupted: bool) -> None:
     assert facts.unconfirmed_tracks == expected.get("unconfirmed", facts.unconfirmed_tracks)
     if "nearest" in expected:
         assert spans([counter.nearest(i) for i in range(len(lines))], expected["nearest"])
+
+
+SAVED = json.loads(
+    (Path(__file__).parents[2] / "edge_runtime" / "core" / "saved_by_0.1.0.json").read_text("utf-8")
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_a_state_of_the_first_version(case: dict[str, Any]) -> None:
+    """Saved half way through a case by version 0.1.0, before its core had regions by kind."""
+    state = zlib.decompress(base64.b64decode(SAVED[case["name"]]))
+    whole, resumed = new_counter(case), new_counter(case)
+    half = len(case["frames"]) // 2
+    play(case, whole, range(half))
+    assert whole.save() == state
+    resumed.restore(state)
+    play(case, resumed, range(half, len(case["frames"])))
+    play(case, whole, range(half, len(case["frames"])))
+    assert resumed.save() == whole.save()
+    assert resumed.take_events() == whole.take_events()
+
+
+def play(case: dict[str, Any], counter: TrackCounter, frames: range) -> None:
+    """Count some frames of a case; those that come late are refused."""
+    for index in frames:
+        timestamp_ns, rows = case["frames"][index]
+        if index == case.get("reset_before"):
+            counter.reset()
+        with contextlib.suppress(TimestampError):
+            counter.update(timestamp_ns, detections(rows))
 
 
 def test_the_vectors_are_what_their_maker_writes(

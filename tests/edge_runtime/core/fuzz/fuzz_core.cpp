@@ -44,6 +44,7 @@ void frames(Input in) {
   tally_preprocessor_create(&preprocessor);
   for (int round = 0; round < 2; ++round) {
     tally_image image{};
+    image.struct_size = sizeof image;
     image.width = in.small(70) - 1;
     image.height = in.small(70) - 1;
     image.format = in.small(7);
@@ -57,8 +58,14 @@ void frames(Input in) {
       image.plane_bytes[i] = planes[i].size();
     }
     std::vector<uint8_t> out(in.take<uint16_t>() % 20000);
-    const tally_tensor tensor{out.data(), out.size(),  in.small(40), in.small(40),
-                              in.small(3), in.small(2)};
+    tally_tensor tensor{};
+    tensor.struct_size = sizeof tensor;
+    tensor.data = out.data();
+    tensor.bytes = out.size();
+    tensor.width = in.small(40);
+    tensor.height = in.small(40);
+    tensor.dtype = in.small(3);
+    tensor.layout = in.small(2);
     tally_letterbox letterbox;
     tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox);
   }
@@ -66,7 +73,8 @@ void frames(Input in) {
 }
 
 void heads(Input in) {
-  tally_decoder_options options;
+  tally_decoder_options options{};
+  options.struct_size = sizeof options;
   tally_decoder_defaults(&options);
   options.num_classes = in.small(6);
   options.confidence = in.take<float>();
@@ -75,12 +83,13 @@ void heads(Input in) {
   options.max_candidates = in.small(200);
   options.max_detections = in.small(50);
   tally_decoder* decoder = nullptr;
-  if (tally_decoder_create(&options, &decoder) != TALLY_OK) return;
+  if (tally_decoder_create(&options, &decoder, nullptr, 0) != TALLY_OK) return;
   const int32_t count = in.small(3);
   std::vector<tally_head> list(count);
   std::vector<std::vector<uint8_t>> data(count);
   std::vector<std::vector<float>> anchors(count);
   for (int32_t i = 0; i < count; ++i) {
+    list[i].struct_size = sizeof list[i];
     list[i].num_anchors = in.small(4);
     anchors[i].resize(2 * list[i].num_anchors);
     for (float& anchor : anchors[i]) anchor = in.take<float>();
@@ -105,7 +114,8 @@ void heads(Input in) {
 }
 
 tally_counter* new_counter() {
-  tally_counter_options options;
+  tally_counter_options options{};
+  options.struct_size = sizeof options;
   tally_counter_defaults(&options);
   options.num_classes = 3;
   options.frame_width = 640;
@@ -113,9 +123,10 @@ tally_counter* new_counter() {
   tally_counter* counter = nullptr;
   int32_t index;
   const tally_point corners[] = {{100, 100}, {500, 120}, {300, 200}, {480, 400}, {90, 380}};
-  tally_counter_create(&options, &counter);
-  tally_counter_add_line(counter, {0, 240}, {640, 240}, 0, &index);
-  tally_counter_add_zone(counter, corners, 5, &index);
+  tally_counter_create(&options, &counter, nullptr, 0);
+  const tally_point ends[] = {{0, 240}, {640, 240}};
+  tally_counter_add_region(counter, "line", ends, 2, nullptr, &index);
+  tally_counter_add_region(counter, "zone", corners, 5, nullptr, &index);
   return counter;
 }
 
@@ -128,8 +139,9 @@ std::vector<uint8_t> save(tally_counter* counter) {
 }
 
 /// Frames of detections until the input is used up; then everything is read.
-void go_on(tally_counter* counter, Input in) {
-  tally_diagnostics facts;
+void advance(tally_counter* counter, Input in) {
+  tally_diagnostics facts{};
+  facts.struct_size = sizeof facts;
   tally_counter_diagnostics(counter, &facts);
   int64_t now = facts.last_timestamp_ns;
   for (int frame = 0; frame < 60 && in.left() > 0; ++frame) {
@@ -148,18 +160,19 @@ void go_on(tally_counter* counter, Input in) {
     }
     tally_counter_update(counter, now, found.data(), static_cast<int32_t>(found.size()));
   }
-  int64_t a[3], b[3], c[3];
-  double mean, longest;
-  float nearest;
+  int64_t totals[3];
+  double value;
   int32_t count;
   std::vector<tally_event> events(50);
-  std::vector<tally_stay> stays(50);
+  std::vector<tally_visit> visits(50);
   std::vector<tally_track> tracks(50);
-  tally_counter_line(counter, 0, a, b, 3);
-  tally_counter_zone(counter, 0, a, b, c, 3);
-  tally_counter_dwell(counter, 0, &mean, &longest);
-  tally_counter_nearest(counter, 0, &nearest);
-  tally_counter_present(counter, 0, stays.data(), 50, &count);
+  for (const char* kind : {"line", "zone"}) {
+    for (int32_t i = 0; i < 3; ++i) {
+      tally_counter_region_total(counter, kind, 0, i, totals, 3);
+      tally_counter_region_value(counter, kind, 0, i, &value);
+    }
+    tally_counter_region_visits(counter, kind, 0, visits.data(), 50, &count);
+  }
   tally_counter_tracks(counter, tracks.data(), 50, &count);
   tally_counter_take_events(counter, events.data(), 50, &count);
   tally_counter_diagnostics(counter, &facts);
@@ -168,7 +181,7 @@ void go_on(tally_counter* counter, Input in) {
 /// A counter's own state comes back as the same bytes, whatever it has seen.
 void detections(Input in) {
   tally_counter *counter = new_counter(), *copy = new_counter();
-  go_on(counter, in);
+  advance(counter, in);
   const std::vector<uint8_t> state = save(counter);
   if (tally_counter_restore(copy, state.data(), state.size()) != TALLY_OK || save(copy) != state)
     __builtin_trap();
@@ -183,7 +196,7 @@ void states(Input in) {
   const tally::Bytes payload(in.data(), in.data() + in.left());
   const tally::Bytes sealed = tally::seal(payload);
   if (tally_counter_restore(counter, sealed.data(), sealed.size()) == TALLY_OK) {
-    go_on(counter, Input(payload.data(), payload.size()));
+    advance(counter, Input(payload.data(), payload.size()));
     tally_counter_reset(counter);
     save(counter);
   }

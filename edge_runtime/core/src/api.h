@@ -1,0 +1,56 @@
+// What the files of the C interface share: pointer checks and the way results are handed out.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "handle.h"
+#include "tally.h"
+
+namespace tally {
+
+template <typename Handle>
+const char* error_of(const Handle* handle) noexcept {
+  return handle == nullptr ? "the handle is NULL" : handle->error.c_str();
+}
+
+/// Run `body` on a handle; a failure leaves its text there.
+template <typename Handle, typename Body>
+tally_status call(Handle* handle, Body&& body) noexcept {
+  if (handle == nullptr) return TALLY_INVALID_ARGUMENT;
+  return guarded(handle->error, [&] { body(*handle); });
+}
+
+/// Make a handle behind the pointer that the caller gave; the reason of a failure goes to `error`.
+template <typename Handle, typename Make>
+tally_status create(Handle** out, char* error, size_t capacity, const Make& make) noexcept {
+  std::string reason;
+  const tally_status status = guarded(reason, [&] {
+    require(out != nullptr, "out is NULL");
+    *out = nullptr;
+    *out = make();
+  });
+  if (error != nullptr && capacity > 0) {
+    const size_t length = std::min(reason.size(), capacity - 1);
+    std::copy_n(reason.data(), length, error);
+    error[length] = '\0';
+  }
+  return status;
+}
+
+template <typename Item>
+void copy_out(const std::vector<Item>& items, Item* out, int32_t capacity, int32_t* count) {
+  require(count != nullptr && capacity >= 0 && (out != nullptr || capacity == 0),
+          "result pointers are NULL");
+  *count = static_cast<int32_t>(items.size());
+  if (items.size() > static_cast<size_t>(capacity))
+    throw StatusError(TALLY_BUFFER_TOO_SMALL, "the result does not fit the array");
+  std::copy(items.begin(), items.end(), out);
+}
+
+inline void copy_totals(const std::vector<int64_t>& totals, int64_t* out, int32_t capacity) {
+  int32_t count;
+  copy_out(totals, out, capacity, &count);
+}
+
+}  // namespace tally

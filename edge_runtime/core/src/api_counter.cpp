@@ -1,0 +1,179 @@
+// The C interface of the counter. No logic lives here.
+#include "api.h"
+#include "counter.h"
+#include "options.h"
+
+using tally::call;
+using tally::require;
+
+struct tally_counter : tally::Counter {
+  using Counter::Counter;
+};
+
+namespace {
+
+std::string_view kind_of(const char* kind) {
+  require(kind != nullptr, "kind is NULL");
+  return kind;
+}
+
+const char* name_at(const tally::Names& names, int32_t index) {
+  return index >= 0 && static_cast<size_t>(index) < names.size() ? names[index] : nullptr;
+}
+
+tally::Points points_of(const tally_point* points, int32_t num_points) {
+  require(points != nullptr && num_points >= 0, "points are NULL");
+  tally::Points copied;
+  for (int32_t i = 0; i < num_points; ++i) copied.push_back({points[i].x, points[i].y});
+  return copied;
+}
+
+template <typename Options>
+tally_status fill_defaults(Options* options, const Options& defaults) {
+  std::string unused;
+  return tally::guarded(unused, [&] {
+    require(options != nullptr, "options are NULL");
+    tally::fill(*options, defaults);
+  });
+}
+
+}  // namespace
+
+tally_status tally_counter_defaults(tally_counter_options* options) {
+  return fill_defaults(options, tally::counter_defaults());
+}
+
+tally_status tally_region_defaults(tally_region_options* options) {
+  return fill_defaults(options, tally::region_defaults());
+}
+
+tally_status tally_counter_create(const tally_counter_options* options, tally_counter** out,
+                                  char* error, size_t capacity) {
+  return tally::create(out, error, capacity, [&] {
+    require(options != nullptr, "options are NULL");
+    return new tally_counter(tally::complete(*options, tally::counter_defaults()));
+  });
+}
+void tally_counter_destroy(tally_counter* counter) { delete counter; }
+const char* tally_counter_error(const tally_counter* counter) { return tally::error_of(counter); }
+
+const char* tally_region_kind(int32_t rule) {
+  const auto& rules = tally::region_rules();
+  return rule >= 0 && static_cast<size_t>(rule) < rules.size() ? rules[rule].name : nullptr;
+}
+
+const char* tally_region_total_name(const char* kind, int32_t total) {
+  const tally::RegionRule* rule = kind == nullptr ? nullptr : tally::find_rule(kind);
+  return rule == nullptr ? nullptr : name_at(rule->totals, total);
+}
+
+const char* tally_region_value_name(const char* kind, int32_t value) {
+  const tally::RegionRule* rule = kind == nullptr ? nullptr : tally::find_rule(kind);
+  return rule == nullptr ? nullptr : name_at(rule->values, value);
+}
+
+const char* tally_event_kind_name(int32_t event_kind) { return tally::event_name(event_kind); }
+
+const char* tally_event_region_kind(int32_t event_kind) {
+  const tally::RegionRule* rule = tally::rule_of_event(event_kind);
+  return rule == nullptr ? nullptr : rule->name;
+}
+
+tally_status tally_counter_add_region(tally_counter* counter, const char* kind,
+                                      const tally_point* points, int32_t num_points,
+                                      const tally_region_options* options, int32_t* index) {
+  return call(counter, [&](tally_counter& self) {
+    require(index != nullptr, "index is NULL");
+    const auto defaults = tally::region_defaults();
+    *index = self.add_region(kind_of(kind), points_of(points, num_points),
+                             options == nullptr ? defaults : tally::complete(*options, defaults));
+  });
+}
+
+tally_status tally_counter_update(tally_counter* counter, int64_t timestamp_ns,
+                                  const tally_detection* detections, int32_t count) {
+  return call(counter,
+              [&](tally_counter& self) { self.update(timestamp_ns, detections, count); });
+}
+
+tally_status tally_counter_tracks(tally_counter* counter, tally_track* out, int32_t capacity,
+                                  int32_t* count) {
+  return call(counter, [&](tally_counter& self) {
+    tally::copy_out(self.visible_tracks(), out, capacity, count);
+  });
+}
+
+tally_status tally_counter_take_events(tally_counter* counter, tally_event* out, int32_t capacity,
+                                       int32_t* count) {
+  return call(counter, [&](tally_counter& self) {
+    require(count != nullptr && capacity >= 0 && (out != nullptr || capacity == 0),
+            "result pointers are NULL");
+    auto& events = self.events();
+    const size_t taken = std::min(events.size(), static_cast<size_t>(capacity));
+    std::copy_n(events.begin(), taken, out);
+    events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(taken));
+    *count = static_cast<int32_t>(taken);
+  });
+}
+
+tally_status tally_counter_unique(tally_counter* counter, int64_t* out, int32_t capacity) {
+  return call(counter,
+              [&](tally_counter& self) { tally::copy_totals(self.unique(), out, capacity); });
+}
+
+tally_status tally_counter_detected(tally_counter* counter, int64_t* out, int32_t capacity) {
+  return call(counter,
+              [&](tally_counter& self) { tally::copy_totals(self.detected(), out, capacity); });
+}
+
+tally_status tally_counter_region_total(tally_counter* counter, const char* kind, int32_t index,
+                                        int32_t total, int64_t* out, int32_t capacity) {
+  return call(counter, [&](tally_counter& self) {
+    tally::copy_totals(self.region_total(kind_of(kind), index, total), out, capacity);
+  });
+}
+
+tally_status tally_counter_region_value(tally_counter* counter, const char* kind, int32_t index,
+                                        int32_t value, double* out) {
+  return call(counter, [&](tally_counter& self) {
+    require(out != nullptr, "out is NULL");
+    *out = self.region_value(kind_of(kind), index, value);
+  });
+}
+
+tally_status tally_counter_region_visits(tally_counter* counter, const char* kind, int32_t index,
+                                         tally_visit* out, int32_t capacity, int32_t* count) {
+  return call(counter, [&](tally_counter& self) {
+    tally::copy_out(self.region_visits(kind_of(kind), index), out, capacity, count);
+  });
+}
+
+tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics* out) {
+  return call(counter, [&](tally_counter& self) {
+    require(out != nullptr, "out is NULL");
+    tally::fill(*out, self.diagnostics());
+  });
+}
+
+tally_status tally_counter_reset(tally_counter* counter) {
+  return call(counter, [](tally_counter& self) { self.reset(); });
+}
+
+tally_status tally_counter_save(tally_counter* counter, uint8_t* out, size_t capacity,
+                                size_t* size) {
+  return call(counter, [&](tally_counter& self) {
+    require(size != nullptr && (out != nullptr || capacity == 0), "result pointers are NULL");
+    const tally::Bytes state = self.save();
+    *size = state.size();
+    if (state.size() > capacity)
+      throw tally::StatusError(TALLY_BUFFER_TOO_SMALL, "the state does not fit the array");
+    std::copy(state.begin(), state.end(), out);
+  });
+}
+
+tally_status tally_counter_restore(tally_counter* counter, const uint8_t* state, size_t size) {
+  return call(counter, [&](tally_counter& self) {
+    require(state != nullptr, "state is NULL");
+    self.restore(state, size);
+  });
+}

@@ -1,0 +1,62 @@
+// The stages in which tracks and detections are matched, and what a match costs.
+#pragma once
+
+#include "frame_edge.h"
+#include "tally.h"
+#include "track.h"
+
+namespace tally {
+
+/// Which tracks take part in a stage. A track is tentative until it is confirmed and lost while it
+/// is not seen; a track that an earlier stage matched never takes part.
+enum class Who {
+  kConfirmed,
+  kConfirmedLeaving,          // the frame, over an edge
+  kConfirmedInPreviousFrame,  // seen in it
+  kSeenTwice,                 // confirmed, or tentative with a known motion
+  kSeenTwiceRecently,
+  kSeenOnce,  // tentative, motion unknown
+  kAll
+};
+
+/// Which detections take part: ByteTrack's high and low scores.
+enum class Score { kHigh, kLow };
+
+/// How well a detection fits a track.
+enum class Cost {
+  kIou,               // overlap with the expected box
+  kDistance,          // of the centers, within what the motion's uncertainty allows
+  kCutAtEdge,         // the detection is what is left of the expected box at the frame's edge
+  kLongDisplacement,  // of the centers since the last frame, only where nothing else is near
+};
+
+struct Stage {
+  Who who;
+  Score score;
+  Cost cost;
+  float gate;  // a pair needs more than this: IoU, or share of the detection inside
+};
+
+/// What the stages are judged by.
+struct MatchingFrame {
+  const tally_counter_options& options;
+  int64_t now_ns;
+  int64_t previous_ns;  // time of the frame before; kNever in the first
+};
+
+/// Cost of a pair that may not match; every other cost is lower.
+inline constexpr float kNoMatch = 1.0f;
+
+bool takes_part(const Track& track, const Stage& stage, const MatchingFrame& frame);
+bool takes_part(const tally_detection& detection, const Stage& stage, const MatchingFrame& frame);
+float cost_of(const Track& track, const tally_detection& detection, const Stage& stage,
+              const MatchingFrame& frame);
+
+/// Whether two boxes may be of one object between two frames, by their sides.
+bool similar_sides(const Box& a, const Box& b);
+/// Whether the object leaves the frame, or has left it.
+bool is_leaving(const Track& track, const MatchingFrame& frame);
+
+inline Box box_of(const tally_detection& d) { return {d.x1, d.y1, d.x2, d.y2}; }
+
+}  // namespace tally
