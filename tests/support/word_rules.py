@@ -34,7 +34,7 @@ SPELLING = (
     Rule(rf"(?:{_IZE})is(?:e|ing|ed|ation)\b", "-ize"),
     Rule(r"behaviour|neighbour|favour|honour|labour", "-or"),
     Rule(r"\bgrey|_grey", "gray"),
-    Rule(r"(?:cancel|label|model|travel)l(?:ed|ing)|signall(?!y)", "one l"),
+    Rule(r"(?:label|model|travel)l(?:ed|ing)|signall(?!y)", "one l"),
     Rule(r"\banalys(?:e|ed|ing)\b", "analyze"),
     Rule(r"\b(?:kilo|centi|milli)?metres?\b|\bfibre|\bdefence|\bwhilst\b|\bcatalogue", "American"),
     Rule(r"\bmould|\bjudgement|\bprogramme[sd]?\b|\bpracti(?:se|sing)\b", "American"),
@@ -48,11 +48,13 @@ _UNITS = (
 _COUNTED = (
     r"frames|ms|milliseconds|microseconds|seconds|bytes|bits|kB|MB|MiB|KiB|pixels|"
     r"times|files?|lines?|rows?|bars?|documents?|objects|messages|events|images|"
-    r"points|one|two|three|scales?|outputs?|lookups?|operations|instructions?|[0-9]+"
+    r"points|one|two|three|scales?|outputs?|lookups?|operations|instructions?"
 )
 
 # The left column of the table is what a reader met before, the right one the usual term.
 TERMS = (
+    # In prose only: as names they are those of asyncio and concurrent.futures.
+    Rule(r"\bcancell(?:ed|ing)\b", "canceled"),
     Rule(r"\bhouses?\b|\brooms?\b", "project, package, area, capacity"),
     Rule(r"\b(?:ground|upper|lower|a|the|one|next) floor\b", "layer, lower bound"),
     Rule(r"\bthe face\b", "public API"),
