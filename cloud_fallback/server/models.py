@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -157,6 +158,7 @@ def open_session(model: Path, threads: int | None = None) -> Any:
     found = [one for one in PROVIDERS if one in onnxruntime.get_available_providers()]
     for providers in (found, found[-1:]):
         try:
+            # As bytes: with a path, the runtime would open weights in other files.
             return onnxruntime.InferenceSession(
                 model.read_bytes(), options, providers=providers, enable_fallback=0
             )
@@ -168,11 +170,12 @@ def open_session(model: Path, threads: int | None = None) -> Any:
 
 
 def _server_metadata(model: Path) -> ModelMetadata | None:
-    """The metadata of a model for servers; None for another, which says itself what is wrong."""
+    """The metadata of a server model; None for any other file: `open_engine` raises its errors."""
     try:
         with model.open("rb") as file:
-            content = file.read()
+            # Mapped, since all but the metadata is skipped; ValueError for an empty file.
+            content = mmap(file.fileno(), 0, access=ACCESS_READ)
         metadata = read_onnx_metadata(content, str(model))
-    except (OSError, ModelError, UnsupportedModelError):
+    except (OSError, ValueError, ModelError, UnsupportedModelError):
         return None
     return metadata if any(one.name == SERVER_PASS for one in metadata.passes) else None

@@ -111,12 +111,15 @@ class Report:
     """The result of a count.
 
     Example:
+        >>> import numpy as np
         >>> from tallylens import Counter, Line
-        >>> from tallylens.demo.model import demo_model
-        >>> with Counter(demo_model(), lines=[Line(0, 0.6, 1, 0.6)]) as counter:
-        ...     report = counter.run("street.mp4")  # doctest: +SKIP
-        >>> report.unique, report.lines[0].crossed_in  # doctest: +SKIP
-        ({'car': 4}, {'car': 3})
+        >>> black = np.zeros((360, 640, 3), np.uint8)
+        >>> with Counter("demo", lines=[Line(0, 0.6, 1, 0.6, "road")]) as counter:
+        ...     report = counter.run([(0, black), (40_000_000, black)])
+        >>> report.unique, report.lines[0].name, report.lines[0].crossed_in
+        ({}, 'road', {})
+        >>> report.warnings
+        ('no detections in any frame; is this the right model for the scene?',)
 
     Attributes:
         seconds: capture time from the first frame to the last.

@@ -16,11 +16,14 @@ class FrameResult:
     """The result of one frame.
 
     Example:
+        >>> import numpy as np
         >>> from tallylens import Counter
-        >>> from tallylens.demo.model import demo_model
-        >>> with Counter(demo_model()) as counter:
-        ...     for result in counter.watch("street.mp4"):  # doctest: +SKIP
+        >>> black = np.zeros((360, 640, 3), np.uint8)
+        >>> with Counter("demo") as counter:
+        ...     for result in counter.watch([(0, black), (40_000_000, black)]):
         ...         print(result.frame.index, len(result.tracks), result.totals.unique())
+        0 0 {}
+        1 0 {}
 
     Attributes:
         detections: of all classes.

@@ -85,7 +85,8 @@ class Totals:
         )
         self._of_event: dict[tuple[str, int], PlacedRegion] = {}
         for placed in self.placed:
-            _add_region(self._counter, placed)
+            parameters = placed.region.parameters()
+            self._counter.add_region(placed.region.kind, placed.points, **parameters)
             self._of_event[placed.region.kind, placed.index] = placed
         self._first_ns: int | None = None
         self._last_ns = 0
@@ -154,9 +155,10 @@ class Totals:
         return tuple(self._report(placed) for placed in self.placed)
 
     def _report(self, placed: PlacedRegion) -> RegionReport:
-        totals = _region_totals(self._counter, placed)
-        counts = {name: self.named(one) for name, one in totals.items()}
-        return placed.region.report(placed.name, counts, _region_values(self._counter, placed))
+        where = placed.region.kind, placed.index
+        totals = self._counter.region_totals(*where)
+        counts = {key: self.named(one) for key, one in totals.items()}
+        return placed.region.report(placed.name, counts, self._counter.region_values(*where))
 
     def lines(self) -> tuple[LineReport, ...]:
         """Totals of every line."""
@@ -169,13 +171,14 @@ class Totals:
     def decisive(self, index: int) -> ClassTotals:
         """The counts of `placed[index]` by class, of all classes: zero if nothing was counted."""
         placed = self.placed[index]
-        totals = _region_totals(self._counter, placed)
+        totals = self._counter.region_totals(placed.region.kind, placed.index)
         decisive: ClassTotals = np.sum([totals[key] for key in placed.region.decisive], axis=0)
         return decisive
 
     def region_values(self, index: int) -> Mapping[str, float]:
         """The core's other values of `placed[index]`, such as distances and dwell times."""
-        return _region_values(self._counter, self.placed[index])
+        placed = self.placed[index]
+        return self._counter.region_values(placed.region.kind, placed.index)
 
     def occupancy(self) -> tuple[tuple[float, ClassCounts], ...]:
         """For each second with objects in view, the maximum of each class at once.
@@ -243,28 +246,3 @@ class Totals:
         self._counter.restore(base64.b64decode(saved["core"]))
         self._first_ns = None if first_ns is None else int(first_ns)
         self._last_ns = last_ns
-
-
-def _add_region(counter: TrackCounter, placed: PlacedRegion) -> None:
-    parameters = placed.region.parameters()
-    if placed.region.kind == "line":
-        start, end = placed.points
-        counter.add_line(start, end, extend=bool(parameters["extend"]))
-    else:
-        counter.add_zone(placed.points, min_dwell_s=parameters["min_dwell_s"])
-
-
-def _region_totals(counter: TrackCounter, placed: PlacedRegion) -> dict[str, ClassTotals]:
-    if placed.region.kind == "line":
-        line = counter.line(placed.index)
-        return {"in": line.crossed_in, "out": line.crossed_out}
-    zone = counter.zone(placed.index)
-    return {"now": zone.now, "entered": zone.entered, "left": zone.left}
-
-
-def _region_values(counter: TrackCounter, placed: PlacedRegion) -> dict[str, float]:
-    if placed.region.kind == "line":
-        nearest = counter.nearest(placed.index)
-        return {"nearest": -1.0 if nearest is None else nearest}
-    zone = counter.zone(placed.index)
-    return {"mean_dwell_s": zone.mean_dwell_s, "max_dwell_s": zone.max_dwell_s}

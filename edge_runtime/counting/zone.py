@@ -144,7 +144,7 @@ class ZoneReport:
 
     def durations_s(self) -> dict[str, float]:
         """Dwell times in seconds."""
-        return {"mean dwell": self.mean_dwell_s, "max dwell": self.max_dwell_s}
+        return {"mean dwell time": self.mean_dwell_s, "maximum dwell time": self.max_dwell_s}
 
     def as_dict(self) -> dict[str, Any]:
         """The zone's part of the report document."""

@@ -7,6 +7,7 @@ Walks the protobuf wire format and enters only the messages named in `WITHIN`: e
 from __future__ import annotations
 
 from collections.abc import Iterator
+from mmap import mmap
 
 from ..errors import ModelError, UnsafeModelError, UnsupportedModelError
 from ..metadata import METADATA_KEY, ModelMetadata
@@ -29,7 +30,7 @@ MAX_DEPTH = 32
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
-def read_onnx_metadata(data: bytes, path: str) -> ModelMetadata:
+def read_onnx_metadata(data: bytes | mmap, path: str) -> ModelMetadata:
     """The metadata of a model.
 
     Raises:

@@ -23,9 +23,10 @@ def print_report(report: Report, console: Console | None = None) -> None:
     heading = f"{report.source}: {report.frames} frames, {report.seconds:.1f} s"
     console.print(_text(heading), soft_wrap=True)
     console.print(_wide(columns) if len(columns) <= MAX_COLUMNS else _long(columns))
-    for zone in report.zones:
-        dwell = f"mean {zone.mean_dwell_s:.1f} s, maximum {zone.max_dwell_s:.1f} s"
-        console.print(_text(f"{zone.name}: dwell time {dwell}"), soft_wrap=True)
+    for region in report.regions:
+        durations = [f"{title} {value:.1f} s" for title, value in region.durations_s().items()]
+        if durations:
+            console.print(_text(f"{region.name}: {', '.join(durations)}"), soft_wrap=True)
     speed = report.speed
     stages = f"inference {speed.inference_ms:.1f} ms, pre/post-processing {speed.host_ms:.2f} ms"
     rate = f"{speed.fps:.0f} frames/s with {report.engine}"
@@ -72,9 +73,7 @@ class _Console(Console):
 
 def _columns(report: Report) -> list[tuple[str, ClassCounts]]:
     columns: list[tuple[str, ClassCounts]] = []
-    for line in report.lines:
-        columns.append((f"{line.name} {line.in_name}", line.crossed_in))
-        columns.append((f"{line.name} {line.out_name}", line.crossed_out))
-    for zone in report.zones:
-        columns += [(f"{zone.name} now", zone.now), (f"{zone.name} entered", zone.entered)]
+    for region in report.regions:
+        for title, counts in region.counts().items():
+            columns.append((f"{region.name} {title}", counts))
     return [*columns, ("unique objects", report.unique)]

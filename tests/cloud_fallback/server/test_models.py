@@ -76,9 +76,10 @@ def test_a_plain_model_runs_frame_by_frame_in_each_instance(tiny_model: Path) ->
 
 
 def test_a_file_without_a_model_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").write_bytes(b"no model")
-    with pytest.raises(ModelError):
-        ModelInstances(tmp_path / "model.onnx")
+    for content in (b"no model", b""):
+        (tmp_path / "model.onnx").write_bytes(content)
+        with pytest.raises(ModelError):
+            ModelInstances(tmp_path / "model.onnx")
 
 
 def test_the_server_form_is_onnx_alone(tmp_path: Path) -> None:

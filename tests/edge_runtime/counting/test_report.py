@@ -191,7 +191,7 @@ def test_the_table_holds_every_number() -> None:
         ["queue entered", "2", "2 person"],
         ["unique objects", "5", "4 car, 1 person"],
     ]
-    assert "queue: dwell time mean 3.1 s, maximum 5.0 s" in text
+    assert "queue: mean dwell time 3.1 s, maximum dwell time 5.0 s" in text
     assert (
         "23 frames/s with onnxruntime-cpu (inference 9.0 ms, pre/post-processing 0.71 ms per frame)"
         in text

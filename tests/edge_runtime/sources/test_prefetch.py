@@ -19,6 +19,8 @@ PATIENCE_S = 10
 class Numbers:
     """A reader of `count` frames, which may break, and may wait before the last."""
 
+    dropped = 0
+
     def __init__(self, count: int, *, error: Exception | None = None) -> None:
         self.count = count
         self.error = error

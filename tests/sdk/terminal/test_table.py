@@ -60,7 +60,7 @@ def test_many_places_are_rows_that_fit() -> None:
     assert ["street number 3 out", "0", ""] in rows
     assert ["yard entered", "2", "1 car, 1 bus"] in rows
     assert rows[-1] == ["unique objects", "4", "3 car, 1 bus"]
-    assert "yard: dwell time mean 2.5 s, maximum 4.0 s\n" in text
+    assert "yard: mean dwell time 2.5 s, maximum dwell time 4.0 s\n" in text
     table = [line for line in text.splitlines() if line[0] in "┏┃┡│└"]
     assert len(table) == len(rows) + 3
     assert all(len(line) <= 80 for line in table)
