@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import hypothesis
 import pytest
@@ -68,14 +67,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 def data() -> Path:
     """The folder with real weights, images and videos."""
     return _data_folder()
-
-
-@pytest.fixture(scope="session")
-def squares() -> ModuleType:
-    """`tests.support.squares`: a detector of colored squares and scenes for it."""
-    from tests.support import squares
-
-    return squares
 
 
 @pytest.fixture(scope="session")

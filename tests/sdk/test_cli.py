@@ -22,6 +22,7 @@ import pytest
 from tallylens import store
 from tallylens.cli import main
 from tallylens.commands import COMMANDS
+from tests.support import squares
 
 Run = Callable[..., Any]
 LINE = "0,0.5,1,0.5"
@@ -256,7 +257,7 @@ def test_counts_are_shown_also_where_they_cannot_be_written(
 
 
 def test_counts_before_a_broken_frame_are_not_lost(
-    tallylens: Run, tiny_model: Path, squares: SimpleNamespace, tmp_path: Path
+    tallylens: Run, tiny_model: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -389,18 +390,14 @@ def test_inspect(tallylens: Run, tiny_model: Path) -> None:
     assert document["kind"] == "runs on onnxruntime-cpu"
 
 
-def test_inspect_shows_no_terminal_commands(
-    tallylens: Run, squares: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_inspect_shows_no_terminal_commands(tallylens: Run, tmp_path: Path) -> None:
     onnx.save(squares.tiny_model_proto(["\x1b[2J", "a\nb"]), tmp_path / "m.onnx")
     outcome = tallylens("inspect", tmp_path / "m.onnx")
     assert r"2: \x1b[2J, a\nb" in outcome.out
 
 
 @pytest.mark.parametrize("frames", [1, 2, 30])
-def test_benchmark(
-    tallylens: Run, tiny_model: Path, squares: SimpleNamespace, tmp_path: Path, frames: int
-) -> None:
+def test_benchmark(tallylens: Run, tiny_model: Path, tmp_path: Path, frames: int) -> None:
     video = squares.write_video(tmp_path / "v.mp4", squares.scene(frames=30)[:frames])
     command = ["benchmark", "--model", tiny_model, "--source", video]
     outcome = tallylens(*command, "--json")
@@ -459,7 +456,7 @@ def test_eval_without_images_is_3(tallylens: Run, tiny_model: Path, tmp_path: Pa
 
 
 def test_eval_of_a_model_that_finds_everything(
-    tallylens: Run, tiny_model: Path, squares: SimpleNamespace, tmp_path: Path
+    tallylens: Run, tiny_model: Path, tmp_path: Path
 ) -> None:
     for i, picture in enumerate(squares.scene(frames=4)):
         cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
@@ -488,7 +485,7 @@ def command(*arguments: object) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def hours(tmp_path_factory: pytest.TempPathFactory, squares: SimpleNamespace) -> Path:
+def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video that takes long to count; the car and the person come first."""
     pictures = squares.scene()
     black = np.zeros_like(pictures[0])
@@ -575,7 +572,7 @@ def test_streams_may_be_closed(
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a name can be any bytes")
 def test_names_that_are_no_text_and_a_terminal_without_unicode(
-    tiny_model: Path, squares: SimpleNamespace, tmp_path: Path
+    tiny_model: Path, tmp_path: Path
 ) -> None:
     odd = tmp_path / os.fsdecode(b"ca\xff\xc3\xa9")
     odd.mkdir()

@@ -13,12 +13,13 @@ import pytest
 
 from tallylens import Counter, Line, Report
 from tallylens.counter import FrameResult
+from tests.support import squares
 
 PATIENCE_S = 30
 
 
 @pytest.fixture
-def camera(squares: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def camera(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """An MJPEG camera at `url` that cuts each connection after ten pictures."""
     monkeypatch.setattr("tallylens.edge_runtime.sources.live.FIRST_WAIT_S", 0.01)
     still = squares.Walker(squares.RED, (64, 64), (64, 64))

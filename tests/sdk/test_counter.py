@@ -6,7 +6,6 @@ import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,6 +14,7 @@ import pytest
 
 from tallylens import Counter, Line, SourceError, TimestampError, UsageError, Zone
 from tallylens.counter import FrameResult
+from tests.support import squares
 
 MIDDLE = Line(0, 0.5, 1, 0.5)
 LOWER_HALF = Zone(((0, 0.5), (1, 0.5), (1, 1), (0, 1)))
@@ -69,7 +69,7 @@ def test_a_line_on_one_side_counts_only_that_side(
 
 @pytest.mark.parametrize("size", [(128, 128), (256, 128), (384, 256)])
 def test_boxes_are_in_pixels_of_the_frame(
-    make: Callable[..., Counter], squares: SimpleNamespace, size: tuple[int, int]
+    make: Callable[..., Counter], size: tuple[int, int]
 ) -> None:
     scale = max(size) // squares.SIDE
     side = squares.SQUARE * scale
@@ -83,9 +83,7 @@ def test_boxes_are_in_pixels_of_the_frame(
     assert not len(result.tracks)
 
 
-def test_watch_gives_each_frame_with_what_it_brought(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_watch_gives_each_frame_with_what_it_brought(make: Callable[..., Counter]) -> None:
     seen: list[FrameResult] = list(make(lines=[MIDDLE]).watch(squares.timed(squares.scene())))
     assert [result.frame.index for result in seen] == list(range(30))
     kinds = [event.kind for result in seen for event in result.events]
@@ -94,7 +92,7 @@ def test_watch_gives_each_frame_with_what_it_brought(
     assert {int(i) for result in seen for i in result.tracks.track_id} == {1, 2}
 
 
-def test_update_counts_as_run_does(make: Callable[..., Counter], squares: SimpleNamespace) -> None:
+def test_update_counts_as_run_does(make: Callable[..., Counter]) -> None:
     pictures = squares.scene()
     counter = make(lines=[MIDDLE])
     tracks = [counter.update(picture, 100 + i / 10) for i, picture in enumerate(pictures)]
@@ -106,9 +104,7 @@ def test_update_counts_as_run_does(make: Callable[..., Counter], squares: Simple
     assert sorted(tracks[-1].class_id) == [0, 1]
 
 
-def test_classes_leaves_the_others_out_of_everything(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_classes_leaves_the_others_out_of_everything(make: Callable[..., Counter]) -> None:
     counter = make(lines=[MIDDLE], zones=[LOWER_HALF], classes=["person"])
     seen = list(counter.watch(squares.timed(squares.scene())))
     report = counter.report()
@@ -129,9 +125,7 @@ def test_any_class_counts_objects(make: Callable[..., Counter], crossing: Path) 
     )
 
 
-def test_any_class_keeps_an_object_whose_class_flickers(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_any_class_keeps_an_object_whose_class_flickers(make: Callable[..., Counter]) -> None:
     red = squares.scene([squares.Walker(squares.RED, (32, 16), (32, 112))])
     blue = squares.scene([squares.Walker(squares.BLUE, (32, 16), (32, 112))])
     flicker = [(blue if i % 3 == 1 else red)[i] for i in range(len(red))]
@@ -139,9 +133,7 @@ def test_any_class_keeps_an_object_whose_class_flickers(
     assert make().run(squares.timed(flicker)).unique == {"car": 1}
 
 
-def test_half_the_frames_give_the_same_counts(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_half_the_frames_give_the_same_counts(make: Callable[..., Counter]) -> None:
     pairs = squares.timed(squares.scene())
     whole = make(lines=[MIDDLE]).run(pairs)
     half = make(lines=[MIDDLE]).run(pairs[::2])
@@ -173,9 +165,7 @@ def test_no_thread_outlives_a_run(tiny_model: Path, crossing: Path) -> None:
     assert others() == before
 
 
-def test_a_folder_of_images(
-    make: Callable[..., Counter], squares: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_a_folder_of_images(make: Callable[..., Counter], tmp_path: Path) -> None:
     walker = squares.Walker(squares.RED, (20, 40), (100, 40))
     for i, picture in enumerate(squares.scene([walker], frames=12)):
         cv2.imwrite(str(tmp_path / f"frame{i}.png"), picture)
@@ -278,7 +268,7 @@ def test_what_is_not_a_time(make: Callable[..., Counter], timestamp: float) -> N
         make().update(np.zeros((8, 8, 3), np.uint8), timestamp)
 
 
-def test_an_image_may_be_a_view(make: Callable[..., Counter], squares: SimpleNamespace) -> None:
+def test_an_image_may_be_a_view(make: Callable[..., Counter]) -> None:
     whole = np.zeros((128, 256, 3), np.uint8)
     whole[40:56, 60:76] = squares.RED
     view = whole[:, 128::-1][:, :128]
@@ -333,9 +323,7 @@ def test_zero_is_explained_when_nothing_is_there(make: Callable[..., Counter]) -
     )
 
 
-def test_zero_is_explained_when_all_is_too_short(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_zero_is_explained_when_all_is_too_short(make: Callable[..., Counter]) -> None:
     report = make().run(squares.timed(squares.scene()[:2]))
     assert report.unique == {}
     assert report.warnings == (
@@ -344,17 +332,13 @@ def test_zero_is_explained_when_all_is_too_short(
     )
 
 
-def test_zero_is_explained_when_the_classes_are_others(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_zero_is_explained_when_the_classes_are_others(make: Callable[..., Counter]) -> None:
     report = make(classes=["person"]).run(squares.timed(squares.scene([squares.DOWN])))
     assert report.unique == {}
     assert report.warnings == ("no object of the chosen classes, but 1 car",)
 
 
-def test_zero_is_explained_when_the_line_is_never_reached(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_zero_is_explained_when_the_line_is_never_reached(make: Callable[..., Counter]) -> None:
     line = Line(0, 0, 128, 4, "edge")
     report = make(lines=[line]).run(squares.timed(squares.scene([squares.DOWN])))
     assert report.lines[0].crossed_in == {}
@@ -365,9 +349,7 @@ def test_zero_is_explained_when_the_line_is_never_reached(
     assert 20 <= int(distance) <= 34
 
 
-def test_zero_is_explained_when_only_other_classes_crossed(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_zero_is_explained_when_only_other_classes_crossed(make: Callable[..., Counter]) -> None:
     still = squares.Walker(squares.BLUE, (96, 20), (96, 20))
     lower = Zone(LOWER_HALF.points, "floor")
     counter = make(lines=[MIDDLE], zones=[lower], classes=["person"])
@@ -378,9 +360,7 @@ def test_zero_is_explained_when_only_other_classes_crossed(
     )
 
 
-def test_zero_is_explained_when_a_zone_stays_empty(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_zero_is_explained_when_a_zone_stays_empty(make: Callable[..., Counter]) -> None:
     far = Zone(((0.9, 0), (1, 0), (1, 0.1)))
     report = make(zones=[far]).run(squares.timed(squares.scene([squares.DOWN])))
     assert report.warnings == ("zone 1: no entries; no object was in it",)
@@ -388,7 +368,7 @@ def test_zero_is_explained_when_a_zone_stays_empty(
 
 
 def test_auto_sampling_gives_the_same_counts_from_fewer_frames(
-    make: Callable[..., Counter], squares: SimpleNamespace, tmp_path: Path
+    make: Callable[..., Counter], tmp_path: Path
 ) -> None:
     """Four seconds at 120 frames a second; slow objects need a fraction of them."""
     video = squares.write_video(tmp_path / "fast.mp4", squares.scene(frames=480), fps=120)
@@ -407,9 +387,7 @@ def test_max_fps_limits_the_rate(make: Callable[..., Counter], crossing: Path) -
     assert report.lines[0].crossed_in == {"car": 1}
 
 
-def test_a_budget_that_cannot_be_kept_is_told(
-    make: Callable[..., Counter], squares: SimpleNamespace
-) -> None:
+def test_a_budget_that_cannot_be_kept_is_told(make: Callable[..., Counter]) -> None:
     said: list[str] = []
     counter = make(budget_ms=1e-6, on_notice=said.append)
     report = counter.run(squares.timed(squares.scene(frames=150)))

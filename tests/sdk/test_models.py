@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import onnx
@@ -22,6 +21,7 @@ from tallylens.models import (
     ready_model,
     runs_as_it_is,
 )
+from tests.support import squares
 
 WIDE = (1280, 720)
 sides = st.integers(1, 10_000)
@@ -69,7 +69,7 @@ def test_what_runs_is_taken_as_it_is(tiny_model: Path, tmp_path: Path, own_home:
     assert not own_home.exists()
 
 
-def test_an_onnx_of_others_is_a_checkpoint(squares: SimpleNamespace, tmp_path: Path) -> None:
+def test_an_onnx_of_others_is_a_checkpoint(tmp_path: Path) -> None:
     proto = squares.tiny_model_proto()
     del proto.metadata_props[:]
     onnx.save(proto, tmp_path / "other.onnx")

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -17,6 +16,7 @@ import pytest
 
 from tallylens.commands import COMMANDS as COMMAND_MODULES
 from tallylens.edge_runtime.sources import open_source
+from tests.support import squares
 
 pytestmark = pytest.mark.slow
 
@@ -33,9 +33,7 @@ IMAGES = 4
 
 
 @pytest.fixture
-def workplace(
-    data: Path, squares: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def workplace(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that README.md names, each cut short."""
     with open_source(data / "videos" / "street.mp4") as frames:
         pictures = [frame.image for frame in islice(frames, FRAMES)]

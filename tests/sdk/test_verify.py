@@ -11,9 +11,11 @@ import cv2
 import onnx
 import pytest
 
+from tests.support import squares
+
 
 @pytest.fixture
-def images(tmp_path: Path, squares: Any) -> Path:
+def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     folder.mkdir()
     for number, picture in enumerate(squares.scene(frames=3)):
@@ -22,7 +24,7 @@ def images(tmp_path: Path, squares: Any) -> Path:
 
 
 @pytest.fixture
-def other_names(tmp_path: Path, squares: Any) -> Path:
+def other_names(tmp_path: Path) -> Path:
     path = tmp_path / "other.onnx"
     onnx.save(squares.tiny_model_proto(("lorry", "person")), path)
     return path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,6 +14,7 @@ import pytest
 from tallylens import Counter, InputError, Line, UsageError, Zone
 from tallylens.edge_runtime.counting.crops import CropFolder, crop
 from tallylens.edge_runtime.counting.events import EventStream, wall_clock
+from tests.support import squares
 
 ROAD = Line(0, 0.5, 1, 0.5, "road", "southbound", "northbound")
 LOWER_HALF = Zone(((0, 0.5), (1, 0.5), (1, 1), (0, 1)), "yard")
@@ -64,9 +64,7 @@ def test_the_wall_clock_where_it_is_known(
     assert wall_clock(5, None) is None
 
 
-def test_crops_of_the_objects(
-    make: Callable[..., Counter], crossing: Path, squares: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_crops_of_the_objects(make: Callable[..., Counter], crossing: Path, tmp_path: Path) -> None:
     with make(events=tmp_path / "events.jsonl", crops=tmp_path / "crops") as counter:
         counter.run(crossing)
     events = read(tmp_path / "events.jsonl")
@@ -114,9 +112,7 @@ def test_two_cannot_have_standard_output(
     assert "both write to standard output" in done.err
 
 
-def test_a_scheduled_reset_closes_periods(
-    make: Callable[..., Counter], squares: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_a_scheduled_reset_closes_periods(make: Callable[..., Counter], tmp_path: Path) -> None:
     """Down before midnight, up after it; the one that goes up was there before."""
     late = squares.Walker(squares.BLUE, (96, 112), (96, 16))
     pictures = squares.scene([squares.DOWN], 30) + squares.scene([late], 30)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import pytest
 from tallylens import Counter, Line, StateError, UsageError, Zone
 from tallylens.counter import FrameResult
 from tallylens.edge_runtime.counting.state_file import StateFile
+from tests.support import squares
 
 MIDDLE = Line(0, 0.5, 1, 0.5)
 LOWER_HALF = Zone(((0, 0.5), (1, 0.5), (1, 1), (0, 1)))
@@ -81,9 +81,7 @@ def test_a_finished_count_is_told_again(
     assert reports[1].frames == 30
 
 
-def test_pairs_and_images_go_on_too(
-    make: Callable[..., Counter], squares: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_pairs_and_images_go_on_too(make: Callable[..., Counter], tmp_path: Path) -> None:
     pairs = squares.timed(squares.scene())
     with make() as counter:
         whole = counter.run(pairs)
@@ -134,7 +132,6 @@ def test_a_state_of_something_else_is_refused(
     make: Callable[..., Counter],
     tiny_model: Path,
     crossing: Path,
-    squares: SimpleNamespace,
     tmp_path: Path,
 ) -> None:
     state = tmp_path / "count.state"
@@ -198,7 +195,7 @@ for _ in range(kills):
 """
 
 
-def busy_scene(squares: SimpleNamespace, frames: int) -> list[np.ndarray]:
+def busy_scene(frames: int) -> list[np.ndarray]:
     """Squares that cross one after the other, both ways."""
     walkers = []
     pictures = [np.zeros((squares.SIDE, squares.SIDE, 3), np.uint8) for _ in range(frames)]
@@ -211,11 +208,9 @@ def busy_scene(squares: SimpleNamespace, frames: int) -> list[np.ndarray]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills copies of a loaded process")
-def test_killed_at_random_and_started_again(
-    tiny_model: Path, squares: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_killed_at_random_and_started_again(tiny_model: Path, tmp_path: Path) -> None:
     """SIGKILL, twenty times, at random moments: the totals are those of an undisturbed run."""
-    video = squares.write_video(tmp_path / "busy.mp4", busy_scene(squares, 2000))
+    video = squares.write_video(tmp_path / "busy.mp4", busy_scene(2000))
     state, events = tmp_path / "count.state", tmp_path / "events.jsonl"
     command = ["count", str(video), "--model", str(tiny_model), "--json", "--workers", "2"]
     command += ["--line", "0,0.5,1,0.5", "--zone", "0,0.5,1,0.5,1,1,0,1"]

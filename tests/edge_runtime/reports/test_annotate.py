@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,6 +13,7 @@ from tallylens.edge_runtime.reports.annotate import AnnotatedVideo, draw
 from tallylens.edge_runtime.reports.drawing import LINE_COLOR, Pen, class_color
 from tallylens.edge_runtime.reports.labels import counts_label
 from tallylens.edge_runtime.sources import open_source
+from tests.support import squares
 
 MIDDLE = Line(0, 0.5, 1, 0.5)
 FLOOR = Zone(((0.1, 0.6), (0.9, 0.6), (0.9, 0.95), (0.1, 0.95)), "floor")
@@ -51,9 +51,7 @@ def test_every_frame_is_in_the_video(tiny_model: Path, crossing: Path, tmp_path:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_odd_sizes_can_be_written(
-    tiny_model: Path, squares: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_odd_sizes_can_be_written(tiny_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "frames"
     folder.mkdir()
     for i, picture in enumerate(squares.scene(size=(129, 127), frames=3)):
@@ -94,7 +92,7 @@ def test_writing_a_frame_leaves_it_as_it_is(
             assert np.array_equal(result.frame.image, before)
 
 
-def test_draw_marks_the_places_and_the_objects(tiny_model: Path, squares: SimpleNamespace) -> None:
+def test_draw_marks_the_places_and_the_objects(tiny_model: Path) -> None:
     with Counter(tiny_model, lines=[MIDDLE], zones=[FLOOR]) as counter:
         *_, result = counter.watch(squares.timed(squares.scene()[:10]))
         image = result.frame.image.copy()

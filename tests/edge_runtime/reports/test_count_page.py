@@ -20,6 +20,7 @@ from tallylens.edge_runtime.counting.report import LineReport, Speed, ZoneReport
 from tallylens.edge_runtime.reports.charts import MAX_BARS, bar_seconds, clock
 from tallylens.edge_runtime.reports.count_page import to_html
 from tallylens.edge_runtime.reports.overlay import heat_png
+from tests.support import squares
 
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'${title}"
 VOID = {"meta", "link", "img", "br", "hr", "input", "image", "use", "rect", "line", "polygon"}
@@ -176,7 +177,7 @@ def test_the_heat_map_is_transparent_where_no_object_went() -> None:
     assert image[11, 21, :3].sum() < image[41, 61, :3].sum()
 
 
-def test_paths_mark_what_they_pass(tiny_model: Path, squares: Any) -> None:
+def test_paths_mark_what_they_pass(tiny_model: Path) -> None:
     """A walk leaves a line without gaps; standing adds nothing."""
 
     def heat(pictures: list[Any]) -> Any:
