@@ -136,7 +136,7 @@ def test_json_is_one_document_and_nothing_else(count: Run) -> None:
 
 def test_the_same_input_gives_the_same_document(count: Run) -> None:
     def document(*more: str) -> dict[str, Any]:
-        found = json.loads(count("--line", LINE, "--json", *more).out)
+        found: dict[str, Any] = json.loads(count("--line", LINE, "--json", *more).out)
         del found["speed"]
         return found
 
@@ -506,6 +506,7 @@ def test_ctrl_c_writes_what_was_counted_so_far(
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stderr is not None
     first = process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -538,6 +539,7 @@ def test_a_reader_that_goes_away_is_no_failure(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
     _, err = process.communicate(timeout=60)

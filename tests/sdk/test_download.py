@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,14 @@ from tallylens.edge_runtime.errors import InputError, NetworkError, UnavailableE
 
 BODY = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(BODY).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """A server whose path `/silent` waits until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.release = threading.Event()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -34,6 +43,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/other":
             self._send(b"x" * len(BODY), len(BODY))
         elif self.path == "/silent":
+            assert isinstance(self.server, Server)
             self.server.release.wait(10)
         else:
             self.send_error(404)
@@ -60,8 +70,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("no_proxy", "*")
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.release = threading.Event()
+    httpd = Server()
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{httpd.server_port}"
@@ -71,8 +80,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     httpd.server_close()
 
 
-def fetch(url: str, target: Path, **changes: object) -> None:
-    arguments: dict[str, object] = {"sha256": SHA256, "max_bytes": len(BODY), **changes}
+def fetch(url: str, target: Path, **changes: Any) -> None:
+    arguments: dict[str, Any] = {"sha256": SHA256, "max_bytes": len(BODY), **changes}
     download(url, target, **arguments)
 
 
