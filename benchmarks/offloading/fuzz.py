@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from tallylens.cloud_fallback.wire.constants import MAX_FRAME_BYTES, PATH, SUBPROTOCOL
 from tallylens.cloud_fallback.wire.frames import Codec, FrameHeader, encode_frame
 from tallylens.cloud_fallback.wire.messages import Bye, Hello, encode
-from tallylens.edge_runtime.types import Line
+from tallylens.edge_runtime.counting.regions import Line
 
 from .load import Load, picture
 from .service import memory_mib

@@ -29,8 +29,8 @@ from tallylens.cloud_fallback.wire.messages import (
     Welcome,
     encode,
 )
+from tallylens.edge_runtime.counting.regions import Line, Zone
 from tallylens.edge_runtime.errors import ProtocolError
-from tallylens.edge_runtime.types import Line, Zone
 
 HERE = Path(__file__).parent
 WELCOME = Welcome(

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from websockets.exceptions import ConnectionClosed
+
 from tallylens.cloud_fallback.wire.constants import CloseCode
 from tallylens.cloud_fallback.wire.messages import (
     Drain,
+    Hello,
     Result,
+    encode,
 )
 from tallylens.edge_runtime.types import Image
 from tests.support.running_service import (
+    PATIENCE_S,
     ServiceFactory,
     close_code,
     receive,
@@ -71,3 +77,28 @@ def test_a_planned_end_is_announced_and_what_was_sent_is_answered(
         assert sum(isinstance(one, Drain) for one in heard) == 1
         assert {one.sequence for one in heard if isinstance(one, Result)} == {2, 3}
         assert close_code(websocket) == CloseCode.RESTART
+
+
+def test_a_client_without_a_session_hears_nothing_of_a_restart_but_its_code(
+    serve: ServiceFactory,
+) -> None:
+    """A `drain` before the welcome would be a message that the client does not expect."""
+    running = serve()
+    with running.connect() as silent, running.session() as (websocket, _):
+        running.stop()
+        assert receive(websocket) == Drain(10.0)
+        assert close_code(websocket) == CloseCode.RESTART
+        with pytest.raises(ConnectionClosed) as closed:
+            silent.recv(timeout=PATIENCE_S)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == CloseCode.RESTART
+
+
+def test_a_session_that_is_asked_for_during_a_restart_is_not_opened(serve: ServiceFactory) -> None:
+    running = serve()
+    with running.connect() as websocket:
+        running.wait_until(lambda: bool(running.service.connections))
+        running.service.ready = False
+        websocket.send(encode(Hello()))
+        assert close_code(websocket) == CloseCode.RESTART
+    assert not len(running.service.sessions)
