@@ -2,7 +2,7 @@
 
     TallyLensError                 exit status 1
     ├── UsageError                 2   an argument is invalid
-    ├── InputError                 3   a file, stream or message cannot be used
+    ├── InputError                 3   unusable file, stream or message
     │   ├── ModelError                 not a model that tallylens can run
     │   │   ├── UnsafeModelError       the file requests more than data
     │   │   └── UnsupportedModelError  a valid file of an unsupported kind

@@ -84,7 +84,7 @@ class Event:
         track_id: the object.
         class_id: its class.
         previous_class_id: its class before, for `reclassified`; else -1.
-        place: index of the line or zone; -1 for events without one.
+        `place`: index of the line or zone; -1 for events without one.
         x, y: anchor point of the object in pixels.
         confidence: of the detection, 0..1.
         age_s: time since the track's first detection.

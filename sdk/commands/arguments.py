@@ -11,7 +11,7 @@ from typing import Any
 
 ANCHORS = ("bottom-center", "center", "top-center")
 Options = argparse.ArgumentParser | argparse._ArgumentGroup
-"""What options can be added to: a parser or a group of one."""
+"""A parser, or a group of one: anything that options can be added to."""
 
 
 def input_size(text: str) -> tuple[int, int]:

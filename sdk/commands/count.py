@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     check_apart({"source": options.source, "model": options.model}, written)
     if options.json and options.events == Path("-"):
         raise UsageError(
-            "--json and --events - both write to standard output", "Give --events a file"
+            "--json and --events - both write to standard output", "Name a file with --events"
         )
     counting = CounterOptions(anchor=options.anchor.replace("center", "centre"))
     if options.confidence is not None:

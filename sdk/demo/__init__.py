@@ -1,6 +1,6 @@
-"""A street that is drawn, so that what is in it is known: the product's first picture and its test.
+"""The synthetic street of `tallylens demo`: drawn frames with known boxes, tracks and counts.
 
-`camera` projects, `canvas` and `sprites` draw what moves, `backdrop` what stands, `traffic` says
-who comes by and `casting` who of them stays, `weather` how it looks, `scene` puts them together,
-`source` feeds them to a counter.
+`camera` projects; `canvas` and `sprites` draw moving objects, `backdrop` standing ones; `traffic`
+proposes objects and `casting` selects among them; `weather` sets the looks; `scene` combines all of
+it; `source` is the frame source for a counter.
 """

@@ -1,4 +1,4 @@
-"""Someone or something that moves in the street, and where the picture shows it."""
+"""Moving objects of the street, and their boxes in the frame."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CLASSES = ("person", "bicycle", "car", "bus")
 
 @dataclass(frozen=True)
 class Actor:
-    """One object: its looks, the depth it moves at, its direction (1 right, -1 left), its way.
+    """One object: its looks, depth `z`, direction (1 right, -1 left) and path.
 
-    `path` gives x in meters for times in seconds.
+    `path` maps times in seconds to x in meters.
     """
 
     identity: int
@@ -33,7 +33,7 @@ class Actor:
 
     @property
     def class_id(self) -> int:
-        """Its index in CLASSES."""
+        """The class of the object, an index into CLASSES."""
         return CLASSES.index(self.look.kind)
 
 
@@ -46,7 +46,7 @@ class Places:
 
 
 def spans(actor: Actor, camera: Camera, times: Times) -> Boxes:
-    """Left, top, right, bottom in pixels of the actor's outline at each time, (n, 4), not cut."""
+    """Boxes (n, 4) xyxy in pixels of the actor's outline at each time, not clipped."""
     ground = on_ground(actor.path(times), actor.z)
     half = actor.look.length / 2
     feet, scale = camera.project(ground), camera.scales(ground)

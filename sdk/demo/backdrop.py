@@ -1,4 +1,4 @@
-"""What stands still: sky, houses, pavements and road; and trees, lamps and bins, which hide."""
+"""Standing parts of the street: sky, houses, pavements and road, and occluders such as trees."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Canvas3 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Occluder:
-    """Something that stands at depth `z`: `pixels` (h, w, 4) as in a sprite, and its corner."""
+    """A standing object at depth `z`: `pixels` (h, w, 4) as in a sprite, and its corner."""
 
     z: float
     left: int
@@ -32,7 +32,7 @@ class Occluder:
     pixels: Image
 
     def cover(self, image: Image, labels: Image | None, label: int) -> None:
-        """Draw it over what is farther away."""
+        """Draw it over everything that is farther away."""
         height, width = self.pixels.shape[:2]
         region = (slice(self.top, self.top + height), slice(self.left, self.left + width))
         blend(image[region], self.pixels)
@@ -67,9 +67,9 @@ def paint_backdrop(camera: Camera, weather: Weather, rng: np.random.Generator) -
 def plant(
     camera: Camera, weather: Weather, rng: np.random.Generator, keep_free: float
 ) -> list[Occluder]:
-    """Lamps and bins at the near kerb, trees too at the far one; none 1.6 m from x = `keep_free`.
+    """Lamps and bins at the near kerb, also trees at the far one; none within 1.6 m of `keep_free`.
 
-    Crowns hang above heads: trunks and posts hide a part of who passes, and nobody for long.
+    Crowns are above heads: only trunks and posts occlude passing objects, in part and briefly.
     """
     found = []
     for z, spacing, share in ((KERB - 0.35, 6.5, 0.0), (FAR_KERB + 0.5, 6.5, 0.75)):
@@ -86,13 +86,13 @@ def plant(
 
 
 def _stand(canvas: Canvas, x: float, z: float, camera: Camera, weather: Weather) -> Occluder | None:
-    """The drawing where it stands, cut to the picture."""
+    """The drawing at its position, clipped to the frame."""
     sprite = canvas.sprite(
         flip=False, tint=weather.tint, fog=weather.fog(z), shade=weather.shade / 2
     )
     width, height = camera.size
     foot = camera.project([(x, 0, z)])[0]
-    # Painted once on gray and once on black: what differs is what shows through.
+    # Painted once on gray and once on black: where both differ, it is transparent.
     dark, gray = np.zeros((height, width, 3), np.uint8), np.full((height, width, 3), 255, np.uint8)
     for ground in (dark, gray):
         paste(ground, None, sprite, (foot[0], foot[1]), camera.scale(x, z), 0.0, 0)
@@ -180,7 +180,7 @@ def _front(
     front += rng.normal(0, 4, (rows, columns, 1)).astype(np.float32)
 
     def block(x1: float, y1: float, x2: float, y2: float, color: npt.ArrayLike) -> None:
-        """In meters, y up."""
+        """Draw in meters, y up."""
         front[int((tall - y2) * ppm) : int((tall - y1) * ppm), int(x1 * ppm) : int(x2 * ppm)] = (
             color
         )
@@ -211,7 +211,7 @@ def _front(
 def _strip(
     image: Canvas3, camera: Camera, weather: Weather, depths: tuple[float, float], color: Color
 ) -> None:
-    """The ground between two depths, from one edge of the picture to the other."""
+    """The ground between two depths, over the whole width of the frame."""
     edges = []
     for z in np.linspace(*depths, 5):
         low, high = camera.visible_x(float(z))

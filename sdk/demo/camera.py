@@ -17,9 +17,10 @@ Points = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Camera:
-    """`size` is (width, height) in pixels, `focal` in pixels, angles in radians.
+    """A pinhole camera.
 
-    `yaw` turns the view to the right, `pitch` down.
+    `size` is (width, height) in pixels, `focal` in pixels, angles are in radians. `yaw` turns the
+    view to the right, `pitch` down.
     """
 
     size: tuple[int, int]
@@ -29,7 +30,7 @@ class Camera:
     yaw: float
 
     def project(self, points: npt.ArrayLike) -> Points:
-        """(n, 3) meters to (n, 2) pixels."""
+        """Project (n, 3) points in meters to (n, 2) pixels."""
         xyz = np.asarray(points, np.float64).reshape(-1, 3)
         right, down, forward = self._axes(xyz)
         width, height = self.size
@@ -38,11 +39,11 @@ class Camera:
         )
 
     def scales(self, points: npt.ArrayLike) -> Points:
-        """Pixels a meter at each of (n, 3) world points, (n,)."""
+        """Pixels per meter at each of (n, 3) world points, (n,)."""
         return np.asarray(self.focal / self._axes(np.asarray(points, np.float64))[2])
 
     def scale(self, x: float, z: float) -> float:
-        """Pixels a meter where the ground point (x, z) is."""
+        """Pixels per meter at the ground point (x, z)."""
         return float(self.scales([(x, 0.0, z)])[0])
 
     def _axes(self, xyz: Points) -> tuple[Points, Points, Points]:
@@ -55,7 +56,7 @@ class Camera:
         return right, down, np.maximum(forward, 0.5)
 
     def visible_x(self, z: float) -> tuple[float, float]:
-        """The least and greatest x on the ground at `z` that the picture shows."""
+        """The range of x on the ground at depth `z` that is in the frame."""
         xs = np.linspace(-60, 60, 961)
         columns = self.project(on_ground(xs, z))[:, 0]
         inside = xs[(columns >= 0) & (columns < self.size[0])]

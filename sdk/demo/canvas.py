@@ -1,4 +1,4 @@
-"""Small drawings in meters with soft edges, and pasting them into a picture."""
+"""Anti-aliased drawings in meters, and pasting them into a frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOLID = 128
 class Sprite:
     """A drawing: `pixels` (h, w, 4) uint8 BGR times alpha, and alpha.
 
-    `foot` is the pixel that stands on the ground point, `ppm` the pixels a meter.
+    `foot` is the pixel that stands on the ground point, `ppm` the pixels per meter.
     """
 
     pixels: Image
@@ -31,7 +31,7 @@ class Sprite:
 
 
 class Canvas:
-    """Draws in meters around a foot point at the bottom center, y up; `below` is room under it."""
+    """Draws in meters around a foot point at the bottom center, y up; `below` is space under it."""
 
     def __init__(self, width: float, height: float, ppm: float, below: float = 0.25) -> None:
         self.ppm = ppm
@@ -73,7 +73,10 @@ class Canvas:
         cv2.polylines(self._alpha, [corners], False, (255,), thickness)
 
     def sprite(self, *, flip: bool, tint: Color, fog: tuple[float, Color], shade: float) -> Sprite:
-        """Lit by `tint` (factors), mixed with (share, color) of fog, above a shadow of `shade`."""
+        """The drawing lit by `tint` (factors), mixed with `fog` (share, color), above a shadow.
+
+        `shade` is the darkness of the shadow.
+        """
         rows, columns = self._alpha.shape[0], self._alpha.shape[1]
         size = (columns // SUPERSAMPLING, rows // SUPERSAMPLING)
         alpha = cv2.resize(self._alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -130,7 +133,7 @@ def paste(
 ) -> None:
     """Draw `sprite` with its foot at the pixel `at`, and mark its solid part in `labels`.
 
-    `scale` is in pixels a meter, `slope` the rise of the ground in pixels a pixel.
+    `scale` is in pixels per meter, `slope` the rise of the ground in pixels per pixel.
     """
     zoom = scale / sprite.ppm
     rows, columns = sprite.pixels.shape[:2]

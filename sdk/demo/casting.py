@@ -1,8 +1,8 @@
-"""Who is in the street; chosen so that an honest counter can be right.
+"""Selects the objects of a scene, so that its true counts can be found from its frames.
 
-Everyone is in view for long enough, nobody is hidden for long, on the counting line when the scene
-begins or ends, lost behind another of the same kind, or comes in where another one has just gone
-out. Trees, lamps and traffic still hide a part of who passes, or all of it for a moment.
+Each object is in view for long enough. None is occluded for long, on the counting line when the
+scene starts or ends, lost behind another of its class, or enters the frame where another has just
+left it. Trees, lamps and traffic still occlude parts of objects, or all of one briefly.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from .camera import Camera
 from .traffic import candidates
 
 STEP_S = 0.1
-# Who shows at least this share is in clear view: for so long in all, and never hidden for longer.
+# An object is in clear view while this share of it is visible: at least MIN_VIEW_S in total, with
+# gaps of at most MAX_HIDDEN_S.
 CLEAR_SHARE = 0.6
 MIN_VIEW_S = 1.3
 MAX_HIDDEN_S = 0.6
-# Two people of whom one, with so many heights of room on both sides, ever covers more than this
-# share of the other are one blob.
-BLOB_SHARE, ROOM = 0.35, 0.25
-LANES_APART_M = 4.0
+# Two people are one blob if one, widened on both sides by MARGIN of its height, ever covers more
+# than this share of the other.
+BLOB_SHARE, MARGIN = 0.35, 0.25
+LANE_DISTANCE_M = 4.0
 EDGE_GAP_S = 1.0
 
 
 def cast(camera: Camera, places: Places, seconds: float, rng: np.random.Generator) -> list[Actor]:
-    """Everyone in the scene, the farthest first."""
+    """The objects of a scene, the farthest first."""
     chosen: list[Actor] = []
     times = np.arange(0, seconds + STEP_S / 2, STEP_S)
     for candidate in candidates(camera, places, seconds, rng):
@@ -49,19 +50,19 @@ def cast(camera: Camera, places: Places, seconds: float, rng: np.random.Generato
 
 
 def _inside(boxes: Boxes, width: int) -> npt.NDArray[np.float64]:
-    """The share of each box's width that lies within the picture."""
+    """The share of each box's width that lies within the frame."""
     shown = np.clip(boxes[:, 2], 0, width) - np.clip(boxes[:, 0], 0, width)
     return np.asarray(shown / (boxes[:, 2] - boxes[:, 0]))
 
 
 def _is_seen_well(actor: Actor, camera: Camera, times: Times) -> bool:
-    """In view for at least MIN_VIEW_S, most of it at once."""
+    """Whether the object is in view for at least MIN_VIEW_S."""
     inside = _inside(spans(actor, camera, times), camera.size[0])
     return float((inside >= CLEAR_SHARE).sum()) * STEP_S >= MIN_VIEW_S
 
 
 def _is_on_an_edge(actor: Actor, places: Places, times: Times) -> bool:
-    """So near the line or the zone's edge at either end of the scene that nobody can say."""
+    """Whether it starts or ends so close to the line or zone that its side is ambiguous."""
     reach = actor.look.length / 2 + 0.6
     edges = [places.line] + (list(places.zone) if actor.z < KERB else [])
     ends = actor.path(times[[0, -1]])
@@ -69,7 +70,7 @@ def _is_on_an_edge(actor: Actor, places: Places, times: Times) -> bool:
 
 
 def _are_one_blob(one: Actor, other: Actor, camera: Camera, times: Times) -> bool:
-    """Whether two people are too near each other to be told apart, or a car overtakes a cyclist."""
+    """Whether two people are too close to separate, or a car overtakes a cyclist."""
     kinds = {one.look.kind, other.look.kind}
     boxes, others = (spans(actor, camera, times) for actor in (one, other))
     seen = np.minimum(_inside(boxes, camera.size[0]), _inside(others, camera.size[0])) > 0
@@ -77,20 +78,20 @@ def _are_one_blob(one: Actor, other: Actor, camera: Camera, times: Times) -> boo
         wide, others_wide = _widened(boxes), _widened(others)
         covered = np.maximum(_covered(wide, others_wide), _covered(others_wide, wide))
         return bool((seen & (covered > BLOB_SHARE)).any())
-    if kinds == {"bicycle", "car"} and abs(one.z - other.z) < LANES_APART_M:
+    if kinds == {"bicycle", "car"} and abs(one.z - other.z) < LANE_DISTANCE_M:
         level = (boxes[:, 0] < others[:, 2]) & (others[:, 0] < boxes[:, 2])
         return bool((seen & level).any())
     return False
 
 
 def _widened(boxes: Boxes) -> Boxes:
-    """With room for arms and legs on both sides."""
-    room = ROOM * (boxes[:, 3] - boxes[:, 1])
-    return np.asarray(boxes + np.stack([-room, 0 * room, room, 0 * room], 1))
+    """The boxes with a margin for arms and legs on both sides."""
+    margin = MARGIN * (boxes[:, 3] - boxes[:, 1])
+    return np.asarray(boxes + np.stack([-margin, 0 * margin, margin, 0 * margin], 1))
 
 
 def _take_turns(one: Actor, other: Actor, camera: Camera, times: Times) -> bool:
-    """Whether one comes in at the edge, and near the height, where the other has just gone out."""
+    """Whether one enters at the edge and height of the frame where the other has just left."""
     first, second = (_comings_and_goings(actor, camera, times) for actor in (one, other))
     pairs = [(a, b) for came, went in ((0, 1), (1, 0)) for a in first[came] for b in second[went]]
     return any(
@@ -103,7 +104,7 @@ def _take_turns(one: Actor, other: Actor, camera: Camera, times: Times) -> bool:
 
 @dataclass(frozen=True)
 class _Passage:
-    """Someone at the picture's edge; `top` and `bottom` in pixels."""
+    """An object at the edge of the frame; `top` and `bottom` in pixels."""
 
     on_the_right: bool
     seconds: float
@@ -114,7 +115,7 @@ class _Passage:
 def _comings_and_goings(
     actor: Actor, camera: Camera, times: Times
 ) -> tuple[list[_Passage], list[_Passage]]:
-    """Coming into view and going out of it, without who is in view at either end of the scene."""
+    """Entries into the frame and exits, without objects in view at the scene's start or end."""
     boxes = spans(actor, camera, times)
     shown = np.flatnonzero(_inside(boxes, camera.size[0]) > 0)
     ends: tuple[list[_Passage], list[_Passage]] = ([], [])
@@ -127,7 +128,7 @@ def _comings_and_goings(
 
 
 def _is_hidden(actor: Actor, everyone: list[Actor], camera: Camera, times: Times) -> bool:
-    """Whether those in front leave too little of a clear view, or hide it for too long at once."""
+    """Whether objects in front leave it too little clear view, or occlude it for too long."""
     boxes = spans(actor, camera, times)
     present = _inside(boxes, camera.size[0]) >= CLEAR_SHARE
     clear = present.copy()

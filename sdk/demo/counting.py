@@ -1,4 +1,4 @@
-"""How the demo counts its street."""
+"""The counter of `tallylens demo`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tallylens.demo.scene import Scene
 from tallylens.edge_runtime.core import CounterOptions
 
 CONFIDENCE, IOU = 0.6, 0.3
-"""What the demo takes for an object: the model is sure of what is there, its false boxes are less
-so, or lie between two true ones. See benchmarks/demo_model/README.md."""
+"""Thresholds of the demo: objects have a high confidence, false boxes a lower one, or they lie
+between two objects. See benchmarks/demo_model/README.md."""
 
 
 def demo_counter(scene: Scene) -> Counter:
-    """Counts `scene` as the demo does."""
+    """A counter with the line, zone and thresholds of the demo."""
     return Counter(
         DEMO.path,
         lines=[scene.line],

@@ -1,4 +1,4 @@
-"""A scene as a video file, drawn on all cores."""
+"""Writes a scene as a video file, drawn on all cores."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ STILLS = 64
 def film(
     scene: Scene, path: Path, progress: Callable[[int], None], stills: Stills | None = None
 ) -> None:
-    """Write the scene to the .mp4 `path`, which appears whole or not at all.
+    """Write the scene to the .mp4 file `path`, complete or not at all.
 
     Args:
-        scene: what to draw.
-        path: its folder is made if needed.
-        progress: told the frames drawn so far.
-        stills: where some frames, spread over the scene, are saved with their labels.
+        scene: the scene to draw.
+        path: output file; its folder is created.
+        progress: called with the number of frames drawn so far.
+        stills: saves some frames, spread over the scene, with their labels.
 
     Raises:
-        InputError: a folder cannot be made or written to.
+        InputError: a folder cannot be created or written to.
         UnavailableError: this OpenCV cannot write MPEG-4.
     """
     partial = path.with_name(f".{path.stem}.part.mp4")
@@ -58,23 +58,23 @@ def film(
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and its parents.
+    """Create `folder` and its parents.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             folder,
-            f"the folder cannot be made ({error.strerror or error})",
+            f"the folder cannot be created ({error.strerror or error})",
             "Choose another one with -o",
         ) from error
 
 
 def _drawn(scene: Scene) -> Iterator[Shot]:
-    """Every frame in order; a few are drawn at once."""
+    """All frames in order; several are drawn in parallel."""
     workers = usable_cores()
     waiting: deque[Future[Shot]] = deque()
 

@@ -1,4 +1,4 @@
-"""What was counted beside what is true."""
+"""Compares the counts of the demo with the true ones."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ Counts = dict[str, ClassCounts]
 
 @dataclass(frozen=True)
 class Outcome:
-    """`counts` and `truth` have the same keys: unique, in, out, entered; then class names."""
+    """Counts and truth of one scene.
+
+    Both are {unique, in, out, entered: {class name: number}}.
+    """
 
     counts: Counts
     truth: Counts
 
     @property
     def right(self) -> bool:
-        """Whether every number is the true one."""
+        """Whether all counts are correct."""
         return self.counts == self.truth
 
     def rows(self) -> Iterator[tuple[str, str, int, int]]:
-        """(what, class, counted, true), without what is zero in both."""
+        """(total, class name, counted, true), without rows where both are zero."""
         for what, truth in self.truth.items():
             for name in CLASSES:
                 counted, true = self.counts[what].get(name, 0), truth.get(name, 0)
@@ -35,12 +38,12 @@ class Outcome:
 
     @property
     def error(self) -> int:
-        """The sum of the differences of all rows."""
+        """The sum of the absolute differences of all rows."""
         return sum(abs(counted - true) for _, _, counted, true in self.rows())
 
 
 def compare(report: Report, scene: Scene) -> Outcome:
-    """The report of counting `scene`, with its line and its zone, beside the truth."""
+    """Compare a report of `scene`, counted with its line and zone, with the truth."""
     line, zone, truth = report.lines[0], report.zones[0], scene.truth
     counts = {
         "unique": report.unique,

@@ -1,7 +1,7 @@
-"""A street in which everything is known: `Scene(seed).frame(i)` draws, `.truth` tells.
+"""A synthetic street: `Scene(seed).frame(i)` draws a frame, `.truth` has the true counts.
 
 scene = Scene(seed=3, size=(640, 360), fps=30, seconds=20)
-shot = scene.frame(0)        # a picture, and boxes, classes and identities in it
+shot = scene.frame(0)        # a frame with boxes, classes and identities
 scene.truth.unique           # {"car": 6, ...}
 """
 
@@ -30,16 +30,16 @@ from .weather import Lens, random_weather
 OCCLUDED = 255
 MAX_SIDE = 4096
 MAX_FPS = 240.0
-LEAST_SECONDS, MAX_SECONDS = 5.0, 600.0
-# Of what nobody could tell from a smear, no box is given.
-LEAST_VISIBLE = 0.2
-LEAST_AREA = 25
+MIN_SECONDS, MAX_SECONDS = 5.0, 600.0
+# Objects of which less is visible (share of the object, pixels) have no box.
+MIN_VISIBLE = 0.2
+MIN_AREA = 25
 TRUTH_STEP_S = 0.01
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame: `image` (h, w, 3) uint8 BGR, and what is visible in it.
+    """One frame: `image` (h, w, 3) uint8 BGR, and the visible objects in it.
 
     `xyxy` (n, 4) float32 pixels around the visible part, `class_id` (n,) int32 into CLASSES,
     `identity` (n,) int32, `visible` (n,) float32: the visible share of the whole object.
@@ -54,7 +54,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Truth:
-    """What a right counter says of the whole scene, by class name."""
+    """The true counts of a whole scene, by class name."""
 
     unique: ClassCounts
     crossed_in: ClassCounts
@@ -68,9 +68,9 @@ class Scene:
     """A random street; the same arguments give the same frames, in any order.
 
     Args:
-        seed: which street.
+        seed: selects the street.
         size: (width, height) of the frames.
-        fps: frames a second.
+        fps: frames per second.
         seconds: length of the scene.
 
     Raises:
@@ -105,12 +105,12 @@ class Scene:
 
     @property
     def frames(self) -> int:
-        """How many frames the scene has."""
+        """The number of frames."""
         return round(self.fps * self.seconds)
 
     @property
     def line(self) -> Line:
-        """The counting line across the street: `in` is from left to right in the picture."""
+        """The counting line across the street: `in` is from left to right in the frame."""
         far, near = self._on_ground([(self.places.line, FRONTS), (self.places.line, NEAR_EDGE - 2)])
         return Line(*near, *far, name="street")
 
@@ -123,7 +123,7 @@ class Scene:
 
     @cached_property
     def truth(self) -> Truth:
-        """The exact counts, from the paths and not from the pictures."""
+        """The exact counts, computed from the paths and not from the frames."""
         times = np.arange(0, self.frames / self.fps, TRUTH_STEP_S)
         unique: Counter[str] = Counter()
         directions: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
@@ -207,7 +207,7 @@ class Scene:
             mask = (labels == actor.identity + 1).astype(np.uint8)
             area = cv2.countNonZero(mask)
             share = min(area / whole[actor.identity], 1.0)
-            if area < LEAST_AREA or share < LEAST_VISIBLE:
+            if area < MIN_AREA or share < MIN_VISIBLE:
                 continue
             left, top, width, height = cv2.boundingRect(mask)
             boxes.append((left, top, left + width, top + height))
@@ -236,14 +236,12 @@ def _in_order(counts: Counter[str]) -> ClassCounts:
 
 def _check(seed: int, size: tuple[int, int], fps: float, seconds: float) -> None:
     if seed < 0:
-        raise UsageError(f"the seed is {seed}", "Give 0 or more")
+        raise UsageError(f"--seed is {seed}", "Use 0 or more")
     if not all(64 <= side <= MAX_SIDE for side in size):
         raise UsageError(
-            f"a scene of {size[0]}x{size[1]} pixels", f"Give sides from 64 to {MAX_SIDE}"
+            f"the scene is {size[0]}x{size[1]} pixels", f"Use sides of 64 to {MAX_SIDE}"
         )
     if not 1 <= fps <= MAX_FPS:
-        raise UsageError(f"{fps:g} frames a second", f"Give 1 to {MAX_FPS:g}")
-    if not LEAST_SECONDS <= seconds <= MAX_SECONDS:
-        raise UsageError(
-            f"a scene of {seconds:g} seconds", f"Give {LEAST_SECONDS:g} to {MAX_SECONDS:g}"
-        )
+        raise UsageError(f"--fps is {fps:g}", f"Use 1 to {MAX_FPS:g}")
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise UsageError(f"--seconds is {seconds:g}", f"Use {MIN_SECONDS:g} to {MAX_SECONDS:g}")

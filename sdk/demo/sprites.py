@@ -1,4 +1,4 @@
-"""What moves in the street, drawn from the side: cars, buses, bicycles with riders, people.
+"""Drawings of moving objects from the side: cars, buses, bicycles with riders, people.
 
 Each function draws one object facing right with its foot in the middle of the ground, from random
 colors and proportions, and returns the canvases of its phases of movement.
@@ -54,14 +54,14 @@ def random_look(kind: str, rng: np.random.Generator) -> Look:
 
 
 def draw(look: Look, ppm: float) -> list[Canvas]:
-    """The object in each of its phases at `ppm` pixels a meter."""
+    """The object in each of its phases at `ppm` pixels per meter."""
     if look.kind in ("car", "bus"):
         return [_DRAW[look.kind](look, ppm, 0.0)]
     return [_DRAW[look.kind](look, ppm, 2 * math.pi * i / PHASES) for i in range(PHASES)]
 
 
 def stride(look: Look) -> float:
-    """Meters of way in which all phases pass once."""
+    """The distance in meters over which all phases pass once."""
     return 4.2 if look.kind == "bicycle" else 0.86 * look.height
 
 

@@ -1,4 +1,4 @@
-"""Single frames as pictures with YOLO label files, to calibrate and to measure with."""
+"""Saves frames as images with YOLO label files, for calibration and evaluation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUALITY = 95
 class Stills:
     """Saves frames into `folder`/images and `folder`/labels.
 
-    A label file has one line an object: `class cx cy w h`, sizes as fractions of the picture's.
+    A label file has one line per object: `class cx cy w h`, as fractions of the frame's size.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,20 +26,20 @@ class Stills:
         """Write STEM.jpg and STEM.txt.
 
         Raises:
-            InputError: the folder cannot be made or written to.
+            InputError: the folder cannot be created or written to.
             UnavailableError: the disk is full.
         """
-        _, picture = cv2.imencode(".jpg", shot.image, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
+        _, encoded = cv2.imencode(".jpg", shot.image, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
         write_all(
             {
-                self.images / f"{stem}.jpg": picture.tobytes(),
+                self.images / f"{stem}.jpg": encoded.tobytes(),
                 self.labels / f"{stem}.txt": yolo_labels(shot).encode(),
             }
         )
 
 
 def yolo_labels(shot: Shot) -> str:
-    """The label file of a frame."""
+    """The content of the label file of a frame."""
     height, width = shot.image.shape[:2]
     lines = []
     for class_id, (x1, y1, x2, y2) in zip(shot.class_id, shot.xyxy.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Who might be in the street: traffic in its lanes, and people who keep to the right."""
+"""Candidate objects of a street: traffic in lanes, and people who keep to the right."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .sprites import random_look
 def candidates(
     camera: Camera, places: Places, seconds: float, rng: np.random.Generator
 ) -> Iterator[Actor]:
-    """Everyone who would come by, whether or not a picture could tell them apart."""
+    """All candidates, including those that no frame could separate."""
     lanes = (
         (CYCLE_EDGE + 1.9, 1, rng.uniform(6.5, 10), (15, 38), ("car",)),
         (FAR_LANE + 1.1, -1, rng.uniform(6.5, 10), (15, 38), ("car", "bus")),
@@ -72,7 +72,7 @@ def _walker(
     z: float,
     direction: int,
 ) -> Actor:
-    """Someone who walks through, or on the near pavement perhaps waits in the zone for a while."""
+    """A person who walks through, or on the near pavement may wait in the zone for a while."""
     look = random_look("person", rng)
     pace = rng.uniform(1.0, 1.6)
     low, high = camera.visible_x(z)

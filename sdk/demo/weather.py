@@ -1,4 +1,4 @@
-"""Light, mist, rain and what a cheap camera adds: noise, blur and a mast that sways."""
+"""Light, mist, rain, and defects of a cheap camera: noise, blur and a swaying mast."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ GRAINS = 3
 
 @dataclass(frozen=True)
 class Weather:
-    """`tint` are factors of light, `mist` the share of fog that 100 m hold, `shade` of shadows.
+    """The looks of a scene.
 
-    `noise` is in gray levels, `blur` and `sway` in thousandths of the picture's width, `rain` in
-    drops a thousand pixels.
+    `tint` are factors of light, `mist` the share of fog at 100 m, `shade` that of shadows. `noise`
+    is in gray levels, `blur` and `sway` in thousandths of the frame's width, `rain` in drops per
+    thousand pixels.
     """
 
     name: str
@@ -36,12 +37,12 @@ class Weather:
     rain: float = 0.0
 
     def fog(self, distance: float) -> tuple[float, Color]:
-        """(share, color) of the fog before something `distance` meters away."""
+        """(share, color) of the fog in front of an object `distance` meters away."""
         return 1 - math.exp(-self.mist * distance / 100), self.sky[1]
 
 
 def random_weather(rng: np.random.Generator) -> Weather:
-    """One of five kinds of day."""
+    """A random one of five kinds of weather."""
     name = str(rng.choice(["sun", "clouds", "rain", "fog", "dusk"], p=[0.4, 0.25, 0.12, 0.1, 0.13]))
     light = rng.uniform(0.92, 1.08)
     tint, sky, mist, shade, noise = {
@@ -65,7 +66,7 @@ def random_weather(rng: np.random.Generator) -> Weather:
 
 
 class Lens:
-    """Turns a clean picture into what the camera gives; frames can come in any order."""
+    """Applies weather and camera defects to clean frames, in any order."""
 
     def __init__(self, weather: Weather, size: tuple[int, int], seed: int) -> None:
         rng = np.random.default_rng((seed, 5))
@@ -86,7 +87,7 @@ class Lens:
         self._drops = _rain(rng, shape, weather.rain) if weather.rain else None
 
     def sway(self, seconds: float) -> tuple[float, float]:
-        """By how many pixels the picture is moved at this time."""
+        """The offset of the frame in pixels at this time."""
         speeds, phases = self._waves
         waves = np.sin(2 * math.pi * speeds * seconds + phases)
         return float(self._reach * (waves[0] + waves[1]) / 2), float(
@@ -94,7 +95,7 @@ class Lens:
         )
 
     def move(self, image: Image, seconds: float) -> Image:
-        """The picture as the swaying mast shows it."""
+        """The frame moved by the swaying mast."""
         dx, dy = self.sway(seconds)
         height, width = image.shape[:2]
         matrix = np.array([[1, 0, dx], [0, 1, dy]])
@@ -130,5 +131,5 @@ def _rain(rng: np.random.Generator, shape: tuple[int, int], density: float) -> I
 
 
 def light(image: npt.NDArray[np.float32], tint: Color) -> npt.NDArray[np.float32]:
-    """A picture in float32 BGR, lit."""
+    """A frame in float32 BGR with the light applied."""
     return np.minimum(image * np.array(tint, np.float32), 255)

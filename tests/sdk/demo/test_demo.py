@@ -120,9 +120,9 @@ def test_wrong_figures_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--fps", "1000"), "tallylens: 1000 frames a second. Give 1 to 240.\n"),
-        (("--seconds", "1"), "tallylens: a scene of 1 seconds. Give 5 to 600.\n"),
-        (("--seed", "-2"), "tallylens: the seed is -2. Give 0 or more.\n"),
+        (("--fps", "1000"), "tallylens: --fps is 1000. Use 1 to 240.\n"),
+        (("--seconds", "1"), "tallylens: --seconds is 1. Use 5 to 600.\n"),
+        (("--seed", "-2"), "tallylens: --seed is -2. Use 0 or more.\n"),
     ],
 )
 def test_wrong_usage_is_2_and_leaves_nothing(
@@ -137,7 +137,8 @@ def test_a_folder_that_cannot_be_made_is_3(run_demo: Run, tmp_path: Path) -> Non
     status, out, err = run_demo("-o", "taken")
     assert (status, out) == (3, "")
     assert err == (
-        "tallylens: taken: the folder cannot be made (File exists). Choose another one with -o.\n"
+        "tallylens: taken: the folder cannot be created (File exists). "
+        "Choose another one with -o.\n"
     )
 
 

@@ -193,11 +193,11 @@ def test_all_kinds_appear() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"seed": -1}, "the seed is -1. Give 0 or more."),
-        ({"size": (10, 360)}, "a scene of 10x360 pixels. Give sides from 64 to 4096."),
-        ({"fps": 0}, "0 frames a second. Give 1 to 240."),
-        ({"fps": float("nan")}, "nan frames a second. Give 1 to 240."),
-        ({"seconds": 2}, "a scene of 2 seconds. Give 5 to 600."),
+        ({"seed": -1}, "--seed is -1. Use 0 or more."),
+        ({"size": (10, 360)}, "the scene is 10x360 pixels. Use sides of 64 to 4096."),
+        ({"fps": 0}, "--fps is 0. Use 1 to 240."),
+        ({"fps": float("nan")}, "--fps is nan. Use 1 to 240."),
+        ({"seconds": 2}, "--seconds is 2. Use 5 to 600."),
     ],
 )
 def test_impossible_scenes_are_refused(arguments: dict[str, object], message: str) -> None:
