@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "--json and --events - both write to standard output", "Name a file with --events"
         )
-    counting = CounterOptions(anchor=options.anchor.replace("center", "centre"))
+    counting = CounterOptions(anchor=options.anchor)
     if options.confidence is not None:
         counting = counting.with_confidence(options.confidence)
     with Counter(
