@@ -30,12 +30,13 @@ from rich.table import Table
 from tallylens.converters.artifacts import Artifact
 from tallylens.converters.calibration import DEFAULT_IMAGES, calibration_images
 from tallylens.converters.convert import convert
+from tallylens.converters.emit import CoreMLOptions
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.evaluation.evaluate import evaluate
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.prune.cost import multiply_adds
 from tallylens.converters.quantize.calibrate import calibrate
-from tallylens.converters.request import TARGETS, AcceptanceCheck, CoreMLOptions
+from tallylens.converters.request import TARGETS, AcceptanceCheck
 from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine

@@ -13,13 +13,12 @@ from ..edge_runtime.progress import Progress, no_progress
 from .artifacts import ConversionReport, EmittedFile
 from .calibration import DEFAULT_IMAGES, calibration_images, evenly_spaced, list_images
 from .compress import PruneOptions, check_compression, compress
-from .emit import EMITTERS, EmitOptions, Target
+from .emit import EMITTERS, CoreMLOptions, EmitOptions, Target
 from .load import load
 from .prune.cost import multiply_adds
 from .request import (
     DEFAULT_CHECK,
     AcceptanceCheck,
-    CoreMLOptions,
     check_request,
     refuse_overwriting,
 )

@@ -10,21 +10,10 @@ from typing import get_args
 from ..edge_runtime.errors import InputError, UsageError
 from ..edge_runtime.metadata import Quantization
 from .calibration import DEFAULT_IMAGES
-from .emit import EMITTERS, Target
+from .emit import EMITTERS, CoreMLOptions, Target
 
 TARGETS: tuple[Target, ...] = tuple(EMITTERS)
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
-
-
-@dataclass(frozen=True)
-class CoreMLOptions:
-    """Options of Core ML packages.
-
-    `nms`: end in boxes for Vision. `weights_only`: int8 weights, float16 arithmetic (iOS 16).
-    """
-
-    nms: bool = False
-    weights_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ...edge_runtime.engines.failure import runtime_failure
 from ...edge_runtime.engines.heads import Tensor, match_heads
 from ...edge_runtime.errors import MissingExtraError, UnsupportedModelError
 from ...edge_runtime.metadata import ModelMetadata
-from ..emit.coreml.coremltools import quiet_coremltools
+from .coremltools import quiet_coremltools
 from .evaluator import Evaluator
 from .package import Package, read_package
 

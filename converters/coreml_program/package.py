@@ -10,7 +10,7 @@ from typing import Any
 
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.metadata import METADATA_KEY, ModelMetadata
-from ..emit.coreml.coremltools import quiet_coremltools
+from .coremltools import quiet_coremltools
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_SPEC_BYTES = 64 << 20

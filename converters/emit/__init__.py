@@ -15,15 +15,25 @@ from ...edge_runtime.files import Folder
 from ...edge_runtime.metadata import Quantization
 
 if TYPE_CHECKING:
-    from ..evaluation.model_under_test import DecodeSettings, EvaluatedModel
     from ..graph import DetectorGraph
+    from ..model_under_test import DecodeSettings, EvaluatedModel
     from ..quantize.scheme import Calibration
-    from ..request import CoreMLOptions
 
 Target = str
 Content = bytes | Folder
 
 _MAGIC_BYTES = 8
+
+
+@dataclass(frozen=True)
+class CoreMLOptions:
+    """Options of Core ML packages.
+
+    `nms`: end in boxes for Vision. `weights_only`: int8 weights, float16 arithmetic (iOS 16).
+    """
+
+    nms: bool = False
+    weights_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ def _starts_with(magic: bytes, offset: int = 0) -> Callable[[Path], bool]:
 
 
 def _open_file(path: Path, settings: Sequence[DecodeSettings], num_threads: int) -> EvaluatedModel:
-    from ..evaluation.model_under_test import open_runtime_file
+    from ..model_under_test import open_runtime_file
 
     return open_runtime_file(path, settings, num_threads)
 
@@ -117,7 +127,7 @@ def _is_coreml(path: Path) -> bool:
 def _open_coreml(
     path: Path, settings: Sequence[DecodeSettings], _num_threads: int
 ) -> EvaluatedModel:
-    from ..evaluation.model_under_test import open_package
+    from ..model_under_test import open_package
 
     return open_package(path, settings)
 

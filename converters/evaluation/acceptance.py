@@ -18,8 +18,9 @@ from ...edge_runtime.sources.images import read_image
 from ...edge_runtime.sources.opencv import load_cv2
 from ..calibration import DEFAULT_IMAGES, evenly_spaced, list_images
 from ..emit import Content
+from ..model_under_test import DecodeSettings, EngineModel, EvaluatedModel
 from ..request import AcceptanceCheck
-from .model_under_test import DecodeSettings, EngineModel, EvaluatedModel, open_model
+from .open_model import open_model
 from .verify import NamedImage, Verification, compare, read_all, settings_for
 
 CHECKED_IMAGES = 16

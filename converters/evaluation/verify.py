@@ -13,8 +13,9 @@ from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.sources.images import read_image
 from ...edge_runtime.types import Detections, Image
 from ..calibration import list_images
+from ..model_under_test import DecodeSettings, EvaluatedModel
 from .agreement import Agreement, Difference, HeadError, HeadErrors, agree, in_all, worst
-from .model_under_test import DecodeSettings, EvaluatedModel, open_model
+from .open_model import open_model
 
 DETECTED = DecodeSettings(confidence=0.25, iou=0.45, multi_label=False)
 # The settings under which mAP of YOLOv5 is reported everywhere.

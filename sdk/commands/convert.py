@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
         need_converters("measuring mAP", "pycocotools")
     from tallylens.converters.compress import PruneOptions
     from tallylens.converters.convert import convert
-    from tallylens.converters.request import CoreMLOptions
+    from tallylens.converters.emit import CoreMLOptions
     from tallylens.terminal.progress import Progress
 
     check = _check(options)

@@ -18,9 +18,10 @@ from tallylens.converters.calibration import DEFAULT_IMAGES, evenly_spaced
 from tallylens.converters.convert import convert
 from tallylens.converters.coreml_program.evaluator import evaluate_program
 from tallylens.converters.coreml_program.package import read_package
+from tallylens.converters.emit import CoreMLOptions
 from tallylens.converters.evaluation.acceptance import CHECKED_IMAGES, choose_images
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.request import AcceptanceCheck, CoreMLOptions
+from tallylens.converters.request import AcceptanceCheck
 from tallylens.edge_runtime.errors import InputError, RejectedError, UnavailableError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata
 

@@ -17,10 +17,10 @@ import numpy as np
 from ....edge_runtime.errors import UsageError
 from ....edge_runtime.metadata import Quantization
 from ....edge_runtime.types import FloatArray
+from ...coreml_program.coremltools import quiet_coremltools
 from ...graph import INPUT_NAME, DetectorGraph
 from ...quantize.scheme import Calibration
 from ..unsupported import refuse_unsupported
-from .coremltools import quiet_coremltools
 from .nms import add_nms, decode_boxes
 from .ops import LOWERINGS, Var, Writer, is_part_of_silu
 from .package import pack

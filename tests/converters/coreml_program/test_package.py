@@ -43,7 +43,7 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
     from types import SimpleNamespace
 
-    from tallylens.converters.emit.coreml.coremltools import quiet_coremltools
+    from tallylens.converters.coreml_program.coremltools import quiet_coremltools
 
     with quiet_coremltools():
         from coremltools.proto import Model_pb2

@@ -162,7 +162,7 @@ def test_the_same_graph_gives_the_same_bytes(graph: DetectorGraph) -> None:
 
 def test_coremltools_reads_it(graph: DetectorGraph, write: Write) -> None:
     """Through coremltools' own reader of packages and of MIL, which checks every op's types."""
-    from tallylens.converters.emit.coreml.coremltools import quiet_coremltools
+    from tallylens.converters.coreml_program.coremltools import quiet_coremltools
 
     package = write(emit_coreml(graph, quantization="fp16"))
     with quiet_coremltools() as ct:

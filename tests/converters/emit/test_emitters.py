@@ -9,10 +9,10 @@ from pathlib import Path
 import onnx_ir as ir
 import pytest
 
-from tallylens.converters.emit import EMITTERS, EmitOptions
-from tallylens.converters.evaluation.model_under_test import DecodeSettings
+from tallylens.converters.emit import EMITTERS, CoreMLOptions, EmitOptions
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.request import QUANTIZATIONS, TARGETS, CoreMLOptions
+from tallylens.converters.model_under_test import DecodeSettings
+from tallylens.converters.request import QUANTIZATIONS, TARGETS
 from tallylens.edge_runtime.errors import UnsupportedModelError
 from tallylens.edge_runtime.files import write_all
 from tallylens.edge_runtime.types import Image

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from ....edge_runtime.errors import MissingExtraError
+from ...edge_runtime.errors import MissingExtraError
 
 # coremltools looks for each of these when it is imported: seconds, and warnings about versions.
 _UNUSED = ("tensorflow", "torch", "torchvision", "torchaudio", "sklearn", "xgboost", "libsvm")

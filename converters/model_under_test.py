@@ -11,14 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ...edge_runtime.core import Decoder, DecoderOptions, Preprocessor
-from ...edge_runtime.engines import Engine, open_engine
-from ...edge_runtime.engines.onnx import OnnxEngine
-from ...edge_runtime.errors import UnsupportedModelError
-from ...edge_runtime.metadata import ModelMetadata
-from ...edge_runtime.types import Detections, FloatArray, Image
-from ..emit import EMITTERS
-from ..formats import is_source
+from ..edge_runtime.core import Decoder, DecoderOptions, Preprocessor
+from ..edge_runtime.engines import Engine, open_engine
+from ..edge_runtime.metadata import ModelMetadata
+from ..edge_runtime.types import Detections, FloatArray, Image
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ class BoxModel:
     timed = False
 
     def __init__(self, path: Path, settings: Sequence[DecodeSettings]) -> None:
-        from ..coreml_program.suppression import SuppressedPackage
+        from .coreml_program.suppression import SuppressedPackage
 
         self._package = SuppressedPackage(path)
         self.name, self.metadata = self._package.name, self._package.metadata
@@ -99,43 +95,13 @@ class BoxModel:
 
     def predict(self, image: Image) -> Prediction:
         """See `EvaluatedModel`."""
-        from ..coreml_program.suppression import suppress
+        from .coreml_program.suppression import suppress
 
         start = time.perf_counter()
         confidence, xyxy = self._package.boxes(image)
         inference_ms = 1e3 * (time.perf_counter() - start)
         found = (suppress(confidence, xyxy, one.confidence, one.iou) for one in self._settings)
         return Prediction((), tuple(found), inference_ms)
-
-
-def open_model(
-    path: Path,
-    settings: Sequence[DecodeSettings],
-    *,
-    input_size: tuple[int, int] | None = None,
-    num_threads: int = 1,
-) -> EvaluatedModel:
-    """Open any file that tallylens reads or writes: a target of `EMITTERS`, or a source.
-
-    Core ML packages run in the evaluator, on macOS in Core ML itself. A checkpoint or an ONNX file
-    of another origin is converted in memory, for `input_size` where it is given.
-
-    Raises:
-        InputError: the model is missing or cannot be used.
-        MissingExtraError: the packages for it are not installed.
-    """
-    emitter = next((one for one in EMITTERS.values() if one.recognizes(path)), None)
-    if emitter is not None:
-        try:
-            return emitter.open(path, settings, num_threads)
-        except UnsupportedModelError:
-            if not is_source(path):
-                raise
-    from ..emit.onnx import emit_onnx
-    from ..load import load
-
-    content = emit_onnx(load(path, input_size=input_size))
-    return EngineModel(OnnxEngine(content, path, num_threads=num_threads), settings)
 
 
 def open_runtime_file(
@@ -157,8 +123,8 @@ def open_package(path: Path, settings: Sequence[DecodeSettings]) -> EvaluatedMod
         ModelError: damaged.
         UnsupportedModelError: not written by tallylens.
     """
-    from ..coreml_program.engine import CoreMLDeviceEngine, CoreMLEngine
-    from ..coreml_program.package import read_package
+    from .coreml_program.engine import CoreMLDeviceEngine, CoreMLEngine
+    from .coreml_program.package import read_package
 
     if read_package(path).is_pipeline:
         return BoxModel(path, settings)
