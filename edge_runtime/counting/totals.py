@@ -50,7 +50,9 @@ class Totals:
     Args:
         class_names: the model's class names, by id.
         frame_size: (width, height) of the frames in pixels.
-        lines, zones, regions: where to count; `regions` takes any kind.
+        lines: where crossings are counted.
+        zones: where visits are counted.
+        regions: more lines and zones, or regions of other kinds.
         classes: names of the classes to count; None counts all.
         any_class: count every detection as one class, `object`.
         options: thresholds of tracking and counting.

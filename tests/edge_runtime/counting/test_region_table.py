@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tallylens.edge_runtime.core.native import ffi, lib
-from tallylens.edge_runtime.core.track_counter import EVENT_KINDS, REGION_KINDS, names
+from tallylens.edge_runtime.core.native import ffi, lib, names
+from tallylens.edge_runtime.core.track_counter import EVENT_KINDS, REGION_KINDS
 from tallylens.edge_runtime.counting.regions import KIND_OF_EVENT, REGIONS
 
 
