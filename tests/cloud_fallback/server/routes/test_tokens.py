@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jwt
+import pytest
 
 from tallylens.cloud_fallback.wire.constants import SUBPROTOCOL
 from tallylens.cloud_fallback.wire.messages import (
@@ -13,6 +15,8 @@ from tallylens.cloud_fallback.wire.messages import (
     Welcome,
     encode,
 )
+from tests.cloud_fallback.server.routes.conftest import Application
+from tests.support.asgi import request
 from tests.support.running_service import (
     TOKEN_SECRET,
     ServiceFactory,
@@ -48,3 +52,25 @@ def test_a_web_page_needs_its_origin_and_a_ticket_that_works_once(
         websocket.send(encode(Hello()))
         assert receive_as(websocket, Welcome).session
     refused(running, 401, origin="https://shop.example", **page)
+
+
+@pytest.mark.parametrize("path", ["/v1/tokens", "/v1/tickets"])
+def test_credentials_are_issued_for_keys_with_the_scope_and_not_cached(
+    application: Callable[..., Application], path: str
+) -> None:
+    allowed, other = application(("token",)), application(("detect",))
+    answer = request(allowed.app, "POST", path)
+    assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.body == "no valid key, token or ticket"
+    answer = request(other.app, "POST", path, key=other.key)
+    assert (answer.status, answer.body) == (403, "not allowed")
+    allowed = application(("token",))
+    answer = request(allowed.app, "POST", path, key=allowed.key)
+    assert (answer.status, answer.headers["cache-control"]) == (201, "no-store")
+
+
+def test_a_server_of_a_cluster_issues_no_tickets(application: Callable[..., Application]) -> None:
+    made = application(("token",), tickets=False)
+    answer = request(made.app, "POST", "/v1/tickets", key=made.key)
+    assert (answer.status, answer.body) == (501, "this server issues no tickets")
+    assert request(made.app, "POST", "/v1/tokens", key=made.key).status == 201
