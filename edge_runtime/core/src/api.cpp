@@ -81,8 +81,8 @@ tally_status tally_preprocessor_run(tally_preprocessor* preprocessor, const tall
                                     const tally_tensor* input, tally_letterbox* letterbox) {
   return call(preprocessor, [&](tally_preprocessor& self) {
     require(image != nullptr && input != nullptr && letterbox != nullptr, "an argument is NULL");
-    *letterbox = self.run(tally::complete(*image, tally_image{}),
-                          tally::complete(*input, tally_tensor{}));
+    *letterbox =
+        self.run(tally::complete(*image, tally_image{}), tally::complete(*input, tally_tensor{}));
   });
 }
 

@@ -21,7 +21,7 @@ tally_status call(Handle* handle, Body&& body) noexcept {
   return guarded(handle->error, [&] { body(*handle); });
 }
 
-/// Make a handle behind the pointer that the caller gave; the reason of a failure goes to `error`.
+/// Make a handle and store it where `out` points; the reason for a failure goes to `error`.
 template <typename Handle, typename Make>
 tally_status create(Handle** out, char* error, size_t capacity, const Make& make) noexcept {
   std::string reason;

@@ -92,8 +92,7 @@ tally_status tally_counter_add_region(tally_counter* counter, const char* kind,
 
 tally_status tally_counter_update(tally_counter* counter, int64_t timestamp_ns,
                                   const tally_detection* detections, int32_t count) {
-  return call(counter,
-              [&](tally_counter& self) { self.update(timestamp_ns, detections, count); });
+  return call(counter, [&](tally_counter& self) { self.update(timestamp_ns, detections, count); });
 }
 
 tally_status tally_counter_tracks(tally_counter* counter, tally_track* out, int32_t capacity,

@@ -11,7 +11,9 @@ namespace tally {
 class CostMatrix {
  public:
   CostMatrix(int rows, int columns, float alone)
-      : rows_(rows), columns_(columns), alone_(alone),
+      : rows_(rows),
+        columns_(columns),
+        alone_(alone),
         values_(static_cast<size_t>(rows) * columns, alone) {}
   float alone() const { return alone_; }
   /// Leave only pairs of which neither side has another choice.
@@ -30,7 +32,7 @@ class CostMatrix {
   std::vector<float> values_;
 };
 
-/// Column of each row, -1 for none, of least total cost: two poor pairs do not beat a good one
+/// Column of each row, -1 for none, of minimum total cost: two poor pairs do not beat a good one
 /// (Jonker and Volgenant 1987, shortest augmenting paths; O(n^3)).
 std::vector<int> assign(const CostMatrix& costs);
 

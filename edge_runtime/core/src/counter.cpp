@@ -116,8 +116,7 @@ void Counter::came_in(ObjectState& object, const Track& track) {
   if (!path) return;
   const Point first = anchor_point(track.first, options_.anchor);
   const Step step{first + *path, first, track.before_ns, track.first_ns, 0};
-  for (size_t i = 0; i < regions_.size(); ++i)
-    record(object, track, i, regions_[i].came_in(step));
+  for (size_t i = 0; i < regions_.size(); ++i) record(object, track, i, regions_[i].came_in(step));
 }
 
 /// An object that left over the edge has crossed what lies between where it was last seen and the

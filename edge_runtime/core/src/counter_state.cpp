@@ -63,7 +63,7 @@ void Counter::restore(const uint8_t* state, size_t size) {
   restored.objects_.clear();
   for (const Track& track : restored.tracker_.tracks())
     restored.persist(archive, restored.objects_[track.id]);
-  require_state(reader.at_end(), "there is something behind it");
+  require_state(reader.at_end(), "it is longer than its contents");
   restored.check_state();
   *this = std::move(restored);
 }
@@ -100,9 +100,8 @@ void Counter::check_object(const Track& track) const {
 void Counter::check_region(int32_t kind, int32_t index) const {
   require_state(event_name(kind) != nullptr, "an event is of an unknown kind");
   const RegionRule* rule = rule_of_event(kind);
-  require_state(rule == nullptr
-                    ? index == -1
-                    : index >= 0 && static_cast<size_t>(index) < regions_.count(*rule),
+  require_state(rule == nullptr ? index == -1
+                                : index >= 0 && static_cast<size_t>(index) < regions_.count(*rule),
                 "the region of an event is missing");
 }
 

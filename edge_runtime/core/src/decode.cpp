@@ -28,8 +28,8 @@ class Logistic {
     }
   }
   float operator()(Raw raw) const { return table_[raw - std::numeric_limits<Raw>::min()]; }
-  /// The least raw value whose probability reaches `confidence`; above the range if none does.
-  int least(float confidence) const {
+  /// The smallest raw value whose probability reaches `confidence`; above the range if none does.
+  int minimum(float confidence) const {
     const auto first = std::lower_bound(table_.begin(), table_.end(), confidence);
     return static_cast<int>(first - table_.begin()) + std::numeric_limits<Raw>::min();
   }
@@ -44,7 +44,7 @@ class Logistic<float> {
   explicit Logistic(const tally_head&) {}
   float operator()(float raw) const { return sigmoid(raw); }
   /// A hair low, so that rounding loses nothing; the exact test follows on the product.
-  float least(float confidence) const {
+  float minimum(float confidence) const {
     if (confidence <= 0) return -std::numeric_limits<float>::infinity();
     const float reachable = std::min(confidence, 0.9999f);
     return std::log(reachable / (1 - reachable)) - 1e-3f;
@@ -87,15 +87,13 @@ tally_detection to_source(const Candidate& candidate, const tally_letterbox& let
 std::vector<Candidate> suppress(std::vector<Candidate> candidates, float iou_limit,
                                 float cross_class_limit, size_t max_candidates,
                                 size_t max_detections) {
-  std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
-    return a.confidence > b.confidence;
-  });
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const auto& a, const auto& b) { return a.confidence > b.confidence; });
   if (candidates.size() > max_candidates) candidates.resize(max_candidates);
   std::vector<Candidate> kept;
   for (const Candidate& candidate : candidates) {
     const bool repeated = std::any_of(kept.begin(), kept.end(), [&](const Candidate& better) {
-      const float limit =
-          better.class_id == candidate.class_id ? iou_limit : cross_class_limit;
+      const float limit = better.class_id == candidate.class_id ? iou_limit : cross_class_limit;
       return limit < 1 && iou(better.box, candidate.box) > limit;
     });
     if (!repeated) kept.push_back(candidate);
@@ -104,9 +102,7 @@ std::vector<Candidate> suppress(std::vector<Candidate> candidates, float iou_lim
   return kept;
 }
 
-Decoder::Decoder(const tally_decoder_options& options) : options_(options) {
-  check(options);
-}
+Decoder::Decoder(const tally_decoder_options& options) : options_(options) { check(options); }
 
 template <typename Raw, typename Logistic>
 void Decoder::decode_cell(const tally_head& head, const Raw* cell, size_t step, int anchor, int x,
@@ -120,8 +116,7 @@ void Decoder::decode_cell(const tally_head& head, const Raw* cell, size_t step, 
     const float cy = (offset(1) - 0.5f + static_cast<float>(y)) * stride;
     const float w = offset(2) * offset(2) * head.anchors[2 * anchor];
     const float h = offset(3) * offset(3) * head.anchors[2 * anchor + 1];
-    candidates_.push_back(
-        {{cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2}, confidence, class_id});
+    candidates_.push_back({{cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2}, confidence, class_id});
   };
   const Raw* classes = cell + kBoxChannels * step;
   if (options_.multi_label) {
@@ -141,7 +136,7 @@ void Decoder::decode_cell(const tally_head& head, const Raw* cell, size_t step, 
 template <typename Raw>
 void Decoder::decode_head(const tally_head& head) {
   const Logistic<Raw> logistic(head);
-  const auto least = logistic.least(options_.confidence);
+  const auto minimum = logistic.minimum(options_.confidence);
   const Raw* data = static_cast<const Raw*>(head.data);
   const size_t channels = kBoxChannels + static_cast<size_t>(options_.num_classes);
   const size_t cells = static_cast<size_t>(head.width) * head.height;
@@ -156,12 +151,12 @@ void Decoder::decode_head(const tally_head& head) {
   // In the order of memory: NHWC holds the anchors of a cell together, NCHW the cells of an anchor.
   if (last) {
     for (size_t i = 0; i < cells * anchors; ++i, data += channels)
-      if (data[4] >= least) visit(data, i % anchors, i / anchors);
+      if (data[4] >= minimum) visit(data, i % anchors, i / anchors);
     return;
   }
   for (size_t anchor = 0; anchor < anchors; ++anchor, data += channels * cells)
     for (size_t at = 0; at < cells; ++at)
-      if (data[4 * cells + at] >= least) visit(data + at, anchor, at);
+      if (data[4 * cells + at] >= minimum) visit(data + at, anchor, at);
 }
 
 std::vector<tally_detection> Decoder::run(const tally_head* heads, int num_heads,

@@ -17,9 +17,8 @@ struct Candidate {
 
 /// Greedy non-maximum suppression, best first, ties in the order given. Boxes of one class are the
 /// same object above `iou`, boxes of two classes above `cross_class_iou` (1 or more: never).
-std::vector<Candidate> suppress(std::vector<Candidate> candidates, float iou,
-                                float cross_class_iou, size_t max_candidates,
-                                size_t max_detections);
+std::vector<Candidate> suppress(std::vector<Candidate> candidates, float iou, float cross_class_iou,
+                                size_t max_candidates, size_t max_detections);
 
 class Decoder {
  public:

@@ -20,9 +20,12 @@ float seconds_out(float low, float high, float velocity, float side, float secon
 }  // namespace
 
 Sides sides_touched(const Box& box, FrameSize frame) {
-  return {box.x1 < kTouchDistance * frame.width, box.y1 < kTouchDistance * frame.height,
-          box.x2 > (1 - kTouchDistance) * frame.width,
-          box.y2 > (1 - kTouchDistance) * frame.height};
+  Sides sides;
+  sides.left = box.x1 < kTouchDistance * frame.width;
+  sides.top = box.y1 < kTouchDistance * frame.height;
+  sides.right = box.x2 > (1 - kTouchDistance) * frame.width;
+  sides.bottom = box.y2 > (1 - kTouchDistance) * frame.height;
+  return sides;
 }
 
 bool is_leaving(const Box& expected, const Box& seen, Point velocity, FrameSize frame) {

@@ -24,8 +24,8 @@ struct FrameSize {
 /// A box this near to a side touches it: detectors draw cut objects a little short of the edge.
 /// Wide, because a track that is taken for leaving is only kept for a shorter time.
 inline constexpr float kTouchDistance = 0.02f;
-/// A motion that gets this near to a side goes on over it: narrow, because a crossing beyond the
-/// edge that nobody has seen is counted from it.
+/// A motion that gets this near to a side continues beyond it: narrow, because a crossing beyond
+/// the edge that nobody has seen is counted from it.
 inline constexpr float kExitDistance = 0.01f;
 
 /// The sides of the frame that a box touches.

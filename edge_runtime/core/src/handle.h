@@ -14,7 +14,8 @@ namespace tally {
 class StatusError : public std::runtime_error {
  public:
   StatusError(tally_status status, const std::string& message)
-      : std::runtime_error(message), status_(status) {}
+      : std::runtime_error(message),
+        status_(status) {}
   tally_status status() const { return status_; }
 
  private:

@@ -1,4 +1,4 @@
-// Objects so fast that a new track cannot reach its second sighting.
+// Fast objects: single detections far apart that lie on one even motion.
 #pragma once
 
 #include <cstdint>
@@ -8,23 +8,23 @@
 
 namespace tally {
 
-/// One place where something was seen once and has not been followed.
-struct Sighting {
+/// A detection of an earlier frame that started a track and was not matched since.
+struct EarlierDetection {
   Box box;
   int64_t timestamp_ns;
 };
 
-/// Sightings `first` and `second`, and a detection of now where their motion leads.
+/// Earlier detections `first` and `second`, and a detection of this frame where their motion leads.
 struct Jump {
   size_t first;
   size_t second;
   size_t detection;
 };
 
-/// Three sightings of about one size in even motion are one object (three-point initiation, as
-/// radar trackers start tracks). Each sighting and detection is used once, best fits first.
-/// `sightings` rise in time; only the newest few are looked at, so that the cost is bounded.
-std::vector<Jump> find_jumps(const std::vector<Sighting>& sightings,
+/// Three detections of about one size in even motion are one object (three-point initiation, as
+/// radar trackers start tracks). Each detection is used once, best fits first.
+/// `earlier` are in order of time; only the newest few are considered, so that the cost is bounded.
+std::vector<Jump> find_jumps(const std::vector<EarlierDetection>& earlier,
                              const std::vector<Box>& detections, int64_t now_ns);
 
 }  // namespace tally

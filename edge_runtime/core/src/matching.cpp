@@ -8,7 +8,7 @@ namespace {
 // Seconds unseen after which low-score detections are not trusted to be a track.
 constexpr float kLowScoreWindow = 0.3f;
 // A center may be this far from where it is expected: a base and standard deviations of the motion
-// (in sizes, in sigmas), at most so many sizes.
+// (in sizes, in sigmas), up to a maximum (in sizes).
 constexpr float kDistanceBase = 0.3f;
 constexpr float kDistanceSigmas = 2.0f;
 constexpr float kMaxDistance = 3.0f;

@@ -10,14 +10,14 @@ constexpr float kStartVelocity = 6.0f;
 constexpr float kAcceleration = 3.0f;
 constexpr float kSideMeasurement = 0.1f;  // of the size
 constexpr float kSideDrift = 0.5f;        // sizes in a second
-// How far three sightings in a row may be from even motion, in sizes.
+// How far three detections in a row may be from even motion, in sizes.
 constexpr float kUneven = 0.5f;
-constexpr float kLeastSide = 1.0f;
+constexpr float kMinSide = 1.0f;
 
 }  // namespace
 
 void Motion::start(const Box& box) {
-  size_ = std::max(box.size(), kLeastSide);
+  size_ = std::max(box.size(), kMinSide);
   const Point center = box.center();
   x_.start(center.x, kMeasurement * size_, kStartVelocity * size_);
   y_.start(center.y, kMeasurement * size_, kStartVelocity * size_);
@@ -46,11 +46,11 @@ void Motion::correct(const Box& box) {
   y_.update(center.y, noise);
   width_.update(box.width(), kSideMeasurement * size_);
   height_.update(box.height(), kSideMeasurement * size_);
-  size_ = std::max(this->box().size(), kLeastSide);
+  size_ = std::max(this->box().size(), kMinSide);
 }
 
 Box Motion::box() const {
-  const float w = std::max(width_.value, kLeastSide), h = std::max(height_.value, kLeastSide);
+  const float w = std::max(width_.value, kMinSide), h = std::max(height_.value, kMinSide);
   return {x_.position - w / 2, y_.position - h / 2, x_.position + w / 2, y_.position + h / 2};
 }
 

@@ -44,7 +44,7 @@ struct Axis {
   }
 };
 
-/// A quantity that wanders: the sides of a box, which swing as people stride and cars turn. Their
+/// A quantity with random drift: the sides of a box, which vary as people walk and cars turn. Their
 /// rate of change says nothing about what comes next, so none is kept.
 struct Level {
   float value = 0;

@@ -10,7 +10,7 @@ namespace {
 template <typename Options, typename Value>
 struct Field {
   const char* name;
-  Value Options::*member;
+  Value Options::* member;
   Value fallback;
   Value low;
   Value high;

@@ -92,8 +92,7 @@ void blend_across(const uint16_t* source, const Tap* taps, size_t width, bool sw
     std::memcpy(&next, source + 3 * static_cast<size_t>(taps[x].first) + 3, sizeof next);
     const uint64_t right = taps[x].weight, left = 256 - right;
     const uint64_t outer = (here & kLanes) * left + (next & kLanes) * right + kHalf;
-    const uint64_t inner =
-        ((here >> 16) & kLanes) * left + ((next >> 16) & kLanes) * right + kHalf;
+    const uint64_t inner = ((here >> 16) & kLanes) * left + ((next >> 16) & kLanes) * right + kHalf;
     out[first] = static_cast<uint8_t>(outer >> 15);
     out[1] = static_cast<uint8_t>(inner >> 15);
     out[2 - first] = static_cast<uint8_t>(outer >> 47);
@@ -123,7 +122,7 @@ void store_pixels(const tally_tensor& input, int x, int y, const uint8_t* rgb, s
     }
 }
 
-void store_grey(const tally_tensor& input, int x, int y, size_t width) {
+void store_gray(const tally_tensor& input, int x, int y, size_t width) {
   const bool interleaved = input.layout == TALLY_NHWC;
   const size_t values = interleaved ? 3 * width : width;
   for (size_t plane = 0; plane < (interleaved ? 1u : 3u); ++plane) {

@@ -33,6 +33,6 @@ void copy_pixels(const uint8_t* source, size_t width, bool swap, uint8_t* out);
 void store_pixels(const tally_tensor& input, int x, int y, const uint8_t* rgb, size_t width);
 
 /// Grey 114 over `width` pixels of row `y` of `input` from column `x` on.
-void store_grey(const tally_tensor& input, int x, int y, size_t width);
+void store_gray(const tally_tensor& input, int x, int y, size_t width);
 
 }  // namespace tally

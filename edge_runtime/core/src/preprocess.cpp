@@ -14,9 +14,9 @@ size_t element_bytes(int dtype) { return dtype == TALLY_FLOAT32 ? 4 : 1; }
 
 void check_input(const tally_tensor& input) {
   require(input.data != nullptr, "input buffer is NULL");
-  require(input.width >= 1 && input.width <= kMaxSide && input.height >= 1 &&
-              input.height <= kMaxSide,
-          "input sides must be 1 to 32768");
+  require(
+      input.width >= 1 && input.width <= kMaxSide && input.height >= 1 && input.height <= kMaxSide,
+      "input sides must be 1 to 32768");
   require(input.dtype >= TALLY_UINT8 && input.dtype <= TALLY_FLOAT32, "unknown input dtype");
   require(input.layout == TALLY_NHWC || input.layout == TALLY_NCHW, "unknown input layout");
   const size_t needed =
@@ -96,16 +96,16 @@ tally_letterbox Preprocessor::run(const tally_image& image, const tally_tensor& 
   for (int y = 0; y < input.height; ++y) {
     const int row = y - box.pad_y;
     if (row < 0 || row >= height) {
-      store_grey(input, 0, y, input.width);
+      store_gray(input, 0, y, input.width);
       continue;
     }
     if (same_size)
       copy_pixels(source_row(reader, row), width, reader.blue_first(), pixels_.data());
     else
       scaled_row(reader, row, pixels_.data());
-    store_grey(input, 0, y, box.pad_x);
+    store_gray(input, 0, y, box.pad_x);
     store_pixels(input, box.pad_x, y, pixels_.data(), width);
-    store_grey(input, box.pad_x + width, y, input.width - box.pad_x - width);
+    store_gray(input, box.pad_x + width, y, input.width - box.pad_x - width);
   }
   return box;
 }

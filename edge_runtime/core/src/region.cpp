@@ -10,18 +10,19 @@ namespace {
 
 constexpr size_t kMaxRegions = 256;  // of one rule
 
-const char* const kOwnEvents[] = {"confirmed", "reclassified"};
-
 }  // namespace
 
 const std::vector<RegionRule>& region_rules() {
+  // The next rule's first event is TALLY_RECLASSIFIED + 1, and it is not always saved.
+  // clang-format off
   static const std::vector<RegionRule> rules = {
-      {"line", make_line, {"in", "out"}, {"nearest"}, TALLY_CROSSED_IN,
-       {"crossed_in", "crossed_out"}, 2, 2, true, true},
+      // name, factory, class totals, values, first event, events, points, saves_values, always_saved
+      {"line", make_line, {"in", "out"}, {"nearest"},
+       TALLY_CROSSED_IN, {"crossed_in", "crossed_out"}, 2, 2, true, true},
       {"zone", make_zone, {"now", "entered", "left"}, {"mean_dwell_s", "max_dwell_s"},
        TALLY_ENTERED, {"entered", "left"}, 3, 1000, false, true},
-      // The next rule's first event is TALLY_RECLASSIFIED + 1, and it is not always_saved.
   };
+  // clang-format on
   return rules;
 }
 
@@ -38,14 +39,16 @@ const RegionRule* rule_of_event(int32_t event_kind) {
 }
 
 const char* event_name(int32_t event_kind) {
-  if (event_kind == TALLY_CONFIRMED) return kOwnEvents[0];
-  if (event_kind == TALLY_RECLASSIFIED) return kOwnEvents[1];
+  if (event_kind == TALLY_CONFIRMED) return "confirmed";
+  if (event_kind == TALLY_RECLASSIFIED) return "reclassified";
   const RegionRule* rule = rule_of_event(event_kind);
   return rule == nullptr ? nullptr : rule->events[event_kind - rule->first_event];
 }
 
 Region::Region(const RegionRule& rule, int32_t num_classes)
-    : rule_(&rule), num_classes_(num_classes), counted_(rule.events.size(), std::vector<int64_t>(num_classes)) {}
+    : rule_(&rule),
+      num_classes_(num_classes),
+      counted_(rule.events.size(), std::vector<int64_t>(num_classes)) {}
 
 void Region::add(int32_t event_kind, int32_t class_id, int64_t amount) {
   counted_[event_kind - rule_->first_event][class_id] += amount;

@@ -52,9 +52,9 @@ void check_image(const tally_image& image) {
   require(image.width >= 1 && image.width <= kMaxSide, "image width must be 1 to 32768");
   require(image.height >= 1 && image.height <= kMaxSide, "image height must be 1 to 32768");
   require(image.format >= TALLY_BGR && image.format <= TALLY_I420, "unknown pixel format");
-  require(image.rotation == 0 || image.rotation == 90 || image.rotation == 180 ||
-              image.rotation == 270,
-          "rotation must be 0, 90, 180 or 270");
+  require(
+      image.rotation == 0 || image.rotation == 90 || image.rotation == 180 || image.rotation == 270,
+      "rotation must be 0, 90, 180 or 270");
   if (const int bytes = bytes_per_pixel(image.format)) {
     check_plane(image, 0, image.width * bytes, image.height);
     return;

@@ -17,11 +17,11 @@ class RowReader {
   int height() const { return height_; }
   /// True when rows come as B, G, R (no swap was spent on them), false for R, G, B.
   bool blue_first() const { return blue_first_; }
-  /// Row `y` of the upright picture; points into the image, or into `scratch` (3 * width bytes).
+  /// Row `y` of the upright frame; points into the image, or into `scratch` (3 * width bytes).
   const uint8_t* row(int y, uint8_t* scratch) const;
 
  private:
-  void copy_pixel(int x, int y, uint8_t* out) const;  // x, y in the stored picture
+  void copy_pixel(int x, int y, uint8_t* out) const;  // x, y in the stored frame
 
   const tally_image& image_;
   int width_;

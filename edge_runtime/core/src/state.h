@@ -30,8 +30,8 @@ namespace detail {
 
 /// The unsigned integer that holds a value's bits.
 template <size_t Size>
-using Bits = std::conditional_t<Size == 8, uint64_t,
-                                std::conditional_t<Size == 4, uint32_t, uint8_t>>;
+using Bits =
+    std::conditional_t<Size == 8, uint64_t, std::conditional_t<Size == 4, uint32_t, uint8_t>>;
 
 }  // namespace detail
 

@@ -51,8 +51,7 @@ void Tracker::check_state(int64_t now_ns) const {
     require_state(track.id > std::exchange(previous_id, track.id) && track.id < next_id_,
                   "tracks are not in order");
     require_state(is_time(track.first_ns) && track.first_ns <= track.seen_ns &&
-                      track.seen_ns <= now_ns && track.frames > 0 &&
-                      track.frames < kFarthestNs &&
+                      track.seen_ns <= now_ns && track.frames > 0 && track.frames < kFarthestNs &&
                       (track.before_ns == kNever ||
                        (is_time(track.before_ns) && track.before_ns < track.first_ns)) &&
                       track.hits > 0 && track.hits < kFarthestNs,
@@ -125,12 +124,12 @@ void Tracker::confirm(Track& track) const {
   const float distance = length(track.seen.center() - track.first.center());
   const bool often = track.hits >= kFastHits;
   const bool old = seconds(now_ns_ - track.first_ns) >= options_.confirm_s;
-  track.confirmed |= (old && (often || !track.jumped)) ||
-                     (often && distance > kFastDistance * track.seen.size());
+  track.confirmed |=
+      (old && (often || !track.jumped)) || (often && distance > kFastDistance * track.seen.size());
 }
 
 void Tracker::link_jumps() {
-  std::vector<Sighting> seen_once;
+  std::vector<EarlierDetection> seen_once;
   std::vector<size_t> tracks, columns;
   for (size_t i = 0; i < tracks_.size(); ++i)
     if (tracks_[i].hits == 1) {
@@ -185,8 +184,8 @@ void Tracker::start_tracks() {
   }
 }
 
-/// Count a tentative track seen once, in the frame before and of similar size, that was not matched:
-/// it may be this object, too far away to be linked.
+/// Count a tentative track seen once, in the frame before and of similar size, that was not
+/// matched: it may be this object, too far away to be linked.
 void Tracker::note_unlinked(const Box& box) {
   const int64_t before_ns = frame_before_ns();
   float nearest = std::numeric_limits<float>::infinity();

@@ -35,7 +35,8 @@ float cheapest(const tally::CostMatrix& costs) {
   float best = std::numeric_limits<float>::infinity();
   do {
     float sum = 0;
-    for (int r = 0; r < std::min(costs.rows(), costs.columns()); ++r) sum += costs.at(r, columns[r]);
+    for (int r = 0; r < std::min(costs.rows(), costs.columns()); ++r)
+      sum += costs.at(r, columns[r]);
     best = std::min(best, sum);
   } while (std::next_permutation(columns.begin(), columns.end()));
   return best;
@@ -112,10 +113,11 @@ void test_preprocessor_refuses_bad_arguments() {
   CHECK(tally_preprocessor_create(nullptr) == TALLY_INVALID_ARGUMENT);
   std::vector<uint8_t> pixels(8 * 6 * 3), input(16 * 16 * 3);
   tally_letterbox letterbox;
-  tally_image image{sizeof(tally_image), TALLY_BGR, 8, 6, 0, {24, 0, 0},
-                    {pixels.data(), nullptr, nullptr}, {pixels.size(), 0, 0}};
-  tally_tensor tensor{sizeof(tally_tensor), TALLY_UINT8, TALLY_NHWC, 16, 16, input.data(),
-                      input.size()};
+  tally_image image{
+      sizeof(tally_image),  TALLY_BGR, 8, 6, 0, {24, 0, 0}, {pixels.data(), nullptr, nullptr},
+      {pixels.size(), 0, 0}};
+  tally_tensor tensor{sizeof(tally_tensor), TALLY_UINT8, TALLY_NHWC, 16, 16,
+                      input.data(),         input.size()};
   CHECK(tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox) == TALLY_OK);
   const auto refused = [&](tally_image bad, tally_tensor target) {
     return tally_preprocessor_run(preprocessor, &bad, &target, &letterbox) ==
@@ -164,16 +166,22 @@ void test_preprocessor_stays_in_its_buffers() {
         for (int dtype = TALLY_UINT8; dtype <= TALLY_FLOAT32; ++dtype)
           for (const int layout : {TALLY_NHWC, TALLY_NCHW}) {
             const int half_w = (width + 1) / 2, half_h = (height + 1) / 2;
-            const int row = format <= TALLY_RGB ? 3 * width : format <= TALLY_RGBA ? 4 * width : width;
+            const int row = format <= TALLY_RGB    ? 3 * width
+                            : format <= TALLY_RGBA ? 4 * width
+                                                   : width;
             const int chroma = format == TALLY_I420 ? half_w : 2 * half_w;
             std::vector<uint8_t> luma(row * height, 9), u(chroma * half_h, 128), v(u);
-            const tally_image image{sizeof(tally_image), format, width, height, rotation,
+            const tally_image image{sizeof(tally_image),
+                                    format,
+                                    width,
+                                    height,
+                                    rotation,
                                     {row, chroma, chroma},
                                     {luma.data(), u.data(), v.data()},
                                     {luma.size(), u.size(), v.size()}};
             std::vector<uint8_t> input(13 * 11 * 3 * (dtype == TALLY_FLOAT32 ? 4 : 1));
-            const tally_tensor tensor{sizeof(tally_tensor), dtype, layout, 13, 11, input.data(),
-                                      input.size()};
+            const tally_tensor tensor{sizeof(tally_tensor), dtype,       layout, 13, 11,
+                                      input.data(),         input.size()};
             tally_letterbox letterbox;
             CHECK(tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox) == TALLY_OK);
           }
@@ -197,8 +205,19 @@ void test_decoder_survives_any_bits() {
     const size_t values = 2 * 8 * 4 * 5;
     std::vector<uint32_t> bits(values);
     for (auto& word : bits) word = static_cast<uint32_t>(random());
-    const tally_head head{sizeof(tally_head), dtype, layout, 5, 4, 8, 0.1f, 3, bits.data(),
-                          values * (dtype == TALLY_FLOAT32 ? 4 : 1), anchors, 2, 0};
+    const tally_head head{sizeof(tally_head),
+                          dtype,
+                          layout,
+                          5,
+                          4,
+                          8,
+                          0.1f,
+                          3,
+                          bits.data(),
+                          values * (dtype == TALLY_FLOAT32 ? 4 : 1),
+                          anchors,
+                          2,
+                          0};
     std::vector<tally_detection> out(20);
     int32_t count = -1;
     CHECK(tally_decoder_run(decoder, &head, 1, &letterbox, out.data(), 20, &count) == TALLY_OK);
@@ -214,7 +233,8 @@ void test_decoder_survives_any_bits() {
   }
   tally_decoder_destroy(decoder);
   options.max_detections = 0;
-  CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_INVALID_ARGUMENT && decoder == nullptr);
+  CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_INVALID_ARGUMENT &&
+        decoder == nullptr);
 }
 
 tally_counter* make_counter() {
@@ -251,12 +271,10 @@ void test_counter_refuses_and_continues() {
   CHECK(tally_counter_update(counter, 1000, &good, 1) == TALLY_OK);
   CHECK(tally_counter_update(counter, 1000, &good, 1) == TALLY_OUT_OF_ORDER);
   CHECK(tally_counter_update(counter, 999, &good, 1) == TALLY_OUT_OF_ORDER);
-  for (tally_detection bad : {tally_detection{50, 10, 10, 50, 0.9f, 1},
-                              tally_detection{10, NAN, 50, 50, 0.9f, 1},
-                              tally_detection{10, 10, INFINITY, 50, 0.9f, 1},
-                              tally_detection{10, 10, 50, 50, 1.5f, 1},
-                              tally_detection{10, 10, 50, 50, 0.9f, 4},
-                              tally_detection{10, 10, 50, 50, 0.9f, -1}})
+  for (tally_detection bad :
+       {tally_detection{50, 10, 10, 50, 0.9f, 1}, tally_detection{10, NAN, 50, 50, 0.9f, 1},
+        tally_detection{10, 10, INFINITY, 50, 0.9f, 1}, tally_detection{10, 10, 50, 50, 1.5f, 1},
+        tally_detection{10, 10, 50, 50, 0.9f, 4}, tally_detection{10, 10, 50, 50, 0.9f, -1}})
     CHECK(tally_counter_update(counter, 2000, &bad, 1) == TALLY_INVALID_ARGUMENT);
   CHECK(tally_counter_update(counter, 2000, nullptr, 1) == TALLY_INVALID_ARGUMENT);
   CHECK(tally_counter_update(counter, 2000, nullptr, 0) == TALLY_OK);
@@ -316,7 +334,8 @@ void test_counter_soak_of_random_boxes() {
   for (int frame = 0; frame < 2000; ++frame) {
     for (auto& d : detections) {
       const float x = 600 * uniform(random), y = 440 * uniform(random), size = 40 * uniform(random);
-      d = {x, y, x + size, y + size, uniform(random), static_cast<int32_t>(4 * uniform(random)) % 4};
+      d = {
+          x, y, x + size, y + size, uniform(random), static_cast<int32_t>(4 * uniform(random)) % 4};
     }
     const auto now = static_cast<int64_t>(frame) * 33'000'000;
     CHECK(tally_counter_update(counter, now, detections.data(), 25) == TALLY_OK);

@@ -108,8 +108,8 @@ void heads(Input in) {
   tally_letterbox letterbox = in.take<tally_letterbox>();
   std::vector<tally_detection> out(options.max_detections);
   int32_t found = 0;
-  tally_decoder_run(decoder, list.data(), count, &letterbox, out.data(),
-                    options.max_detections, &found);
+  tally_decoder_run(decoder, list.data(), count, &letterbox, out.data(), options.max_detections,
+                    &found);
   tally_decoder_destroy(decoder);
 }
 
@@ -155,8 +155,12 @@ void advance(tally_counter* counter, Input in) {
       }
       const float x = static_cast<float>(in.small(255)) * 2.5f;
       const float y = static_cast<float>(in.small(255)) * 2.0f;
-      d = {x, y, x + static_cast<float>(in.small(90)), y + static_cast<float>(in.small(90)),
-           static_cast<float>(in.small(10)) / 10, in.small(2)};
+      d = {x,
+           y,
+           x + static_cast<float>(in.small(90)),
+           y + static_cast<float>(in.small(90)),
+           static_cast<float>(in.small(10)) / 10,
+           in.small(2)};
     }
     tally_counter_update(counter, now, found.data(), static_cast<int32_t>(found.size()));
   }
