@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylens import Line, UsageError, Zone
-from tallylens.edge_runtime.counting.region import MAX_COORDINATE, in_pixels
+from tallylens.edge_runtime.core.track_counter import EVENT_KINDS, REGION_KINDS, TrackCounter
+from tallylens.edge_runtime.counting.region import MAX_COORDINATE, Region, in_pixels
+from tallylens.edge_runtime.counting.regions import KIND_OF_EVENT, REGIONS
 
 coordinates = st.floats(-MAX_COORDINATE, MAX_COORDINATE, allow_subnormal=False)
 points = st.tuples(coordinates, coordinates)
@@ -213,3 +215,46 @@ def test_a_minimum_dwell_time() -> None:
     for wrong in ("dwell=", "dwell=-1", "dwell=nan", "dwell=soon"):
         with pytest.raises(UsageError, match="the minimum dwell time of a zone is"):
             Zone.parse(f"{corners},{wrong}")
+
+
+def test_the_table_is_the_cores() -> None:
+    """Each kind is known on both sides, with the same events and totals."""
+    assert tuple(REGIONS) == REGION_KINDS
+    assert {"confirmed", "reclassified", *KIND_OF_EVENT} == set(EVENT_KINDS)
+    shapes = {"segment": ((0, 5), (10, 5)), "polygon": ((0, 0), (10, 0), (10, 10))}
+    for kind, region in REGIONS.items():
+        assert region.kind == kind
+        counter = TrackCounter(1, (10, 10))
+        index = counter.add_region(kind, shapes[region.shape])
+        assert set(region.decisive) <= set(counter.region_totals(kind, index))
+
+
+@pytest.mark.parametrize(
+    ("region", "kinds"),
+    [
+        (Line(0, 0.5, 1, 0.5), {"crossed_in": "in", "crossed_out": "out", "confirmed": None}),
+        (
+            Line(0, 0.5, 1, 0.5, in_name="south", out_name="north"),
+            {"crossed_in": "south", "crossed_out": "north", "entered": None},
+        ),
+        (Zone(((0, 0), (1, 0), (1, 1))), {"entered": None, "left": None}),
+    ],
+)
+def test_directions_of_events(region: Region, kinds: dict[str, str | None]) -> None:
+    assert {kind: region.direction(kind) for kind in kinds} == kinds
+
+
+@pytest.mark.parametrize(
+    ("region", "others", "values", "text"),
+    [
+        (Line(0, 0, 1, 1), "", {"nearest": 12.4}, "the closest object came within 12 px"),
+        (Line(0, 0, 1, 1), "", {"nearest": -1.0}, "no object was tracked near it"),
+        (Line(0, 0, 1, 1), "2 bus", {"nearest": 0.0}, "by the chosen classes, but by 2 bus"),
+        (Zone(((0, 0), (1, 0), (1, 1))), "", {}, "no object was in it"),
+        (Zone(((0, 0), (1, 0), (1, 1))), "2 bus", {}, "by the chosen classes, but by 2 bus"),
+    ],
+)
+def test_a_zero_is_explained(
+    region: Region, others: str, values: dict[str, float], text: str
+) -> None:
+    assert region.explain_zero(others, values).endswith(text)
