@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tallylens.edge_runtime.core import CounterOptions, DecoderOptions
-from tallylens.edge_runtime.counting.crops import CropFolder
-from tallylens.edge_runtime.counting.events import EventStream
+from tallylens.detectors import ModelDetectors, decoder_options
+from tallylens.edge_runtime.core import CounterOptions
+from tallylens.edge_runtime.counting.events import event_sinks
 from tallylens.edge_runtime.counting.regions import Line, Region, Zone
 from tallylens.edge_runtime.counting.report import Report
 from tallylens.edge_runtime.counting.reset_schedule import parse_schedule
@@ -19,21 +19,19 @@ from tallylens.edge_runtime.counting.saved_count import SAVE_INTERVAL_S, SavedCo
 from tallylens.edge_runtime.counting.session import CountSession, check_frame
 from tallylens.edge_runtime.counting.sinks import FrameResult, Sink
 from tallylens.edge_runtime.counting.state_file import StateFile
-from tallylens.edge_runtime.counting.totals import CountingOptions, Totals
+from tallylens.edge_runtime.counting.totals import Totals, counting_options
 from tallylens.edge_runtime.detection.pipeline import usable_cores
-from tallylens.edge_runtime.detection.pool import DetectorPool
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.outputs import check_apart
 from tallylens.edge_runtime.rate_control.rate_limits import RateLimits, no_notice
 from tallylens.edge_runtime.sources import LiveOptions, Source, SourceSpec, open_source
 from tallylens.edge_runtime.sources.live import PATIENCE_S
 from tallylens.edge_runtime.types import Image, Tracks
-from tallylens.models import model_variants
 
 __all__ = ["Counter", "FrameResult"]
 
 if TYPE_CHECKING:
-    from tallylens.cloud_fallback.client.offloader import Offloader, OffloadOptions
+    from tallylens.cloud_fallback.client.offloader import OffloadOptions
 
 
 class Counter:
@@ -105,33 +103,20 @@ class Counter:
         offload: OffloadOptions | None = None,
         regions: Sequence[Region] = (),
     ) -> None:
-        if any_class and classes is not None:
-            raise UsageError("classes and any_class exclude each other", "Use one of them")
-        if isinstance(classes, str):
-            raise UsageError(f"classes is the text {classes!r}", f"Use a list: [{classes!r}]")
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}", "Use 1 or more")
-        all_regions: list[Region] = [*lines, *zones, *regions]
-        for region in all_regions:
-            region.check()
         self._model, self._imgsz, self._workers, self._offload = model, imgsz, workers, offload
-        self._decoding = _decoding(options or CounterOptions(), iou, any_class)
-        self._counting: CountingOptions = {
-            "regions": all_regions,
-            "classes": None if classes is None else list(classes),
-            "any_class": any_class,
-            "options": options,
-        }
+        self._decoding = decoder_options(options or CounterOptions(), iou, any_class)
+        self._counting = counting_options((*lines, *zones, *regions), classes, any_class, options)
         self._limits = RateLimits(max_fps, budget_ms, sample, on_notice)
         self._schedule = None if reset is None else parse_schedule(reset)
         self._starts_at = starts_at
         self._saved = None if state is None else SavedCount(StateFile(Path(state)), state_every_s)
         self._written = [None if path is None else Path(path) for path in (events, state)]
-        self._sinks = _sinks(events, crops)
+        self._sinks = event_sinks(events, crops)
         self._live = LiveOptions(patience_s, on_notice)
-        self._pool: DetectorPool | None = None
+        self._detectors: ModelDetectors | None = None
         self._session: CountSession | None = None
-        self._offloader: Offloader | None = None
         self._closed = False
 
     def run(
@@ -200,41 +185,36 @@ class Counter:
             )
         with source if isinstance(source, Source) else self.open(source) as frames:
             workers = 1 if frames.live else self._workers or usable_cores()
-            yield (
-                self._prepare(frames.name, frames.size, workers, frames.epoch_ns, frames.live),
-                frames,
-            )
+            session = self._prepare(frames.name, frames.size, workers, frames.epoch_ns, frames.live)
+            yield session, frames
 
     def _prepare(
-        self,
-        source: str,
-        frame_size: tuple[int, int],
-        workers: int,
-        epoch_ns: int | None,
-        live: bool,
+        self, source: str, size: tuple[int, int], workers: int, epoch_ns: int | None, live: bool
     ) -> CountSession:
         if self._closed:
             raise UsageError("the counter is closed", "Make a new Counter")
         if self._session is not None:
             return self._session
-        if self._pool is None:
-            smaller = self._limits.budget_ms is not None
-            variants = model_variants(
-                self._model, frame_size=frame_size, imgsz=self._imgsz, smaller=smaller
+        if self._detectors is None:
+            self._detectors = ModelDetectors(
+                self._model,
+                size,
+                imgsz=self._imgsz,
+                workers=workers,
+                decoding=self._decoding,
+                limits=self._limits,
             )
-            self._pool = DetectorPool(variants, workers, self._decoding)
-        pool, governor = self._pool, self._limits.governor(self._pool.sizes)
-        pool.size_index = lambda: governor.level.size
+        detectors, pool = self._detectors, self._detectors.pool
         check_apart({"source": source, "model": self._model}, self._written)
         session = self._session = CountSession(
             source,
             pool.workers,
             pool.metadata.class_names,
-            frame_size,
+            size,
             model=os.fspath(self._model),
             engine=pool.engine_name,
             timing=pool.timing,
-            filters=self._limits.filters(governor),
+            filters=detectors.filters,
             sinks=self._sinks,
             saved=self._saved,
             schedule=self._schedule,
@@ -243,26 +223,9 @@ class Counter:
             **self._counting,
         )
         if self._offload is not None:
-            self._start_offloading(pool, session, self._offload, live)
+            session.warnings += detectors.start_offloading(self._offload, live=live)
+            session.detectors = detectors.workers
         return session
-
-    def _start_offloading(
-        self, pool: DetectorPool, session: CountSession, options: OffloadOptions, live: bool
-    ) -> None:
-        from tallylens.cloud_fallback.client.offloader import Offloader
-        from tallylens.edge_runtime.files import sha256
-
-        self._offloader = Offloader(
-            pool.workers,
-            pool.metadata.class_names,
-            options,
-            live=live,
-            model_bytes=pool.model.stat().st_size,
-            model_digest=sha256(pool.model),
-        )
-        if not self._offloader.start():
-            session.warnings.append("the cloud cannot be reached; counting on this device alone")
-        session.detectors = self._offloader.workers()
 
     @property
     def frames(self) -> int:
@@ -297,13 +260,13 @@ class Counter:
         return self._complete(self._counted.report(interrupted=interrupted))
 
     def _complete(self, report: Report) -> Report:
-        offloader = self._offloader
-        return report if offloader is None else replace(report, offload=offloader.report())
+        offload = None if self._detectors is None else self._detectors.offload_report()
+        return replace(report, offload=offload)
 
     def close(self) -> None:
         """Free the engines; the report is still there."""
         self._closed = True
-        for one in (self._offloader, self._pool, self._session):
+        for one in (self._detectors, self._session):
             if one is not None:
                 one.close()
 
@@ -312,17 +275,3 @@ class Counter:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _sinks(
-    events: str | os.PathLike[str] | None, crops: str | os.PathLike[str] | None
-) -> list[Sink]:
-    folder = None if crops is None else CropFolder(Path(crops))
-    sinks: list[Sink] = [] if folder is None else [folder]
-    return sinks if events is None else [*sinks, EventStream(Path(events), crops=folder)]
-
-
-def _decoding(counting: CounterOptions, iou: float | None, any_class: bool) -> DecoderOptions:
-    options = DecoderOptions(confidence=counting.low_confidence)
-    options = options if iou is None else replace(options, iou=iou)
-    return replace(options, cross_class_iou=options.iou) if any_class else options

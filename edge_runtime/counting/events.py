@@ -15,7 +15,7 @@ from ..types import Event
 from .crops import CropFolder
 from .report import Period
 from .saved_count import whole_number
-from .sinks import FrameResult
+from .sinks import FrameResult, Sink
 
 STDOUT = Path("-")
 SAVED = "events_bytes"
@@ -112,6 +112,16 @@ class EventStream:
         """Close the file."""
         if self._file is not None and self._file is not sys.stdout:
             self._file.close()
+
+
+def event_sinks(
+    events: str | os.PathLike[str] | None, crops: str | os.PathLike[str] | None
+) -> list[Sink]:
+    """The sinks for a file of events and a folder of crops, as far as they are asked for."""
+    folder = None if crops is None else CropFolder(Path(crops))
+    # Crops first: an event names only an image that is there.
+    sinks: list[Sink] = [] if folder is None else [folder]
+    return sinks if events is None else [*sinks, EventStream(Path(events), crops=folder)]
 
 
 def _open(path: Path, length: int) -> TextIO:
