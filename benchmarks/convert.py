@@ -15,7 +15,6 @@ import itertools
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 import warnings
@@ -42,6 +41,7 @@ from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.engines.litert import find_interpreter
 from tallylens.edge_runtime.files import write_all
+from tallylens.edge_runtime.metadata import Quantization
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 YOLOV5N = DATA / "models" / "yolov5n.pt"
@@ -52,7 +52,7 @@ AS_COCO_DOES = DecoderOptions(confidence=0.001, iou=0.6, cross_class_iou=1, mult
 Row = dict[str, Any]
 
 
-def timed_conversion(out: Path, quantize: str) -> tuple[Path, Row]:
+def timed_conversion(out: Path, quantize: Quantization) -> tuple[Path, Row]:
     """The TFLite file and the seconds of every stage, TensorFlow's start included."""
     marks: list[tuple[str, float]] = []
 
@@ -64,7 +64,7 @@ def timed_conversion(out: Path, quantize: str) -> tuple[Path, Row]:
         YOLOV5N,
         out_dir=out,
         targets=("tflite",),
-        quantize=quantize,  # type: ignore[arg-type]
+        quantize=quantize,
         calibration=CALIBRATION if quantize == "int8" else None,
         progress=mark,
         check=None,
@@ -157,7 +157,7 @@ def tiny(_options: argparse.Namespace, work: Path) -> list[Row]:
                 source,
                 out_dir=work / source.stem / quantize,
                 targets=TARGETS,
-                quantize=quantize,  # type: ignore[arg-type]
+                quantize=quantize,
                 calibration=CALIBRATION,
             )
             for artifact in report.artifacts:
@@ -243,4 +243,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

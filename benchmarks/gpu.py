@@ -31,6 +31,7 @@ from tallylens.cloud_fallback.server.image_decoding import decode_image
 from tallylens.cloud_fallback.server.models import BatchedDetector, ModelInstances, open_session
 from tallylens.cloud_fallback.wire.frames import FrameHeader
 from tallylens.edge_runtime.detection.pipeline import usable_cores
+from tallylens.edge_runtime.sources.images import read_image
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 Row = dict[str, Any]
@@ -60,8 +61,8 @@ def rows(model: Path, batches: list[int], seconds: float) -> Iterator[Row]:
     """One row a batch size."""
     session, instances = open_session(model), ModelInstances(model, 1)
     height, width = instances.metadata.input_size
-    image = cv2.resize(cv2.imread(str(DATA / "models" / "bus.jpg")), (width, height))
-    content = memoryview(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes())
+    image = cv2.resize(read_image(DATA / "models" / "bus.jpg"), (width, height))
+    content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
     header = FrameHeader(1, 0, 0, width, height)
     pool = ThreadPoolExecutor(usable_cores())
     for size in batches:

@@ -14,7 +14,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from offloading.auto import agreement
 from offloading.work import CALIBRATION, Row, add_models, two_models
@@ -25,6 +24,7 @@ from tallylens.cloud_fallback.wire.client_session import EncodedImage
 from tallylens.cloud_fallback.wire.frames import FrameHeader
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
+from tallylens.edge_runtime.sources.images import read_image
 from tallylens.edge_runtime.types import Detections, Image
 
 MOST_BYTES = MOST_PIXELS = 1 << 24
@@ -67,7 +67,8 @@ def rows(small: Path, big: Path, images: list[Image]) -> Iterator[Row]:
 
 
 def _scaled(found: Detections, picture: EncodedImage, image: Image) -> Detections:
-    scale = np.float32([image.shape[1] / picture.width, image.shape[0] / picture.height] * 2)
+    sides = [image.shape[1] / picture.width, image.shape[0] / picture.height] * 2
+    scale = np.array(sides, np.float32)
     return Detections(found.xyxy * scale, found.confidence, found.class_id)
 
 
@@ -81,7 +82,7 @@ def main() -> None:
     with two_models(options) as (small, big):
         paths = sorted(CALIBRATION.iterdir())[: options.images]
         found = []
-        for row in rows(small, big, [cv2.imread(str(path)) for path in paths]):
+        for row in rows(small, big, [read_image(path) for path in paths]):
             print("{step:>20}  {kB:7.1f} kB  F1 {F1:.3f}  {gain per kB:.4f}".format(**row))
             found.append(row)
     if options.json:

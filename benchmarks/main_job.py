@@ -30,6 +30,7 @@ from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.counting.totals import Totals
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
+from tallylens.edge_runtime.sources.images import read_image
 from tallylens.edge_runtime.types import Detections, HeadSpec, Image
 
 DATA = Path(os.environ.get("TALLYLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -80,10 +81,9 @@ def _heads_row(work: Path, source: Path, pixels: np.ndarray, golden: Any) -> Ite
 
 def bus(work: Path) -> Iterator[Row]:
     """The sample picture: least IoU and greatest score difference over the golden detections."""
-    import cv2
 
     golden = np.load(DATA / "models" / "yolov5n-bus.golden.npz")["detections"]
-    image = cv2.imread(str(DATA / "models" / "bus.jpg"))
+    image = read_image(DATA / "models" / "bus.jpg")
     for source in (YOLOV5N, EXPORT):
         for target in ("onnx", "tflite"):
             model = work / "heads" / source.name / f"{source.stem}.{target}"
