@@ -20,7 +20,7 @@ MAX_MESSAGE = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status of the contract in docs/architecture.md."""
+    """Run one command; returns the exit status, listed in docs/reference/errors.md."""
     _make_streams_usable()
     options = _parser().parse_args(arguments)
     try:

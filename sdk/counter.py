@@ -23,9 +23,15 @@ from tallylens.edge_runtime.counting.totals import Totals, counting_options
 from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.outputs import check_apart
-from tallylens.edge_runtime.rate_control.rate_limits import RateLimits, no_notice
-from tallylens.edge_runtime.sources import LiveOptions, Source, SourceSpec, open_source
-from tallylens.edge_runtime.sources.live import PATIENCE_S
+from tallylens.edge_runtime.rate_control.rate_limits import RateLimits
+from tallylens.edge_runtime.sources import (
+    PATIENCE_S,
+    LiveOptions,
+    Source,
+    SourceSpec,
+    no_notice,
+    open_source,
+)
 from tallylens.edge_runtime.types import Image, Tracks
 
 __all__ = ["Counter", "FrameResult"]

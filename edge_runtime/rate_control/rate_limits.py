@@ -6,15 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..sources import no_notice
 from .adaptive_sampling import AdaptiveSampler
 from .frame_filter import FrameFilter
 from .governor import Governor, check_limits
 
 SAMPLE_MODES = ("all", "auto")
-
-
-def no_notice(notice: str) -> None:
-    """A receiver of notices that ignores them."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Frame sources: videos, images, cameras, streams and iterables, with capture times."""
 
-from .live import PATIENCE_S, LiveOptions, Notice, quiet
+from .live import PATIENCE_S, LiveOptions, Notice, no_notice
 from .open import SourceSpec, open_source
 from .source import Reader, Source
 
@@ -11,6 +11,6 @@ __all__ = [
     "Reader",
     "Source",
     "SourceSpec",
+    "no_notice",
     "open_source",
-    "quiet",
 ]

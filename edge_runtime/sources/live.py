@@ -23,7 +23,7 @@ Notice = Callable[[str], None]
 """Called with one sentence about the state of a live source or of the rate control."""
 
 
-def quiet(notice: str) -> None:
+def no_notice(notice: str) -> None:
     """A `Notice` that reports nothing."""
 
 
@@ -41,7 +41,7 @@ class LiveOptions:
     """
 
     patience_s: float = PATIENCE_S
-    on_notice: Notice = quiet
+    on_notice: Notice = no_notice
     epoch_ns: int | None = None
     after_ns: int = -1
 

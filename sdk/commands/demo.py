@@ -200,7 +200,7 @@ def _show(scene: Scene, report: Report, outcome: Outcome, options: argparse.Name
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("where", "class", title=f"A street, seed {scene.seed}, {scene.weather.name}")
+    table = Table("region", "class", title=f"A street, seed {scene.seed}, {scene.weather.name}")
     for column in ("counted", "truth"):
         table.add_column(column, justify="right")
     previous = ""
