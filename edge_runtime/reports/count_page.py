@@ -13,7 +13,7 @@ from ..version import __version__
 from .charts import clock, timeline
 from .html import cards, notes, page, section, table
 from .labels import counts_label
-from .overlay import pictures
+from .overlay import images
 
 MAX_EVENTS = 500
 
@@ -26,7 +26,7 @@ def to_html(report: Report) -> str:
         parts=[
             cards(_figures(report)),
             notes(report.warnings),
-            pictures(report),
+            images(report),
             _per_class(report),
             _durations(report),
             _uncounted(report),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 IN, OUT, LINE, ZONE = "#34d399", "#fbbf24", "#ffffff", "#60a5fa"
 
 
-def pictures(report: Report) -> str:
+def images(report: Report) -> str:
     """The section with the two images; empty without a frame."""
     history = report.history
     jpeg = history.picture() if history is not None else None
@@ -97,7 +97,7 @@ def _segment(region: RegionReport, points: Sequence[Point], size: tuple[int, int
     ]
     arrows = ((right, IN), ((-right[0], -right[1]), OUT))
     totals = region.counts().items()
-    for ((dx, dy), color), (name, counts) in zip(arrows, totals, strict=True):
+    for ((dx, dy), color), (name, counts) in zip(arrows, totals, strict=False):
         tip = (middle[0] + 44 * unit * dx, middle[1] + 44 * unit * dy)
         side = (middle[0] + 58 * unit * dx, middle[1] + 58 * unit * dy)
         parts.append(_arrow(middle, tip, color, unit))

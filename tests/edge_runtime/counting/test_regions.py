@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylens import Line, UsageError, Zone
-from tallylens.edge_runtime.core.track_counter import EVENT_KINDS, REGION_KINDS, TrackCounter
 from tallylens.edge_runtime.counting.region import MAX_COORDINATE, Region, in_pixels
-from tallylens.edge_runtime.counting.regions import KIND_OF_EVENT, REGIONS
 
 coordinates = st.floats(-MAX_COORDINATE, MAX_COORDINATE, allow_subnormal=False)
 points = st.tuples(coordinates, coordinates)
@@ -215,18 +213,6 @@ def test_a_minimum_dwell_time() -> None:
     for wrong in ("dwell=", "dwell=-1", "dwell=nan", "dwell=soon"):
         with pytest.raises(UsageError, match="the minimum dwell time of a zone is"):
             Zone.parse(f"{corners},{wrong}")
-
-
-def test_the_table_is_the_cores() -> None:
-    """Each kind is known on both sides, with the same events and totals."""
-    assert tuple(REGIONS) == REGION_KINDS
-    assert {"confirmed", "reclassified", *KIND_OF_EVENT} == set(EVENT_KINDS)
-    shapes = {"segment": ((0, 5), (10, 5)), "polygon": ((0, 0), (10, 0), (10, 10))}
-    for kind, region in REGIONS.items():
-        assert region.kind == kind
-        counter = TrackCounter(1, (10, 10))
-        index = counter.add_region(kind, shapes[region.shape])
-        assert set(region.decisive) <= set(counter.region_totals(kind, index))
 
 
 @pytest.mark.parametrize(
