@@ -90,7 +90,7 @@ def case(name: str, fault: str, frames: Any, expected: Any, **how: Any) -> dict[
 DOWN = [(0, 320, 100), (3, 320, 400)]  # over y 240 at 1.4 s
 ONE_IN = [{"in": {"0": 1}, "out": {}}]
 ONE_OUT = [{"in": {}, "out": {"0": 1}}]
-NOTHING = [{"in": {}, "out": {}}]
+NOTHING: list[dict[str, dict[str, int]]] = [{"in": {}, "out": {}}]
 
 
 def crossings() -> list[dict[str, Any]]:

@@ -103,7 +103,8 @@ def overlaps(box: Array, others: Array) -> Array:
     common = np.prod(np.clip(high - low, 0, None), axis=1)
     areas = np.prod(others[:, 2:] - others[:, :2], axis=1)
     union = np.prod(box[2:] - box[:2]) + areas - common
-    return np.divide(common, union, out=np.zeros(len(others)), where=union > 0)
+    shares: Array = np.divide(common, union, out=np.zeros(len(others)), where=union > 0)
+    return shares
 
 
 def candidates_of(heads: list[Head], options: DecoderOptions) -> Array:
@@ -198,6 +199,11 @@ def test_random_heads(
     assert_same(decode(heads, options, layout), clipped(suppressed(found, options)))
 
 
+def in_order(rows: Array) -> Array:
+    """Rows by their rounded values, so that two orders of near values compare."""
+    return rows[np.lexsort(np.round(rows, 2).T)]
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 @given(seed=st.integers(0, 2**32))
 def test_equal_scores_keep_the_order_of_the_heads(dtype: str, seed: int) -> None:
@@ -208,8 +214,7 @@ def test_equal_scores_keep_the_order_of_the_heads(dtype: str, seed: int) -> None
     found = decode(heads, options)
     rows = np.column_stack([found.xyxy, found.confidence, found.class_id])
     assert np.all(np.diff(found.confidence) <= 0)
-    order = lambda r: np.lexsort(np.round(r, 2).T)  # noqa: E731
-    np.testing.assert_allclose(rows[order(rows)], expected[order(expected)], atol=1e-3)
+    np.testing.assert_allclose(in_order(rows), in_order(expected), atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
@@ -225,7 +230,7 @@ def test_the_quantised_threshold_loses_nothing(dtype: str, scale: float, shift: 
     values[0, ..., 4] = every.reshape(16, 16)
     head = Head(values, 4, anchors=((4.0, 4.0),), scale=scale, zero_point=zero)
     single = sigmoid(np.float32(scale) * (every - zero).astype(np.float32))
-    best = sigmoid(np.float32(scale) * np.float32(np.iinfo(dtype).max - zero))
+    best = sigmoid(np.array(scale * (np.iinfo(dtype).max - zero), np.float32))
     scores = (single.astype(np.float32) * best.astype(np.float32)).astype(np.float64)
     decoder = Decoder([head.spec("NHWC")], 1, OPEN)
     whole = decoder.run([head.tensor("NHWC")], letterbox_of(WIDTH, HEIGHT))
@@ -262,11 +267,8 @@ def test_one_cell_by_hand() -> None:
     assert found.xyxy.tolist() == [[22, 17, 42, 47]]
     assert found.class_id.tolist() == [1]
     assert found.confidence[0] == pytest.approx(0.99975, abs=1e-5)
-    assert (found.xyxy.dtype, found.confidence.dtype, found.class_id.dtype) == (
-        np.float32,
-        np.float32,
-        np.int32,
-    )
+    dtypes = [array.dtype for array in (found.xyxy, found.confidence, found.class_id)]
+    assert dtypes == [np.dtype(np.float32), np.dtype(np.float32), np.dtype(np.int32)]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylens.edge_runtime.core import CounterOptions, TrackCounter
+from tests.support import scenes
 
 UPRIGHT = ((320.0, 480.0), (320.0, 0.0))  # `in` is to the right
 
 
 @pytest.mark.parametrize("side", [16.0, 24.0, 40.0])
 @pytest.mark.parametrize("fps", [10.0, 30.0])
-def test_a_hundred_pixels_a_frame(scenes: Any, side: float, fps: float) -> None:
+def test_a_hundred_pixels_a_frame(side: float, fps: float) -> None:
     way = scenes.along((0.5, 20, 300), (0.5 + 6 / fps, 620, 300))
     played = scenes.play(
         [scenes.Mover(way, size=(side, side))], seconds=3, fps=fps, lines=[UPRIGHT]
@@ -25,7 +26,7 @@ def test_a_hundred_pixels_a_frame(scenes: Any, side: float, fps: float) -> None:
     assert played.unique() == 1
 
 
-def test_fast_ones_side_by_side_stay_apart(scenes: Any) -> None:
+def test_fast_ones_side_by_side_stay_apart() -> None:
     movers = [
         scenes.Mover(scenes.along((0.5, 20, 120), (1.1, 620, 120)), size=(30, 30)),
         scenes.Mover(scenes.along((0.5, 620, 300), (1.1, 20, 300)), size=(30, 30)),
@@ -36,7 +37,7 @@ def test_fast_ones_side_by_side_stay_apart(scenes: Any) -> None:
     assert played.unique() == 3
 
 
-def test_sightings_here_and_there_are_no_fast_object(scenes: Any) -> None:
+def test_sightings_here_and_there_are_no_fast_object() -> None:
     """Flashes at random places, one a frame: four in a row hardly ever lie in even motion."""
     random = np.random.default_rng(5)
     counter = TrackCounter(1, scenes.FRAME)
@@ -48,7 +49,7 @@ def test_sightings_here_and_there_are_no_fast_object(scenes: Any) -> None:
 
 @pytest.mark.parametrize("fps", [8.0, 25.0])
 @pytest.mark.parametrize(("place", "crossings"), [(472.0, (1, 0)), (330.0, (0, 0))])
-def test_out_of_the_picture(scenes: Any, fps: float, place: float, crossings: Any) -> None:
+def test_out_of_the_picture(fps: float, place: float, crossings: Any) -> None:
     """Who goes out over the lower edge has crossed the line before it, and no other one."""
 
     def cut(mover: Any, seconds: float) -> Any:
@@ -66,7 +67,7 @@ def test_out_of_the_picture(scenes: Any, fps: float, place: float, crossings: An
     assert (counts.crossed_in.sum(), counts.crossed_out.sum()) == crossings
 
 
-def test_what_is_left_of_one_who_goes_out_is_nobody_new(scenes: Any) -> None:
+def test_what_is_left_of_one_who_goes_out_is_nobody_new() -> None:
     """A person of whom only legs at the edge are found at last, three times a second."""
     whole = [(x, 10, min(x + 180, 640), 400) for x in range(100, 560, 60)]
     legs = [(590, 200, 639, 398), (600, 290, 640, 400)]
@@ -76,7 +77,7 @@ def test_what_is_left_of_one_who_goes_out_is_nobody_new(scenes: Any) -> None:
     assert counter.unique().sum() == 1
 
 
-def test_into_the_picture(scenes: Any) -> None:
+def test_into_the_picture() -> None:
     """First seen beyond a line near the edge that it has come over."""
     counter = TrackCounter(1, scenes.FRAME)
     counter.add_line((0, 20), (640, 20))
@@ -87,7 +88,7 @@ def test_into_the_picture(scenes: Any) -> None:
     assert counter.line(0).crossed_in.sum() == 1
 
 
-def test_who_is_there_when_the_film_begins_has_not_come_in(scenes: Any) -> None:
+def test_who_is_there_when_the_film_begins_has_not_come_in() -> None:
     counter = TrackCounter(1, scenes.FRAME)
     counter.add_line((0, 20), (640, 20))
     for frame in range(15):
@@ -97,7 +98,7 @@ def test_who_is_there_when_the_film_begins_has_not_come_in(scenes: Any) -> None:
     assert counter.line(0).crossed_in.sum() == 0
 
 
-def test_a_known_object_leaps_over_the_line(scenes: Any) -> None:
+def test_a_known_object_leaps_over_the_line() -> None:
     counter = TrackCounter(1, scenes.FRAME)
     counter.add_line((0, 240), (640, 240))
     for frame in range(30):
@@ -106,7 +107,7 @@ def test_a_known_object_leaps_over_the_line(scenes: Any) -> None:
     assert (counter.line(0).crossed_in.sum(), counter.unique().sum()) == (1, 1)
 
 
-def test_a_frame_rate_that_would_do(scenes: Any) -> None:
+def test_a_frame_rate_that_would_do() -> None:
     """Single sightings ten sizes apart, ten times a second, that no motion joins."""
     counter = TrackCounter(1, (2000, 2000))
     for frame in range(10):
@@ -118,7 +119,7 @@ def test_a_frame_rate_that_would_do(scenes: Any) -> None:
     assert 60 <= facts.needed_fps <= 250
 
 
-def test_speed_and_short_tracks_are_told(scenes: Any) -> None:
+def test_speed_and_short_tracks_are_told() -> None:
     """A walk at two sizes a second, and something that was there for 0.12 s."""
     walk = scenes.Mover(scenes.along((0, 100, 300), (4, 500, 300)), size=(50, 50))
     short = scenes.Mover(scenes.along((1, 300, 100), (1.13, 300, 100)))
@@ -129,7 +130,7 @@ def test_speed_and_short_tracks_are_told(scenes: Any) -> None:
     assert (facts.unlinked, facts.needed_fps) == (0, 0)
 
 
-def crowd(scenes: Any, random: np.random.Generator, fps: float) -> list[Any]:
+def crowd(random: np.random.Generator, fps: float) -> list[Any]:
     """Frames of boxes (n, 4): 1 to 5 objects of 1 to 300 pixels a frame, cut at the edges."""
     movers = []
     for _ in range(random.integers(1, 6)):
@@ -137,7 +138,7 @@ def crowd(scenes: Any, random: np.random.Generator, fps: float) -> list[Any]:
         speed = fps * float(np.exp(random.uniform(0, np.log(300))))
         start = random.uniform(0, 2)
         spent = np.linalg.norm(ends[1] - ends[0]) / speed
-        way = scenes.along((start, *ends[0]), (start + max(spent, 1 / fps), *ends[1]))
+        way = scenes.along((start, *ends[0]), (start + max(float(spent), 1 / fps), *ends[1]))
         movers.append(scenes.Mover(way, size=tuple(random.uniform(15, 120, 2))))
     frames = []
     for seconds in np.arange(0, 6, 1 / fps):
@@ -147,28 +148,28 @@ def crowd(scenes: Any, random: np.random.Generator, fps: float) -> list[Any]:
     return frames
 
 
-def count(scenes: Any, frames: list[Any], fps: float, line: Any, size: Any) -> tuple[int, int, int]:
-    """(in, out, unique), by the objects' centres."""
-    counter = TrackCounter(1, size, options=CounterOptions(anchor="centre"))
+def count(frames: list[Any], fps: float, line: Any, size: Any) -> tuple[int, int, int]:
+    """(in, out, unique), by the objects' centers."""
+    counter = TrackCounter(1, size, options=CounterOptions(anchor="center"))
     counter.add_line(*line)
     for index, boxes in enumerate(frames):
         counter.update(round(index / fps * 1e9), scenes.detections(boxes))
     totals = counter.line(0)
-    found = (totals.crossed_in.sum(), totals.crossed_out.sum(), counter.unique().sum())
-    return tuple(map(int, found))
+    crossed = int(totals.crossed_in.sum()), int(totals.crossed_out.sum())
+    return *crossed, int(counter.unique().sum())
 
 
 @pytest.mark.slow
 @settings(max_examples=150)
 @given(seed=st.integers(0, 100_000), fps=st.sampled_from((5.0, 12.0, 30.0, 60.0)))
-def test_left_and_right_and_up_and_down_are_alike(scenes: Any, seed: int, fps: float) -> None:
+def test_left_and_right_and_up_and_down_are_alike(seed: int, fps: float) -> None:
     """Mirrored, `in` is `out`; with x and y exchanged, and the line's ends too, all is the same."""
     random = np.random.default_rng(seed)
-    frames, x = crowd(scenes, random, fps), float(random.uniform(20, 620))
-    crossed_in, crossed_out, unique = count(scenes, frames, fps, ((x, 480), (x, 0)), (640, 480))
+    frames, x = crowd(random, fps), float(random.uniform(20, 620))
+    crossed_in, crossed_out, unique = count(frames, fps, ((x, 480), (x, 0)), (640, 480))
     mirrored = [[640, 0, 640, 0] + boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] for boxes in frames]
     line = ((640 - x, 480), (640 - x, 0))
-    assert count(scenes, mirrored, fps, line, (640, 480)) == (crossed_out, crossed_in, unique)
+    assert count(mirrored, fps, line, (640, 480)) == (crossed_out, crossed_in, unique)
     turned = [boxes[:, [1, 0, 3, 2]] for boxes in frames]
-    line = ((0, x), (480, x))
-    assert count(scenes, turned, fps, line, (480, 640)) == (crossed_in, crossed_out, unique)
+    across = ((0, x), (480, x))
+    assert count(turned, fps, across, (480, 640)) == (crossed_in, crossed_out, unique)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ def photo(height: int, width: int) -> Pixels:
     waves = [np.sin(x / 11 + y / 17 + phase) * 90 + 128 for phase in (0, 1, 2)]
     picture = np.stack(waves, axis=-1).astype(np.uint8)
     picture[height // 3 : height // 2, width // 4 : width // 2] = (250, 20, 130)
-    return cv2.GaussianBlur(picture, (5, 5), 0)
+    return cv2.GaussianBlur(picture, (5, 5), 0).astype(np.uint8)
 
 
 def run(image: Pixels, height: int, width: int, **how: Any) -> tuple[Pixels, Letterbox]:
@@ -129,7 +129,7 @@ def test_no_scaling_copies_every_pixel() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("source", [(40, 70), (70, 40), (31, 31), (300, 17)])
 def test_every_input_holds_the_same_picture(
-    source: tuple[int, int], dtype: str, layout: str
+    source: tuple[int, int], dtype: str, layout: Literal["NHWC", "NCHW"]
 ) -> None:
     image = noise(*source)
     plain, _ = run(image, 48, 33)
@@ -367,5 +367,7 @@ def test_bounds_of_the_core() -> None:
 @pytest.mark.realdata
 def test_the_official_picture(data: Path) -> None:
     golden = np.load(data / "models" / "yolov5n-bus.golden.npz")["images_u8"]
-    found, _ = run(cv2.imread(str(data / "models" / "bus.jpg")), 640, 640)
+    image = cv2.imread(str(data / "models" / "bus.jpg"))
+    assert image is not None
+    found, _ = run(image.astype(np.uint8), 640, 640)
     assert np.abs(found.astype(int) - golden).max() <= 1

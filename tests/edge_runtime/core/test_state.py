@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from tallylens.edge_runtime.core import CounterOptions, TrackCounter
 from tallylens.edge_runtime.errors import CoreError, InputError, StateError, TimestampError
+from tests.support import scenes
 
 LINE = ((0.0, 240.0), (640.0, 240.0))
 SQUARE = ((200.0, 150.0), (440.0, 150.0), (440.0, 350.0), (200.0, 350.0))
 HEAD = 24  # bytes before the payload
 
 
-def busy(scenes: Any, seed: int) -> list[Any]:
+def busy(seed: int) -> list[Any]:
     """Objects that cross, turn, stop and change their label."""
     random = np.random.default_rng(seed)
     movers = []
@@ -31,7 +32,7 @@ def busy(scenes: Any, seed: int) -> list[Any]:
     return movers
 
 
-def new_counter(scenes: Any, **how: Any) -> TrackCounter:
+def new_counter(**how: Any) -> TrackCounter:
     counter = TrackCounter(4, scenes.FRAME, **how)
     counter.add_line(*LINE)
     counter.add_zone(SQUARE, min_dwell_s=0.2)
@@ -46,16 +47,14 @@ def everything(counter: TrackCounter) -> str:
 @pytest.mark.slow
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), at=st.integers(0, 110), take=st.booleans())
-def test_a_restored_counter_goes_on_as_if_nothing_had_been(
-    scenes: Any, seed: int, at: int, take: bool
-) -> None:
-    whole, first = new_counter(scenes), new_counter(scenes)
+def test_a_restored_counter_goes_on_as_if_nothing_had_been(seed: int, at: int, take: bool) -> None:
+    whole, first = new_counter(), new_counter()
     events: dict[int, list[Any]] = {0: [], 1: []}
-    frames = list(scenes.filmed(busy(scenes, seed), np.arange(0, 5.5, 0.05), noise=0.03, seed=seed))
+    frames = list(scenes.filmed(busy(seed), np.arange(0, 5.5, 0.05), noise=0.03, seed=seed))
     resumed = first
     for index, (timestamp_ns, found) in enumerate(frames):
         if index == at:
-            resumed = new_counter(scenes)
+            resumed = new_counter()
             resumed.restore(first.save())
             assert everything(resumed) == everything(first)
             assert resumed.last_ns == first.last_ns == (frames[at - 1][0] if at else None)
@@ -69,16 +68,16 @@ def test_a_restored_counter_goes_on_as_if_nothing_had_been(
     assert events[1] + resumed.take_events() == events[0] + whole.take_events()
 
 
-def saved(scenes: Any) -> bytes:
-    counter = new_counter(scenes)
-    for timestamp_ns, found in scenes.filmed(busy(scenes, 3), np.arange(0, 3, 0.05), noise=0.02):
+def saved() -> bytes:
+    counter = new_counter()
+    for timestamp_ns, found in scenes.filmed(busy(3), np.arange(0, 3, 0.05), noise=0.02):
         counter.update(timestamp_ns, found)
     return counter.save()
 
 
-def test_time_goes_on_after_a_restore(scenes: Any) -> None:
-    state = saved(scenes)
-    counter = new_counter(scenes)
+def test_time_goes_on_after_a_restore() -> None:
+    state = saved()
+    counter = new_counter()
     counter.restore(state)
     with pytest.raises(TimestampError) as late:
         counter.update(2_950_000_000, scenes.detections([]))
@@ -98,18 +97,18 @@ def test_time_goes_on_after_a_restore(scenes: Any) -> None:
         (lambda state: state[:-1] + bytes([state[-1] ^ 1]), "its checksum is wrong"),
     ],
 )
-def test_a_damaged_state_is_refused(scenes: Any, damage: Any, message: str) -> None:
-    counter = new_counter(scenes)
+def test_a_damaged_state_is_refused(damage: Any, message: str) -> None:
+    counter = new_counter()
     with pytest.raises(StateError, match=f"saved state: the count cannot be resumed: {message}"):
-        counter.restore(damage(saved(scenes)))
+        counter.restore(damage(saved()))
     assert counter.last_ns is None
     assert issubclass(StateError, InputError)
 
 
-def test_a_state_of_another_counter_is_refused(scenes: Any) -> None:
-    state = saved(scenes)
+def test_a_state_of_another_counter_is_refused() -> None:
+    state = saved()
     others = [TrackCounter(4, scenes.FRAME), TrackCounter(5, scenes.FRAME)]
-    options = new_counter(scenes, options=CounterOptions(lost_s=1.5))
+    options = new_counter(options=CounterOptions(lost_s=1.5))
     dwell = TrackCounter(4, scenes.FRAME)
     dwell.add_line(*LINE)
     dwell.add_zone(SQUARE)
@@ -132,9 +131,9 @@ def checksum(payload: bytes) -> int:
 @pytest.mark.slow
 @settings(max_examples=300)
 @given(data=st.data())
-def test_a_forged_state_is_refused_or_harmless(scenes: Any, data: st.DataObject) -> None:
+def test_a_forged_state_is_refused_or_harmless(data: st.DataObject) -> None:
     """Bytes are changed and the checksum is made right again."""
-    state = STATES.setdefault("one", saved(scenes))
+    state = STATES.setdefault("one", saved())
     payload = bytearray(state[HEAD:])
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(payload) - 1))
@@ -142,7 +141,7 @@ def test_a_forged_state_is_refused_or_harmless(scenes: Any, data: st.DataObject)
         payload[start : start + len(forged)] = forged
     head = state[:8] + len(payload).to_bytes(8, "little")
     head += checksum(bytes(payload)).to_bytes(8, "little")
-    counter = new_counter(scenes)
+    counter = new_counter()
     try:
         counter.restore(head + bytes(payload))
     except StateError:
@@ -166,13 +165,13 @@ def test_the_checksum_is_the_published_one() -> None:
 # ---- periods ---------------------------------------------------------------------------------
 
 
-def test_a_reset_closes_the_period_and_recounts_nobody(scenes: Any) -> None:
+def test_a_reset_closes_the_period_and_recounts_nobody() -> None:
     movers = [
         scenes.Mover(scenes.along((0, 320, 200), (8, 320, 200)), labels=[1]),  # in the zone
         scenes.Mover(scenes.along((0, 100, 120), (4, 100, 400)), labels=[2]),  # crosses before
         scenes.Mover(scenes.along((3, 560, 400), (7, 560, 120)), labels=[3]),  # and after
     ]
-    counter = new_counter(scenes)
+    counter = new_counter()
     ended = False
     for timestamp_ns, found in scenes.filmed(movers, np.arange(0, 9, 0.04)):
         if not ended and timestamp_ns >= 4e9:
@@ -195,8 +194,8 @@ def test_a_reset_closes_the_period_and_recounts_nobody(scenes: Any) -> None:
     assert zone.max_dwell_s == pytest.approx(8, abs=0.05), "the stay goes on from where it began"
 
 
-def test_what_was_reported_in_a_closed_period_does_not_move_in_the_next(scenes: Any) -> None:
-    counter = new_counter(scenes)
+def test_what_was_reported_in_a_closed_period_does_not_move_in_the_next() -> None:
+    counter = new_counter()
     mover = scenes.Mover(scenes.along((0, 320, 180), (5, 320, 430)), labels=[1] * 36 + [2] * 100)
     events = []
     for timestamp_ns, found in scenes.filmed([mover], np.arange(0, 5, 0.04)):
@@ -214,7 +213,7 @@ def test_what_was_reported_in_a_closed_period_does_not_move_in_the_next(scenes: 
 
 
 @pytest.mark.parametrize(("least", "counted"), [(0.0, 1), (1.0, 1), (3.0, 0)])
-def test_who_stays_too_short_is_not_counted(scenes: Any, least: float, counted: int) -> None:
+def test_who_stays_too_short_is_not_counted(least: float, counted: int) -> None:
     """In the square from x 200 (0.5 s) to x 440 (2.5 s) of a walk at 120 px/s."""
     counter = TrackCounter(1, scenes.FRAME)
     counter.add_zone(SQUARE, min_dwell_s=least)
@@ -232,12 +231,12 @@ def test_who_stays_too_short_is_not_counted(scenes: Any, least: float, counted: 
         assert event.dwell_s == pytest.approx(0 if when == 0.5 else 2.0, abs=0.1)
 
 
-def test_each_objects_stay_is_told(scenes: Any) -> None:
+def test_each_objects_stay_is_told() -> None:
     movers = [
         scenes.Mover(scenes.along((0, 260, 250), (6, 260, 250)), labels=[1]),
         scenes.Mover(scenes.along((2, 380, 250), (6, 380, 250)), labels=[2]),
     ]
-    counter = new_counter(scenes)
+    counter = new_counter()
     for timestamp_ns, found in scenes.filmed(movers, np.arange(0, 5.01, 0.04)):
         counter.update(timestamp_ns, found)
     stays = counter.visits("zone", 0)
@@ -247,7 +246,7 @@ def test_each_objects_stay_is_told(scenes: Any) -> None:
         counter.visits("zone", 1)
 
 
-def test_more_stays_than_any_buffer(scenes: Any) -> None:
+def test_more_stays_than_any_buffer() -> None:
     counter = TrackCounter(1, (1100, 1300))
     counter.add_zone(((0, 0), (1100, 0), (1100, 1300), (0, 1300)))
     rows = [
@@ -259,12 +258,12 @@ def test_more_stays_than_any_buffer(scenes: Any) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), 1e6])
-def test_a_least_dwell_out_of_bounds(scenes: Any, seconds: float) -> None:
+def test_a_least_dwell_out_of_bounds(seconds: float) -> None:
     with pytest.raises(CoreError, match=r"min_dwell_s is .*; use 0 to 86400"):
         TrackCounter(1, scenes.FRAME).add_zone(SQUARE, min_dwell_s=seconds)
 
 
-def test_an_endless_line(scenes: Any) -> None:
+def test_an_endless_line() -> None:
     mover = scenes.Mover(scenes.along((0, 560, 120), (3, 560, 400)))
     for extend, crossings in ((False, 0), (True, 1)):
         counter = TrackCounter(1, scenes.FRAME)
@@ -274,7 +273,7 @@ def test_an_endless_line(scenes: Any) -> None:
         assert counter.line(0).crossed_in.sum() == crossings
 
 
-def test_detections_by_class(scenes: Any) -> None:
+def test_detections_by_class() -> None:
     counter = TrackCounter(3, scenes.FRAME)
     rows = [(10, 10, 50, 50), (100, 100, 150, 150)]
     for frame in range(5):

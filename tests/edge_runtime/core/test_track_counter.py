@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tallylens.edge_runtime.core import CounterOptions, TrackCounter
 from tallylens.edge_runtime.errors import CoreError, TimestampError, UsageError
 from tallylens.edge_runtime.types import Detections, Event
+from tests.support import scenes
 
 LEFT, RIGHT, TOP, BOTTOM = (100.0, 240.0), (540.0, 240.0), (320.0, 60.0), (320.0, 440.0)
 MIDDLE = (LEFT, RIGHT)
@@ -23,7 +24,7 @@ TO_RIGHT = ((0.0, 180.0, 240.0), (3.0, 460.0, 240.0))
 SQUARE = ((200.0, 150.0), (440.0, 150.0), (440.0, 350.0), (200.0, 350.0))
 
 
-def stand(scenes: Any, x: float, y: float, seconds: float = 10.0, **how: Any) -> Any:
+def stand(x: float, y: float, seconds: float = 10.0, **how: Any) -> Any:
     return scenes.Mover(scenes.along((0, x, y), (seconds, x, y)), **how)
 
 
@@ -54,36 +55,32 @@ def stand(scenes: Any, x: float, y: float, seconds: float = 10.0, **how: Any) ->
         (((150.0, 420.0), (490.0, 80.0)), UP, (0, 1)),
     ],
 )
-def test_direction(scenes: Any, line: Any, way: Any, crossings: tuple[int, int]) -> None:
+def test_direction(line: Any, way: Any, crossings: tuple[int, int]) -> None:
     played = scenes.play([scenes.Mover(scenes.along(*way))], lines=[line])
     assert played.crossings() == crossings
     assert played.unique() == 1
 
 
-def test_a_crossing_is_told_with_place_and_time(scenes: Any) -> None:
+def test_a_crossing_is_told_with_place_and_time() -> None:
     mover = scenes.Mover(scenes.along(*DOWN), labels=[2], confidence=0.7)
     played = scenes.play([mover], lines=[MIDDLE])
     assert played.kinds() == ["confirmed", "crossed_in"]
     confirmed, crossed = played.events
     assert confirmed.place == -1
-    assert crossed == Event(
-        "crossed_in",
-        pytest.approx(1.4e9, abs=0.08e9),  # 140 of 300 px at 100 px/s
-        confirmed.track_id,
-        2,
-        -1,
-        0,
-        pytest.approx(320, abs=2),
-        pytest.approx(240, abs=0.01),
-        pytest.approx(0.7),
-        pytest.approx(1.4, abs=0.08),
-    )
+    assert (crossed.kind, crossed.track_id) == ("crossed_in", confirmed.track_id)
+    assert (crossed.class_id, crossed.previous_class_id, crossed.place) == (2, -1, 0)
+    assert crossed.timestamp_ns == pytest.approx(1.4e9, abs=0.08e9)  # 140 of 300 px at 100 px/s
+    assert crossed.x == pytest.approx(320, abs=2)
+    assert crossed.y == pytest.approx(240, abs=0.01)
+    assert crossed.confidence == pytest.approx(0.7)
+    assert crossed.age_s == pytest.approx(1.4, abs=0.08)
+    assert crossed.dwell_s == 0
     assert confirmed.timestamp_ns < crossed.timestamp_ns
     assert played.counter.line(0).crossed_in.tolist() == [0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("fps", [10, 25, 60])
-def test_a_fast_object_cannot_jump_the_line(scenes: Any, fps: float) -> None:
+def test_a_fast_object_cannot_jump_the_line(fps: float) -> None:
     # 300 px/s against a box of 40 px: at 10 fps no two boxes overlap.
     way = scenes.along((0, 320, 60), (1.3, 320, 450))
     played = scenes.play([scenes.Mover(way, size=(40, 28))], fps=fps, lines=[MIDDLE])
@@ -92,21 +89,19 @@ def test_a_fast_object_cannot_jump_the_line(scenes: Any, fps: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_jitter_on_the_line_counts_nothing(scenes: Any, seed: int) -> None:
-    played = scenes.play(
-        [stand(scenes, 320, 240)], seconds=8, noise=0.03, seed=seed, lines=[MIDDLE]
-    )
+def test_jitter_on_the_line_counts_nothing(seed: int) -> None:
+    played = scenes.play([stand(320, 240)], seconds=8, noise=0.03, seed=seed, lines=[MIDDLE])
     assert sum(played.crossings()) == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_jitter_while_crossing_counts_once(scenes: Any, seed: int) -> None:
+def test_jitter_while_crossing_counts_once(seed: int) -> None:
     way = scenes.along((0, 320, 200), (2, 320, 240), (5, 320, 240), (7, 320, 290))
     played = scenes.play([scenes.Mover(way)], seconds=7, noise=0.03, seed=seed, lines=[MIDDLE])
     assert played.crossings() == (1, 0)
 
 
-def test_there_and_back(scenes: Any) -> None:
+def test_there_and_back() -> None:
     way = scenes.along((0, 320, 120), (2, 320, 340), (4, 320, 120))
     played = scenes.play([scenes.Mover(way)], seconds=4, lines=[MIDDLE])
     assert played.crossings() == (1, 1)
@@ -114,7 +109,7 @@ def test_there_and_back(scenes: Any) -> None:
     assert len(played.ids) == 1
 
 
-def test_turning_back_on_the_line_counts_nothing(scenes: Any) -> None:
+def test_turning_back_on_the_line_counts_nothing() -> None:
     way = scenes.along((0, 320, 120), (2, 320, 242), (4, 320, 120))
     played = scenes.play([scenes.Mover(way)], seconds=4, lines=[MIDDLE])
     assert played.crossings() == (0, 0)
@@ -123,13 +118,13 @@ def test_turning_back_on_the_line_counts_nothing(scenes: Any) -> None:
 @pytest.mark.parametrize(
     ("x", "crossings"), [(250, (1, 0)), (390, (1, 0)), (170, (0, 0)), (470, (0, 0))]
 )
-def test_a_line_is_a_segment(scenes: Any, x: float, crossings: tuple[int, int]) -> None:
+def test_a_line_is_a_segment(x: float, crossings: tuple[int, int]) -> None:
     way = scenes.along((0, x, 100), (3, x, 400))
     played = scenes.play([scenes.Mover(way)], lines=[((200, 240), (440, 240))])
     assert played.crossings() == crossings
 
 
-def test_around_the_end_and_back_through(scenes: Any) -> None:
+def test_around_the_end_and_back_through() -> None:
     way = scenes.along(
         (0, 320, 150), (1.5, 560, 150), (3, 560, 330), (4.5, 320, 330), (6, 320, 150)
     )
@@ -137,7 +132,7 @@ def test_around_the_end_and_back_through(scenes: Any) -> None:
     assert played.crossings() == (0, 1)
 
 
-def test_two_that_meet_on_the_line(scenes: Any) -> None:
+def test_two_that_meet_on_the_line() -> None:
     movers = [
         scenes.Mover(scenes.along((0, 300, 120), (3, 300, 380)), labels=[0]),
         scenes.Mover(scenes.along((0, 350, 380), (3, 350, 120)), labels=[1]),
@@ -150,7 +145,7 @@ def test_two_that_meet_on_the_line(scenes: Any) -> None:
     assert len(played.ids) == 2
 
 
-def test_several_lines_count_for_themselves(scenes: Any) -> None:
+def test_several_lines_count_for_themselves() -> None:
     lines = [((0, y), (640, y)) for y in (150, 240, 330)] + [((0, 450), (640, 450))]
     played = scenes.play([scenes.Mover(scenes.along(*DOWN))], lines=lines)
     assert [played.crossings(i) for i in range(4)] == [(1, 0)] * 3 + [(0, 0)]
@@ -168,14 +163,14 @@ def test_several_lines_count_for_themselves(scenes: Any) -> None:
         ("top-centre", 2.0),
     ],
 )
-def test_the_anchor_is_what_crosses(scenes: Any, anchor: Any, seconds: float) -> None:
+def test_the_anchor_is_what_crosses(anchor: Any, seconds: float) -> None:
     mover = scenes.Mover(scenes.along(*DOWN), size=(40, 60))
     played = scenes.play([mover], lines=[MIDDLE], options=CounterOptions(anchor=anchor))
     assert played.kinds() == ["confirmed", "crossed_in"]
     assert played.events[-1].timestamp_ns / 1e9 == pytest.approx(seconds, abs=0.08)
 
 
-def test_how_near_the_nearest_came(scenes: Any) -> None:
+def test_how_near_the_nearest_came() -> None:
     way = scenes.along((0, 320, 100), (2, 320, 200), (4, 320, 100))
     played = scenes.play([scenes.Mover(way)], lines=[MIDDLE, ((400, 240), (540, 240))])
     assert played.crossings() == (0, 0)
@@ -187,7 +182,7 @@ def test_how_near_the_nearest_came(scenes: Any) -> None:
 # ---- zones -----------------------------------------------------------------------------------
 
 
-def test_through_a_zone(scenes: Any) -> None:
+def test_through_a_zone() -> None:
     way = scenes.along((0, 100, 250), (2, 320, 250), (5, 320, 250), (7, 560, 250))
     played = scenes.play([scenes.Mover(way, labels=[1])], seconds=7, zones=[SQUARE])
     assert played.kinds() == ["confirmed", "entered", "left"]
@@ -199,9 +194,9 @@ def test_through_a_zone(scenes: Any) -> None:
     assert [event.place for event in played.events] == [-1, 0, 0]
 
 
-def test_still_inside(scenes: Any) -> None:
-    movers = [stand(scenes, 260, 250), stand(scenes, 380, 250, labels=[3])]
-    played = scenes.play([*movers, stand(scenes, 560, 250)], seconds=5, zones=[SQUARE])
+def test_still_inside() -> None:
+    movers = [stand(260, 250), stand(380, 250, labels=[3])]
+    played = scenes.play([*movers, stand(560, 250)], seconds=5, zones=[SQUARE])
     counts = played.counter.zone(0)
     assert counts.now.tolist() == counts.entered.tolist() == [1, 0, 0, 1]
     assert counts.left.sum() == 0
@@ -209,8 +204,8 @@ def test_still_inside(scenes: Any) -> None:
     assert played.unique() == 3
 
 
-def test_a_lost_object_has_left_when_it_was_last_seen(scenes: Any) -> None:
-    played = scenes.play([stand(scenes, 320, 250, seconds=2)], seconds=6, zones=[SQUARE])
+def test_a_lost_object_has_left_when_it_was_last_seen() -> None:
+    played = scenes.play([stand(320, 250, seconds=2)], seconds=6, zones=[SQUARE])
     left = played.events[-1]
     assert left.kind == "left"
     assert left.timestamp_ns == pytest.approx(2e9, abs=0.05e9)
@@ -218,8 +213,8 @@ def test_a_lost_object_has_left_when_it_was_last_seen(scenes: Any) -> None:
     assert played.counter.zone(0).max_dwell_s == pytest.approx(2, abs=0.05)
 
 
-def test_mean_and_longest_stay(scenes: Any) -> None:
-    movers = [stand(scenes, 260, 250, seconds=2), stand(scenes, 380, 250, seconds=6)]
+def test_mean_and_longest_stay() -> None:
+    movers = [stand(260, 250, seconds=2), stand(380, 250, seconds=6)]
     counts = scenes.play(movers, seconds=10, zones=[SQUARE]).counter.zone(0)
     assert counts.max_dwell_s == pytest.approx(6, abs=0.05)
     assert counts.mean_dwell_s == pytest.approx(4, abs=0.05)
@@ -238,11 +233,11 @@ CONCAVE = (
 
 
 @pytest.mark.parametrize("corners", [CONCAVE, CONCAVE[::-1]], ids=["clockwise", "counter"])
-def test_a_concave_zone(scenes: Any, corners: Any) -> None:
+def test_a_concave_zone(corners: Any) -> None:
     """▛▀▜ : both legs are inside, the gap between them is not."""
     places = [(170, 350, 1), (320, 350, 0), (470, 350, 1), (320, 150, 1), (50, 250, 0)]
     for x, y, inside in places:
-        played = scenes.play([stand(scenes, x, y)], seconds=1, zones=[corners])
+        played = scenes.play([stand(x, y)], seconds=1, zones=[corners])
         assert played.counter.zone(0).now.sum() == inside, (x, y)
     across = scenes.along((0, 60, 330), (8, 580, 330))
     played = scenes.play([scenes.Mover(across)], seconds=8, zones=[corners])
@@ -252,22 +247,22 @@ def test_a_concave_zone(scenes: Any, corners: Any) -> None:
 @pytest.mark.parametrize(
     ("x", "inside"), [(140, 0), (185, 1), (240, 1), (400, 1), (455, 1), (500, 0)]
 )
-def test_a_zone_with_slanted_sides(scenes: Any, x: float, inside: int) -> None:
+def test_a_zone_with_slanted_sides(x: float, inside: int) -> None:
     """At y 300 the triangle reaches from x 163 to x 477."""
     triangle = ((100, 400), (320, 50), (540, 400))
-    played = scenes.play([stand(scenes, x, 300)], seconds=1, zones=[triangle])
+    played = scenes.play([stand(x, 300)], seconds=1, zones=[triangle])
     assert played.counter.zone(0).now.sum() == inside
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_jitter_on_the_outline_enters_once(scenes: Any, seed: int) -> None:
+def test_jitter_on_the_outline_enters_once(seed: int) -> None:
     way = scenes.along((0, 100, 250), (2, 200, 250), (3, 200, 250), (4, 300, 250), (6, 300, 250))
     played = scenes.play([scenes.Mover(way)], seconds=6, noise=0.02, seed=seed, zones=[SQUARE])
     assert played.counter.zone(0).entered.sum() == 1
     assert played.counter.zone(0).left.sum() == 0
 
 
-def test_a_zone_smaller_than_the_jitter(scenes: Any) -> None:
+def test_a_zone_smaller_than_the_jitter() -> None:
     """No point of it is far enough from its outline: who stays for a moment is inside."""
     small = ((316, 246), (324, 246), (324, 254), (316, 254))
     way = scenes.along((0, 200, 250), (2, 320, 250), (4, 320, 250), (6, 440, 250))
@@ -278,7 +273,7 @@ def test_a_zone_smaller_than_the_jitter(scenes: Any) -> None:
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10_000))
-def test_now_is_entered_less_left(scenes: Any, seed: int) -> None:
+def test_now_is_entered_less_left(seed: int) -> None:
     random = np.random.default_rng(seed)
     movers = []
     for lane in range(4):
@@ -334,7 +329,7 @@ def assert_totals_follow_from_events(played: Any) -> None:
         assert counts.tolist() == expected(kind, place)
 
 
-def test_a_flickering_class_is_one_object(scenes: Any) -> None:
+def test_a_flickering_class_is_one_object() -> None:
     mover = scenes.Mover(scenes.along(*DOWN), labels=[2, 1, 2, 3, 2])
     played = scenes.play([mover], lines=[MIDDLE])
     assert len(played.ids) == 1
@@ -343,7 +338,7 @@ def test_a_flickering_class_is_one_object(scenes: Any) -> None:
     assert_totals_follow_from_events(played)
 
 
-def test_a_changed_vote_moves_what_was_counted(scenes: Any) -> None:
+def test_a_changed_vote_moves_what_was_counted() -> None:
     labels = [1] * 36 + [2] * 100  # crosses as 1, and proves to be a 2
     mover = scenes.Mover(scenes.along((0, 320, 180), (5, 320, 430)), labels=labels)
     played = scenes.play([mover], seconds=5, lines=[MIDDLE], zones=[SQUARE])
@@ -362,9 +357,9 @@ def test_a_changed_vote_moves_what_was_counted(scenes: Any) -> None:
     assert_totals_follow_from_events(played)
 
 
-def test_tracks_show_the_vote_not_the_frame(scenes: Any) -> None:
+def test_tracks_show_the_vote_not_the_frame() -> None:
     counter = TrackCounter(3, scenes.FRAME)
-    mover = stand(scenes, 300, 300, labels=[1, 1, 1, 2])
+    mover = stand(300, 300, labels=[1, 1, 1, 2])
     shown = set()
     for timestamp_ns, found in scenes.filmed([mover], np.arange(0, 3, 0.04)):
         tracks = counter.update(timestamp_ns, found)
@@ -377,7 +372,7 @@ def test_tracks_show_the_vote_not_the_frame(scenes: Any) -> None:
     assert shown == {1}
 
 
-def test_any_class(scenes: Any) -> None:
+def test_any_class() -> None:
     movers = [
         scenes.Mover(scenes.along(*DOWN), labels=[70, 3, 0]),
         scenes.Mover(scenes.along((0, 500, 400), (3, 500, 100)), labels=[5]),
@@ -391,28 +386,28 @@ def test_any_class(scenes: Any) -> None:
 
 @pytest.mark.parametrize("gap", [0.2, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("way", [((0, 320, 300), (6, 320, 300)), ((0, 150, 300), (6, 450, 300))])
-def test_an_object_that_was_hidden_comes_back_as_itself(scenes: Any, gap: float, way: Any) -> None:
+def test_an_object_that_was_hidden_comes_back_as_itself(gap: float, way: Any) -> None:
     mover = scenes.Mover(scenes.along(*way), hidden=[(2, 2 + gap)])
     played = scenes.play([mover], seconds=6)
     assert played.unique() == 1
     assert len(played.ids) == 1
 
 
-def test_crossing_while_hidden_is_counted(scenes: Any) -> None:
+def test_crossing_while_hidden_is_counted() -> None:
     mover = scenes.Mover(scenes.along((0, 320, 140), (4, 320, 380)), hidden=[(1.2, 2.2)])
     played = scenes.play([mover], lines=[MIDDLE])
     assert played.crossings() == (1, 0)
     assert played.events[-1].timestamp_ns == pytest.approx(1.67e9, abs=0.3e9)
 
 
-def test_who_comes_after_the_memory_has_ended_is_new(scenes: Any) -> None:
-    mover = stand(scenes, 320, 300, hidden=[(2, 5.5)])
+def test_who_comes_after_the_memory_has_ended_is_new() -> None:
+    mover = stand(320, 300, hidden=[(2, 5.5)])
     assert scenes.play([mover], seconds=8).unique() == 2
     longer = CounterOptions(lost_s=4.0)
     assert scenes.play([mover], seconds=8, options=longer).unique() == 1
 
 
-def test_weak_boxes_keep_a_track_and_start_none(scenes: Any) -> None:
+def test_weak_boxes_keep_a_track_and_start_none() -> None:
     strong = scenes.Mover(scenes.along(*DOWN))
     weak = scenes.Mover(scenes.along((0, 500, 200), (3, 500, 220)), confidence=0.2)
     played = scenes.play([strong, weak])
@@ -425,7 +420,7 @@ def test_weak_boxes_keep_a_track_and_start_none(scenes: Any) -> None:
     assert counter.unique().tolist() == [1]
 
 
-def test_flashes_are_no_objects(scenes: Any) -> None:
+def test_flashes_are_no_objects() -> None:
     movers = [
         scenes.Mover(scenes.along((t, 60 + 100 * t, 300), (t + 0.1, 60 + 100 * t, 300)))
         for t in range(5)
@@ -437,7 +432,7 @@ def test_flashes_are_no_objects(scenes: Any) -> None:
     assert played.counter.diagnostics().unconfirmed_tracks == 5
 
 
-def test_events_before_the_confirmation_come_after_it(scenes: Any) -> None:
+def test_events_before_the_confirmation_come_after_it() -> None:
     """It crosses at once, and is counted once it is known to be an object."""
     way = scenes.along((0, 320, 235), (2, 320, 400))
     played = scenes.play([scenes.Mover(way)], lines=[MIDDLE])
@@ -450,7 +445,7 @@ def test_events_before_the_confirmation_come_after_it(scenes: Any) -> None:
 # ---- time, not frames ------------------------------------------------------------------------
 
 
-def street(scenes: Any) -> list[Any]:
+def street() -> list[Any]:
     """Five objects: two down, one up, one there and back, one that stays in the zone."""
     return [
         scenes.Mover(scenes.along((0.2, 120, 130), (3.5, 150, 400)), labels=[1]),
@@ -483,10 +478,10 @@ def totals_of(played: Any) -> dict[str, list[int]]:
 
 
 @pytest.mark.parametrize("fps", [10, 25, 60, 120])
-def test_every_frame_rate_counts_the_same(scenes: Any, fps: int) -> None:
+def test_every_frame_rate_counts_the_same(fps: int) -> None:
     for seed in range(3):
         played = scenes.play(
-            street(scenes),
+            street(),
             seconds=7,
             fps=fps,
             noise=0.02,
@@ -506,23 +501,21 @@ def test_every_frame_rate_counts_the_same(scenes: Any, fps: int) -> None:
     seed=st.integers(0, 10_000),
     origin=st.sampled_from((-5.0, 0.0, 1e6)),
 )
-def test_dropped_frames_change_nothing(
-    scenes: Any, fps: int, dropped: float, seed: int, origin: float
-) -> None:
+def test_dropped_frames_change_nothing(fps: int, dropped: float, seed: int, origin: float) -> None:
     random = np.random.default_rng(seed)
     times = np.arange(0, 7, 1 / fps) + random.uniform(0, 1 / fps)
     times = times[random.random(len(times)) >= dropped]
     counter = TrackCounter(4, scenes.FRAME)
     counter.add_line((0, 240), (640, 240))
     counter.add_zone(CORNER)
-    for timestamp_ns, found in scenes.filmed(street(scenes), times, noise=0.015, seed=seed):
+    for timestamp_ns, found in scenes.filmed(street(), times, noise=0.015, seed=seed):
         counter.update(timestamp_ns + round(origin * 1e9), found)
     played = type("Played", (), {"counter": counter})
     assert totals_of(played) == TRUTH
 
 
 @pytest.mark.parametrize("timestamp_ns", [1000, 999, 0, -1])
-def test_time_must_rise(scenes: Any, timestamp_ns: int) -> None:
+def test_time_must_rise(timestamp_ns: int) -> None:
     counter = TrackCounter(4, scenes.FRAME)
     counter.add_zone(SQUARE)
     one = scenes.detections([(300, 200, 340, 260)])
@@ -557,7 +550,7 @@ def test_time_must_rise(scenes: Any, timestamp_ns: int) -> None:
     ],
 )
 def test_a_refused_frame_leaves_everything_as_it_was(
-    scenes: Any, row: Any, confidence: float, class_id: int, message: str
+    row: Any, confidence: float, class_id: int, message: str
 ) -> None:
     counter = TrackCounter(4, scenes.FRAME)
     counter.update(0, scenes.detections([(10, 10, 50, 50)]))
@@ -573,20 +566,20 @@ def test_a_refused_frame_leaves_everything_as_it_was(
 # ---- many, none, far -------------------------------------------------------------------------
 
 
-def crowd(scenes: Any, columns: int, rows: int, **how: Any) -> list[Any]:
+def crowd(columns: int, rows: int, **how: Any) -> list[Any]:
     return [
-        stand(scenes, 20 + 30 * c, 30 + 30 * r, size=(20, 20), **how)
+        stand(20 + 30 * c, 30 + 30 * r, size=(20, 20), **how)
         for c in range(columns)
         for r in range(rows)
     ]
 
 
-def test_more_tracks_and_events_than_any_buffer(scenes: Any) -> None:
+def test_more_tracks_and_events_than_any_buffer() -> None:
     size = (1100, 1300)
     zone = ((0, 0), (1100, 0), (1100, 1300), (0, 1300))
     counter = TrackCounter(4, size)
     counter.add_zone(zone)
-    for timestamp_ns, found in scenes.filmed(crowd(scenes, 35, 40), (0, 0.15, 0.3)):
+    for timestamp_ns, found in scenes.filmed(crowd(35, 40), (0, 0.15, 0.3)):
         tracks = counter.update(timestamp_ns, found)
     assert len(tracks) == len(set(tracks.track_id.tolist())) == 1400
     events = counter.take_events()
@@ -599,15 +592,15 @@ def test_more_tracks_and_events_than_any_buffer(scenes: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [256, 257, 512])
-def test_events_around_the_size_of_the_buffer(scenes: Any, number: int) -> None:
+def test_events_around_the_size_of_the_buffer(number: int) -> None:
     counter = TrackCounter(4, (1100, 1300))
-    for timestamp_ns, found in scenes.filmed(crowd(scenes, 27, 19)[:number], (0, 0.15, 0.3)):
+    for timestamp_ns, found in scenes.filmed(crowd(27, 19)[:number], (0, 0.15, 0.3)):
         counter.update(timestamp_ns, found)
     assert len(counter.take_events()) == number
 
 
 @pytest.mark.slow
-def test_events_that_nobody_takes_are_bounded(scenes: Any) -> None:
+def test_events_that_nobody_takes_are_bounded() -> None:
     """300 objects over 256 lines: the newest 65536 of 77100 events are kept."""
 
     def run(take_always: bool) -> list[Event]:
@@ -630,7 +623,7 @@ def test_events_that_nobody_takes_are_bounded(scenes: Any) -> None:
     assert run(take_always=False) == everything[-65_536:]
 
 
-def test_nothing_at_all(scenes: Any) -> None:
+def test_nothing_at_all() -> None:
     played = scenes.play([], seconds=2, fps=10, lines=[MIDDLE], zones=[SQUARE])
     facts = played.counter.diagnostics()
     assert (facts.frames, facts.detections, facts.live_tracks) == (20, 0, 0)
@@ -642,7 +635,7 @@ def test_nothing_at_all(scenes: Any) -> None:
     assert scenes.play([], times=()).counter.diagnostics().frames == 0
 
 
-def test_memory_is_bounded_by_what_is_in_view(scenes: Any) -> None:
+def test_memory_is_bounded_by_what_is_in_view() -> None:
     random = np.random.default_rng(3)
     counter = TrackCounter(2, scenes.FRAME)
     live = []
@@ -657,7 +650,7 @@ def test_memory_is_bounded_by_what_is_in_view(scenes: Any) -> None:
     assert counter.diagnostics().live_tracks == 0
 
 
-def test_diagnostics(scenes: Any) -> None:
+def test_diagnostics() -> None:
     counter = TrackCounter(4, scenes.FRAME)
     rows = [(10, 10, 50, 50), (100, 100, 150, 150), (300, 300, 350, 350)]
     for index, timestamp_ns in enumerate((0, 40_000_000, 240_000_000, 280_000_000)):
@@ -675,10 +668,10 @@ def test_diagnostics(scenes: Any) -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0, 1e6])
-def test_counts_do_not_depend_on_the_unit(scenes: Any, scale: float) -> None:
+def test_counts_do_not_depend_on_the_unit(scale: float) -> None:
     counter = TrackCounter(4, (round(640 * scale), round(480 * scale)))
     counter.add_line((0, 240 * scale), (640 * scale, 240 * scale))
-    for timestamp_ns, found in scenes.filmed(street(scenes), np.arange(0, 7, 0.04)):
+    for timestamp_ns, found in scenes.filmed(street(), np.arange(0, 7, 0.04)):
         counter.update(timestamp_ns, scenes.detections(found.xyxy * scale, 0.8, found.class_id))
     assert counter.unique().tolist() == TRUTH["unique"]
     assert counter.line(0).crossed_in.tolist() == TRUTH["in"]
@@ -686,7 +679,7 @@ def test_counts_do_not_depend_on_the_unit(scenes: Any, scale: float) -> None:
 
 
 @pytest.mark.parametrize("far", [1e12, 1e20, 3e38])
-def test_boxes_beyond_reason_do_not_disturb_the_others(scenes: Any, far: float) -> None:
+def test_boxes_beyond_reason_do_not_disturb_the_others(far: float) -> None:
     counter = TrackCounter(4, scenes.FRAME)
     counter.add_line(*MIDDLE)
     counter.add_zone(SQUARE)
@@ -700,7 +693,7 @@ def test_boxes_beyond_reason_do_not_disturb_the_others(scenes: Any, far: float) 
     assert all(np.isfinite((event.x, event.y, event.age_s)).all() for event in events)
 
 
-def test_a_box_without_area_is_no_object(scenes: Any) -> None:
+def test_a_box_without_area_is_no_object() -> None:
     counter = TrackCounter(1, scenes.FRAME)
     for frame in range(20):
         counter.update(frame * 40_000_000, scenes.detections([(100, 100, 100, 100)]))
@@ -720,7 +713,7 @@ def test_a_box_without_area_is_no_object(scenes: Any) -> None:
         ((-3e38, 0), (3e38, 5), "line ends must be finite"),
     ],
 )
-def test_lines_that_are_none(scenes: Any, start: Any, end: Any, message: str) -> None:
+def test_lines_that_are_none(start: Any, end: Any, message: str) -> None:
     counter = TrackCounter(1, scenes.FRAME)
     with pytest.raises(CoreError, match=message):
         counter.add_line(start, end)
@@ -735,13 +728,13 @@ def test_lines_that_are_none(scenes: Any, start: Any, end: Any, message: str) ->
         ([(0, 0), (5, 5), (np.nan, 1)], "zone corners must be finite"),
     ],
 )
-def test_zones_that_are_none(scenes: Any, corners: Any, message: str) -> None:
+def test_zones_that_are_none(corners: Any, message: str) -> None:
     counter = TrackCounter(1, scenes.FRAME)
     with pytest.raises(CoreError, match=message):
         counter.add_zone(corners)
 
 
-def test_places_come_before_frames_and_have_an_index(scenes: Any) -> None:
+def test_places_come_before_frames_and_have_an_index() -> None:
     counter = TrackCounter(1, scenes.FRAME)
     assert [counter.add_line((0, i), (9, i)) for i in range(256)] == list(range(256))
     with pytest.raises(CoreError, match="at most 256 regions of a kind"):
@@ -768,7 +761,7 @@ def test_places_come_before_frames_and_have_an_index(scenes: Any) -> None:
         {"hysteresis": 11},
     ],
 )
-def test_options_out_of_bounds(scenes: Any, change: dict[str, float]) -> None:
+def test_options_out_of_bounds(change: dict[str, float]) -> None:
     (name,) = change
     with pytest.raises(CoreError, match=f"counter: {name} is .*; use 0 to "):
         TrackCounter(1, scenes.FRAME, options=CounterOptions(**change))  # type: ignore[arg-type]
@@ -798,7 +791,7 @@ def test_a_least_confidence_is_that_of_objects_not_of_boxes(least: float) -> Non
     assert options.anchor == "center"
 
 
-def test_counters_share_nothing(scenes: Any) -> None:
+def test_counters_share_nothing() -> None:
     first = scenes.play([scenes.Mover(scenes.along(*DOWN))], lines=[MIDDLE])
     second = scenes.play([scenes.Mover(scenes.along(*UP))], lines=[MIDDLE])
     assert first.ids == second.ids == {1}

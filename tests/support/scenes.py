@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tallylens.edge_runtime.core import TrackCounter
 from tallylens.edge_runtime.types import Detections, Event
@@ -130,20 +129,3 @@ def play(
         played.ids.update(tracks.track_id.tolist())
         played.events.extend(counter.take_events())
     return played
-
-
-class Scenes:
-    """What tests build scenes with."""
-
-    along = staticmethod(along)
-    Mover = Mover
-    detections = staticmethod(detections)
-    filmed = staticmethod(filmed)
-    play = staticmethod(play)
-    FRAME = FRAME
-
-
-@pytest.fixture(scope="session")
-def scenes() -> type[Scenes]:
-    """The builders of this file; importlib mode lets no test import its conftest."""
-    return Scenes
