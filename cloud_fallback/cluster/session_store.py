@@ -25,6 +25,7 @@ class MemorySessionStore:
             return None
         saved = replace(saved, generation=saved.generation + 1)
         self._saved[session] = (time.monotonic(), saved)
+        self._saved.move_to_end(session)
         return saved
 
     def save(self, saved: SavedSession) -> bool:
