@@ -194,12 +194,12 @@ def test_one_error_lists_every_unsupported_node():
         (
             "Resize",
             ir.AttrString("mode", "linear"),
-            "only nearest-neighbour doubling is known",
+            "only nearest-neighbor doubling is known",
         ),
         (
             "Resize",
             ir.AttrString("nearest_mode", "ceil"),
-            "only nearest-neighbour doubling is known",
+            "only nearest-neighbor doubling is known",
         ),
         ("MaxPool", ir.AttrInt64s("pads", [0, 0, 4, 4]), "its padding is uneven"),
         (
