@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -338,19 +339,19 @@ def test_what_sees_less_is_refused_and_kept_aside(detector: Path, tmp_path: Path
         return squares_graph(gain=0.1)
 
     pictures, out = scene(tmp_path / "pictures"), tmp_path / "out"
-    arguments = {"out_dir": out, "targets": ("onnx",), "passes": [blind]}
+    run = partial(convert, detector, out_dir=out, targets=("onnx",), passes=[blind])
     with pytest.raises(RejectedError) as refusal:
-        convert(detector, **arguments, check=AcceptanceCheck(pictures, min_agreement=0.5))
+        run(check=AcceptanceCheck(pictures, min_agreement=0.5))
     assert names(out) == ["squares.conversion.json.rejected", "squares.onnx.rejected"]
     assert (refusal.value.agreement, refusal.value.exit_status) == (0.0, 3)
     assert "squares.onnx: detection agreement with its source is 0.000" in str(refusal.value)
     # Without a limit the reader is told, and may use it.
-    report = convert(detector, **arguments, check=AcceptanceCheck(pictures))
+    report = run(check=AcceptanceCheck(pictures))
     assert report.path_of("onnx").exists()
     assert len(report.warnings) == 1
     assert "on only 0.00 of the detections" in report.warnings[0]
     # Without verification nobody knows.
-    assert convert(detector, **arguments, check=None).artifacts[0].check is None
+    assert run(check=None).artifacts[0].check is None
 
 
 def test_few_detections_are_no_reason_to_refuse(detector: Path, tmp_path: Path) -> None:

@@ -93,10 +93,9 @@ def run_tflite(content: bytes, image: Image) -> Heads:
     interpreter = Interpreter(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
     (entry,) = interpreter.get_input_details()
-    pixels = image[None]
-    if entry["dtype"] == np.float32:
-        pixels = pixels.astype(np.float32) / np.float32(255)
-    interpreter.set_tensor(entry["index"], pixels)
+    floats = image[None].astype(np.float32) / np.float32(255)
+    is_float = entry["dtype"] == np.float32
+    interpreter.set_tensor(entry["index"], floats if is_float else image[None])
     interpreter.invoke()
     return [_dequantized(interpreter, output) for output in interpreter.get_output_details()]
 

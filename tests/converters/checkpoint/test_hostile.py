@@ -23,6 +23,7 @@ from tallylens.edge_runtime.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
+from tests.support.torch_checkpoint import Call, SmallNet, Thing, TorchFile
 
 PROTO = b"\x80\x02"
 
@@ -216,13 +217,13 @@ def test_special_attribute_names_stay_plain_keys() -> None:
     assert load_pickle(PROTO + CONV + b")\x81.").state == {}
 
 
-def test_a_sentinel_file_is_never_written(torch_file: Any, tmp_path: Path) -> None:
+def test_a_sentinel_file_is_never_written(torch_file: TorchFile, tmp_path: Path) -> None:
     sentinel = tmp_path / "sentinel"
     calls = [
-        torch_file.Call("os.system", f"touch {sentinel}"),
-        torch_file.Call("builtins.exec", f"open({str(sentinel)!r}, 'w')"),
-        torch_file.Call("subprocess.check_call", ["touch", str(sentinel)]),
-        torch_file.Thing("subprocess.Popen", {"args": ["touch", str(sentinel)]}),
+        Call("os.system", f"touch {sentinel}"),
+        Call("builtins.exec", f"open({str(sentinel)!r}, 'w')"),
+        Call("subprocess.check_call", ["touch", str(sentinel)]),
+        Thing("subprocess.Popen", {"args": ["touch", str(sentinel)]}),
     ]
     for call in calls:
         path = torch_file.save(tmp_path / "evil.pt", {"model": call})
@@ -266,7 +267,7 @@ def test_a_tensor_that_repeats_its_storage_is_not_unfolded() -> None:
         view.read(b"\0" * 16)
 
 
-def test_a_module_that_contains_itself_ends(small_net: Any, tmp_path: Path) -> None:
+def test_a_module_that_contains_itself_ends(small_net: SmallNet, tmp_path: Path) -> None:
     def looped(net: Any) -> Any:
         module = net.file.module("torch.nn.modules.container.Sequential")
         module.state["_modules"] = {str(index): module for index in range(30)}
@@ -277,7 +278,7 @@ def test_a_module_that_contains_itself_ends(small_net: Any, tmp_path: Path) -> N
         load_checkpoint(path)
 
 
-def test_weights_used_again_and_again_are_refused(small_net: Any, tmp_path: Path) -> None:
+def test_weights_used_again_and_again_are_refused(small_net: SmallNet, tmp_path: Path) -> None:
     def repeated(net: Any) -> Any:
         module, _ = net.conv(4, 4)
         return net.file.module("torch.nn.modules.container.Sequential", [module] * 900), None
@@ -314,7 +315,7 @@ def test_truncated_anywhere(small_checkpoint: Path) -> None:
             load_checkpoint(small_checkpoint)
 
 
-def test_compressed_members_are_refused(torch_file: Any, tmp_path: Path) -> None:
+def test_compressed_members_are_refused(torch_file: TorchFile, tmp_path: Path) -> None:
     path = tmp_path / "bomb.pt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("best/data.pkl", torch_file.pickled({}))
@@ -411,7 +412,7 @@ def complaint(call: Callable[[], object]) -> str:
 @FUZZ
 @given(place=st.floats(0, 0.9999), value=st.binary(min_size=1, max_size=6))
 def test_a_mutated_pickle_gives_a_graph_or_one_of_our_errors(
-    small_net: Any, tmp_path: Path, place: float, value: bytes
+    small_net: SmallNet, tmp_path: Path, place: float, value: bytes
 ) -> None:
     file = small_net.file
     file.members.clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,14 @@ import pytest
 from tallylens.converters.checkpoint.importer import load_checkpoint
 from tallylens.converters.graph import DetectorGraph
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
+from tests.support.torch_checkpoint import Call, SmallNet, Thing, TorchFile
 
 
 def run(graph: DetectorGraph, images: np.ndarray) -> list[np.ndarray]:
     proto = ir.to_proto(graph.model)
     onnx.checker.check_model(proto, full_check=True)
-    return ort.InferenceSession(proto.SerializeToString()).run(None, {"images": images})
+    session = ort.InferenceSession(proto.SerializeToString())
+    return list(session.run(None, {"images": images}))
 
 
 def worst(heads: list[np.ndarray], golden: Any) -> float:
@@ -140,7 +144,7 @@ def bottleneck_csp(net: Any) -> Any:
 
     def run_csp(x: np.ndarray) -> np.ndarray:
         joined = np.concatenate([run_c(run_m(run_a(x))), run_b(x)])
-        return run_d(run_act(run_bn(joined)))
+        return np.asarray(run_d(run_act(run_bn(joined))))
 
     return net.file.module("models.common.BottleneckCSP", children), run_csp
 
@@ -148,7 +152,8 @@ def bottleneck_csp(net: Any) -> Any:
 def pool(x: np.ndarray, k: int) -> np.ndarray:
     p = k // 2
     x = np.pad(x, ((0, 0), (p, p), (p, p)), constant_values=-np.inf)
-    return np.lib.stride_tricks.sliding_window_view(x, (k, k), (1, 2)).max((3, 4))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (k, k), (1, 2))
+    return np.asarray(windows.max((3, 4)))
 
 
 def max_pool(net: Any, k: int) -> Any:
@@ -170,7 +175,7 @@ def spp(net: Any) -> Any:
 
     def run_spp(x: np.ndarray) -> np.ndarray:
         x = run_a(x)
-        return run_b(np.concatenate([x, pool(x, 5), pool(x, 9)]))
+        return np.asarray(run_b(np.concatenate([x, pool(x, 5), pool(x, 9)])))
 
     return net.file.module("models.common.SPP", {"cv1": a, "cv2": b, "m": m}), run_spp
 
@@ -180,13 +185,13 @@ def sppf(net: Any) -> Any:
 
     def run_sppf(x: np.ndarray) -> np.ndarray:
         x = run_a(x)
-        return run_b(np.concatenate([x, pool(x, 5), pool(x, 9), pool(x, 13)]))
+        return np.asarray(run_b(np.concatenate([x, pool(x, 5), pool(x, 9), pool(x, 13)])))
 
     children = {"cv1": a, "cv2": b, "m": max_pool(net, 5)}
     return net.file.module("models.common.SPPF", children), run_sppf
 
 
-MIDDLES = {
+MIDDLES: dict[str, Callable[[SmallNet], Any]] = {
     "Bottleneck": bottleneck,
     "Bottleneck without shortcut": lambda net: bottleneck(net, add=False),
     "C3": c3,
@@ -196,14 +201,14 @@ MIDDLES = {
     "fused": lambda net: net.conv(4, 4, 3, fused=True),
     "depthwise": lambda net: net.conv(4, 4, 3, groups=4, kind="DWConv"),
     **{
-        kind: lambda net, kind=kind: net.conv(4, 4, act=kind)
+        kind: partial(SmallNet.conv, cin=4, cout=4, act=kind)
         for kind in ("Hardswish", "OldHardswish", "ReLU", "LeakyReLU", "Identity")
     },
 }
 
 
 @pytest.mark.parametrize("kind", MIDDLES)
-def test_modules_against_numpy(small_net: Any, tmp_path: Path, kind: str) -> None:
+def test_modules_against_numpy(small_net: SmallNet, tmp_path: Path, kind: str) -> None:
     model = small_net.model(MIDDLES[kind])
     path = small_net.file.save(tmp_path / "net.pt", {"model": model})
     images = np.random.default_rng(1).random((1, 3, 64, 96), np.float32)
@@ -230,7 +235,7 @@ def save(net: Any, path: Path, document: object) -> Path:
     ],
 )
 def test_class_names(
-    small_net: Any, tmp_path: Path, names: object, expected: tuple[str, ...]
+    small_net: SmallNet, tmp_path: Path, names: object, expected: tuple[str, ...]
 ) -> None:
     path = save(small_net, tmp_path / "net.pt", {"model": small_net.model(middle, names=names)})
     metadata = load_checkpoint(path).metadata
@@ -238,14 +243,14 @@ def test_class_names(
     assert metadata.anchors == (((10.0, 13.0), (16.0, 30.0)),)  # cells of 8 pixels in the file
 
 
-def test_names_that_do_not_fit_the_classes_are_refused(small_net: Any, tmp_path: Path) -> None:
+def test_names_that_do_not_fit_the_classes_are_refused(small_net: SmallNet, tmp_path: Path) -> None:
     path = save(small_net, tmp_path / "net.pt", {"model": small_net.model(middle, names=["cat"])})
     with pytest.raises(ModelError, match="class names do not fit"):
         load_checkpoint(path)
 
 
 @pytest.mark.parametrize("pair", [False, True])
-def test_smoothed_weights_are_preferred(small_net: Any, tmp_path: Path, pair: bool) -> None:
+def test_smoothed_weights_are_preferred(small_net: SmallNet, tmp_path: Path, pair: bool) -> None:
     live = small_net.model(middle, names=["live", "live"])
     smoothed = small_net.model(middle, names=["smoothed", "smoothed"])
     document = {"epoch": 3, "model": live, "ema": (smoothed, 7) if pair else smoothed}
@@ -256,17 +261,17 @@ def test_smoothed_weights_are_preferred(small_net: Any, tmp_path: Path, pair: bo
 
 
 def test_what_training_leaves_beside_the_model_is_passed_over(
-    small_net: Any, tmp_path: Path
+    small_net: SmallNet, tmp_path: Path
 ) -> None:
     file = small_net.file
     document = {
         "model": small_net.model(middle),
         "license": "AGPL-3.0",
-        "opt": file.Thing("argparse.Namespace", {"data": file.Call("pathlib.PosixPath", "coco")}),
-        "best_fitness": file.Call(
+        "opt": Thing("argparse.Namespace", {"data": Call("pathlib.PosixPath", "coco")}),
+        "best_fitness": Call(
             "numpy.core.multiarray.scalar",
-            file.Call("numpy.dtype", "f8", False, True),
-            file.Call("_codecs.encode", "\x00\x00\x00\x00\x00\x00\xe0?", "latin1"),
+            Call("numpy.dtype", "f8", False, True),
+            Call("_codecs.encode", "\x00\x00\x00\x00\x00\x00\xe0?", "latin1"),
         ),
         "optimizer": {"state": {0: {"momentum_buffer": file.tensor(np.ones(3))}}},
     }
@@ -296,7 +301,7 @@ def test_the_same_file_gives_the_same_bytes(small_checkpoint: Path) -> None:
     assert once == again
 
 
-def test_only_weights(torch_file: Any, tmp_path: Path) -> None:
+def test_only_weights(torch_file: TorchFile, tmp_path: Path) -> None:
     weights = {"model.0.conv.weight": torch_file.tensor(np.ones((2, 3, 1, 1), np.float32))}
     with pytest.raises(UnsupportedModelError, match="only weights"):
         load_checkpoint(torch_file.save(tmp_path / "net.pt", weights))
@@ -314,13 +319,15 @@ def test_only_weights(torch_file: Any, tmp_path: Path) -> None:
         ("torch.storage._load_from_bytes", "holds torch.storage._load_from_bytes"),
     ],
 )
-def test_other_models_are_named(torch_file: Any, tmp_path: Path, dotted: str, message: str) -> None:
-    path = torch_file.save(tmp_path / "net.pt", {"model": torch_file.Thing(dotted, {})})
+def test_other_models_are_named(
+    torch_file: TorchFile, tmp_path: Path, dotted: str, message: str
+) -> None:
+    path = torch_file.save(tmp_path / "net.pt", {"model": Thing(dotted, {})})
     with pytest.raises(UnsupportedModelError, match=message):
         load_checkpoint(path)
 
 
-def test_diverged_weights_are_refused(small_net: Any, tmp_path: Path) -> None:
+def test_diverged_weights_are_refused(small_net: SmallNet, tmp_path: Path) -> None:
     def diverged(net: Any) -> Any:
         module, function = net.conv(4, 4)
         weight = np.full((4, 4, 1, 1), np.nan, np.float32)
@@ -332,7 +339,9 @@ def test_diverged_weights_are_refused(small_net: Any, tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
-def test_weights_that_do_not_fit_their_input_are_refused(small_net: Any, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_their_input_are_refused(
+    small_net: SmallNet, tmp_path: Path
+) -> None:
     path = save(
         small_net, tmp_path / "net.pt", {"model": small_net.model(lambda net: net.conv(5, 4))}
     )

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import tallylens.converters.coreml_program.engine as engine_module
 from tallylens.converters.coreml_program.engine import CoreMLDeviceEngine, CoreMLEngine
 from tallylens.converters.coreml_program.evaluator import evaluate_program
+from tallylens.converters.emit.coreml.coremltools import quiet_coremltools
 from tallylens.edge_runtime.errors import ModelError
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], None]:
     monkeypatch.setitem(sys.modules, "PIL", pillow)
 
     def put(model: type) -> None:
-        with engine_module.quiet_coremltools() as coremltools:
+        with quiet_coremltools() as coremltools:
             monkeypatch.setattr(coremltools.models, "MLModel", model)
 
     return put
@@ -85,7 +85,7 @@ def test_device_engine_gives_the_device_heads(
     engine = CoreMLDeviceEngine(package)
     engine.input[...] = picture.transpose(2, 0, 1)
     (head,) = engine.run()
-    assert (engine.name, head.dtype) == ("coreml-device", np.float32)
+    assert (engine.name, head.dtype) == ("coreml-device", np.dtype(np.float32))
     np.testing.assert_array_equal(head, evaluate_program(package)(picture)[0])
 
 

@@ -42,7 +42,11 @@ def plane(*rows: list[float]) -> Any:
         ("slice_by_size", {"x": [1.0, 2.0, 3.0], "begin": [1], "size": [-1]}, [2, 3]),
         ("reshape", {"x": [[1.0, 2.0]], "shape": [2, 1]}, [[1], [2]]),
         ("transpose", {"x": [[1.0, 2.0]], "perm": [1, 0]}, [[1], [2]]),
-        ("dequantize", {"input": np.uint8([3, 9]), "scale": 0.5, "zero_point": 5}, [-1, 2]),
+        (
+            "dequantize",
+            {"input": np.array([3, 9], np.uint8), "scale": 0.5, "zero_point": 5},
+            [-1, 2],
+        ),
     ],
 )
 def test_by_hand(kind: str, inputs: dict[str, Any], expected: Any) -> None:
@@ -85,7 +89,12 @@ def test_convolution_pads_top_bottom_left_right() -> None:
     x = plane([1, 2], [3, 4])
     weight = np.ones((1, 1, 1, 1), np.float32)
     found = compute(
-        "conv", x=x, weight=weight, bias=np.float32([10]), pad_type="custom", pad=[1, 0, 0, 2]
+        "conv",
+        x=x,
+        weight=weight,
+        bias=np.array([10], np.float32),
+        pad_type="custom",
+        pad=[1, 0, 0, 2],
     )
     assert found[0, 0].tolist() == [[10, 10, 10, 10], [11, 12, 10, 10], [13, 14, 10, 10]]
 

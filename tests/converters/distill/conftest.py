@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.distill.student import read_weights, write_weights
 from tallylens.converters.graph import DetectorGraph
+from tallylens.converters.shapes import size_of
 from tallylens.edge_runtime.metadata import ModelMetadata
 
 
@@ -17,8 +19,8 @@ def build_teacher() -> DetectorGraph:
     random = np.random.default_rng(2)
     builder = GraphBuilder((64, 64), batch=1)
 
-    def conv(name, x, outputs, side, stride):
-        inputs = int(x.shape[1])
+    def conv(name: str, x: ir.Value, outputs: int, side: int, stride: int) -> ir.Value:
+        inputs = size_of(x)[0]
         weight = random.normal(
             0, (2 / (inputs * side * side)) ** 0.5, (outputs, inputs, side, side)
         )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tallylens.converters.distill.recover import Schedule, recover
-from tallylens.converters.distill.student import read_weights, write_weights
+from tallylens.converters.distill.student import Weights, read_weights, write_weights
 from tallylens.converters.distill.training import TrainingState
 from tallylens.converters.distill.training_state import fingerprint, load_state, save_state
 from tallylens.converters.emit.onnx import emit_onnx
+from tallylens.converters.graph import DetectorGraph
 from tallylens.edge_runtime.errors import InputError, UsageError
 
 pytestmark = pytest.mark.slow
@@ -17,11 +21,13 @@ pytestmark = pytest.mark.slow
 PLAN = Schedule(rate=0.01, warm_up=2, batch=4, side=32, checks=4, save_every=3)
 
 
-def same(one, other):
+def same(one: Weights, other: Weights) -> bool:
     return all(np.array_equal(one[name], other[name]) for name in one | other)
 
 
-def test_a_damaged_student_comes_nearer_to_its_teacher(student, teacher, folder, clock):
+def test_a_damaged_student_comes_nearer_to_its_teacher(
+    student: DetectorGraph, teacher: DetectorGraph, folder: Path, clock: Callable[[], float]
+) -> None:
     before = emit_onnx(student)
     reports: list[tuple[str, float | None]] = []
     found = recover(
@@ -37,13 +43,18 @@ def test_a_damaged_student_comes_nearer_to_its_teacher(student, teacher, folder,
     record = found.metadata.passes[-1]
     assert record.name == "recover"
     assert record.effect["steps"] == 120
-    assert record.effect["error_after"] < 0.7 * record.effect["error_before"]
+    before_training, after = (record.effect[f"error_{when}"] for when in ("before", "after"))
+    assert isinstance(before_training, float)
+    assert isinstance(after, float)
+    assert after < 0.7 * before_training
     losses = [float(stage.removeprefix("recover, loss ")) for stage, _ in reports]
     assert losses[-1] < losses[0]
     assert [done for _, done in reports] == [step / 120 for step in range(1, 121)]
 
 
-def test_what_training_only_harms_stays_as_it_was(teacher, folder, clock):
+def test_what_training_only_harms_stays_as_it_was(
+    teacher: DetectorGraph, folder: Path, clock: Callable[[], float]
+) -> None:
     found = recover(teacher, teacher, folder, 0.2, schedule=PLAN, clock=clock)
     assert same(read_weights(found), read_weights(teacher))
     assert found.metadata.passes[-1].effect["error_after"] == 0
@@ -54,8 +65,12 @@ class InterruptedRunError(Exception):
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
-    student, teacher, folder, tmp_path, ticking
-):
+    student: DetectorGraph,
+    teacher: DetectorGraph,
+    folder: Path,
+    tmp_path: Path,
+    ticking: Callable[[], Callable[[], float]],
+) -> None:
     whole = recover(student, teacher, folder, 0.3, schedule=PLAN, clock=ticking())
     state = tmp_path / "run.state"
 
@@ -80,7 +95,13 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     assert resumed.metadata == whole.metadata
 
 
-def test_a_finished_state_takes_no_more_steps(student, teacher, folder, tmp_path, clock):
+def test_a_finished_state_takes_no_more_steps(
+    student: DetectorGraph,
+    teacher: DetectorGraph,
+    folder: Path,
+    tmp_path: Path,
+    clock: Callable[[], float],
+) -> None:
     state = tmp_path / "run.state"
     first = recover(student, teacher, folder, 0.1, state=state, schedule=PLAN, clock=clock)
     reports: list[tuple[str, float | None]] = []
@@ -98,7 +119,7 @@ def test_a_finished_state_takes_no_more_steps(student, teacher, folder, tmp_path
     assert same(read_weights(again), read_weights(first))
 
 
-def test_a_state_reads_back_as_written(student, tmp_path):
+def test_a_state_reads_back_as_written(student: DetectorGraph, tmp_path: Path) -> None:
     state = TrainingState.start(read_weights(student), 0.5)
     state.step, state.seconds, state.best_error = 7, 1.25, 0.1 + 0.2
     belongs_to = fingerprint(state.weights, {})
@@ -110,11 +131,11 @@ def test_a_state_reads_back_as_written(student, tmp_path):
     assert (found.step, found.seconds, found.best_error) == (7, 1.25, 0.1 + 0.2)
 
 
-def test_there_is_no_state_at_first(student, tmp_path):
+def test_there_is_no_state_at_first(student: DetectorGraph, tmp_path: Path) -> None:
     assert load_state(tmp_path / "none", read_weights(student), "") is None
 
 
-def test_the_state_of_another_recovery_is_refused(student, tmp_path):
+def test_the_state_of_another_recovery_is_refused(student: DetectorGraph, tmp_path: Path) -> None:
     weights = read_weights(student)
     save_state(tmp_path / "state", TrainingState.start(weights, 1.0), "that")
     with pytest.raises(InputError, match=r"state of another recovery\. Delete it to restart"):
@@ -122,16 +143,16 @@ def test_the_state_of_another_recovery_is_refused(student, tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
-def test_a_damaged_state_is_refused(student, tmp_path, kept):
+def test_a_damaged_state_is_refused(student: DetectorGraph, tmp_path: Path, kept: float) -> None:
     weights, path = read_weights(student), tmp_path / "state"
     save_state(path, TrainingState.start(weights, 1.0), "this")
     content = path.read_bytes()
-    path.write_bytes(content[: int(kept * len(content)) if kept < 1 else kept])
+    path.write_bytes(content[: int(kept * len(content) if kept < 1 else kept)])
     with pytest.raises(InputError, match="is not the state of a recovery"):
         load_state(path, weights, "this")
 
 
-def test_a_state_of_other_shapes_is_refused(student, tmp_path):
+def test_a_state_of_other_shapes_is_refused(student: DetectorGraph, tmp_path: Path) -> None:
     weights = read_weights(student)
     save_state(tmp_path / "state", TrainingState.start(weights, 1.0), "this")
     wider = {name: np.repeat(array, 2, axis=-1) for name, array in weights.items()}
@@ -140,22 +161,28 @@ def test_a_state_of_other_shapes_is_refused(student, tmp_path):
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
-def test_no_time_is_refused(student, teacher, folder, minutes):
+def test_no_time_is_refused(
+    student: DetectorGraph, teacher: DetectorGraph, folder: Path, minutes: float
+) -> None:
     with pytest.raises(UsageError, match="minutes of recovery"):
         recover(student, teacher, folder, minutes)
 
 
-def test_an_empty_folder_is_refused(student, teacher, tmp_path):
+def test_an_empty_folder_is_refused(
+    student: DetectorGraph, teacher: DetectorGraph, tmp_path: Path
+) -> None:
     with pytest.raises(InputError):
         recover(student, teacher, tmp_path, 1)
 
 
-def test_weights_read_back_as_written(student):
+def test_weights_read_back_as_written(student: DetectorGraph) -> None:
     weights = read_weights(student)
     assert same(read_weights(write_weights(student, weights)), weights)
 
 
-def test_a_state_belongs_to_a_teacher_and_to_shapes(student, teacher):
+def test_a_state_belongs_to_a_teacher_and_to_shapes(
+    student: DetectorGraph, teacher: DetectorGraph
+) -> None:
     weights, taught = read_weights(student), read_weights(teacher)
     whole = fingerprint(weights, taught)
     moved = {name: array + 1e-6 for name, array in weights.items()}

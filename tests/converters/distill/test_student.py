@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,26 +14,30 @@ from tallylens.converters.distill.loss import distillation_loss
 from tallylens.converters.distill.student import forward, read_weights
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.emit.tensorflow import quiet_tensorflow
+from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.prune.distance import head_error
 from tallylens.edge_runtime.errors import InputError
+from tallylens.edge_runtime.types import FloatArray
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def tf():
+def tf() -> Iterator[Any]:
     with quiet_tensorflow() as module:
         yield module
 
 
-def onnx_heads(graph, pixels):
+def onnx_heads(graph: DetectorGraph, pixels: FloatArray) -> list[FloatArray]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(emit_onnx(graph), providers=["CPUExecutionProvider"])
     return [head.transpose(0, 2, 3, 1) for head in session.run(None, {"images": pixels})]
 
 
-def test_the_student_gives_what_onnx_runtime_gives(tf, teacher, student):
+def test_the_student_gives_what_onnx_runtime_gives(
+    tf: Any, teacher: DetectorGraph, student: DetectorGraph
+) -> None:
     pixels = np.random.default_rng(0).random((1, 3, 64, 64)).astype(np.float32)
     # The weights of one in the graph of the other: biases must come from the weights.
     found = forward(tf, teacher, tf.constant(pixels.transpose(0, 2, 3, 1)), read_weights(student))
@@ -37,7 +45,9 @@ def test_the_student_gives_what_onnx_runtime_gives(tf, teacher, student):
         np.testing.assert_allclose(head.numpy(), expected, atol=1e-4)
 
 
-def test_the_loss_is_zero_for_equal_heads_and_grows_with_distance(tf, teacher):
+def test_the_loss_is_zero_for_equal_heads_and_grows_with_distance(
+    tf: Any, teacher: DetectorGraph
+) -> None:
     head = np.random.default_rng(0).normal(size=(2, 4, 4, 14)).astype(np.float32)
     losses = [
         float(distillation_loss(tf, teacher.metadata, [tf.constant(head + off)], [head]))
@@ -47,7 +57,7 @@ def test_the_loss_is_zero_for_equal_heads_and_grows_with_distance(tf, teacher):
     assert 0 < losses[1] < losses[2]
 
 
-def test_boxes_and_classes_of_nothing_do_not_count(tf, teacher):
+def test_boxes_and_classes_of_nothing_do_not_count(tf: Any, teacher: DetectorGraph) -> None:
     wanted = np.random.default_rng(0).normal(size=(1, 2, 2, 14)).astype(np.float32)
     wanted[..., [4, 11]] = -30.0
     found = wanted + 1.0
@@ -55,7 +65,7 @@ def test_boxes_and_classes_of_nothing_do_not_count(tf, teacher):
     assert float(distillation_loss(tf, teacher.metadata, [found], [wanted])) < 1e-6
 
 
-def test_pictures_repeat_and_are_whole(folder):
+def test_pictures_repeat_and_are_whole(folder: Path) -> None:
     images = read_folder(folder)
     first, second = (make_batch(images, 8, 64, np.random.default_rng(6)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
@@ -64,7 +74,7 @@ def test_pictures_repeat_and_are_whole(folder):
     assert len(np.unique(first)) > 50
 
 
-def test_a_large_picture_is_made_smaller_and_rgb(tmp_path):
+def test_a_large_picture_is_made_smaller_and_rgb(tmp_path: Path) -> None:
     import cv2
 
     blue = np.zeros((100, 1300, 3), np.uint8)
@@ -76,7 +86,7 @@ def test_a_large_picture_is_made_smaller_and_rgb(tmp_path):
         assert image[0, 0].tolist() == [0, 0, 255]
 
 
-def test_one_image_is_too_few(tmp_path):
+def test_one_image_is_too_few(tmp_path: Path) -> None:
     import cv2
 
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 20, 3), np.uint8))
@@ -84,7 +94,7 @@ def test_one_image_is_too_few(tmp_path):
         read_folder(tmp_path)
 
 
-def test_the_loss_is_the_head_error(tf, teacher):
+def test_the_loss_is_the_head_error(tf: Any, teacher: DetectorGraph) -> None:
     random = np.random.default_rng(0)
     found, wanted = (random.normal(size=(2, 4, 4, 14)).astype(np.float32) for _ in range(2))
     loss = float(distillation_loss(tf, teacher.metadata, [found], [wanted]))

@@ -235,8 +235,8 @@ def test_unknown_nodes_are_listed_together() -> None:
     graph = build_graph()
     for node in graph.model.graph:
         if node.op_type in ("Relu", "LeakyRelu"):
-            node.op_type = "Elu"
-    with pytest.raises(UnsupportedModelError, match="Core ML cannot hold 2 of its nodes: Elu"):
+            node.op_type = "Unheard"
+    with pytest.raises(UnsupportedModelError, match="Core ML cannot hold 2 of its nodes: Unheard"):
         emit_coreml(graph)
 
 

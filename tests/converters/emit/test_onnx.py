@@ -9,10 +9,12 @@ import onnxruntime
 import pytest
 
 from tallylens.converters.emit.onnx import emit_onnx
+from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.quantize.statistics import to_input
 from tallylens.edge_runtime.errors import UnsupportedModelError
 from tallylens.edge_runtime.metadata import ModelMetadata
-from tests.support.tiny_graph import build_graph, largest_error
+from tallylens.edge_runtime.types import Image
+from tests.support.tiny_graph import HEAD_CHANNELS, Heads, build_graph, largest_error
 
 
 def run(content: bytes, batch: np.ndarray) -> list[np.ndarray]:
@@ -20,13 +22,15 @@ def run(content: bytes, batch: np.ndarray) -> list[np.ndarray]:
     return [head.transpose(0, 2, 3, 1) for head in session.run(None, {"images": batch})]
 
 
-def test_float_is_the_graph_itself(graph, image, expected):
+def test_float_is_the_graph_itself(graph: DetectorGraph, image: Image, expected: Heads) -> None:
     content = emit_onnx(graph)
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     assert largest_error(run(content, to_input(image)), expected) <= 1e-6
 
 
-def test_half_keeps_float_input_and_output(graph, image, expected):
+def test_half_keeps_float_input_and_output(
+    graph: DetectorGraph, image: Image, expected: Heads
+) -> None:
     content = emit_onnx(graph, half=True)
     model = onnx.load_from_string(content)
     onnx.checker.check_model(model, full_check=True)
@@ -41,7 +45,9 @@ def test_half_keeps_float_input_and_output(graph, image, expected):
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_open_batch_runs_any_batch(graph, image, expected, half):
+def test_open_batch_runs_any_batch(
+    graph: DetectorGraph, image: Image, expected: Heads, half: bool
+) -> None:
     content = emit_onnx(graph, half=half, dynamic_batch=True)
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     flipped = image[:, ::-1]
@@ -50,7 +56,7 @@ def test_open_batch_runs_any_batch(graph, image, expected, half):
 
 
 @pytest.mark.parametrize(("half", "quantization"), [(False, "none"), (True, "fp16")])
-def test_metadata_travels_along(graph, half, quantization):
+def test_metadata_travels_along(graph: DetectorGraph, half: bool, quantization: str) -> None:
     model = onnx.load_from_string(emit_onnx(graph, half=half))
     (entry,) = model.metadata_props
     metadata = ModelMetadata.from_json(entry.value, "tiny.onnx")
@@ -61,17 +67,17 @@ def test_metadata_travels_along(graph, half, quantization):
     assert [(o.domain, o.version) for o in model.opset_import] == [("", 17)]
 
 
-def test_same_graph_gives_same_bytes_and_stays_as_it_is(graph):
+def test_same_graph_gives_same_bytes_and_stays_as_it_is(graph: DetectorGraph) -> None:
     before = ir.to_proto(graph.model).SerializeToString()
     for options in ({}, {"half": True}, {"dynamic_batch": True}):
         assert emit_onnx(graph, **options) == emit_onnx(build_graph(), **options)
     assert ir.to_proto(graph.model).SerializeToString() == before
 
 
-def test_weights_beyond_float16_are_refused():
+def test_weights_beyond_float16_are_refused() -> None:
     graph = build_graph()
     value = graph.model.graph.initializers["head_a.bias"]
-    value.const_value = ir.tensor(np.full(value.shape, 1e6, np.float32), name=value.name)
+    value.const_value = ir.tensor(np.full(HEAD_CHANNELS, 1e6, np.float32), name=value.name)
     with pytest.raises(UnsupportedModelError) as refusal:
         emit_onnx(graph, half=True)
     assert str(refusal.value) == (

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +16,31 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.emit.tflite_file import float_tensors
+from tallylens.converters.emit.tflite_ops import LOWERINGS
+from tallylens.converters.graph import DetectorGraph
+from tallylens.converters.quantize.scheme import Calibration
 from tallylens.edge_runtime.engines.tflite_resize import (
     ANY_SIZE,
     RESHAPE,
     RESIZE_NEAREST_NEIGHBOR,
 )
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
-from tallylens.edge_runtime.metadata import ModelMetadata
-from tests.support.tiny_graph import build_graph, largest_error, run_graph, run_tflite
+from tallylens.edge_runtime.metadata import ModelMetadata, Quantization
+from tallylens.edge_runtime.types import Image
+from tests.support.tiny_graph import Heads, build_graph, largest_error, run_graph, run_tflite
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="session", params=["none", "fp16", "int8"])
-def kind(request):
-    return request.param
+def kind(request: pytest.FixtureRequest) -> Quantization:
+    quantization: Quantization = request.param
+    return quantization
 
 
 @pytest.fixture(scope="session")
-def files(graph, calibration):
+def files(graph: DetectorGraph, calibration: Calibration) -> Mapping[str, bytes]:
     """One file of each kind, converted once."""
     return {
         kind: emit_tflite(graph, quantization=kind, calibration=calibration)
@@ -48,20 +54,24 @@ def open_file(content: bytes) -> Interpreter:
     return interpreter
 
 
-def test_heads_are_those_of_the_graph(files, kind, image, expected):
+def test_heads_are_those_of_the_graph(
+    files: Mapping[str, bytes], kind: Quantization, image: Image, expected: Heads
+) -> None:
     tolerance = {"none": 1e-5, "fp16": 2e-3, "int8": 0.05}[kind]
     assert largest_error(run_tflite(files[kind], image), expected) <= tolerance
 
 
 @pytest.mark.parametrize("size", [(32, 64), (96, 32)])
-def test_rectangles_pad_like_the_graph(size):
+def test_rectangles_pad_like_the_graph(size: tuple[int, int]) -> None:
     graph = build_graph(size)
     image = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
     heads = run_tflite(emit_tflite(graph), image)
     assert largest_error(heads, run_graph(graph, image)) <= 1e-5
 
 
-def test_outputs_are_named_and_in_the_order_of_the_metadata(files, kind, graph):
+def test_outputs_are_named_and_in_the_order_of_the_metadata(
+    files: Mapping[str, bytes], kind: Quantization, graph: DetectorGraph
+) -> None:
     interpreter = open_file(files[kind])
     names = list(graph.metadata.head_names)
     outputs = interpreter.get_output_details()
@@ -78,7 +88,7 @@ def test_outputs_are_named_and_in_the_order_of_the_metadata(files, kind, graph):
     assert heads["head8"].shape == (1, 8, 12, 16)
 
 
-def test_int8_takes_camera_bytes_and_gives_raw_heads(files):
+def test_int8_takes_camera_bytes_and_gives_raw_heads(files: Mapping[str, bytes]) -> None:
     interpreter = open_file(files["int8"])
     (entry,) = interpreter.get_input_details()
     assert entry["dtype"] == np.uint8
@@ -88,7 +98,7 @@ def test_int8_takes_camera_bytes_and_gives_raw_heads(files):
         assert output["quantization"][0] > 0
 
 
-def test_int8_holds_no_float_and_one_scale_a_channel(files):
+def test_int8_holds_no_float_and_one_scale_a_channel(files: Mapping[str, bytes]) -> None:
     assert float_tensors(files["int8"]) == []
     details = open_file(files["int8"]).get_tensor_details()
     kernels = [
@@ -100,14 +110,16 @@ def test_int8_holds_no_float_and_one_scale_a_channel(files):
     assert sorted(channels) == [8, 8, 8, 8, 8, 16, 16, 16]
 
 
-def test_float16_halves_the_weights(files):
+def test_float16_halves_the_weights(files: Mapping[str, bytes]) -> None:
     assert "float16" in {
         np.dtype(d["dtype"]).name for d in open_file(files["fp16"]).get_tensor_details()
     }
     assert len(files["fp16"]) < 0.8 * len(files["none"])
 
 
-def test_metadata_travels_along(files, kind, graph):
+def test_metadata_travels_along(
+    files: Mapping[str, bytes], kind: Quantization, graph: DetectorGraph
+) -> None:
     from tensorflow.lite.python import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(files[kind], 0))
@@ -119,7 +131,7 @@ def test_metadata_travels_along(files, kind, graph):
     assert passes == ([("calibrate_minmax", {"images": 4})] if kind == "int8" else [])
 
 
-def test_every_operator_that_is_written_can_be_resized(files):
+def test_every_operator_that_is_written_can_be_resized(files: Mapping[str, bytes]) -> None:
     """The tiny graph holds every operator of the table; see test_operators."""
     from tensorflow.lite.python import schema_py_generated as schema
 
@@ -133,7 +145,7 @@ def test_every_operator_that_is_written_can_be_resized(files):
     assert written - ANY_SIZE == {RESHAPE, RESIZE_NEAREST_NEIGHBOR}
 
 
-def test_weights_start_at_aligned_addresses(files, kind):
+def test_weights_start_at_aligned_addresses(files: Mapping[str, bytes], kind: Quantization) -> None:
     from tensorflow.lite.python import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(files[kind], 0)
@@ -142,7 +154,7 @@ def test_weights_start_at_aligned_addresses(files, kind):
     assert starts == {0}
 
 
-def test_another_process_writes_the_same_bytes_and_nothing_else(files):
+def test_another_process_writes_the_same_bytes_and_nothing_else(files: Mapping[str, bytes]) -> None:
     """In another order and with other hash seeds; standard error stays empty."""
     # A training in this process has left its settings of TensorFlow in the environment.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
@@ -159,20 +171,20 @@ def test_another_process_writes_the_same_bytes_and_nothing_else(files):
     assert result.stderr == ""
 
 
-def test_one_error_lists_every_unsupported_node():
+def test_one_error_lists_every_unsupported_node() -> None:
     graph = build_graph()
     nodes = {node.name: node for node in graph.model.graph}
     pool = next(node for node in nodes.values() if node.op_type == "MaxPool")
     pool.attributes["ceil_mode"] = ir.AttrInt64("ceil_mode", 1)
     relu = next(node for node in nodes.values() if node.op_type == "Relu")
-    relu.op_type = "Softplus"
+    relu.op_type = "Unheard"
     with pytest.raises(UnsupportedModelError) as refusal:
         emit_tflite(graph)
     assert str(refusal.value) == (
-        f"tiny.pt: TFLite cannot hold 2 of its nodes: Softplus {relu.name}: not one of Conv, "
-        "Sigmoid, Mul, Add, Concat, MaxPool, Resize, LeakyRelu, Relu, HardSwish; "
-        f"MaxPool {pool.name}: its padding must be explicit, without ceil_mode. Convert to "
-        "another target (--to onnx), or export the checkpoint from an unmodified YOLOv5."
+        f"tiny.pt: TFLite cannot hold 2 of its nodes: Unheard {relu.name}: not one of "
+        f"{', '.join(LOWERINGS)}; MaxPool {pool.name}: its padding must be explicit, without "
+        "ceil_mode. Convert to another target (--to onnx), or export the checkpoint from an "
+        "unmodified YOLOv5."
     )
 
 
@@ -209,7 +221,9 @@ def test_one_error_lists_every_unsupported_node():
         ),
     ],
 )
-def test_what_would_be_written_wrongly_is_refused(op_type, attribute, problem):
+def test_what_would_be_written_wrongly_is_refused(
+    op_type: str, attribute: ir.Attr, problem: str
+) -> None:
     graph = build_graph()
     node = next(node for node in graph.model.graph if node.op_type == op_type)
     node.attributes[attribute.name] = attribute
@@ -217,7 +231,7 @@ def test_what_would_be_written_wrongly_is_refused(op_type, attribute, problem):
         emit_tflite(graph)
 
 
-def test_int8_without_ranges_is_refused(graph):
+def test_int8_without_ranges_is_refused(graph: DetectorGraph) -> None:
     with pytest.raises(UsageError) as refusal:
         emit_tflite(graph, quantization="int8")
     assert str(refusal.value) == (
@@ -225,10 +239,12 @@ def test_int8_without_ranges_is_refused(graph):
     )
 
 
-def test_a_converter_that_gives_up_is_one_plain_error(graph, monkeypatch):
+def test_a_converter_that_gives_up_is_one_plain_error(
+    graph: DetectorGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import tensorflow as tf
 
-    def refuse(converter):
+    def refuse(converter: object) -> None:
         raise ValueError("no such kernel\nand a long trace")
 
     monkeypatch.setattr(tf.lite.TFLiteConverter, "convert", refuse)

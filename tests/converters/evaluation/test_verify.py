@@ -13,7 +13,8 @@ from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.coreml_program.suppression import suppress
 from tallylens.converters.emit.coreml.emitter import emit_coreml
 from tallylens.converters.emit.onnx import emit_onnx
-from tallylens.converters.evaluation.verify import agree, verify
+from tallylens.converters.evaluation.agreement import agree
+from tallylens.converters.evaluation.verify import verify
 from tallylens.converters.graph import DetectorGraph
 from tallylens.edge_runtime.errors import InputError, TallyLensError
 from tallylens.edge_runtime.metadata import ModelMetadata
@@ -179,10 +180,10 @@ def test_agreement(
 
 
 def test_suppression_is_per_class_and_best_first() -> None:
-    xyxy = np.float32([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]])
-    confidence = np.float32([[0.6, 0.3], [0.9, 0.1], [0.25, 0.5]])
+    xyxy = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]], np.float32)
+    confidence = np.array([[0.6, 0.3], [0.9, 0.1], [0.25, 0.5]], np.float32)
     found = suppress(confidence, xyxy, 0.25, 0.45)
-    assert found.confidence.tolist() == np.float32([0.9, 0.5, 0.3]).tolist()
+    assert found.confidence.tolist() == np.array([0.9, 0.5, 0.3], np.float32).tolist()
     assert found.class_id.tolist() == [0, 1, 1]
     assert found.xyxy.tolist() == xyxy[[1, 2, 0]].tolist()
     assert len(suppress(confidence, xyxy, 0.95, 0.45)) == 0

@@ -108,7 +108,7 @@ class Exporter:
         return str(self.node("Gather", [shape, self.constant(index, np.int64)], axis=0))
 
     def doubled(self, x: str) -> str:
-        mode = {"mode": "nearest", "nearest_mode": "floor"}
+        mode: dict[str, Any] = {"mode": "nearest", "nearest_mode": "floor"}
         mode["coordinate_transformation_mode"] = "asymmetric"
         empty = self.constant([], "f4") if self.opset < 13 else ""
         if self.upsample == "scales":
@@ -193,7 +193,9 @@ class Exporter:
         outputs = tails if self.tail == "none" else [self.node("Concat", tails, axis=1)]
         rank = 5 if self.tail == "none" else 3
         kind = TensorProto.FLOAT16 if self.half else TensorProto.FLOAT
-        side = ["batch", 3, "height", "width"] if self.dynamic else [1, 3, *self.size]
+        side: list[str | int | None] = [1, 3, *self.size]
+        if self.dynamic:
+            side = ["batch", 3, "height", "width"]
         graph = helper.make_graph(
             self.nodes,
             "torch_jit",

@@ -25,7 +25,8 @@ CANONICAL = {
 
 
 def run(model: onnx.ModelProto, images: np.ndarray) -> list[np.ndarray]:
-    return ort.InferenceSession(model.SerializeToString()).run(None, {"images": images})
+    session = ort.InferenceSession(model.SerializeToString())
+    return list(session.run(None, {"images": images}))
 
 
 def proto_of(graph: DetectorGraph) -> onnx.ModelProto:

@@ -42,7 +42,8 @@ def outputs(graph: DetectorGraph) -> np.ndarray:
     proto = ir.to_proto(graph.model)
     onnx.checker.check_model(proto, full_check=True)
     images = np.random.default_rng(1).random((1, 3, 16, 24), np.float32)
-    return ort.InferenceSession(proto.SerializeToString()).run(None, {"images": images})[0]
+    session = ort.InferenceSession(proto.SerializeToString())
+    return np.asarray(session.run(None, {"images": images})[0])
 
 
 @pytest.mark.parametrize("corners", list(itertools.permutations(CORNERS))[::5])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.prune.channels import find_channels
+from tests.support.tiny_net import TinyNet
 
 
-def widths(graph):
+def widths(graph: DetectorGraph) -> dict[str, int]:
     return {group.name: len(group.channels) for group in find_channels(graph.model).groups}
 
 
-def test_residual_adds_tie_all_that_meet_in_them(net):
+def test_residual_adds_tie_all_that_meet_in_them(net: TinyNet) -> None:
     x = net.conv("stem", net.builder.input, 8, 3, 2)
     for index in (1, 2):
         inner = net.conv(f"inner{index}", x, 8)
@@ -26,7 +28,7 @@ def test_residual_adds_tie_all_that_meet_in_them(net):
     assert not set(channels.ids["inner1/Conv"]) & set(channels.ids["stem/Conv"])
 
 
-def test_concat_puts_channels_in_a_row(net):
+def test_concat_puts_channels_in_a_row(net: TinyNet) -> None:
     x = net.conv("stem", net.builder.input, 8, 3, 2)
     a, b = net.conv("a", x, 8), net.conv("b", x, 16)
     joined = net.builder.concat("join", [a, b, a])
@@ -37,7 +39,7 @@ def test_concat_puts_channels_in_a_row(net):
     assert widths(graph) == {"stem/Conv": 8, "a/Conv": 8, "b/Conv": 16}
 
 
-def test_pools_upsampling_and_activations_hand_channels_on(net):
+def test_pools_upsampling_and_activations_hand_channels_on(net: TinyNet) -> None:
     x = net.conv("stem", net.builder.input, 8, 3, 2)
     for op, attributes in (("LeakyRelu", {"alpha": 0.1}), ("Relu", {}), ("HardSwish", {})):
         x = net.builder.add(op, op, [x], attributes)
@@ -50,7 +52,7 @@ def test_pools_upsampling_and_activations_hand_channels_on(net):
     assert [group.channels for group in channels.groups] == [tuple(stem)]
 
 
-def test_adding_after_a_concat_ties_its_parts(net):
+def test_adding_after_a_concat_ties_its_parts(net: TinyNet) -> None:
     x = net.conv("stem", net.builder.input, 8, 3, 2)
     a, b, c = net.conv("a", x, 8), net.conv("b", x, 8), net.conv("c", x, 16)
     joined = net.builder.concat("join", [a, b])
@@ -60,7 +62,7 @@ def test_adding_after_a_concat_ties_its_parts(net):
     assert ids["c/Conv"].tolist() == ids["a/Conv"].tolist() + ids["b/Conv"].tolist()
 
 
-def test_a_depthwise_conv_hands_channels_on(net):
+def test_a_depthwise_conv_hands_channels_on(net: TinyNet) -> None:
     x = net.conv("stem", net.builder.input, 8, 3, 2)
     each = net.builder.conv(
         "each", x, np.ones((8, 1, 1, 1), np.float32), np.zeros(8, np.float32), group=8
@@ -71,7 +73,7 @@ def test_a_depthwise_conv_hands_channels_on(net):
     assert widths(graph) == {"stem/Conv": 8}
 
 
-def test_heads_input_and_grouped_convs_are_kept(net):
+def test_heads_input_and_grouped_convs_are_kept(net: TinyNet) -> None:
     x = net.conv("stem", net.builder.input, 8, 3, 2)
     grouped = net.builder.conv(
         "grouped", x, np.ones((8, 4, 1, 1), np.float32), np.zeros(8, np.float32), group=2

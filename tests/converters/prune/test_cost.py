@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.prune.channel_removal import remove_channels
 from tallylens.converters.prune.channels import find_channels
 from tallylens.converters.prune.cost import CostModel, multiply_adds
+from tests.support.tiny_net import TinyNet
 
 
-def brute_force(graph):
+def brute_force(graph: DetectorGraph) -> int:
     """Products taken by each output value of each convolution of the emitted file."""
     import onnx
 
@@ -30,11 +32,11 @@ def brute_force(graph):
     return total
 
 
-def test_counts_every_product(detector):
+def test_counts_every_product(detector: DetectorGraph) -> None:
     assert multiply_adds(detector) == brute_force(detector)
 
 
-def test_the_model_of_cost_knows_what_a_cut_graph_costs(detector):
+def test_the_model_of_cost_knows_what_a_cut_graph_costs(detector: DetectorGraph) -> None:
     channels = find_channels(detector.model)
     cost = CostModel(detector.model, channels)
     random = np.random.default_rng(1)
@@ -49,7 +51,7 @@ def test_the_model_of_cost_knows_what_a_cut_graph_costs(detector):
         assert cost(removed) == multiply_adds(cut) == brute_force(cut)
 
 
-def test_depthwise_convolutions_shrink_with_their_channels(net):
+def test_depthwise_convolutions_shrink_with_their_channels(net: TinyNet) -> None:
     x = net.conv("stem", net.builder.input, 8, 3, 2)
     each = net.builder.conv(
         "each",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.emit.tflite import emit_tflite
+from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.prune.allocation import allocate
 from tallylens.converters.prune.channels import find_channels
 from tallylens.converters.prune.cost import multiply_adds
@@ -14,31 +17,37 @@ from tallylens.converters.prune.distance import detection_error, head_error
 from tallylens.converters.prune.prune import prune
 from tallylens.converters.prune.sensitivity import Curve, steps
 from tallylens.edge_runtime.errors import InputError, UsageError
+from tallylens.edge_runtime.types import Image
+from tests.support.tiny_net import RunGraph
 
 pytestmark = pytest.mark.slow
 
 
-def test_nothing_to_prune_changes_nothing(detector):
+def test_nothing_to_prune_changes_nothing(detector: DetectorGraph) -> None:
     assert prune(detector, 0, []) is detector
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1, float("nan")])
-def test_a_fraction_out_of_range_is_refused(detector, fraction):
+def test_a_fraction_out_of_range_is_refused(detector: DetectorGraph, fraction: float) -> None:
     with pytest.raises(UsageError, match="from 0 to below 1"):
         prune(detector, fraction, [])
 
 
-def test_no_image_is_refused(detector):
+def test_no_image_is_refused(detector: DetectorGraph) -> None:
     with pytest.raises(InputError, match="there are none to prune by"):
         prune(detector, 0.2, [])
 
 
-def test_more_than_there_is_to_take_is_refused(detector, images):
+def test_more_than_there_is_to_take_is_refused(
+    detector: DetectorGraph, images: list[Image]
+) -> None:
     with pytest.raises(UsageError, match="of the MACs can be removed"):
         prune(detector, 0.99, images[:1])
 
 
-def test_pruned_graph_costs_less_keeps_its_form_and_says_so(detector, images, run):
+def test_pruned_graph_costs_less_keeps_its_form_and_says_so(
+    detector: DetectorGraph, images: list[Image], run: RunGraph
+) -> None:
     stages = []
     before = emit_onnx(detector)
     pruned = prune(detector, 0.2, images, progress=lambda *told: stages.append(told))
@@ -56,7 +65,7 @@ def test_pruned_graph_costs_less_keeps_its_form_and_says_so(detector, images, ru
     assert emit_tflite(pruned)
 
 
-def test_pruning_repeats(detector, images):
+def test_pruning_repeats(detector: DetectorGraph, images: list[Image]) -> None:
     first, second = (emit_onnx(prune(detector, 0.15, images[:4])) for _ in range(2))
     assert first == second
 
@@ -65,11 +74,11 @@ def test_pruning_repeats(detector, images):
     ("width", "expected"),
     [(8, []), (16, [8]), (24, [8]), (32, [8, 16]), (20, [4]), (64, [8, 16, 24, 32])],
 )
-def test_steps_leave_multiples_of_eight(width, expected):
+def test_steps_leave_multiples_of_eight(width: int, expected: list[int]) -> None:
     assert steps(width) == expected
 
 
-def test_allocation_takes_the_cheap_error_first():
+def test_allocation_takes_the_cheap_error_first() -> None:
     curves = [
         Curve("a", tuple(range(10)), {5: 0.1, 10: 5.0}),
         Curve("b", tuple(range(10, 20)), {5: 0.4, 10: 0.5}),
@@ -79,7 +88,9 @@ def test_allocation_takes_the_cheap_error_first():
     assert allocate(curves, cost, 5) == {*range(5), *range(10, 20)}
 
 
-def test_head_error_is_zero_for_the_same_and_grows_with_distance(detector, images, run):
+def test_head_error_is_zero_for_the_same_and_grows_with_distance(
+    detector: DetectorGraph, images: list[Image], run: RunGraph
+) -> None:
     heads = run(detector, images[0])
     errors = [
         head_error(detector.metadata, [one + off for one in heads], heads) for off in (0, 0.1, 1, 9)
@@ -88,7 +99,9 @@ def test_head_error_is_zero_for_the_same_and_grows_with_distance(detector, image
     assert errors == sorted(set(errors))
 
 
-def test_detection_error_is_zero_for_the_same_and_about_one_for_nothing(detector, images, run):
+def test_detection_error_is_zero_for_the_same_and_about_one_for_nothing(
+    detector: DetectorGraph, images: list[Image], run: RunGraph
+) -> None:
     heads = run(detector, images[0])
     silent = [one - 100 for one in heads]
     assert detection_error(detector.metadata, heads, heads) == 0
@@ -96,7 +109,7 @@ def test_detection_error_is_zero_for_the_same_and_about_one_for_nothing(detector
 
 
 @pytest.mark.realdata
-def test_yolov5n_loses_little_where_little_is_taken(data):
+def test_yolov5n_loses_little_where_little_is_taken(data: Path) -> None:
     from tallylens.converters.calibration import calibration_images
     from tallylens.converters.load import load
 

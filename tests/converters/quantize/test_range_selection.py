@@ -53,7 +53,7 @@ def test_every_range_holds_zero(graph: DetectorGraph) -> None:
 
 def test_overflow_is_refused(graph: DetectorGraph) -> None:
     weights = graph.model.graph.initializers["out.weight"]
-    weights.const_value = ir.tensor(np.full(weights.shape, 3e38, np.float32), name="out.weight")
+    weights.const_value = ir.tensor(np.full((6, 2, 1, 1), 3e38, np.float32), name="out.weight")
     with pytest.raises(ModelError) as refusal:
         observe_ranges(graph, images())
     assert str(refusal.value) == (
