@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tallylens.converters.coreml_program.coremltools import quiet_coremltools
 from tallylens.converters.coreml_program.engine import CoreMLDeviceEngine, CoreMLEngine
 from tallylens.converters.coreml_program.evaluator import evaluate_program
-from tallylens.converters.emit.coreml.coremltools import quiet_coremltools
 from tallylens.edge_runtime.errors import ModelError
 
 pytestmark = pytest.mark.slow
