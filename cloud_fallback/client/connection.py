@@ -9,8 +9,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from .credentials import Secret
 from .failures import permanent_error, permanent_failure
 from .link_estimate import LinkEstimate
 from .link_state import LinkState, LinkTotals
+from .pending_replies import PendingReplies, PendingReply
 from .websocket import open_websocket, tls_context
 
 log = logging.getLogger("tallylens.cloud")
@@ -29,19 +28,6 @@ FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 10.0
 CLOSE_S = 5.0
 EXPIRE_EVERY_S = 0.02
-# Abandoned frames whose late answers are still recognized.
-MAX_ABANDONED = 64
-
-Reply = Result | Reject | None
-"""The outcome of a frame; None where its time was over before an answer came."""
-
-
-@dataclass(frozen=True)
-class PendingReply:
-    """A submitted frame, and its reply once there is one."""
-
-    frame: PendingFrame
-    reply: Future[Reply]
 
 
 class CloudClient:
@@ -74,8 +60,7 @@ class CloudClient:
         self._refused_until = 0.0
         self._on_late = on_late
         self._lock = threading.Lock()
-        self._replies: dict[int, Future[Reply]] = {}
-        self._abandoned: dict[int, PendingFrame] = {}
+        self._replies = PendingReplies()
         self._changed = threading.Condition(self._lock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -135,16 +120,15 @@ class CloudClient:
             frame = self._session.submit(image, capture_us, time.monotonic() + deadline_s)
             if frame is None:
                 return None
-            reply: Future[Reply] = Future()
-            self._replies[frame.sequence] = reply
+            pending = self._replies.add(frame)
         self._notify()
-        return PendingReply(frame, reply)
+        return pending
 
     def abandon(self, pending: PendingReply) -> None:
         """Stop waiting for a frame; an answer that still comes goes to `on_late`."""
         with self._lock:
             self._session.cancel(pending.frame)
-            self._forget(pending.frame)
+            self._replies.abandon(pending.frame)
 
     def close(self) -> Summary | None:
         """End the session; the server's summary, or None where it did not come."""
@@ -168,9 +152,7 @@ class CloudClient:
         finally:
             with self._lock:
                 self._session.connection_lost()
-                for reply in self._replies.values():
-                    reply.set_result(None)
-                self._replies.clear()
+                self._replies.abandon_all()
 
     async def _keep_connected(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -268,10 +250,7 @@ class CloudClient:
             until = now + message.retry_after_ms / 1000
             self._refused_until = max(self._refused_until, until)
             self.totals.rejected += 1
-        reply = self._replies.pop(message.sequence, None)
-        if reply is not None:
-            reply.set_result(message)
-        return self._abandoned.pop(message.sequence, None)
+        return self._replies.complete(message)
 
     async def _expire(self) -> None:
         """Drop the frames that are of no use any more."""
@@ -280,15 +259,7 @@ class CloudClient:
             with self._lock:
                 for frame in self._session.expire(time.monotonic()):
                     self.totals.dropped += 1
-                    self._forget(frame)
-
-    def _forget(self, frame: PendingFrame) -> None:
-        reply = self._replies.pop(frame.sequence, None)
-        if reply is not None:
-            reply.set_result(None)
-        self._abandoned[frame.sequence] = frame
-        while len(self._abandoned) > MAX_ABANDONED:
-            self._abandoned.pop(next(iter(self._abandoned)))
+                    self._replies.abandon(frame)
 
     def _connection_lost(self) -> None:
         with self._lock:

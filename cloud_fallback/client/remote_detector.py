@@ -14,9 +14,10 @@ from ...edge_runtime.types import Detections, Image, IntArray
 from ..wire.client_session import PendingFrame
 from ..wire.constants import MAX_CREDITS
 from ..wire.messages import Limits, Result, Welcome
-from .connection import CloudClient, PendingReply
+from .connection import CloudClient
 from .encoder import BEST_JPEG, EXACT, SPARING, FrameEncoder
 from .late_results import LateResults
+from .pending_replies import PendingReply
 
 # Share of the time until the deadline, less round trip and server, that sending may take.
 TRANSFER_SHARE = 0.5

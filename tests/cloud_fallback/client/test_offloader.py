@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tallylens.cloud_fallback.client.connection import PendingReply
 from tallylens.cloud_fallback.client.credentials import Secret
 from tallylens.cloud_fallback.client.link_state import LinkState, LinkTotals
 from tallylens.cloud_fallback.client.offloader import Offloader, OffloadOptions
+from tallylens.cloud_fallback.client.pending_replies import PendingReply
 from tallylens.cloud_fallback.wire.client_session import EncodedImage, PendingFrame
 from tallylens.cloud_fallback.wire.frames import Codec
 from tallylens.cloud_fallback.wire.messages import DetectionRow, Limits, Result, Welcome
