@@ -81,7 +81,7 @@ def test_an_image_has_sides(field: int) -> None:
 
 @pytest.mark.parametrize("length", range(HEADER_BYTES))
 def test_half_a_header_is_refused(length: int) -> None:
-    with pytest.raises(ProtocolError, match=f"of {length} bytes has no room for its header"):
+    with pytest.raises(ProtocolError, match=f"a frame of {length} bytes has no"):
         decode_frame(encode_frame(HEADER, b"")[:length])
 
 
