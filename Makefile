@@ -8,13 +8,11 @@
 PYTHON ?= python
 AREA ?=
 FILE ?=
-CLANG_FORMAT ?= clang-format
-CLANG_TIDY ?= clang-tidy
 
 CORE := edge_runtime/core
 CORE_BUILD := build/core
 CORE_SOURCES := $(wildcard $(CORE)/src/*.cpp $(CORE)/src/*.h $(CORE)/include/*.h)
-CORE_TESTS := $(wildcard tests/edge_runtime/core/*.cpp tests/edge_runtime/core/fuzz/*.cpp)
+CORE_TESTS := $(wildcard $(addprefix tests/edge_runtime/core/,*.cpp *.c fuzz/*.cpp))
 
 TESTS := $(or $(FILE),$(if $(AREA),tests/$(AREA)),tests)
 # A file of tests stays in one process, so that at most one loads each heavy library for it.
@@ -50,6 +48,7 @@ lint:
 	ruff format --check .
 	lint-imports
 	codespell
+	clang-format --dry-run -Werror $(CORE_SOURCES) $(CORE_TESTS)
 
 types: $(INSTALLED)
 	mypy
@@ -63,6 +62,17 @@ quick: $(INSTALLED)
 test: $(INSTALLED)
 	$(PYTHON) -m pytest $(PARALLEL) $(TESTS)
 
+# Editing a .cpp costs seconds here; the Python package is built from the same files by `make setup`.
+core: $(CORE_BUILD)/build.ninja
+	cmake --build $(CORE_BUILD)
+	ctest --test-dir $(CORE_BUILD) --output-on-failure
+
+$(CORE_BUILD)/build.ninja: $(CORE)/CMakeLists.txt
+	cmake -S $(CORE) -B $(CORE_BUILD) -G Ninja
+
+tidy: $(CORE_BUILD)/build.ninja
+	clang-tidy -p $(CORE_BUILD) --quiet $(filter %.cpp,$(CORE_SOURCES))
+
 sanitize:
 	tests/edge_runtime/core/run.sh
 
@@ -72,6 +82,7 @@ fuzz:
 format:
 	ruff check --fix .
 	ruff format .
+	clang-format -i $(CORE_SOURCES) $(CORE_TESTS)
 
 docs: $(INSTALLED)
 	mkdocs build --strict
