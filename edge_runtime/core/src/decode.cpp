@@ -70,8 +70,8 @@ void check_head(const tally_head& head, int num_classes) {
 }
 
 tally_detection to_source(const Candidate& candidate, const tally_letterbox& letterbox) {
-  const float width = static_cast<float>(letterbox.source_width);
-  const float height = static_cast<float>(letterbox.source_height);
+  const auto width = static_cast<float>(letterbox.source_width);
+  const auto height = static_cast<float>(letterbox.source_height);
   const auto x = [&](float v) {
     return std::clamp((v - static_cast<float>(letterbox.pad_x)) / letterbox.gain_x, 0.0f, width);
   };
@@ -111,7 +111,7 @@ void Decoder::decode_cell(const tally_head& head, const Raw* cell, size_t step, 
   const auto offset = [&](int channel) { return 2 * logistic(cell[channel * step]); };
   // Box arithmetic of YOLOv5: center (2s - 0.5 + cell) * stride, size (2s)^2 * anchor.
   const auto add = [&](int class_id, float confidence) {
-    const float stride = static_cast<float>(head.stride);
+    const auto stride = static_cast<float>(head.stride);
     const float cx = (offset(0) - 0.5f + static_cast<float>(x)) * stride;
     const float cy = (offset(1) - 0.5f + static_cast<float>(y)) * stride;
     const float w = offset(2) * offset(2) * head.anchors[2 * anchor];

@@ -190,7 +190,8 @@ class Regions {
   }
   template <typename Each>
   void persist(Archive& archive, const RegionRule& rule, const Each& each) {
-    uint64_t expected = count(rule), length = expected;
+    const uint64_t expected = count(rule);
+    uint64_t length = expected;
     if (expected == 0 && !rule.always_saved) return;
     int32_t number = rule.first_event;
     if (!rule.always_saved) archive(number);

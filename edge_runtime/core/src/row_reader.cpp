@@ -34,7 +34,7 @@ void yuv_to_rgb(int y, int u, int v, uint8_t* out) {
 }
 
 void chroma_at(const tally_image& image, int x, int y, int* u, int* v) {
-  const size_t row = static_cast<size_t>(y / 2);
+  const auto row = static_cast<size_t>(y / 2);
   if (image.format == TALLY_I420) {
     *u = image.planes[1][row * image.strides[1] + x / 2];
     *v = image.planes[2][row * image.strides[2] + x / 2];
