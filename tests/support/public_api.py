@@ -90,6 +90,8 @@ def _members(value: type) -> Iterator[tuple[str, Any, str]]:
     """(name, function, what it is) of each public method and property that a class defines."""
     is_written = not dataclasses.is_dataclass(value) and not is_protocol(value)
     for name, member in sorted(vars(value).items()):
+        if name in _fields(value):
+            continue
         if name.startswith("_") and not (name == "__init__" and is_written):
             continue
         if isinstance(member, property):
