@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterator
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +72,19 @@ def _meaning(action: argparse.Action) -> str:
 
 
 def python_names() -> str:
-    """A mkdocstrings block per public name, classes and functions before errors."""
+    """A mkdocstrings block per public name: classes and functions, types, errors."""
     import tallylens
 
-    blocks: dict[str, list[str]] = {"Classes and functions": [], "Errors": []}
-    for name in sorted(tallylens.__all__):
+    blocks: dict[str, list[str]] = {"Classes and functions": [], "Types": [], "Errors": []}
+    modules: dict[str, str] = vars(tallylens)["_MODULE_OF"]
+    for name, module in sorted(modules.items()):
         value = getattr(tallylens, name)
-        # Type aliases belong to the modules of their parts; signatures name them.
-        if not str(getattr(value, "__module__", "")).startswith("tallylens"):
-            continue
-        is_error = isinstance(value, type) and issubclass(value, Exception)
-        group = "Errors" if is_error else "Classes and functions"
-        blocks[group].append(f"::: {value.__module__}.{value.__qualname__}\n")
+        if isinstance(value, type) and issubclass(value, Exception):
+            group = "Errors"
+        else:
+            is_alias = not isinstance(value, type) and not isfunction(value)
+            group = "Types" if is_alias else "Classes and functions"
+        blocks[group].append(f"::: tallylens.{module}.{name}\n")
     return "\n".join(f"## {title}\n\n" + "\n".join(block) for title, block in blocks.items())
 
 

@@ -46,9 +46,7 @@ def test_every_command_and_option_is_there(
 
 def test_every_public_name_is_there(hooks: dict[str, Any]) -> None:
     text = page(hooks, "python")
-    classes = [name for name in tallylens.__all__ if isinstance(getattr(tallylens, name), type)]
-    assert classes
-    for name in classes:
+    for name in set(tallylens.__all__) - {"__version__"}:
         assert re.search(rf"^::: tallylens\..*\b{name}$", text, re.MULTILINE), name
 
 
