@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tallylens import MissingExtraError, ModelError, UnsupportedModelError, UsageError, store
 from tallylens.converters import convert as converting
-from tallylens.converters.convert import convert
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.models import (
     LONGEST_SIDE,
@@ -22,6 +21,7 @@ from tallylens.models import (
     runs_as_it_is,
 )
 from tests.support import squares
+from tests.support.conversions import converted
 
 WIDE = (1280, 720)
 sides = st.integers(1, 10_000)
@@ -231,13 +231,11 @@ def test_a_name_of_the_store(checkpoint: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_a_core_ml_package_can_be_measured_and_inspected_but_not_counted_with(
-    data: Path, tmp_path: Path
+    data: Path,
 ) -> None:
     from tallylens.commands.inspect import describe
 
-    source = data / "checkpoints" / "v7-tiny-3class.pt"
-    report = convert(source, out_dir=tmp_path, targets=["coreml"], input_size=(64, 96))
-    package = report.path_of("coreml")
+    package = converted(data / "checkpoints" / "v7-tiny-3class.pt", "coreml", "64x96")
     with open_to_measure(package) as engine:
         assert engine.metadata.input_size == (64, 96)
         assert [head.shape[2:] for head in engine.run()] == [(8, 12), (4, 6), (2, 3)]

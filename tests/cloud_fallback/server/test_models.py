@@ -21,6 +21,7 @@ from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import ModelError, UsageError
 from tallylens.edge_runtime.types import Detections
+from tests.support.conversions import converted
 
 
 def same(found: Detections, expected: Detections) -> None:
@@ -33,7 +34,7 @@ def same(found: Detections, expected: Detections) -> None:
 @pytest.mark.realdata
 def test_the_server_form_finds_the_same_in_any_batch(data: Path, tmp_path: Path) -> None:
     source = data / "models" / "yolov5n.pt"
-    plain = convert(source, out_dir=tmp_path, targets=["onnx"], input_size=(192, 320))
+    plain = converted(source, "onnx", "192x320")
     served = convert(source, out_dir=tmp_path, targets=["onnx"], input_size=(192, 320), server=True)
     assert served.path_of("onnx").name == "yolov5n-server.onnx"
     paths = sorted((data / "coco/images/val").iterdir())[:5]
@@ -42,7 +43,7 @@ def test_the_server_form_finds_the_same_in_any_batch(data: Path, tmp_path: Path)
     (detector,) = instances.detectors
     assert isinstance(detector, BatchedDetector)
     assert detector.max_batch > 1
-    with open_engine(plain.path_of("onnx")) as engine:
+    with open_engine(plain) as engine:
         local = Detector(engine)
         expected = [local.detect(image) for image in images]
     for batch in (images[:1], images, images[:3]):

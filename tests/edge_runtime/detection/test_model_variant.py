@@ -8,6 +8,7 @@ import pytest
 
 from tallylens.edge_runtime.detection.model_variant import ModelVariant
 from tallylens.models import model_variants
+from tests.support.conversions import converted
 
 
 def test_a_fixed_model_keeps_its_size(tiny_model: Path) -> None:
@@ -46,13 +47,8 @@ def test_a_tflite_takes_the_rectangle_that_fits(
 
 
 @pytest.fixture(scope="session")
-def small_int8(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tallylens.converters.convert import convert
-
-    source = data / "checkpoints" / "v7-tiny-3class.pt"
-    out = tmp_path_factory.mktemp("fitted")
-    report = convert(source, out_dir=out, targets=["tflite"], input_size=(320, 320))
-    return Path(report.path_of("tflite"))
+def small_int8(data: Path) -> Path:
+    return converted(data / "checkpoints" / "v7-tiny-3class.pt", "tflite", "320")
 
 
 @pytest.mark.slow

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.engines.tflite_resize import resized
 from tallylens.edge_runtime.errors import UsageError
+from tests.support.conversions import converted
 from tests.support.engine_models import Save, make_onnx
 
 pytestmark = pytest.mark.slow
@@ -74,16 +73,13 @@ def test_a_damaged_file_is_not_changed(float_tflite: bytes) -> None:
 
 
 @pytest.mark.realdata
-def test_a_whole_yolov5_with_its_reshape_and_upsampling(data: Path, tmp_path: Path) -> None:
+def test_a_whole_yolov5_with_its_reshape_and_upsampling(data: Path) -> None:
     """Converted at 128x128 and run at 96x160, against the same checkpoint converted to that."""
     source = data / "checkpoints" / "v7-tiny-3class.pt"
-    for target, size in (("tflite", "128"), ("onnx", "96x160")):
-        command = [sys.executable, "-m", "tallylens", "convert", str(source), "--to", target]
-        subprocess.run([*command, "--imgsz", size, "-o", str(tmp_path)], check=True)
     pixels = np.random.default_rng(4).uniform(0, 1, (1, 96, 160, 3)).astype(np.float32)
     with (
-        open_engine(tmp_path / "v7-tiny-3class.tflite", input_size=(96, 160)) as small,
-        open_engine(tmp_path / "v7-tiny-3class.onnx") as made,
+        open_engine(converted(source, "tflite", "128"), input_size=(96, 160)) as small,
+        open_engine(converted(source, "onnx", "96x160")) as made,
     ):
         small.input[...] = pixels
         made.input[...] = pixels.transpose(0, 3, 1, 2)
