@@ -1,4 +1,4 @@
-"""What the pages of docs/ tell readers to type works as it stands, after `tallylens demo`."""
+"""Commands and code on the pages of docs/ run as they stand, after `tallylens demo`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def snippets(page: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `tallylens demo` leaves behind."""
+    """The files that `tallylens demo` leaves."""
     folder = tmp_path_factory.mktemp("demo") / "tallylens-demo"
     assert main(["demo", *SHORT, "-o", str(folder)]) == 0
     return folder

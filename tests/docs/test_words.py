@@ -14,7 +14,7 @@ from tallylens.commands import COMMANDS
 from tests.support.word_rules import ALLOWED, PROSE
 from tests.support.words import ROOT, files_of, findings
 
-# What people read of the repository. Tests are read by those who change the code only.
+# Everything but tests, which are read only by those who change the code.
 AREAS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in [*ROOT.iterdir(), *(ROOT / "edge_runtime").iterdir()]
