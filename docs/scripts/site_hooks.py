@@ -91,6 +91,8 @@ def python_names() -> str:
 def c_header() -> str:
     """The header's opening comment as prose, then its declarations by section."""
     text = HEADER.read_text(encoding="utf-8")
+    # A heading may go straight into a comment; that one is opened again.
+    text = re.sub(r"^(/\* -{3,} .+? -+)$", r"\1 */\n/*", text, flags=re.MULTILINE)
     parts = re.split(r"^/\* -{3,} (.+?) -+ \*/$", text, flags=re.MULTILINE)
     opening, sections = parts[0], parts[1:]
     lines = ["## Rules and types", "", "```c", opening.strip(), "```", ""]
