@@ -1,4 +1,4 @@
-"""The core alone: tracker and counter with 100 objects, host work a frame, memory over a million.
+"""The core alone: tracker and counter, host work per frame, memory over a million frames.
 
     python benchmarks/core.py [--frames 1000000] [--only track,host,soak] [--json FILE]
 
@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 
 def walkers(count: int, seed: int = 0) -> Callable[[int], Detections]:
-    """`count` objects that walk about the picture and turn at its edges; detections of a frame."""
+    """`count` objects that walk around the frame and turn at its edges; detections per frame."""
     random = np.random.default_rng(seed)
     corner = random.uniform(0, [SIZE[0] - 60, SIZE[1] - 90], (count, 2))
     speed = random.uniform(-6, 6, (count, 2))
@@ -66,7 +66,7 @@ def busy_counter() -> TrackCounter:
 
 
 def track(_: argparse.Namespace) -> Iterator[Row]:
-    """Tracker and counter, milliseconds a frame."""
+    """Tracker and counter, milliseconds per frame."""
     for count in (5, 20, 100, 300):
         counter, frame, spent = busy_counter(), walkers(count), []
         for index in range(600):
@@ -102,7 +102,7 @@ def raw_heads(count: int) -> tuple[list[HeadSpec], list[np.ndarray]]:
 
 
 def host(_: argparse.Namespace) -> Iterator[Row]:
-    """Everything around one inference at 640 with 20 objects, milliseconds a frame."""
+    """Everything around one inference at 640 with 20 objects, milliseconds per frame."""
     random = np.random.default_rng(0)
     specs, arrays = raw_heads(20)
     decoder, preprocessor = Decoder(specs, NUM_CLASSES), Preprocessor()
@@ -128,7 +128,7 @@ def host(_: argparse.Namespace) -> Iterator[Row]:
             parts = np.median(np.array(spent[50:]), axis=0) / 1e6
             names = ("letterbox ms", "decode + NMS ms", "track + count ms")
             yield {
-                "picture": f"{width}x{height}",
+                "frame": f"{width}x{height}",
                 "caches": caches,
                 **dict(zip(names, map(float, parts), strict=True)),
                 "all ms": float(parts.sum()),
@@ -146,7 +146,7 @@ def soak(options: argparse.Namespace) -> Iterator[Row]:
     frames = [(found, Detections.empty()) for found in map(walkers(6), range(500))]
     counter, after_start, most = busy_counter(), 0, 0
     for index in range(options.frames):
-        # Half a second in every five the picture is empty and every other stay is cut short.
+        # Half a second in every five the frame is empty and every other visit is cut short.
         gone = index % 300 > 270
         counter.update(index * 33_000_000, frames[index % 500][gone])
         counter.take_events()
@@ -159,7 +159,7 @@ def soak(options: argparse.Namespace) -> Iterator[Row]:
         "objects": int(counter.unique().sum()),
         "live tracks": counter.diagnostics().live_tracks,
         "MiB after 10,000": after_start / 2**20,
-        "most MiB later": most / 2**20,
+        "maximum MiB later": most / 2**20,
         "growth MiB": (most - after_start) / 2**20,
     }
 

@@ -1,4 +1,4 @@
-"""Writes counting.json: scenes whose truth is known, which every binding of the core must count.
+"""Writes counting.json: scenes with known truth, which every binding of the core must reproduce.
 
     python mobile_bindings/conformance/make.py
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 Box = tuple[float, float, float, float]
-Path_ = Sequence[tuple[float, float, float]]  # (second, x, y) of the bottom centre
+Path_ = Sequence[tuple[float, float, float]]  # (second, x, y) of the bottom center
 HERE = Path(__file__).parent
 ACROSS = {"a": [0, 240], "b": [640, 240]}  # `in` is downwards
 SQUARE = {"corners": [[200, 150], [440, 150], [440, 350], [200, 350]]}
@@ -23,7 +23,7 @@ WAVE = (0.0, 3.0, -2.0, 4.0, -4.0, 1.0, -3.0, 2.0)  # jitter in pixels, frame af
 
 
 def at(path: Path_, seconds: float) -> tuple[float, float] | None:
-    """The place on a way from station to station, None before and after."""
+    """The position on a path from station to station, None before and after."""
     for (t0, x0, y0), (t1, x1, y1) in pairwise(path):
         if t0 <= seconds <= t1:
             k = (seconds - t0) / (t1 - t0)
@@ -38,7 +38,7 @@ def walker(
     hidden: Sequence[tuple[float, float]] = (),
     jitter: float = 0.0,
 ) -> Callable[[int, float], list[float] | None]:
-    """A detection [x1, y1, x2, y2, confidence, class] a frame, cut at the frame's edges."""
+    """A detection [x1, y1, x2, y2, confidence, class] per frame, cut at the frame's edges."""
 
     def box(frame: int, seconds: float) -> list[float] | None:
         place = at(path, seconds)
@@ -77,13 +77,13 @@ def event(kind: str, when: tuple[float, float], place: int = -1, class_id: int =
 def counted(
     unique: Any, lines: Any = (), zones: Any = (), events: Any = None, **more: Any
 ) -> dict[str, Any]:
-    """What must come out; totals by class id, zeros left out."""
+    """Expected results; totals by class id, zeros omitted."""
     found: dict[str, Any] = {"unique": unique, "lines": list(lines), "zones": list(zones), **more}
     return found if events is None else {**found, "events": events}
 
 
 def case(name: str, fault: str, frames: Any, expected: Any, **how: Any) -> dict[str, Any]:
-    """One case; the picture is 640x480, classes are 0 to 3."""
+    """One case; the frame is 640x480, classes are 0 to 3."""
     return {"name": name, "fault": fault, **how, "frames": frames, "expected": expected}
 
 
@@ -195,7 +195,7 @@ def crossings() -> list[dict[str, Any]]:
 
 
 def identities() -> list[dict[str, Any]]:
-    """Who is who, and what it is."""
+    """Identities and classes."""
     meet = [
         walker([(0, 300, 100), (3, 300, 400)], size=(60, 90), hidden=[(1.2, 1.9)]),
         walker([(0, 345, 400), (3, 345, 100)], size=(60, 90), hidden=[(1.3, 1.8)]),
@@ -300,7 +300,7 @@ def times() -> list[dict[str, Any]]:
 
 
 def zones() -> list[dict[str, Any]]:
-    """Stays in polygons."""
+    """Visits in polygons."""
     through = [(0, 100, 250), (2, 320, 250), (5, 320, 250), (7, 560, 250)]
     legs = {
         "corners": [
@@ -375,7 +375,7 @@ def zones() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Write the file, one case a paragraph and one frame a line."""
+    """Write the file, one paragraph per case and one line per frame."""
     cases = [*crossings(), *identities(), *times(), *zones()]
     parts = []
     for one in cases:

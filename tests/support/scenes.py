@@ -30,7 +30,7 @@ def along(*stations: tuple[float, float, float]) -> Path:
 
 @dataclass(frozen=True)
 class Mover:
-    """A box of `size` (width, height) whose bottom centre follows `path`.
+    """A box of `size` (width, height) whose bottom center follows `path`.
 
     `labels` are the classes that the detector gives it, in turn; it is not seen in the spans
     (from, to) of seconds in `hidden`.

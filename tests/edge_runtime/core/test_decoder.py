@@ -24,8 +24,8 @@ OPEN = DecoderOptions(confidence=0.0, iou=1.0, cross_class_iou=1.0, max_detectio
 
 def letterbox_of(width: int, height: int, target: tuple[int, int] = (HEIGHT, WIDTH)) -> Letterbox:
     """That of a (height, width) source in a (height, width) input, owned by the caller."""
-    picture = np.zeros((height, width, 3), np.uint8)
-    return Preprocessor().run(picture, np.zeros((1, *target, 3), np.uint8), layout="NHWC")
+    image = np.zeros((height, width, 3), np.uint8)
+    return Preprocessor().run(image, np.zeros((1, *target, 3), np.uint8), layout="NHWC")
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ def rows_of(head: Head) -> Array:
     s = sigmoid(head.logits())
     _, height, width, channels = s.shape
     y, x = np.mgrid[:height, :width]
-    centre_x, centre_y = (
+    center_x, center_y = (
         (2 * s[..., 0] - 0.5 + x) * head.stride,
         (2 * s[..., 1] - 0.5 + y) * head.stride,
     )
     sizes = np.array(head.anchors)[:, None, None]
     w, h = (2 * s[..., 2]) ** 2 * sizes[..., 0], (2 * s[..., 3]) ** 2 * sizes[..., 1]
-    box = [centre_x - w / 2, centre_y - h / 2, centre_x + w / 2, centre_y + h / 2]
+    box = [center_x - w / 2, center_y - h / 2, center_x + w / 2, center_y + h / 2]
     return np.concatenate([np.stack(box, axis=-1), s[..., 4:]], axis=-1).reshape(-1, channels)
 
 
@@ -221,7 +221,7 @@ def test_equal_scores_keep_the_order_of_the_heads(dtype: str, seed: int) -> None
 @pytest.mark.parametrize(
     ("scale", "shift"), [(0.02, 0), (0.07, -40), (0.1, 30), (0.173, 0), (0.5, 90), (3.0, -5)]
 )
-def test_the_quantised_threshold_loses_nothing(dtype: str, scale: float, shift: int) -> None:
+def test_the_quantized_threshold_loses_nothing(dtype: str, scale: float, shift: int) -> None:
     """All 256 objectness values against thresholds on and around every one of them."""
     zero = shift + (128 if dtype == "uint8" else 0)
     every = np.arange(256) + np.iinfo(dtype).min

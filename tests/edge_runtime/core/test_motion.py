@@ -1,4 +1,4 @@
-"""Fast objects, the picture's edge, and what the diagnostics say of motion."""
+"""Fast objects, the edge of the frame, and what the diagnostics tell about motion."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_fast_ones_side_by_side_stay_apart() -> None:
     assert played.unique() == 3
 
 
-def test_sightings_here_and_there_are_no_fast_object() -> None:
-    """Flashes at random places, one a frame: four in a row hardly ever lie in even motion."""
+def test_detections_here_and_there_are_not_a_fast_object() -> None:
+    """Flashes at random places, one per frame: four in a row hardly ever lie in even motion."""
     random = np.random.default_rng(5)
     counter = TrackCounter(1, scenes.FRAME)
     for frame in range(100):
@@ -49,8 +49,8 @@ def test_sightings_here_and_there_are_no_fast_object() -> None:
 
 @pytest.mark.parametrize("fps", [8.0, 25.0])
 @pytest.mark.parametrize(("place", "crossings"), [(472.0, (1, 0)), (330.0, (0, 0))])
-def test_out_of_the_picture(fps: float, place: float, crossings: Any) -> None:
-    """Who goes out over the lower edge has crossed the line before it, and no other one."""
+def test_out_of_the_frame(fps: float, place: float, crossings: Any) -> None:
+    """An object that leaves over the lower edge has crossed the line before it, and no other."""
 
     def cut(mover: Any, seconds: float) -> Any:
         box = mover.box(seconds)
@@ -67,7 +67,7 @@ def test_out_of_the_picture(fps: float, place: float, crossings: Any) -> None:
     assert (counts.crossed_in.sum(), counts.crossed_out.sum()) == crossings
 
 
-def test_what_is_left_of_one_who_goes_out_is_nobody_new() -> None:
+def test_the_rest_of_an_object_that_leaves_is_not_a_new_object() -> None:
     """A person of whom only legs at the edge are found at last, three times a second."""
     whole = [(x, 10, min(x + 180, 640), 400) for x in range(100, 560, 60)]
     legs = [(590, 200, 639, 398), (600, 290, 640, 400)]
@@ -77,7 +77,7 @@ def test_what_is_left_of_one_who_goes_out_is_nobody_new() -> None:
     assert counter.unique().sum() == 1
 
 
-def test_into_the_picture() -> None:
+def test_into_the_frame() -> None:
     """First seen beyond a line near the edge that it has come over."""
     counter = TrackCounter(1, scenes.FRAME)
     counter.add_line((0, 20), (640, 20))
@@ -108,7 +108,7 @@ def test_a_known_object_leaps_over_the_line() -> None:
 
 
 def test_a_frame_rate_that_would_do() -> None:
-    """Single sightings ten sizes apart, ten times a second, that no motion joins."""
+    """Single detections ten sizes apart, ten times a second, that no motion joins."""
     counter = TrackCounter(1, (2000, 2000))
     for frame in range(10):
         x, y = 100 + 160 * frame, 1000 + (150 if frame % 3 else -150) * (frame % 2)
@@ -131,7 +131,7 @@ def test_speed_and_short_tracks_are_told() -> None:
 
 
 def crowd(random: np.random.Generator, fps: float) -> list[Any]:
-    """Frames of boxes (n, 4): 1 to 5 objects of 1 to 300 pixels a frame, cut at the edges."""
+    """Frames of boxes (n, 4): 1 to 5 objects of 1 to 300 pixels per frame, cut at the edges."""
     movers = []
     for _ in range(random.integers(1, 6)):
         ends = random.uniform([-100, 60], [740, 480], (2, 2))

@@ -30,9 +30,9 @@ def photo(height: int, width: int) -> Pixels:
     """Light and edges without pixel noise, as a lens gives them."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     waves = [np.sin(x / 11 + y / 17 + phase) * 90 + 128 for phase in (0, 1, 2)]
-    picture = np.stack(waves, axis=-1).astype(np.uint8)
-    picture[height // 3 : height // 2, width // 4 : width // 2] = (250, 20, 130)
-    return cv2.GaussianBlur(picture, (5, 5), 0).astype(np.uint8)
+    image = np.stack(waves, axis=-1).astype(np.uint8)
+    image[height // 3 : height // 2, width // 4 : width // 2] = (250, 20, 130)
+    return cv2.GaussianBlur(image, (5, 5), 0).astype(np.uint8)
 
 
 def run(image: Pixels, height: int, width: int, **how: Any) -> tuple[Pixels, Letterbox]:
@@ -43,7 +43,7 @@ def run(image: Pixels, height: int, width: int, **how: Any) -> tuple[Pixels, Let
 
 
 def scaled_size(letterbox: Letterbox) -> tuple[int, int]:
-    """(width, height) of the picture inside the input."""
+    """(width, height) of the image inside the input."""
     return (
         round(letterbox.gain_x * letterbox.source_width),
         round(letterbox.gain_y * letterbox.source_height),
@@ -51,7 +51,7 @@ def scaled_size(letterbox: Letterbox) -> tuple[int, int]:
 
 
 def assert_is_letterbox(rgb: Pixels, found: Pixels, letterbox: Letterbox) -> None:
-    """`found` is `rgb` as OpenCV would scale it, within a grey level, centred on grey."""
+    """`found` is `rgb` as OpenCV would scale it, within a gray level, centered on gray."""
     height, width = found.shape[:2]
     source_height, source_width = rgb.shape[:2]
     assert (letterbox.source_width, letterbox.source_height) == (source_width, source_height)
@@ -66,7 +66,7 @@ def assert_is_letterbox(rgb: Pixels, found: Pixels, letterbox: Letterbox) -> Non
     difference = np.abs(expected - found)
     assert difference.max() <= 1
     difference[top : top + h, left : left + w] = 0
-    assert not difference.any(), "the border is exactly grey"
+    assert not difference.any(), "the border is exactly gray"
 
 
 @given(
@@ -93,7 +93,7 @@ def test_noise_of_any_size_is_scaled_as_opencv_does(
         ((1080, 1920), (384, 640)),
     ],
 )
-def test_pictures_are_within_one_level(source: tuple[int, int], target: tuple[int, int]) -> None:
+def test_images_are_within_one_level(source: tuple[int, int], target: tuple[int, int]) -> None:
     image = photo(*source)
     found, letterbox = run(image, *target, pixel_format="RGB")
     assert_is_letterbox(image, found, letterbox)
@@ -128,7 +128,7 @@ def test_no_scaling_copies_every_pixel() -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("source", [(40, 70), (70, 40), (31, 31), (300, 17)])
-def test_every_input_holds_the_same_picture(
+def test_every_input_holds_the_same_image(
     source: tuple[int, int], dtype: str, layout: Literal["NHWC", "NCHW"]
 ) -> None:
     image = noise(*source)
@@ -152,7 +152,7 @@ def test_planes_wider_than_any_chunk() -> None:
 
 
 @pytest.mark.parametrize("target", [(48, 64), (30, 40)], ids=["scaled", "same size"])
-def test_packed_formats_show_the_same_picture(target: tuple[int, int]) -> None:
+def test_packed_formats_show_the_same_image(target: tuple[int, int]) -> None:
     rgb = noise(30, 40)
     alpha = noise(30, 40, 1, seed=1)
     expected, _ = run(rgb, *target, pixel_format="RGB")
@@ -365,7 +365,7 @@ def test_bounds_of_the_core() -> None:
 
 
 @pytest.mark.realdata
-def test_the_official_picture(data: Path) -> None:
+def test_the_official_image(data: Path) -> None:
     golden = np.load(data / "models" / "yolov5n-bus.golden.npz")["images_u8"]
     image = cv2.imread(str(data / "models" / "bus.jpg"))
     assert image is not None

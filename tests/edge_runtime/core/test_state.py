@@ -47,7 +47,7 @@ def everything(counter: TrackCounter) -> str:
 @pytest.mark.slow
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), at=st.integers(0, 110), take=st.booleans())
-def test_a_restored_counter_goes_on_as_if_nothing_had_been(seed: int, at: int, take: bool) -> None:
+def test_a_restored_counter_continues_as_if_never_stopped(seed: int, at: int, take: bool) -> None:
     whole, first = new_counter(), new_counter()
     events: dict[int, list[Any]] = {0: [], 1: []}
     frames = list(scenes.filmed(busy(seed), np.arange(0, 5.5, 0.05), noise=0.03, seed=seed))
@@ -75,7 +75,7 @@ def saved() -> bytes:
     return counter.save()
 
 
-def test_time_goes_on_after_a_restore() -> None:
+def test_time_continues_after_a_restore() -> None:
     state = saved()
     counter = new_counter()
     counter.restore(state)
@@ -165,7 +165,7 @@ def test_the_checksum_is_the_published_one() -> None:
 # ---- periods ---------------------------------------------------------------------------------
 
 
-def test_a_reset_closes_the_period_and_recounts_nobody() -> None:
+def test_a_reset_ends_the_period_and_counts_no_object_again() -> None:
     movers = [
         scenes.Mover(scenes.along((0, 320, 200), (8, 320, 200)), labels=[1]),  # in the zone
         scenes.Mover(scenes.along((0, 100, 120), (4, 100, 400)), labels=[2]),  # crosses before
@@ -191,7 +191,7 @@ def test_a_reset_closes_the_period_and_recounts_nobody() -> None:
     assert counter.diagnostics().frames == 125
     zone = counter.zone(0)
     assert (zone.entered.sum(), zone.left.sum(), zone.now.sum()) == (0, 0, 1)
-    assert zone.max_dwell_s == pytest.approx(8, abs=0.05), "the stay goes on from where it began"
+    assert zone.max_dwell_s == pytest.approx(8, abs=0.05), "the visit continues"
 
 
 def test_what_was_reported_in_a_closed_period_does_not_move_in_the_next() -> None:
@@ -209,11 +209,11 @@ def test_what_was_reported_in_a_closed_period_does_not_move_in_the_next() -> Non
     assert counter.line(0).crossed_in.min() == 0
 
 
-# ---- stays -----------------------------------------------------------------------------------
+# ---- visits ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("least", "counted"), [(0.0, 1), (1.0, 1), (3.0, 0)])
-def test_who_stays_too_short_is_not_counted(least: float, counted: int) -> None:
+def test_an_object_that_stays_too_short_is_not_counted(least: float, counted: int) -> None:
     """In the square from x 200 (0.5 s) to x 440 (2.5 s) of a walk at 120 px/s."""
     counter = TrackCounter(1, scenes.FRAME)
     counter.add_zone(SQUARE, min_dwell_s=least)
@@ -231,7 +231,7 @@ def test_who_stays_too_short_is_not_counted(least: float, counted: int) -> None:
         assert event.dwell_s == pytest.approx(0 if when == 0.5 else 2.0, abs=0.1)
 
 
-def test_each_objects_stay_is_told() -> None:
+def test_the_visit_of_each_object_is_reported() -> None:
     movers = [
         scenes.Mover(scenes.along((0, 260, 250), (6, 260, 250)), labels=[1]),
         scenes.Mover(scenes.along((2, 380, 250), (6, 380, 250)), labels=[2]),
@@ -239,14 +239,14 @@ def test_each_objects_stay_is_told() -> None:
     counter = new_counter()
     for timestamp_ns, found in scenes.filmed(movers, np.arange(0, 5.01, 0.04)):
         counter.update(timestamp_ns, found)
-    stays = counter.visits("zone", 0)
-    assert [(stay.track_id, stay.class_id) for stay in stays] == [(1, 1), (2, 2)]
-    assert [stay.dwell_s for stay in stays] == pytest.approx([5, 3], abs=0.05)
+    visits = counter.visits("zone", 0)
+    assert [(visit.track_id, visit.class_id) for visit in visits] == [(1, 1), (2, 2)]
+    assert [visit.dwell_s for visit in visits] == pytest.approx([5, 3], abs=0.05)
     with pytest.raises(CoreError, match="no zone of that index"):
         counter.visits("zone", 1)
 
 
-def test_more_stays_than_any_buffer() -> None:
+def test_more_visits_than_any_buffer() -> None:
     counter = TrackCounter(1, (1100, 1300))
     counter.add_zone(((0, 0), (1100, 0), (1100, 1300), (0, 1300)))
     rows = [
@@ -258,7 +258,7 @@ def test_more_stays_than_any_buffer() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), 1e6])
-def test_a_least_dwell_out_of_bounds(seconds: float) -> None:
+def test_a_minimum_dwell_out_of_bounds(seconds: float) -> None:
     with pytest.raises(CoreError, match=r"min_dwell_s is .*; use 0 to 86400"):
         TrackCounter(1, scenes.FRAME).add_zone(SQUARE, min_dwell_s=seconds)
 

@@ -61,7 +61,7 @@ def test_direction(line: Any, way: Any, crossings: tuple[int, int]) -> None:
     assert played.unique() == 1
 
 
-def test_a_crossing_is_told_with_place_and_time() -> None:
+def test_a_crossing_is_reported_with_position_and_time() -> None:
     mover = scenes.Mover(scenes.along(*DOWN), labels=[2], confidence=0.7)
     played = scenes.play([mover], lines=[MIDDLE])
     assert played.kinds() == ["confirmed", "crossed_in"]
@@ -213,7 +213,7 @@ def test_a_lost_object_has_left_when_it_was_last_seen() -> None:
     assert played.counter.zone(0).max_dwell_s == pytest.approx(2, abs=0.05)
 
 
-def test_mean_and_longest_stay() -> None:
+def test_mean_and_longest_visit() -> None:
     movers = [stand(260, 250, seconds=2), stand(380, 250, seconds=6)]
     counts = scenes.play(movers, seconds=10, zones=[SQUARE]).counter.zone(0)
     assert counts.max_dwell_s == pytest.approx(6, abs=0.05)
@@ -263,7 +263,7 @@ def test_jitter_on_the_outline_enters_once(seed: int) -> None:
 
 
 def test_a_zone_smaller_than_the_jitter() -> None:
-    """No point of it is far enough from its outline: who stays for a moment is inside."""
+    """No point is far enough from its outline: an object that stays for a moment is inside."""
     small = ((316, 246), (324, 246), (324, 254), (316, 254))
     way = scenes.along((0, 200, 250), (2, 320, 250), (4, 320, 250), (6, 440, 250))
     counts = scenes.play([scenes.Mover(way)], seconds=6, zones=[small]).counter.zone(0)
@@ -400,14 +400,14 @@ def test_crossing_while_hidden_is_counted() -> None:
     assert played.events[-1].timestamp_ns == pytest.approx(1.67e9, abs=0.3e9)
 
 
-def test_who_comes_after_the_memory_has_ended_is_new() -> None:
+def test_an_object_that_returns_after_lost_s_is_new() -> None:
     mover = stand(320, 300, hidden=[(2, 5.5)])
     assert scenes.play([mover], seconds=8).unique() == 2
     longer = CounterOptions(lost_s=4.0)
     assert scenes.play([mover], seconds=8, options=longer).unique() == 1
 
 
-def test_weak_boxes_keep_a_track_and_start_none() -> None:
+def test_low_scores_keep_a_track_and_start_none() -> None:
     strong = scenes.Mover(scenes.along(*DOWN))
     weak = scenes.Mover(scenes.along((0, 500, 200), (3, 500, 220)), confidence=0.2)
     played = scenes.play([strong, weak])
@@ -420,7 +420,7 @@ def test_weak_boxes_keep_a_track_and_start_none() -> None:
     assert counter.unique().tolist() == [1]
 
 
-def test_flashes_are_no_objects() -> None:
+def test_flashes_are_not_objects() -> None:
     movers = [
         scenes.Mover(scenes.along((t, 60 + 100 * t, 300), (t + 0.1, 60 + 100 * t, 300)))
         for t in range(5)
@@ -600,7 +600,7 @@ def test_events_around_the_size_of_the_buffer(number: int) -> None:
 
 
 @pytest.mark.slow
-def test_events_that_nobody_takes_are_bounded() -> None:
+def test_events_that_are_not_taken_are_bounded() -> None:
     """300 objects over 256 lines: the newest 65536 of 77100 events are kept."""
 
     def run(take_always: bool) -> list[Event]:
@@ -693,7 +693,7 @@ def test_boxes_beyond_reason_do_not_disturb_the_others(far: float) -> None:
     assert all(np.isfinite((event.x, event.y, event.age_s)).all() for event in events)
 
 
-def test_a_box_without_area_is_no_object() -> None:
+def test_a_box_without_area_is_not_an_object() -> None:
     counter = TrackCounter(1, scenes.FRAME)
     for frame in range(20):
         counter.update(frame * 40_000_000, scenes.detections([(100, 100, 100, 100)]))
@@ -713,7 +713,7 @@ def test_a_box_without_area_is_no_object() -> None:
         ((-3e38, 0), (3e38, 5), "line ends must be finite"),
     ],
 )
-def test_lines_that_are_none(start: Any, end: Any, message: str) -> None:
+def test_invalid_lines_are_refused(start: Any, end: Any, message: str) -> None:
     counter = TrackCounter(1, scenes.FRAME)
     with pytest.raises(CoreError, match=message):
         counter.add_line(start, end)
@@ -728,13 +728,13 @@ def test_lines_that_are_none(start: Any, end: Any, message: str) -> None:
         ([(0, 0), (5, 5), (np.nan, 1)], "zone corners must be finite"),
     ],
 )
-def test_zones_that_are_none(corners: Any, message: str) -> None:
+def test_invalid_zones_are_refused(corners: Any, message: str) -> None:
     counter = TrackCounter(1, scenes.FRAME)
     with pytest.raises(CoreError, match=message):
         counter.add_zone(corners)
 
 
-def test_places_come_before_frames_and_have_an_index() -> None:
+def test_regions_come_before_frames_and_have_an_index() -> None:
     counter = TrackCounter(1, scenes.FRAME)
     assert [counter.add_line((0, i), (9, i)) for i in range(256)] == list(range(256))
     with pytest.raises(CoreError, match="at most 256 regions of a kind"):
@@ -783,7 +783,7 @@ def test_defaults_are_the_cores_own_in_round_numbers() -> None:
 
 
 @pytest.mark.parametrize("least", [0.05, 0.2, 0.6, 1.0])
-def test_a_least_confidence_is_that_of_objects_not_of_boxes(least: float) -> None:
+def test_a_minimum_confidence_is_that_of_objects_not_of_boxes(least: float) -> None:
     options = CounterOptions(anchor="center").with_confidence(least)
     assert (options.new_confidence, options.confirm_confidence) == (least, least)
     assert options.low_confidence <= options.high_confidence <= least
