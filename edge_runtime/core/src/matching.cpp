@@ -80,9 +80,9 @@ bool takes_part(const tally_detection& detection, const Stage& stage, const Matc
   return high == (stage.score == Score::kHigh);
 }
 
-float cost_of(const Track& track, const tally_detection& detection, const Stage& stage,
-              const MatchingFrame& frame) {
-  const Box expected = track.motion.box(), seen = box_of(detection);
+float cost_of(const Track& track, const Box& expected, const tally_detection& detection,
+              const Stage& stage, const MatchingFrame& frame) {
+  const Box seen = box_of(detection);
   switch (stage.cost) {
     case Cost::kIou: return iou_cost(expected, seen, stage.gate);
     case Cost::kDistance: return distance_cost(track, expected, seen);

@@ -49,8 +49,9 @@ inline constexpr float kNoMatch = 1.0f;
 
 bool takes_part(const Track& track, const Stage& stage, const MatchingFrame& frame);
 bool takes_part(const tally_detection& detection, const Stage& stage, const MatchingFrame& frame);
-float cost_of(const Track& track, const tally_detection& detection, const Stage& stage,
-              const MatchingFrame& frame);
+/// Cost of a pair; `expected` is the track's box in this frame, which all its pairs share.
+float cost_of(const Track& track, const Box& expected, const tally_detection& detection,
+              const Stage& stage, const MatchingFrame& frame);
 
 /// Whether two boxes may be of one object between two frames, by their sides.
 bool similar_sides(const Box& a, const Box& b);

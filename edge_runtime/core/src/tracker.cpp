@@ -92,9 +92,12 @@ void Tracker::match(const Stage& stage) {
     if (!used_[j] && takes_part(detections_[j], stage, frame)) columns.push_back(j);
   if (rows.empty() || columns.empty()) return;
   CostMatrix costs(static_cast<int>(rows.size()), static_cast<int>(columns.size()), kNoMatch);
-  for (int r = 0; r < costs.rows(); ++r)
+  for (int r = 0; r < costs.rows(); ++r) {
+    const Track& track = tracks_[rows[r]];
+    const Box expected = track.motion.box();
     for (int c = 0; c < costs.columns(); ++c)
-      costs.at(r, c) = cost_of(tracks_[rows[r]], detections_[columns[c]], stage, frame);
+      costs.at(r, c) = cost_of(track, expected, detections_[columns[c]], stage, frame);
+  }
   if (displaced) costs.keep_unambiguous();
   const std::vector<int> column_of = assign(costs);
   for (size_t r = 0; r < rows.size(); ++r) {
