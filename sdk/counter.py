@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tallylens.detectors import ModelDetectors, decoder_options
 from tallylens.edge_runtime.core import CounterOptions
+from tallylens.edge_runtime.counting.counting_options import counting_options
 from tallylens.edge_runtime.counting.events import event_sinks
 from tallylens.edge_runtime.counting.regions import Line, Region, Zone
 from tallylens.edge_runtime.counting.report import Report
@@ -19,7 +20,7 @@ from tallylens.edge_runtime.counting.saved_count import SAVE_INTERVAL_S, SavedCo
 from tallylens.edge_runtime.counting.session import CountSession, check_frame
 from tallylens.edge_runtime.counting.sinks import FrameResult, Sink
 from tallylens.edge_runtime.counting.state_file import StateFile
-from tallylens.edge_runtime.counting.totals import Totals, counting_options
+from tallylens.edge_runtime.counting.totals import Totals
 from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.outputs import check_apart

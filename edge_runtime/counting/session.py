@@ -13,6 +13,7 @@ from ..rate_control.frame_filter import FrameFeedback, FrameFilter, FrameFilters
 from ..sources import Source
 from ..sources.iterable import is_picture
 from ..types import Detections, Frame, Image, Tracks
+from .counting_options import CountingOptions
 from .events import wall_clock
 from .frame_counter import FrameCounter
 from .history import History
@@ -22,7 +23,7 @@ from .reset_schedule import Schedule
 from .saved_count import SavedCount
 from .sinks import FrameResult, Sink
 from .speed_meter import SpeedMeter
-from .totals import CountingOptions, Totals
+from .totals import Totals
 
 MAX_SECONDS = 9e9  # of 64 bits of nanoseconds
 

@@ -7,13 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 
 from ..core import CounterOptions, TrackCounter
 from ..core.track_counter import ClassTotals, Diagnostics
-from ..errors import UsageError
 from ..types import Detections, Event, Tracks
 from .class_filter import ClassFilter
 from .diagnostics import explanations, uncounted
@@ -32,39 +31,6 @@ from .report import PeriodTotals
 from .time_bins import TimeBins
 
 ANY_CLASS_NAME = "object"
-
-
-class CountingOptions(TypedDict, total=False):
-    """The keyword arguments of `Totals`."""
-
-    lines: Sequence[Line]
-    zones: Sequence[Zone]
-    regions: Sequence[Region]
-    classes: Iterable[str] | None
-    any_class: bool
-    options: CounterOptions | None
-
-
-def counting_options(
-    regions: Iterable[Region],
-    classes: Iterable[str] | None,
-    any_class: bool,
-    options: CounterOptions | None,
-) -> CountingOptions:
-    """The options of `Totals`, checked as far as no model is needed.
-
-    Raises:
-        UsageError: a region where nothing could be counted; options that exclude each other.
-    """
-    if any_class and classes is not None:
-        raise UsageError("classes and any_class exclude each other", "Use one of them")
-    if isinstance(classes, str):
-        raise UsageError(f"classes is the text {classes!r}", f"Use a list: [{classes!r}]")
-    wanted = None if classes is None else list(classes)
-    given = list(regions)
-    for region in given:
-        region.check()
-    return {"regions": given, "classes": wanted, "any_class": any_class, "options": options}
 
 
 class Totals:
