@@ -1,10 +1,10 @@
-"""What converting keeps and costs, beside the official exporter's int8 file.
+"""Accuracy, size and speed of converted models, beside the official exporter's int8 file.
 
     python benchmarks/convert.py [--only tflite,coreml,tiny,prune] [--json FILE]
                                  [--runs N] [--work FOLDER] [--recover MINUTES]
 
 Needs the folder of real models and images (TALLYLENS_DATA) and tallylens[convert]. Calibrates on
-coco/images/calib without its labels, measures on coco/images/val, prints a table a part and, with
+coco/images/calib without its labels, measures on coco/images/val, prints a table per part and, with
 --json, writes all of it. It measures and never fails on a figure.
 """
 
@@ -100,7 +100,7 @@ def latencies(models: dict[str, Path], runs: int) -> dict[str, Row]:
             interpreter.invoke()
             times[name].append(1e3 * (time.perf_counter() - start))
     return {
-        name: {"median ms": statistics.median(found), "least ms": min(found)}
+        name: {"median ms": statistics.median(found), "minimum ms": min(found)}
         for name, found in times.items()
     }
 
@@ -117,7 +117,7 @@ def tflite(options: argparse.Namespace, work: Path) -> list[Row]:
     rows = []
     for name, path in models.items():
         row: Row = {"model": name, "MB": path.stat().st_size / 1e6, **speed[name]}
-        for kind in ("median ms", "least ms"):
+        for kind in ("median ms", "minimum ms"):
             row[f"{kind[:-3]} / official"] = speed[name][kind] / speed["official int8"][kind]
         if name != "official int8":
             row |= precision(path)
@@ -167,7 +167,7 @@ def tiny(_options: argparse.Namespace, work: Path) -> list[Row]:
 
 
 def prune(options: argparse.Namespace, work: Path) -> list[Row]:
-    """A fifth of the multiply-adds less, in float and in int8."""
+    """20% fewer MACs, in float and in int8."""
     rows = []
     graphs: dict[str, DetectorGraph] = {}
     for row, graph in pruning.rows(0.2, options.recover):
@@ -180,11 +180,11 @@ def prune(options: argparse.Namespace, work: Path) -> list[Row]:
         ranges = calibrate(graphs[name], images, DEFAULT_IMAGES)
         write_all({files[name]: emit_tflite(graphs[name], quantization="int8", calibration=ranges)})
     speed = latencies(files, options.runs)
-    faster = 1 - speed["pruned"]["least ms"] / speed["float"]["least ms"]
+    faster = 1 - speed["pruned"]["minimum ms"] / speed["float"]["minimum ms"]
     cheaper = 1 - multiply_adds(graphs["pruned"]) / multiply_adds(graphs["float"])
     for name, path in files.items():
         rows.append({"model": f"{name}, int8", **precision(path), **speed[name]})
-    rows[-1] |= {"time saved / multiply-adds saved": faster / cheaper}
+    rows[-1] |= {"time saved / MACs saved": faster / cheaper}
     return rows
 
 

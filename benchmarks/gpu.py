@@ -1,4 +1,4 @@
-"""Frames a second of a server's model by batch size, with and without decoding of pictures.
+"""Throughput of a server's model by batch size, with and without decoding of images.
 
     python benchmarks/gpu.py [--model NAME-server.onnx] [--batches 1,2,4,8,16,32] [--json FILE]
 
@@ -47,8 +47,8 @@ def device(providers: list[str]) -> str:
     return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def a_second(work: Callable[[], object], frames: int, seconds: float) -> float:
-    """Frames a second of `work`, which does `frames`."""
+def per_second(work: Callable[[], object], frames: int, seconds: float) -> float:
+    """Frames per second of `work`, which processes `frames`."""
     work()
     begun, done = time.perf_counter(), 0
     while time.perf_counter() - begun < seconds:
@@ -58,7 +58,7 @@ def a_second(work: Callable[[], object], frames: int, seconds: float) -> float:
 
 
 def rows(model: Path, batches: list[int], seconds: float) -> Iterator[Row]:
-    """One row a batch size."""
+    """One row per batch size."""
     session, instances = open_session(model), ModelInstances(model, 1)
     height, width = instances.metadata.input_size
     image = cv2.resize(read_image(DATA / "models" / "bus.jpg"), (width, height))
@@ -76,13 +76,13 @@ def rows(model: Path, batches: list[int], seconds: float) -> Iterator[Row]:
 
         yield {
             "batch": size,
-            "network": a_second(lambda r=ready: session.run(None, {"frames": r}), size, seconds),  # type: ignore[misc]
-            "with letterbox and NMS": a_second(
+            "network": per_second(lambda r=ready: session.run(None, {"frames": r}), size, seconds),  # type: ignore[misc]
+            "with letterbox and NMS": per_second(
                 lambda d=lane, i=images: d.detect(i),  # type: ignore[misc]
                 size,
                 seconds,
             ),
-            "and with JPEG": a_second(whole, size, seconds),
+            "and with JPEG": per_second(whole, size, seconds),
         }
         lane.close()
     instances.close()
@@ -114,7 +114,7 @@ def main() -> None:
         results = list(
             rows(model, [int(one) for one in options.batches.split(",")], options.seconds)
         )
-    table = Table(title=f"{model.name} on {where}: frames a second", title_justify="left")
+    table = Table(title=f"{model.name} on {where}: frames per second", title_justify="left")
     for column in results[0]:
         table.add_column(column)
     for found in results:

@@ -1,9 +1,9 @@
-"""What a picture's bytes are worth to the bigger model, step by step of the client's ladder.
+"""Agreement with the bigger model by encoded size, for each step of the client's ladder.
 
     python benchmarks/ladder.py [--small MODEL.tflite] [--big MODEL.onnx] [--json FILE]
 
 Agreement (F1) with what the big model finds in the calibration images as they are: of the small
-model, and of the big one on pictures packed as each step packs them. `gain per kB` is what `auto`
+model, and of the big one on images encoded as each step encodes them. `gain per kB` is what `auto`
 weighs. Needs TALLYLENS_DATA and tallylens[convert].
 """
 
@@ -37,7 +37,7 @@ def f1(pairs: list[tuple[Detections, Detections]]) -> float:
 
 
 def unpacked(picture: EncodedImage) -> Image:
-    """What the server sees."""
+    """The image that the server decodes."""
     header = FrameHeader(1, 0, 1, picture.width, picture.height, picture.codec)
     image = decode_image(header, picture.data, MOST_PIXELS)
     assert image is not None, "the encoder encodes images"

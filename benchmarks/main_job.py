@@ -55,7 +55,7 @@ def raw_heads(model: Path, pixels: np.ndarray) -> tuple[list[HeadSpec], list[np.
 
 
 def heads(work: Path) -> Iterator[Row]:
-    """Greatest difference of any raw head from PyTorch's."""
+    """Maximum difference of any raw head output from PyTorch's."""
     sources = [(DATA / "checkpoints" / f"{name}.pt", f"{name}.golden.npz") for name in TINY]
     for source, golden_name in sources:
         golden = np.load(source.parent / golden_name)
@@ -80,7 +80,7 @@ def _heads_row(work: Path, source: Path, pixels: np.ndarray, golden: Any) -> Ite
 
 
 def bus(work: Path) -> Iterator[Row]:
-    """The sample picture: least IoU and greatest score difference over the golden detections."""
+    """The sample image: minimum IoU and maximum score difference over the golden detections."""
 
     golden = np.load(DATA / "models" / "yolov5n-bus.golden.npz")["detections"]
     image = read_image(DATA / "models" / "bus.jpg")
@@ -97,7 +97,7 @@ def bus(work: Path) -> Iterator[Row]:
                 "model": f"{source.name} -> {target}",
                 "detections": len(found),
                 "classes agree": same,
-                "least IoU": _least_iou(found.xyxy, golden[:, :4]) if same else None,
+                "minimum IoU": _least_iou(found.xyxy, golden[:, :4]) if same else None,
                 "score differs by": float(np.abs(found.confidence - golden[:, 4]).max())
                 if same
                 else None,
@@ -135,7 +135,7 @@ def models(work: Path, size: int = 640) -> dict[str, Path]:
 
 
 def accuracy(work: Path) -> Iterator[Row]:
-    """mAP on the labelled validation images."""
+    """mAP on the labeled validation images."""
     options = DecoderOptions(confidence=0.001, iou=0.6, cross_class_iou=1, multi_label=True)
     coco = DATA / "coco"
     for name, path in models(work).items():
@@ -157,7 +157,7 @@ WAYS = {"all": (1, 1), "2nd": (2, 1), "3rd": (3, 1), "half speed": (1, 2)}
 
 
 def truths() -> dict[str, dict[str, Any]]:
-    """What a person counted in each of the videos, in the columns of `counts`."""
+    """Counts of each video by eye, in the columns of `counts`."""
     truth = json.loads((DATA / "counts.json").read_text())
     street, cars = truth["street.mp4"], truth["car-detection.mp4"]["any_class"]
     persons = truth["one-by-one-person-detection.mp4"]["unique"]
@@ -214,9 +214,9 @@ def speed(work: Path) -> Iterator[Row]:
 
 
 def start(_: Path) -> Iterator[Row]:
-    """Seconds of a fresh process, less those of an empty one; the least of ten."""
+    """Seconds of a fresh process, less those of an empty one; the minimum of ten."""
 
-    def least(*arguments: str) -> float:
+    def minimum(*arguments: str) -> float:
         times = []
         for _ in range(10):
             begin = time.perf_counter()
@@ -224,10 +224,10 @@ def start(_: Path) -> Iterator[Row]:
             times.append(time.perf_counter() - begin)
         return min(times)
 
-    empty = least("-c", "")
+    empty = minimum("-c", "")
     yield {"what": "python -c ''", "seconds": empty}
-    yield {"what": "import tallylens", "seconds": least("-c", "import tallylens") - empty}
-    yield {"what": "tallylens --help, all of it", "seconds": least("-m", "tallylens", "--help")}
+    yield {"what": "import tallylens", "seconds": minimum("-c", "import tallylens") - empty}
+    yield {"what": "tallylens --help, all of it", "seconds": minimum("-m", "tallylens", "--help")}
 
 
 PARTS: dict[str, Callable[[Path], Iterator[Row]]] = {

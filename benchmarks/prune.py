@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 
 def naive(graph: DetectorGraph, fraction: float) -> DetectorGraph:
-    """The same share of every group, filters of least magnitude first, nothing re-fitted."""
+    """The same share of every group, filters of the smallest magnitude first, nothing re-fitted."""
     channels = find_channels(graph.model)
     cost = CostModel(graph.model, channels)
     norms: dict[int, float] = {}
@@ -65,7 +65,7 @@ def naive(graph: DetectorGraph, fraction: float) -> DetectorGraph:
 
 
 def mean_precision(graph: DetectorGraph) -> float:
-    """mAP@0.5:0.95 on the labelled images."""
+    """mAP@0.5:0.95 on the labeled images."""
     options = DecoderOptions(confidence=0.001, iou=0.6, cross_class_iou=1, multi_label=True)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.onnx"

@@ -22,50 +22,48 @@ FIRST_SEED = 100_000
 MAX_OBJECTS = 40
 NEAR = 0.01
 
-Pictures = npt.NDArray[np.uint8]
+Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Pool:
-    """`pictures` (n, 192, 320, 3) uint8 RGB, `labels` (n, 40, 5) class and xyxy, else -1."""
+    """`images` (n, 192, 320, 3) uint8 RGB, `labels` (n, 40, 5) class and xyxy, else -1."""
 
-    pictures: Pictures
+    images: Images
     labels: Labels
 
-    def of(self, index: int) -> tuple[Pictures, Labels]:
+    def of(self, index: int) -> tuple[Images, Labels]:
         """One image and its objects (m, 5)."""
         labels = self.labels[index]
-        return self.pictures[index], labels[labels[:, 0] >= 0]
+        return self.images[index], labels[labels[:, 0] >= 0]
 
 
 def render_pool(folder: Path, count: int, first_seed: int = FIRST_SEED) -> Pool:
     """The first `count` training frames, rendered where they are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures_path, labels_path = folder / f"pictures-{count}.npy", folder / f"labels-{count}.npy"
+    images_path, labels_path = folder / f"images-{count}.npy", folder / f"labels-{count}.npy"
     if not labels_path.is_file():
-        pictures = np.lib.format.open_memmap(
-            pictures_path, "w+", np.uint8, shape=(count, *INPUT, 3)
-        )
+        images = np.lib.format.open_memmap(images_path, "w+", np.uint8, shape=(count, *INPUT, 3))
         labels = np.full((count, MAX_OBJECTS, 5), -1, np.float32)
         for start in range(0, count, SHOTS):
-            _render_scene(first_seed + start // SHOTS, pictures[start:], labels[start:])
-        pictures.flush()
+            _render_scene(first_seed + start // SHOTS, images[start:], labels[start:])
+        images.flush()
         np.save(labels_path, labels)
-    return Pool(np.load(pictures_path, mmap_mode="r"), np.load(labels_path))
+    return Pool(np.load(images_path, mmap_mode="r"), np.load(labels_path))
 
 
-def _render_scene(seed: int, pictures: Pictures, labels: Labels) -> None:
+def _render_scene(seed: int, images: Images, labels: Labels) -> None:
     """Fill the next few slots with frames of one scene: half of them where objects meet."""
     rng = np.random.default_rng((seed, 9))
     scene = Scene(seed, SIZES[int(rng.integers(len(SIZES)))], fps=30)
     meetings = _meetings(scene)
-    for place in range(min(SHOTS, len(pictures))):
+    for place in range(min(SHOTS, len(images))):
         index = int(rng.integers(scene.frames))
         if len(meetings) and place % 2:
             index = int(rng.choice(meetings))
         shot = scene.frame(index)
-        pictures[place], boxes = fit(shot.image, shot.xyxy)
+        images[place], boxes = fit(shot.image, shot.xyxy)
         found = np.column_stack([shot.class_id, boxes]).astype(np.float32)[:MAX_OBJECTS]
         labels[place, : len(found)] = found
 
@@ -85,7 +83,7 @@ def _meetings(scene: Scene) -> npt.NDArray[np.int64]:
     return np.flatnonzero(meet)
 
 
-def fit(image: Pictures, xyxy: Labels) -> tuple[Pictures, Labels]:
+def fit(image: Images, xyxy: Labels) -> tuple[Images, Labels]:
     """Letterboxed to INPUT and RGB, with the boxes in its pixels."""
     height, width = image.shape[:2]
     scale = min(INPUT[0] / height, INPUT[1] / width)
@@ -95,9 +93,9 @@ def fit(image: Pictures, xyxy: Labels) -> tuple[Pictures, Labels]:
         image, size, interpolation=cv2.INTER_AREA if scale <= 0.5 else cv2.INTER_LINEAR
     )
     left, top = (INPUT[1] - size[0]) // 2, (INPUT[0] - size[1]) // 2
-    picture = np.full((*INPUT, 3), GRAY, np.uint8)
-    picture[top : top + size[1], left : left + size[0]] = small[..., ::-1]
-    return picture, xyxy * scale + np.array([left, top, left, top], np.float32)
+    image = np.full((*INPUT, 3), GRAY, np.uint8)
+    image[top : top + size[1], left : left + size[0]] = small[..., ::-1]
+    return image, xyxy * scale + np.array([left, top, left, top], np.float32)
 
 
 class Batches:
@@ -108,34 +106,34 @@ class Batches:
         self._batch = batch
         self.rng = np.random.default_rng(seed)
 
-    def next(self, mosaic: float) -> tuple[Pictures, Labels]:
+    def next(self, mosaic: float) -> tuple[Images, Labels]:
         """(b, 3, h, w) uint8 RGB, and (m, 6) objects as `detection_loss` takes them."""
-        pictures, objects = [], []
+        images, objects = [], []
         for place in range(self._batch):
-            picture, labels = self._four() if self.rng.random() < mosaic else self._one()
-            picture, labels = self._vary(picture, labels)
-            pictures.append(picture)
+            image, labels = self._four() if self.rng.random() < mosaic else self._one()
+            image, labels = self._vary(image, labels)
+            images.append(image)
             wide, tall = labels[:, 3] - labels[:, 1], labels[:, 4] - labels[:, 2]
             centers = (labels[:, 1:3] + labels[:, 3:5]) / 2
             index = np.full(len(labels), place, np.float32)
             objects.append(np.column_stack([index, labels[:, 0], centers, wide, tall]))
-        stacked = np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))
+        stacked = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
         return stacked, np.concatenate(objects).astype(np.float32)
 
-    def _pick(self) -> tuple[Pictures, Labels]:
+    def _pick(self) -> tuple[Images, Labels]:
         return self._pool.of(int(self.rng.integers(len(self._pool.labels))))
 
-    def _one(self) -> tuple[Pictures, Labels]:
+    def _one(self) -> tuple[Images, Labels]:
         """An image moved and scaled a little."""
-        picture, labels = self._pick()
+        image, labels = self._pick()
         if self.rng.random() < 0.3:
-            return np.array(picture), labels.copy()
+            return np.array(image), labels.copy()
         scale = self.rng.uniform(0.75, 1.4)
         space = np.array(INPUT[::-1]) * (1 - scale)
         shift = self.rng.uniform(-0.1, 1.1, 2) * space
-        return _moved(picture, labels, scale, shift, INPUT)
+        return _moved(image, labels, scale, shift, INPUT)
 
-    def _four(self) -> tuple[Pictures, Labels]:
+    def _four(self) -> tuple[Images, Labels]:
         """Parts of four images around a random center."""
         height, width = INPUT
         cy, cx = int(self.rng.uniform(0.3, 0.7) * height), int(self.rng.uniform(0.3, 0.7) * width)
@@ -143,20 +141,20 @@ class Batches:
         for top, bottom in ((0, cy), (cy, height)):
             for left, right in ((0, cx), (cx, width)):
                 size = (bottom - top, right - left)
-                picture, labels = self._pick()
+                image, labels = self._pick()
                 scale = self.rng.uniform(0.6, 1.2)
                 space = np.array(size[::-1]) - np.array(INPUT[::-1]) * scale
                 shift = self.rng.random(2) * space
-                part, kept = _moved(picture, labels, scale, shift, size)
+                part, kept = _moved(image, labels, scale, shift, size)
                 canvas[top:bottom, left:right] = part
                 kept[:, 1:] += np.array([left, top, left, top], np.float32)
                 found.append(kept)
         return canvas, np.concatenate(found)
 
-    def _vary(self, picture: Pictures, labels: Labels) -> tuple[Pictures, Labels]:
+    def _vary(self, image: Images, labels: Labels) -> tuple[Images, Labels]:
         """Mirrored half of the time, with other light and colors."""
         if self.rng.random() < 0.5:
-            picture = picture[:, ::-1]
+            image = image[:, ::-1]
             labels = labels.copy()
             labels[:, [1, 3]] = INPUT[1] - labels[:, [3, 1]]
         gain, lift = self.rng.uniform(0.75, 1.25, 3) * 0.4 + 0.6, self.rng.uniform(-14, 14)
@@ -164,16 +162,16 @@ class Batches:
             np.arange(256, dtype=np.float64)[:, None] * gain * self.rng.uniform(0.75, 1.2) + lift
         )
         table = steps.round().clip(0, 255).astype(np.uint8).reshape(256, 1, 3)
-        return np.asarray(cv2.LUT(np.ascontiguousarray(picture), table), np.uint8), labels
+        return np.asarray(cv2.LUT(np.ascontiguousarray(image), table), np.uint8), labels
 
 
 def _moved(
-    picture: Pictures, labels: Labels, scale: float, shift: np.ndarray, size: tuple[int, int]
-) -> tuple[Pictures, Labels]:
+    image: Images, labels: Labels, scale: float, shift: np.ndarray, size: tuple[int, int]
+) -> tuple[Images, Labels]:
     """Scaled, shifted, cut to (height, width), with the boxes of which enough is left."""
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     moved = cv2.warpAffine(
-        picture, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderValue=(GRAY, GRAY, GRAY)
+        image, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderValue=(GRAY, GRAY, GRAY)
     )
     offset = np.array([*shift, *shift], np.float32)
     boxes = labels[:, 1:] * np.float32(scale) + offset

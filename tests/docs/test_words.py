@@ -23,7 +23,7 @@ AREAS = sorted(
 )
 
 # Areas that are still being cleaned.
-PENDING = {"mobile_bindings", "benchmarks", "edge_runtime/core"}
+PENDING = {"edge_runtime/core"}
 
 
 @pytest.mark.parametrize("area", [area for area in AREAS if area not in PENDING])

@@ -125,6 +125,12 @@ class Allowance:
 ALLOWED = (
     Allowance("sdk/demo/*", r"houses?|lanes?|rooms?|places?", "the drawn street has them"),
     Allowance("cloud_fallback/wire/frames.py", r"room", "the protocol's vectors pin it"),
+    Allowance(
+        "mobile_bindings/conformance/make.py",
+        r"jump|picture|is no|frames a second|a stay|least",
+        "the names of its cases are part of the vectors",
+    ),
+    Allowance("edge_runtime/core/src/pixel_rows.*", r"lanes?", "those of a vector register"),
     Allowance("tests/support/word_rules.py", r".*", "this list"),
 )
 

@@ -83,7 +83,7 @@ INVALID = (
 
 
 def frames() -> list[dict[str, Any]]:
-    """Headers to bytes, and bytes that are no frame."""
+    """Headers to bytes, and bytes that are not a frame."""
     headers = (
         (FrameHeader(1, 0, 500, 640, 352), b"\xff\xd8\xff"),
         (FrameHeader(0xFFFFFFFF, -5, 0, 1, 65535, Codec.WEBP, Flag.REPEATED), b""),
