@@ -4,9 +4,9 @@ from .cloud_fallback.client.credentials import Secret as Secret
 from .cloud_fallback.client.offloader import OffloadOptions as OffloadOptions
 from .cloud_fallback.client.policy import OffloadMode as OffloadMode
 from .counter import Counter as Counter
-from .edge_runtime.core.track_counter import AnchorPoint as AnchorPoint
+from .edge_runtime.core.counter_options import AnchorPoint as AnchorPoint
+from .edge_runtime.core.counter_options import CounterOptions as CounterOptions
 from .edge_runtime.core.track_counter import ClassTotals as ClassTotals
-from .edge_runtime.core.track_counter import CounterOptions as CounterOptions
 from .edge_runtime.core.track_counter import Diagnostics as Diagnostics
 from .edge_runtime.counting.history import History as History
 from .edge_runtime.counting.line import Line as Line

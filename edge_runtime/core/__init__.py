@@ -1,9 +1,9 @@
 """The counting core, written once in C++ (`include/tally.h`) and shared with Android and iOS."""
 
+from .counter_options import CounterOptions
 from .decoder import Decoder, DecoderOptions
 from .preprocessor import Letterbox, Preprocessor
 from .track_counter import (
-    CounterOptions,
     Diagnostics,
     LineCounts,
     TrackCounter,

@@ -3,65 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import CoreError, StateError, TimestampError, UsageError
 from ..types import Detections, Event, EventKind, Tracks
-from .native import DETECTION, TRACK, Handle, default, ffi, lib, names, struct
+from .counter_options import ANCHORS, CounterOptions
+from .native import DETECTION, TRACK, Handle, ffi, lib, names, struct
 from .native import options as core_options
 
-AnchorPoint = Literal[
-    "bottom-center", "center", "top-center", "bottom-centre", "centre", "top-centre"
-]
-ANCHORS: dict[AnchorPoint, int] = {
-    "bottom-center": lib.TALLY_BOTTOM_CENTER,
-    "center": lib.TALLY_CENTER,
-    "top-center": lib.TALLY_TOP_CENTER,
-    # British spellings, accepted since the first version.
-    "bottom-centre": lib.TALLY_BOTTOM_CENTER,
-    "centre": lib.TALLY_CENTER,
-    "top-centre": lib.TALLY_TOP_CENTER,
-}
 REGION_KINDS = names(lib.tally_region_kind)
 EVENT_KINDS = cast(tuple[EventKind, ...], names(lib.tally_event_kind_name))
+# By kind. For an unknown kind one unnamed entry is asked for, which the core refuses.
+_TOTALS = {kind: names(lib.tally_region_total_name, kind.encode()) for kind in REGION_KINDS}
+_VALUES = {kind: names(lib.tally_region_value_name, kind.encode()) for kind in REGION_KINDS}
 FARTHEST_NS = 1 << 62
 NEVER_NS = -(1 << 63)
 _TRACKS = 1024
 _EVENTS = 256
 
 ClassTotals = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class CounterOptions:
-    """Thresholds of tracking and counting; the core's defaults, each explained in tally.h."""
-
-    anchor: AnchorPoint = "bottom-center"
-    low_confidence: float = default("counter", "low_confidence")
-    high_confidence: float = default("counter", "high_confidence")
-    new_confidence: float = default("counter", "new_confidence")
-    confirm_s: float = default("counter", "confirm_s")
-    confirm_confidence: float = default("counter", "confirm_confidence")
-    lost_s: float = default("counter", "lost_s")
-    edge_lost_s: float = default("counter", "edge_lost_s")
-    hysteresis: float = default("counter", "hysteresis")
-
-    def with_confidence(self, minimum: float) -> CounterOptions:
-        """These options for a minimum confidence: of a new track, and of a counted track's mean.
-
-        Confirmed tracks are still followed through low-score detections.
-        """
-        return replace(
-            self,
-            low_confidence=min(self.low_confidence, minimum),
-            high_confidence=min(self.high_confidence, minimum),
-            new_confidence=minimum,
-            confirm_confidence=minimum,
-        )
 
 
 @dataclass(frozen=True)
@@ -271,7 +235,7 @@ class TrackCounter:
         label, total = kind.encode(), lib.tally_counter_region_total
         return {
             name: self._class_totals(total, label, index, position)
-            for position, name in enumerate(names(lib.tally_region_total_name, label))
+            for position, name in enumerate(_TOTALS.get(kind, ("",)))
         }
 
     def region_values(self, kind: str, index: int) -> dict[str, float]:
@@ -282,7 +246,7 @@ class TrackCounter:
         """
         label, out = kind.encode(), ffi.new("double *")
         values: dict[str, float] = {}
-        for position, name in enumerate(names(lib.tally_region_value_name, label)):
+        for position, name in enumerate(_VALUES.get(kind, ("",))):
             self._handle.call(lib.tally_counter_region_value, label, index, position, out)
             values[name] = out[0]
         return values

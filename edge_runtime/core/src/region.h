@@ -96,8 +96,10 @@ class Region {
 
   /// A class total by position; `visits` are the counted objects inside.
   virtual std::vector<int64_t> total(int index, const std::vector<tally_visit>& visits) const;
-  /// A value by position.
-  virtual double value(int index, const std::vector<tally_visit>& visits) const = 0;
+  /// A value by position, for rules that have any.
+  virtual double value(int /*index*/, const std::vector<tally_visit>& /*visits*/) const {
+    return 0;
+  }
 
   /// Where the region is and its parameters: what must be the same for a saved state to fit.
   virtual void persist_outline(Archive& archive) = 0;
