@@ -70,7 +70,7 @@ def _coordinates(mb: Any, box: Var, metadata: ModelMetadata) -> Var:
     """Sigmoids (n, 4) to boxes; float32, because float16 cannot resolve half a pixel."""
     count = int(box.shape[0])
     scale, offset, size = box_constants(metadata)
-    center = mb.slice_by_size(x=box, begin=[0, 0], size=[count, 2], name="center_probability")
+    center = mb.slice_by_size(x=box, begin=[0, 0], size=[count, 2], name="center_chance")
     center = mb.add(x=mb.mul(x=center, y=scale), y=offset, name="center")
     sides = mb.slice_by_size(x=box, begin=[0, 2], size=[count, 2], name="side_chance")
     sides = mb.mul(x=mb.mul(x=sides, y=sides), y=size, name="sides")
