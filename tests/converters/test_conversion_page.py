@@ -1,4 +1,4 @@
-"""The page of a conversion: figures, pictures, and names that are only ever text."""
+"""The page of a conversion: figures, images, and names that are only ever text."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def report(tmp_path: Path) -> ConversionReport:
 
 
 class _Words(HTMLParser):
-    """The text of a page, and how many pictures it holds."""
+    """The text of a page, and how many images it holds."""
 
     def __init__(self) -> None:
         super().__init__()

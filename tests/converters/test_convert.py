@@ -285,7 +285,7 @@ def test_a_folder_without_images_is_refused_and_writes_nothing(
 
 
 def scene(folder: Path, count: int = 12) -> Path:
-    """Pictures with one red square each, and a damaged one."""
+    """Images with one red square each, and a damaged one."""
     folder.mkdir()
     for number in range(count):
         picture = np.zeros((32, 32, 3), np.uint8)
@@ -345,7 +345,7 @@ def test_what_sees_less_is_refused_and_kept_aside(detector: Path, tmp_path: Path
     assert names(out) == ["squares.conversion.json.rejected", "squares.onnx.rejected"]
     assert (refusal.value.agreement, refusal.value.exit_status) == (0.0, 3)
     assert "squares.onnx: detection agreement with its source is 0.000" in str(refusal.value)
-    # Without a limit the reader is told, and may use it.
+    # Without a limit the reader is warned, and may use it.
     report = run(check=AcceptanceCheck(pictures))
     assert report.path_of("onnx").exists()
     assert len(report.warnings) == 1

@@ -1,4 +1,4 @@
-"""Every kind of file at the front door: the two that go in, and what the others are told."""
+"""Every kind of source file: the two that load, and the messages for all others."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ CONV = name("models.common.Conv")
 
 
 class Watch:
-    """What the interpreter itself reports (PEP 578): imports, calls of exec, files, processes."""
+    """Notes what the interpreter reports (PEP 578): imports, calls of exec, files, processes."""
 
     def __init__(self) -> None:
         self.events: list[str] | None = None
@@ -176,7 +176,7 @@ TRICKS = {
     "tuple underflow": b"N\x87.",
     "no end": b"N",
     "storage of another word": STORAGE.replace(b"storage", b"Storage") + b".",
-    "storage id that is no tuple": b"NQ.",
+    "storage id that is not a tuple": b"NQ.",
     "storage of a module": STORAGE.replace(b"torch\nFloatStorage", b"models.common\nConv") + b".",
     "storage that is missing": STORAGE.replace(text("0"), text("1")) + b".",
     "storage in a parent folder": STORAGE.replace(text("0"), text("../../etc/passwd")) + b".",

@@ -37,7 +37,7 @@ def test_engine_runs_what_is_in_its_input(files: Files, write: Write) -> None:
 
 
 class Picture:
-    """What Pillow makes of an array, as far as it is read here."""
+    """A stand-in for Pillow's image of an array."""
 
     mode = "RGB"
 
@@ -47,7 +47,7 @@ class Picture:
 
 
 class DeviceModel:
-    """What coremltools' MLModel does on a Mac."""
+    """A stand-in for coremltools' MLModel on a Mac."""
 
     def __init__(self, path: str) -> None:
         self.path = path

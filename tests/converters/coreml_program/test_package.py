@@ -1,4 +1,4 @@
-"""Packages that are damaged, hostile, or of another origin end in one of our errors."""
+"""Packages that are damaged, adversarial, or of another origin end in one of our errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tiny teacher, a damaged student and a folder of pictures."""
+"""A tiny teacher, a damaged student and a folder of images."""
 
 from __future__ import annotations
 

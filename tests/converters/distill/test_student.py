@@ -1,4 +1,4 @@
-"""The student in TensorFlow, its loss and its pictures."""
+"""The student in TensorFlow, its loss and its images."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def run_onnx(content: bytes, images: Floats) -> list[Floats]:
 
 
 def open_tflite(content: bytes) -> Callable[[npt.NDArray[np.generic]], list[Floats]]:
-    """A function from the input tensor to the dequantised heads."""
+    """A function from the input tensor to the dequantized heads."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content, num_threads=2)

@@ -16,7 +16,7 @@ from tallylens.edge_runtime.errors import InputError
 from tallylens.edge_runtime.types import Detections, Image
 
 HEIGHT, WIDTH = 100, 200
-# Class, centre and size of each image's objects.
+# Class, center and size of each image's objects.
 OBJECTS = {
     "a": [(0, 0.25, 0.5, 0.2, 0.4), (2, 0.75, 0.5, 0.2, 0.4)],
     "b": [(0, 0.5, 0.5, 0.5, 0.5)],

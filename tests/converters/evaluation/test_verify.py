@@ -54,7 +54,7 @@ def reference(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A red square in one cell of each of two pictures, and a label for it."""
+    """A red square in one cell of each of two images, and a label for it."""
     for number, (x, y) in enumerate([(16, 0), (32, 48)]):
         picture = np.zeros((SIDE, SIDE, 3), np.uint8)
         picture[y : y + CELL, x : x + CELL, 2] = 255

@@ -1,4 +1,4 @@
-"""ONNX exports of every kind, cut back to the raw heads that they hold."""
+"""ONNX exports of every kind, cut back to the raw head outputs that they hold."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def proto_of(graph: DetectorGraph) -> onnx.ModelProto:
 
 
 def original_heads(model: onnx.ModelProto, heads: list[str], images: np.ndarray) -> list[Any]:
-    """What the file itself computes at its heads' convolutions."""
+    """Outputs that the file itself computes at its heads' convolutions."""
     kind = model.graph.input[0].type.tensor_type.elem_type
     cut = onnx.ModelProto()
     cut.CopyFrom(model)

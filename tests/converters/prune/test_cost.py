@@ -1,4 +1,4 @@
-"""Multiply-adds against a count that walks over every output value."""
+"""MACs against a count that walks over every output value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranges of a graph whose values can be told by hand."""
+"""Ranges of a graph whose values can be worked out by hand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def graph() -> DetectorGraph:
 
 
 def images() -> list[np.ndarray]:
-    return [np.full((8, 8, 3), colour, np.uint8) for colour in ((0, 51, 0), (204, 255, 9))]
+    return [np.full((8, 8, 3), color, np.uint8) for color in ((0, 51, 0), (204, 255, 9))]
 
 
 def test_smallest_and_largest_over_all_images(graph: DetectorGraph) -> None:
@@ -86,7 +86,7 @@ def test_flat_tails_are_cut_and_only_those() -> None:
         builder.add("HardSwish", "b", [hard]),
         builder.add("Relu", "c", [relu]),
         builder.silu("d", shared),
-        shared,  # used as it is, too: its tail tells something
+        shared,  # used as it is, too: its tail matters
     ]
     joined = builder.concat("joined", parts)
     metadata = ModelMetadata(("car",), (8, 8), (1,), (((1.0, 1.0),),), ("head1",))
@@ -102,7 +102,7 @@ def test_flat_tails_are_cut_and_only_those() -> None:
 
 
 def silu_graph(size: int = 32) -> DetectorGraph:
-    """One convolution with SiLU between the picture and the head."""
+    """One convolution with SiLU between the image and the head."""
     builder = GraphBuilder((size, size), batch=1)
     weight = np.full((4, 3, 1, 1), 2, np.float32)
     hidden = builder.silu("a", builder.conv("a", builder.input, weight, np.zeros(4, np.float32)))
