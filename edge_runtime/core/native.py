@@ -65,7 +65,7 @@ def defaults(kind: str) -> Any:
 def default(kind: str, name: str) -> Any:
     """One of the core's defaults, as the decimal number that is written in the core."""
     value = getattr(defaults(kind), name)
-    # The struct holds float32: six digits give back the decimal number.
+    # The struct holds float32: six digits restore the decimal number.
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 

@@ -285,7 +285,7 @@ class TrackCounter:
         return [Visit(v.track_id, v.class_id, v.dwell_s) for v in found[0 : self._count[0]]]
 
     def diagnostics(self) -> Diagnostics:
-        """What went in, and what was left out."""
+        """Frames, detections and tracks so far, and why a total may be smaller than expected."""
         out = self._facts()
         return Diagnostics(*(getattr(out, name) for name in Diagnostics.__dataclass_fields__))
 

@@ -1,4 +1,4 @@
-// What the files of the C interface share: pointer checks and the way results are handed out.
+// Pointer checks and output of results, shared by the files of the C interface.
 #pragma once
 
 #include <algorithm>

@@ -13,7 +13,7 @@ constexpr size_t kMaxDetections = 10'000;
 constexpr size_t kMaxEvents = 65'536;
 constexpr size_t kMaxPending = 1'000;  // events of an object that is not confirmed yet
 
-/// Boxes farther away than this are no objects, and the squares of their sides overflow.
+/// Boxes farther away than this are not objects, and the squares of their sides overflow.
 bool is_near(const tally_detection& d) {
   constexpr float farthest = 1e9f;
   return std::max(std::abs(d.x1), std::abs(d.x2)) < farthest &&
@@ -105,7 +105,7 @@ FrameSize Counter::frame() const {
   return {static_cast<float>(options_.frame_width), static_cast<float>(options_.frame_height)};
 }
 
-/// An object that came in over the edge has crossed what lies between the edge and where it was
+/// An object that came into the frame has crossed what lies between its edge and where it was
 /// first seen.
 void Counter::came_in(ObjectState& object, const Track& track) {
   const float age = seconds(track.seen_ns - track.first_ns);
@@ -119,7 +119,7 @@ void Counter::came_in(ObjectState& object, const Track& track) {
   for (size_t i = 0; i < regions_.size(); ++i) record(object, track, i, regions_[i].came_in(step));
 }
 
-/// An object that left over the edge has crossed what lies between where it was last seen and the
+/// An object that left the frame has crossed what lies between where it was last seen and its
 /// edge.
 void Counter::went_out(ObjectState& object, const Track& track) {
   const float unseen = std::min(seconds(now_ns_ - track.seen_ns), options_.edge_lost_s);

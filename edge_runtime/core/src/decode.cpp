@@ -143,7 +143,7 @@ void Decoder::decode_head(const tally_head& head) {
   const auto anchors = static_cast<size_t>(head.num_anchors);
   const bool last = head.layout == TALLY_NHWC;
   const size_t step = last ? 1 : cells;
-  // Most cells are empty: nothing of them is dequantised. NaN fails the test, too.
+  // Most cells are empty: nothing of them is dequantized. NaN fails the test, too.
   const auto visit = [&](const Raw* cell, size_t anchor, size_t at) {
     decode_cell(head, cell, step, static_cast<int>(anchor), static_cast<int>(at % head.width),
                 static_cast<int>(at / head.width), logistic);

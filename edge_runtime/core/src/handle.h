@@ -1,4 +1,4 @@
-// What every handle shares: the owned error text and the guard between C++ and C.
+// Errors with a status, and the guard between C++ exceptions and C statuses.
 #pragma once
 
 #include <exception>

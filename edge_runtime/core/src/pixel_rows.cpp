@@ -60,7 +60,7 @@ TALLY_HOT void blend_down(const uint8_t* upper, const uint8_t* lower, int weight
     out[i] = static_cast<uint16_t>(static_cast<uint16_t>(upper[i] * above + lower[i] * below) >> 1);
 }
 
-// Eight 16-bit lanes hold the three values of a pixel beside those of its right-hand neighbour, and
+// Eight 16-bit lanes hold the three values of a pixel beside those of its right-hand neighbor, and
 // one instruction multiplies all by their weights and adds each pair.
 #if defined(__SSE2__) && !defined(TALLY_PORTABLE)
 void blend_across(const uint16_t* source, const Tap* taps, size_t width, bool swap, uint8_t* out) {

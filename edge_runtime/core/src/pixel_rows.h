@@ -23,16 +23,16 @@ void blend_down(const uint8_t* upper, const uint8_t* lower, int weight, size_t c
                 uint16_t* out);
 
 /// The same from left to right, rounded to bytes, for `width` pixels of three values; the first
-/// and the third change places on `swap`.
+/// and the third are exchanged on `swap`.
 void blend_across(const uint16_t* source, const Tap* taps, size_t width, bool swap, uint8_t* out);
 
-/// Copy `width` pixels of three bytes; B and R change places on `swap`.
+/// Copy `width` pixels of three bytes; B and R are exchanged on `swap`.
 void copy_pixels(const uint8_t* source, size_t width, bool swap, uint8_t* out);
 
 /// Write RGB pixels into row `y` of `input` from column `x` on, as its dtype and layout ask.
 void store_pixels(const tally_tensor& input, int x, int y, const uint8_t* rgb, size_t width);
 
-/// Grey 114 over `width` pixels of row `y` of `input` from column `x` on.
+/// Gray 114 over `width` pixels of row `y` of `input` from column `x` on.
 void store_gray(const tally_tensor& input, int x, int y, size_t width);
 
 }  // namespace tally

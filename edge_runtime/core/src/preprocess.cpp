@@ -69,7 +69,7 @@ void Preprocessor::prepare(const Geometry& geometry) {
 }
 
 const uint8_t* Preprocessor::source_row(const RowReader& reader, int y) {
-  const int slot = y & 1;  // neighbours never share a slot
+  const int slot = y & 1;  // neighbors never share a slot
   if (read_y_[slot] == y) return read_[slot].data();
   const uint8_t* row = reader.row(y, read_[slot].data());
   if (row == read_[slot].data()) read_y_[slot] = y;

@@ -1,4 +1,4 @@
-// Rows of a camera frame, upright, as three interleaved bytes a pixel.
+// Rows of a camera frame, upright, as three interleaved bytes per pixel.
 #pragma once
 
 #include "tally.h"

@@ -172,7 +172,7 @@ void check_class_totals(const std::vector<int64_t>& totals, size_t num_classes);
 
 /// Head and checksum around a payload.
 Bytes seal(const Bytes& payload);
-/// The payload's place inside `state`, once head, length and checksum are right.
+/// The payload inside `state`, once head, length and checksum are right.
 Reader unseal(const uint8_t* state, size_t size);
 
 }  // namespace tally

@@ -43,15 +43,15 @@ struct Track {
   float confidence = 0;  // of the last match
   float confidence_sum = 0;
   bool confirmed = false;
-  bool jumped = false;  // started as single detections far apart
-  bool merged = false;  // ended because it belonged to an earlier track
+  bool far_apart = false;  // started as single detections far apart
+  bool merged = false;     // ended because it belonged to an earlier track
 
   float mean_confidence() const { return confidence_sum / static_cast<float>(hits); }
 
   template <typename Archive>
   void persist(Archive& archive) {
     archive(id, motion, vote, first, seen, before_ns, first_ns, seen_ns, hits, frames, confidence,
-            confidence_sum, confirmed, jumped);
+            confidence_sum, confirmed, far_apart);
   }
 };
 

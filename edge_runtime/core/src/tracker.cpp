@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "assignment.h"
-#include "jumps.h"
+#include "fast_objects.h"
 #include "state.h"
 
 namespace tally {
@@ -21,7 +21,7 @@ constexpr Stage kStages[] = {
     {Who::kSeenOnce, Score::kHigh, Cost::kIou, 0.3f},  // easily wrong: the motion is unknown
 };
 // After single detections far apart have been linked to fast objects.
-constexpr Stage kStagesAfterJumps[] = {
+constexpr Stage kStagesAfterLinking[] = {
     {Who::kAll, Score::kHigh, Cost::kDistance, 0},
     {Who::kConfirmedInPreviousFrame, Score::kHigh, Cost::kLongDisplacement, 0},
 };
@@ -72,8 +72,8 @@ void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detecti
     track.frames += 1;
   }
   for (const Stage& stage : kStages) match(stage);
-  link_jumps();
-  for (const Stage& stage : kStagesAfterJumps) match(stage);
+  link_fast_objects();
+  for (const Stage& stage : kStagesAfterLinking) match(stage);
   start_tracks();
   drop_tracks();
 }
@@ -127,11 +127,11 @@ void Tracker::confirm(Track& track) const {
   const float distance = length(track.seen.center() - track.first.center());
   const bool often = track.hits >= kFastHits;
   const bool old = seconds(now_ns_ - track.first_ns) >= options_.confirm_s;
-  track.confirmed |=
-      (old && (often || !track.jumped)) || (often && distance > kFastDistance * track.seen.size());
+  track.confirmed |= (old && (often || !track.far_apart)) ||
+                     (often && distance > kFastDistance * track.seen.size());
 }
 
-void Tracker::link_jumps() {
+void Tracker::link_fast_objects() {
   std::vector<EarlierDetection> seen_once;
   std::vector<size_t> tracks, columns;
   for (size_t i = 0; i < tracks_.size(); ++i)
@@ -145,10 +145,10 @@ void Tracker::link_jumps() {
       boxes.push_back(box_of(detections_[j]));
       columns.push_back(j);
     }
-  for (const Jump& jump : find_jumps(seen_once, boxes, now_ns_)) {
-    join(tracks_[tracks[jump.first]], tracks_[tracks[jump.second]],
-         detections_[columns[jump.detection]]);
-    used_[columns[jump.detection]] = true;
+  for (const FastObject& object : find_fast_objects(seen_once, boxes, now_ns_)) {
+    join(tracks_[tracks[object.first]], tracks_[tracks[object.second]],
+         detections_[columns[object.detection]]);
+    used_[columns[object.detection]] = true;
   }
   end_where([](const Track& track) { return track.merged; });
 }
@@ -158,7 +158,7 @@ void Tracker::join(Track& first, Track& second, const tally_detection& detection
   const Point moved = box_of(detection).center() - first.seen.center();
   first.vote.add(second.vote.leader(), second.confidence);
   first.hits += 1;
-  first.jumped = true;
+  first.far_apart = true;
   first.confidence_sum += second.confidence;
   second.merged = true;
   absorb(first, detection);

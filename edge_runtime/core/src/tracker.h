@@ -52,7 +52,7 @@ class Tracker {
   int64_t frame_before_ns() const;
   void absorb(Track& track, const tally_detection& detection);
   void confirm(Track& track) const;
-  void link_jumps();
+  void link_fast_objects();
   void join(Track& first, Track& second, const tally_detection& detection);
   void start_tracks();
   void note_unlinked(const Box& box);

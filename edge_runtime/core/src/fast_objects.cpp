@@ -1,4 +1,4 @@
-#include "jumps.h"
+#include "fast_objects.h"
 
 #include <algorithm>
 
@@ -12,7 +12,7 @@ constexpr float kTurn = 0.1f;       // of the distance between two detections
 
 struct Fit {
   float error;
-  Jump jump;
+  FastObject object;
 };
 
 bool similar(const Box& a, const Box& b) {
@@ -31,8 +31,8 @@ float misfit(const EarlierDetection& a, const EarlierDetection& b, const Box& bo
 
 }  // namespace
 
-std::vector<Jump> find_jumps(const std::vector<EarlierDetection>& earlier,
-                             const std::vector<Box>& detections, int64_t now_ns) {
+std::vector<FastObject> find_fast_objects(const std::vector<EarlierDetection>& earlier,
+                                          const std::vector<Box>& detections, int64_t now_ns) {
   std::vector<Fit> fits;
   const size_t oldest = earlier.size() - std::min(earlier.size(), kMaxEarlier);
   for (size_t second = oldest; second < earlier.size(); ++second)
@@ -47,15 +47,15 @@ std::vector<Jump> find_jumps(const std::vector<EarlierDetection>& earlier,
     }
   std::stable_sort(fits.begin(), fits.end(),
                    [](const Fit& a, const Fit& b) { return a.error < b.error; });
-  std::vector<Jump> jumps;
+  std::vector<FastObject> objects;
   std::vector<bool> linked(earlier.size()), taken(detections.size());
   for (const Fit& fit : fits) {
-    const auto [first, second, detection] = fit.jump;
+    const auto [first, second, detection] = fit.object;
     if (linked[first] || linked[second] || taken[detection]) continue;
     linked[first] = linked[second] = taken[detection] = true;
-    jumps.push_back(fit.jump);
+    objects.push_back(fit.object);
   }
-  return jumps;
+  return objects;
 }
 
 }  // namespace tally

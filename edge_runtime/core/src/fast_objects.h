@@ -15,7 +15,7 @@ struct EarlierDetection {
 };
 
 /// Earlier detections `first` and `second`, and a detection of this frame where their motion leads.
-struct Jump {
+struct FastObject {
   size_t first;
   size_t second;
   size_t detection;
@@ -24,7 +24,7 @@ struct Jump {
 /// Three detections of about one size in even motion are one object (three-point initiation, as
 /// radar trackers start tracks). Each detection is used once, best fits first.
 /// `earlier` are in order of time; only the newest few are considered, so that the cost is bounded.
-std::vector<Jump> find_jumps(const std::vector<EarlierDetection>& earlier,
-                             const std::vector<Box>& detections, int64_t now_ns);
+std::vector<FastObject> find_fast_objects(const std::vector<EarlierDetection>& earlier,
+                                          const std::vector<Box>& detections, int64_t now_ns);
 
 }  // namespace tally
