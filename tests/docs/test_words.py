@@ -14,11 +14,11 @@ from tallylens.commands import COMMANDS
 from tests.support.word_rules import ALLOWED, PROSE
 from tests.support.words import ROOT, files_of, findings
 
-# Everything but tests, which are read only by those who change the code.
+# Every file and folder of the repository, and those of edge_runtime one by one.
 AREAS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in [*ROOT.iterdir(), *(ROOT / "edge_runtime").iterdir()]
-    if path.name not in {"tests", "edge_runtime", ".git", "build", "dist"}
+    if path.name not in {"edge_runtime", ".git", "build", "dist"}
     and files_of(path.relative_to(ROOT).as_posix())
 )
 

@@ -1,4 +1,4 @@
-"""The exception tree: who inherits from whom, exit statuses, data and the exact words."""
+"""The exception tree: inheritance, exit statuses, data and the exact words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document inside every artefact: it survives the way, and nothing foreign gets in."""
+"""The document inside every artifact: it survives a round trip, and foreign values are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read is not written over, and nothing is written twice."""
+"""Outputs do not overwrite inputs, and no file is written twice."""
 
 from __future__ import annotations
 

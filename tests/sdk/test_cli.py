@@ -83,7 +83,7 @@ def test_help_lists_the_commands_of_the_contract(tallylens: Run) -> None:
         ([], "the following arguments are required: COMMAND. See tallylens --help."),
         (["cuont"], "invalid choice: 'cuont'"),
         (["count"], "the following arguments are required: source. See tallylens count --help."),
-        (["count", "x.mp4", "--colour"], "unrecognized arguments: --colour"),
+        (["count", "x.mp4", "--color"], "unrecognized arguments: --color"),
         (["count", "x.mp4", "--workers", "0"], "'0' is not a whole number above 0"),
         (["count", "x.mp4", "--workers", "two"], "'two' is not a whole number above 0"),
         (

@@ -1,4 +1,4 @@
-"""A camera that is cut off, a Ctrl-C, and the count that goes on later."""
+"""A camera that is cut off, a Ctrl-C, and the count that is resumed later."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE_S = 30
 
 @pytest.fixture
 def camera(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    """An MJPEG camera at `url` that cuts each connection after ten pictures."""
+    """An MJPEG camera at `url` that cuts each connection after ten frames."""
     monkeypatch.setattr("tallylens.edge_runtime.sources.live.FIRST_WAIT_S", 0.01)
     still = squares.Walker(squares.RED, (64, 64), (64, 64))
     jpeg = cv2.imencode(".jpg", squares.scene([still], 1)[0])[1].tobytes()

@@ -255,7 +255,7 @@ def test_time_that_does_not_rise(make: Callable[..., Counter], second: float) ->
         np.zeros((8, 8, 3), np.float32),
         np.zeros((0, 8, 3), np.uint8),
     ],
-    ids=["None", "list", "grey", "bgra", "float", "empty"],
+    ids=["None", "list", "gray", "bgra", "float", "empty"],
 )
 def test_what_is_not_an_image(make: Callable[..., Counter], image: Any) -> None:
     with pytest.raises(SourceError, match="frame 0: not an image"):
@@ -370,7 +370,7 @@ def test_zero_is_explained_when_a_zone_stays_empty(make: Callable[..., Counter])
 def test_auto_sampling_gives_the_same_counts_from_fewer_frames(
     make: Callable[..., Counter], tmp_path: Path
 ) -> None:
-    """Four seconds at 120 frames a second; slow objects need a fraction of them."""
+    """Four seconds at 120 frames per second; slow objects need a fraction of them."""
     video = squares.write_video(tmp_path / "fast.mp4", squares.scene(frames=480), fps=120)
     whole = make(lines=[MIDDLE]).run(video)
     auto = make(lines=[MIDDLE], sample="auto").run(video)

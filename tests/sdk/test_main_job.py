@@ -22,7 +22,7 @@ def truth(data: Path) -> dict[str, Any]:
 
 
 def test_street(data: Path, truth: dict[str, Any], tallylens: Callable[..., Any]) -> None:
-    """The README's first command: a checkpoint, the rectangle that fits, three classes."""
+    """The README's first command: a checkpoint, rectangular inference, three classes."""
     expected = truth["street.mp4"]
     outcome = tallylens(
         "count",

@@ -1,4 +1,4 @@
-"""What README.md tells users to type works as it stands."""
+"""Commands and code in README.md run as they stand."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def test_the_commands_are_found() -> None:
 
 @pytest.mark.realdata
 def test_the_commands_run_in_their_order(workplace: Path, tallylens: Callable[..., Any]) -> None:
-    # What counts a camera comes last, with the model of a later section, and counts the video,
-    # which has no clock of its own.
+    # Commands that count a camera come last, with the model of a later section, and count the
+    # video, which has no clock of its own.
     video = "street.mp4 --starts-at 2026-05-01T08:00:00"
     for command in sorted(COMMANDS, key=lambda one: CAMERA in one):
         outcome = tallylens(*shlex.split(command.replace(CAMERA, video)))
@@ -74,7 +74,7 @@ def test_the_python_runs(workplace: Path, capsys: pytest.CaptureFixture[str]) ->
     names: dict[str, Any] = {}
     exec(first, names)
     assert re.fullmatch(r"\{'car': \d+\} \{.*\}\n", capsys.readouterr().out)
-    # The others go on with your own camera loop.
+    # The others continue in your own camera loop.
     image = cv2.imread(str(next((workplace / "my-images").iterdir())))
     names["counter"] = names["Counter"]("yolov5n.pt")
     names |= {"frame": np.ascontiguousarray(image), "timestamp": 0.0}

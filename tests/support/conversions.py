@@ -45,7 +45,7 @@ def converted(source: Path, target: Target, size: str, *options: str) -> Path:
 
 
 def _move(made: Path, folder: Path) -> None:
-    """Put the folder into its place, where another process may have been faster."""
+    """Move the folder to its path; another process may have been faster."""
     try:
         made.rename(folder)
     except OSError:

@@ -123,7 +123,7 @@ UP = Walker(BLUE, (96, 112), (96, 16))
 def scene(
     walkers: Iterable[Walker] = (DOWN, UP), frames: int = 30, size: tuple[int, int] = (SIDE, SIDE)
 ) -> list[Image]:
-    """Frames (height, width, 3) uint8 BGR of the walkers; `size` is (width, height)."""
+    """Frames (height, width, 3) uint8 BGR of the moving squares; `size` is (width, height)."""
     images = [np.zeros((size[1], size[0], 3), np.uint8) for _ in range(frames)]
     for walker in walkers:
         for fraction, image in zip(np.linspace(0, 1, frames), images, strict=True):

@@ -305,7 +305,7 @@ void test_struct_sizes() {
     CHECK(tally_counter_create(&options, &counter, error, 7) == TALLY_UNSUPPORTED_SIZE);
     CHECK(std::strlen(error) == 6);
   }
-  // What lies behind an earlier struct is neither read nor written.
+  // Memory behind an earlier struct is neither read nor written.
   options.hysteresis = 99;
   options.struct_size = offsetof(tally_counter_options, hysteresis);
   CHECK(tally_counter_defaults(&options) == TALLY_OK && options.hysteresis == 99);

@@ -461,7 +461,7 @@ def test_official_decoding(data: Path, name: str) -> None:
     row, label = np.divmod(np.arange(scores.size), scores.shape[1])
     assert len(found) == scores.size
     table = np.column_stack([boxes[row], scores.ravel(), label])
-    # Sorted by class and by the exact cell, which the boxes' places tell.
+    # Sorted by class and by the exact cell, which follows from the boxes' positions.
     assert np.allclose(np.sort(found.confidence), np.sort(table[:, 4]), atol=2e-6)
     for class_id in range(scores.shape[1]):
         mine = found.class_id == class_id

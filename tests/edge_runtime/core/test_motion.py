@@ -1,4 +1,4 @@
-"""Fast objects, the edge of the frame, and what the diagnostics tell about motion."""
+"""Fast objects, the edge of the frame, and what the diagnostics say about motion."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_fast_ones_side_by_side_stay_apart() -> None:
 
 
 def test_detections_here_and_there_are_not_a_fast_object() -> None:
-    """Flashes at random places, one per frame: four in a row hardly ever lie in even motion."""
+    """Flashes at random positions, one per frame: four in a row hardly ever lie in even motion."""
     random = np.random.default_rng(5)
     counter = TrackCounter(1, scenes.FRAME)
     for frame in range(100):
@@ -68,7 +68,7 @@ def test_out_of_the_frame(fps: float, place: float, crossings: Any) -> None:
 
 
 def test_the_rest_of_an_object_that_leaves_is_not_a_new_object() -> None:
-    """A person of whom only legs at the edge are found at last, three times a second."""
+    """A person of whom only legs at the edge are found at last, three times per second."""
     whole = [(x, 10, min(x + 180, 640), 400) for x in range(100, 560, 60)]
     legs = [(590, 200, 639, 398), (600, 290, 640, 400)]
     counter = TrackCounter(1, scenes.FRAME)
@@ -108,7 +108,7 @@ def test_a_known_object_leaps_over_the_line() -> None:
 
 
 def test_a_frame_rate_that_would_do() -> None:
-    """Single detections ten sizes apart, ten times a second, that no motion joins."""
+    """Single detections ten sizes apart, ten times per second, that no motion joins."""
     counter = TrackCounter(1, (2000, 2000))
     for frame in range(10):
         x, y = 100 + 160 * frame, 1000 + (150 if frame % 3 else -150) * (frame % 2)

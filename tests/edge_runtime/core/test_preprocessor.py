@@ -16,7 +16,7 @@ from tallylens.edge_runtime.core import Letterbox, Preprocessor
 from tallylens.edge_runtime.errors import CoreError, UsageError
 
 Pixels = npt.NDArray[np.uint8]
-GREY = 114
+GRAY = 114
 DTYPES = ("uint8", "int8", "float32")
 LAYOUTS = ("NHWC", "NCHW")
 
@@ -60,7 +60,7 @@ def assert_is_letterbox(rgb: Pixels, found: Pixels, letterbox: Letterbox) -> Non
     assert (w, h) == (max(1, round(source_width * gain)), max(1, round(source_height * gain)))
     left, top = (width - w) // 2, (height - h) // 2
     assert (letterbox.pad_x, letterbox.pad_y) == (left, top)
-    expected = np.full(found.shape, GREY, np.int16)
+    expected = np.full(found.shape, GRAY, np.int16)
     resized = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_LINEAR)
     expected[top : top + h, left : left + w] = resized
     difference = np.abs(expected - found)
@@ -258,7 +258,7 @@ VIEWS = {
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
 def test_views_are_read_as_numpy_shows_them(view: Any, channels: int) -> None:
-    # Large enough that freed copies would be given back to the system or written over.
+    # Large enough that freed copies would be returned to the system or written over.
     image = view(noise(600, 900, channels))
     pixel_format = "RGB" if channels == 3 else "RGBA"
     expected, _ = run(np.array(image, order="C"), 96, 96, pixel_format=pixel_format)
@@ -339,7 +339,7 @@ def test_a_box_is_found_again_through_the_letterbox(
         (noise(8, 8, 1), "BGR"),
         (noise(8, 8, 1)[..., 0], "BGR"),
         (noise(8, 8, 3), "NV12"),
-        (noise(8, 8, 1)[..., 0], "NV12"),  # 8 rows are no whole Y and UV
+        (noise(8, 8, 1)[..., 0], "NV12"),  # 8 rows are not a whole Y and UV
         (noise(9, 7, 1)[..., 0], "I420"),
         (noise(8, 8).astype(np.float32), "BGR"),
         (noise(8, 8).astype(np.uint16), "BGR"),

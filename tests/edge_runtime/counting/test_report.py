@@ -166,7 +166,7 @@ def test_report_paths_that_cannot_be(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_leave_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Tests may run as root, who may write everywhere.
+    # Tests may run as root, which can write everywhere.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(InputError, match="its folder cannot be written to"):
         check_report_paths([tmp_path / "a.csv"])

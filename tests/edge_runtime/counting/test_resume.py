@@ -1,4 +1,4 @@
-"""Counts that another process goes on with: the same totals, events and history, or an error."""
+"""Counts that another process resumes: the same totals, events and history, or an error."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ KILLS = 20
 
 
 def facts(report: Any) -> dict[str, Any]:
-    """What must not depend on how often the count was interrupted."""
+    """The facts that must not depend on how often the count was interrupted."""
     document = report if isinstance(report, dict) else report.as_dict()
     return {name: value for name, value in document.items() if name not in ("speed", "interrupted")}
 
 
 def stop_after(frames: int) -> Callable[[FrameResult], None]:
-    """Stop like a Ctrl-C would, after so many frames of this process."""
+    """Stop like a Ctrl-C would, after `frames` frames of this process."""
     left = [frames]
 
     def stop(_: FrameResult) -> None:
@@ -101,7 +101,7 @@ def test_events_are_written_once(
         with make(events=events, state=state) as counter:
             counter.run(crossing, on_frame=stop)
         if stop is not None:
-            # What a killed process had written after its last save is written again.
+            # A killed process's events after its last save are written again.
             with events.open("a") as file:
                 file.write('{"event": "cut o')
     assert events.read_text() == (tmp_path / "whole.jsonl").read_text()

@@ -11,7 +11,7 @@ SECOND = 1_000_000_000
 
 
 def boxes(*rows: tuple[float, float, int]) -> Detections:
-    """20x20 boxes of (centre x, centre y, class), all certain."""
+    """20x20 boxes of (center x, center y, class), all certain."""
     xyxy = np.array([(x - 10, y - 10, x + 10, y + 10) for x, y, _ in rows], np.float32)
     class_id = np.array([class_id for _, _, class_id in rows], np.int32)
     return Detections(xyxy.reshape(-1, 4), np.full(len(rows), 0.9, np.float32), class_id)

@@ -1,4 +1,4 @@
-"""Which input a model gets: the rectangle that fits the frames, and smaller ones."""
+"""The input size of a model: rectangular inference, and smaller sizes."""
 
 from __future__ import annotations
 

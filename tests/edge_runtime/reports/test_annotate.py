@@ -152,7 +152,7 @@ def test_nothing_is_left_after_an_error(tiny_model: Path, crossing: Path, tmp_pa
 def test_a_video_that_came_out_short_is_no_video(
     tiny_model: Path, crossing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What a full disk looks like from here: nothing is said, and less is there.
+    # A full disk, as OpenCV shows it: no error, and a shorter file.
     monkeypatch.setattr(AnnotatedVideo, "_is_whole", lambda self: False)
     with pytest.raises(UnavailableError, match=r"out\.mp4 could not be written\. Free some disk"):
         annotate(tiny_model, crossing, tmp_path / "out.mp4")

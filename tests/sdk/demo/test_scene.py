@@ -26,7 +26,7 @@ def scene(request: pytest.FixtureRequest) -> Scene:
 
 @pytest.fixture(scope="module")
 def shots(scene: Scene) -> dict[int, Shot]:
-    """Ten frames a second, by index."""
+    """Ten frames per second, by index."""
     return {index: scene.frame(index) for index in range(0, scene.frames, 3)}
 
 
@@ -71,7 +71,7 @@ def test_boxes_are_where_the_geometry_puts_the_objects(
             if share < 0.97 or expected[0] < 2 or expected[2] > scene.size[0] - 2:
                 continue
             compared += 1
-            # Limbs reach beyond a walker's shoulders, and roofs are seen from above.
+            # Limbs reach beyond the shoulders of a person, and roofs are seen from above.
             scale = scene.camera.scale(float(actor.path(np.array([index / scene.fps]))[0]), actor.z)
             reach = {"person": 0.55, "bicycle": 0.15, "car": 0.25, "bus": 0.35}[actor.look.kind]
             up = {"person": 0.1, "bicycle": 0.15, "car": 0.6, "bus": 1.1}[actor.look.kind]
@@ -110,7 +110,7 @@ def test_the_truth_is_what_paths_in_the_picture_say(scene: Scene) -> None:
 
 
 def test_everyone_can_be_seen_for_a_second(scene: Scene, shots: dict[int, Shot]) -> None:
-    """Nobody is asked to count what is not in the pictures."""
+    """Nobody has to count an object that is not visible."""
     clear: Counter[int] = Counter()
     for shot in shots.values():
         clear.update(shot.identity[shot.visible > 0.5].tolist())

@@ -69,7 +69,7 @@ def test_a_new_stage_is_told_at_once_in_a_long_task(
 
 
 def all_of(leader: int) -> str:
-    """What was written to a pseudo-terminal whose other side is closed."""
+    """Everything written to a pseudo-terminal whose other side is closed."""
     drawn = b""
     try:
         while piece := os.read(leader, 1 << 12):

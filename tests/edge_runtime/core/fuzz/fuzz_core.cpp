@@ -1,6 +1,6 @@
 // libFuzzer targets of the core's entry points; the first byte of an input chooses one. Built and
-// run by run.sh beside it. What an input asks for is bounded as a caller's arguments would be, and
-// every buffer has exactly the size that the core is told, so that AddressSanitizer sees each step
+// run by run.sh beside it. Requests of an input are bounded as a caller's arguments would be, and
+// every buffer has exactly the size that the core is given, so that AddressSanitizer sees each step
 // beyond it.
 #include <cstring>
 #include <memory>
