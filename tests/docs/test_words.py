@@ -22,17 +22,13 @@ AREAS = sorted(
     and files_of(path.relative_to(ROOT).as_posix())
 )
 
-# Areas that are still being cleaned.
-PENDING: set[str] = set()
 
-
-@pytest.mark.parametrize("area", [area for area in AREAS if area not in PENDING])
+@pytest.mark.parametrize("area", AREAS)
 def test_the_words_are_ours(area: str) -> None:
     found = [str(finding) for file in files_of(area) for finding in findings(file)]
     assert not found, "\n".join(found)
 
 
-@pytest.mark.skipif("sdk" in PENDING, reason="the help comes from sdk/")
 @pytest.mark.parametrize("command", [command.NAME for command in COMMANDS])
 def test_the_help_keeps_to_them(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
