@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.words import ROOT, product_paths
+
 PAGES = [
     *("CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/architecture.md"),
     *sorted(page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/how-to-add/*.md")),
 ]
-SKIPPED_FOLDERS = {".git", "build", "dist", "node_modules"}
 # The files that the examples of how-to pages would add.
 EXAMPLES = {"edge_runtime/core/src/spot_region.cpp"}
 CODE = {
     path.relative_to(ROOT).as_posix(): path
-    for path in ROOT.rglob("*")
+    for start in [*product_paths(), ROOT / "setup.cfg"]
+    for path in ([start] if start.is_file() else start.rglob("*"))
     if path.suffix in {".py", ".cpp", ".h", ".md", ".cfg", ".sh", ".json"}
-    and not SKIPPED_FOLDERS & set(path.relative_to(ROOT).parts)
 }
 
 

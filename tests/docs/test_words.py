@@ -12,14 +12,13 @@ import pytest
 from tallylens.cli import main
 from tallylens.commands import COMMANDS
 from tests.support.word_rules import ALLOWED, PROSE
-from tests.support.words import ROOT, files_of, findings
+from tests.support.words import ROOT, files_of, findings, product_paths
 
 # Every file and folder of the repository, and those of edge_runtime one by one.
 AREAS = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in [*ROOT.iterdir(), *(ROOT / "edge_runtime").iterdir()]
-    if path.name not in {"edge_runtime", ".git", "build", "dist"}
-    and files_of(path.relative_to(ROOT).as_posix())
+    for path in [*product_paths(), *(ROOT / "edge_runtime").iterdir()]
+    if path.name != "edge_runtime" and files_of(path.relative_to(ROOT).as_posix())
 )
 
 
@@ -37,7 +36,11 @@ def test_the_help_keeps_to_them(command: str, capsys: pytest.CaptureFixture[str]
     assert not [match.group() for rule in PROSE for match in rule.findings(text)]
 
 
-def test_an_allowance_is_used() -> None:
+def test_all_areas_are_found() -> None:
+    assert {".github", "README.md", "converters", "docs", "edge_runtime/core", "sdk"} <= set(AREAS)
+
+
+def test_an_allowance_has_its_files() -> None:
     for allowance in ALLOWED:
         assert list(ROOT.glob(allowance.files)), allowance
 

@@ -155,6 +155,19 @@ def files_of(area: str) -> list[Path]:
     )
 
 
+def product_paths() -> list[Path]:
+    """Files and folders of the repository, without caches, builds and virtual environments."""
+    return [
+        path
+        for path in sorted(ROOT.iterdir())
+        if (path.name == ".github" or not path.name.startswith("."))
+        and (path.is_dir() or path.suffix in SUFFIXES)
+        and path.name not in {"build", "dist", "site"}
+        and path.suffix != ".egg-info"
+        and not (path / "pyvenv.cfg").exists()
+    ]
+
+
 def main(areas: list[str]) -> int:
     """List the findings of some files and folders."""
     shown = 0
