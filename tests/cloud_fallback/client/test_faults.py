@@ -136,9 +136,12 @@ def test_a_network_that_fails_changes_no_total(
             else:
                 link.once(fault)
         if result.frame.index == ends:
-            link.heal()
+            # A busy machine may not have sent the chunk yet that is to be changed once.
+            pending = fault in ("duplicate", "reorder") and bool(link.fault)
+            if not pending:
+                link.heal()
             link.bytes_per_s = link.delay_s = 0
-            if fault in ("cut", "duplicate", "reorder"):
+            if fault in ("cut", "duplicate", "reorder") and not pending:
                 wait_until(lambda: link.connections > 1)
 
     report = count(tiny_model, frames, options(running, link.port), interfere)
