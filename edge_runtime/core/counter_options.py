@@ -34,6 +34,7 @@ class CounterOptions:
     lost_s: float = default("counter", "lost_s")
     edge_lost_s: float = default("counter", "edge_lost_s")
     hysteresis: float = default("counter", "hysteresis")
+    remember_s: float = default("counter", "remember_s")
 
     def with_confidence(self, minimum: float) -> CounterOptions:
         """These options for a minimum confidence: of a new track, and of a counted track's mean.

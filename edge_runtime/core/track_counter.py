@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -147,6 +147,17 @@ class TrackCounter:
         """
         return self.add_region("zone", corners, min_dwell_s=min_dwell_s)
 
+    def want_classes(self, class_ids: Iterable[int]) -> None:
+        """Choose each object's class among these where its vote gives them enough.
+
+        Objects of other classes are counted under their own. Call it before the first frame.
+
+        Raises:
+            CoreError: an id is out of range, or a frame has been counted.
+        """
+        ids = ffi.new("int32_t[]", list(class_ids))
+        self._handle.call(lib.tally_counter_want_classes, ids, len(ids))
+
     @property
     def last_ns(self) -> int | None:
         """Capture time of the last frame counted, None before the first."""
@@ -187,6 +198,10 @@ class TrackCounter:
             return self._visible()
         found = self._tracks[: self._count[0]].copy()
         return Tracks(found["xyxy"], found["confidence"], found["class_id"], found["track_id"])
+
+    def conclude(self) -> None:
+        """The source has ended: count what is past a line and moves on."""
+        self._handle.call(lib.tally_counter_conclude)
 
     def take_events(self) -> list[Event]:
         """The events since the last call, oldest first."""

@@ -218,6 +218,7 @@ typedef struct tally_counter_options {
   float lost_s;             /* an unseen object is kept as lost for this long */
   float edge_lost_s;        /* the same for one that was leaving the frame */
   float hysteresis;         /* an object has changed sides when this far past the line, in sizes */
+  float remember_s;         /* an object that was standing is expected there for this long */
 } tally_counter_options;
 
 typedef struct tally_point {
@@ -347,6 +348,11 @@ TALLY_API tally_status tally_counter_add_region(tally_counter* counter, const ch
                                                 const tally_region_options* options,
                                                 int32_t* index);
 
+/* Choose the classes that are wanted, before the first update. An object's class is then chosen
+ * among them where the vote gives them enough; objects of other classes are counted as before. */
+TALLY_API tally_status tally_counter_want_classes(tally_counter* counter, const int32_t* class_ids,
+                                                  int32_t count);
+
 /* ---- counting ---------------------------------------------------------------------------- */
 
 /* Track and count one frame. Every frame is given, also one without detections. */
@@ -386,6 +392,10 @@ TALLY_API tally_status tally_counter_region_visits(tally_counter* counter, const
 
 /* What went in and what was left out; set out->struct_size first. */
 TALLY_API tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics* out);
+
+/* The source has ended: objects that are past a line and move on are counted although they have
+ * not reached the distance of `hysteresis`. */
+TALLY_API tally_status tally_counter_conclude(tally_counter* counter);
 
 /* End a period: totals and diagnostics restart from zero. Objects keep their track ids and are not
  * counted again, and visits continue. */

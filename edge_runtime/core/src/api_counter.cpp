@@ -90,6 +90,14 @@ tally_status tally_counter_add_region(tally_counter* counter, const char* kind,
   });
 }
 
+tally_status tally_counter_want_classes(tally_counter* counter, const int32_t* class_ids,
+                                        int32_t count) {
+  return call(counter, [&](tally_counter& self) {
+    require(count >= 0 && class_ids != nullptr, "class ids are NULL");
+    self.want_classes({class_ids, class_ids + count});
+  });
+}
+
 tally_status tally_counter_update(tally_counter* counter, int64_t timestamp_ns,
                                   const tally_detection* detections, int32_t count) {
   return call(counter, [&](tally_counter& self) { self.update(timestamp_ns, detections, count); });
@@ -152,6 +160,10 @@ tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics
     require(out != nullptr, "out is NULL");
     tally::fill(*out, self.diagnostics());
   });
+}
+
+tally_status tally_counter_conclude(tally_counter* counter) {
+  return call(counter, [](tally_counter& self) { self.conclude(); });
 }
 
 tally_status tally_counter_reset(tally_counter* counter) {

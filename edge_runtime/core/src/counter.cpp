@@ -28,6 +28,21 @@ Counter::Counter(const tally_counter_options& options) : options_(options), trac
   detected_.assign(options.num_classes, 0);
 }
 
+void Counter::want_classes(const std::vector<int32_t>& class_ids) {
+  require(!started_, "classes are chosen before the first frame");
+  std::vector<bool> wanted(options_.num_classes);
+  for (const int32_t id : class_ids) {
+    require(id >= 0 && id < options_.num_classes, "class id is out of range");
+    wanted[id] = true;
+  }
+  const bool all = std::find(wanted.begin(), wanted.end(), false) == wanted.end();
+  wanted_ = class_ids.empty() || all ? std::vector<bool>() : wanted;
+}
+
+int32_t Counter::class_of(const Track& track, int32_t current) const {
+  return track.vote.leader(wanted_, current);
+}
+
 std::vector<tally_detection> Counter::usable(const tally_detection* detections, int count) {
   std::vector<tally_detection> usable;
   usable.reserve(count);
@@ -81,7 +96,8 @@ void Counter::observe(const Track& track) {
   object.anchor = anchor;
   object.seen_ns = now_ns_;
   if (track.confirmed && !object.counted) confirm(object, track);
-  if (object.counted && object.class_id != track.vote.leader()) reclassify(object, track);
+  if (object.counted && object.class_id != class_of(track, object.class_id))
+    reclassify(object, track);
   if (!object.counted) return;
   const float speed = length(track.motion.velocity()) / track.motion.box().size();
   diagnostics_.fastest = std::max(diagnostics_.fastest, speed);
@@ -96,9 +112,24 @@ void Counter::begin(ObjectState& object, const Track& track, Point anchor) {
 
 void Counter::advance(ObjectState& object, const Track& track, Point anchor) {
   const float margin = options_.hysteresis * track.motion.box().size();
-  const Step step{object.anchor, anchor, object.seen_ns, now_ns_, margin};
+  const Detected detected{track.seen, anchor_point(track.seen, options_.anchor),
+                          track.motion.velocity()};
+  const Step step{object.anchor, anchor, object.seen_ns, now_ns_, margin, &detected};
   for (size_t i = 0; i < regions_.size(); ++i)
     record(object, track, i, regions_[i].advance(object.regions[i], step));
+}
+
+void Counter::conclude() {
+  for (const Track& track : tracker_.tracks()) {
+    ObjectState& object = objects_.at(track.id);
+    if (!object.counted || seconds(now_ns_ - track.seen_ns) > options_.edge_lost_s) continue;
+    const float margin = options_.hysteresis * track.motion.box().size();
+    const Detected detected{track.seen, anchor_point(track.seen, options_.anchor),
+                            track.motion.velocity()};
+    const Step step{object.anchor, object.anchor, track.seen_ns, track.seen_ns, margin, &detected};
+    for (size_t i = 0; i < regions_.size(); ++i)
+      record(object, track, i, regions_[i].conclude(object.regions[i], step));
+  }
 }
 
 FrameSize Counter::frame() const {
@@ -115,7 +146,7 @@ void Counter::came_in(ObjectState& object, const Track& track) {
   const auto path = exit_path(track.first, back, unseen, frame());
   if (!path) return;
   const Point first = anchor_point(track.first, options_.anchor);
-  const Step step{first + *path, first, track.before_ns, track.first_ns, 0};
+  const Step step{first + *path, first, track.before_ns, track.first_ns, 0, nullptr};
   for (size_t i = 0; i < regions_.size(); ++i) record(object, track, i, regions_[i].came_in(step));
 }
 
@@ -125,14 +156,14 @@ void Counter::went_out(ObjectState& object, const Track& track) {
   const float unseen = std::min(seconds(now_ns_ - track.seen_ns), options_.edge_lost_s);
   const auto path = exit_path(track.seen, track.motion.velocity(), unseen, frame());
   if (!path) return;
-  const Step step{object.anchor, object.anchor + *path, track.seen_ns, now_ns_, 0};
+  const Step step{object.anchor, object.anchor + *path, track.seen_ns, now_ns_, 0, nullptr};
   for (size_t i = 0; i < regions_.size(); ++i)
     record(object, track, i, regions_[i].went_out(object.regions[i], step));
 }
 
 void Counter::confirm(ObjectState& object, const Track& track) {
   object.counted = true;
-  object.class_id = track.vote.leader();
+  object.class_id = class_of(track, -1);
   record(object, {now_ns_, track.id, TALLY_CONFIRMED, object.class_id, -1, -1, object.anchor.x,
                   object.anchor.y, track.confidence, seconds(now_ns_ - track.first_ns), 0});
   came_in(object, track);
@@ -145,7 +176,7 @@ void Counter::confirm(ObjectState& object, const Track& track) {
 
 void Counter::reclassify(ObjectState& object, const Track& track) {
   const int32_t previous = object.class_id;
-  object.class_id = track.vote.leader();
+  object.class_id = class_of(track, previous);
   for (const CountEntry& entry : object.entries) {
     add(entry, previous, -1);
     add(entry, object.class_id, 1);
@@ -177,6 +208,11 @@ void Counter::record(ObjectState& object, const Track& track, size_t position,
   record(object, {event->timestamp_ns, track.id, event->kind, object.class_id, -1,
                   regions_.index_at(position), event->at.x, event->at.y, track.confidence,
                   seconds(event->timestamp_ns - track.first_ns), event->dwell_s});
+}
+
+void Counter::record(ObjectState& object, const Track& track, size_t position,
+                     const RegionEvents& events) {
+  for (const RegionEvent& event : events) record(object, track, position, std::optional(event));
 }
 
 void Counter::record(ObjectState& object, const tally_event& event) {

@@ -43,7 +43,11 @@ class Counter {
 
   /// Returns the region's index among those of its kind.
   int add_region(std::string_view kind, const Points& points, const tally_region_options& options);
+  /// An object's class is chosen among these where the vote gives them enough.
+  void want_classes(const std::vector<int32_t>& class_ids);
   void update(int64_t now_ns, const tally_detection* detections, int count);
+  /// The source has ended: count what is past a line and moves on.
+  void conclude();
   /// Totals and diagnostics restart from zero; objects are kept and not counted again.
   void reset();
 
@@ -77,17 +81,19 @@ class Counter {
   void end(const Track& track);
   void record(ObjectState& object, const Track& track, size_t position,
               const std::optional<RegionEvent>& event);
+  void record(ObjectState& object, const Track& track, size_t position, const RegionEvents& events);
   void record(ObjectState& object, const tally_event& event);
   void count(ObjectState& object, const tally_event& event);
   void add(const CountEntry& entry, int32_t class_id, int64_t sign);
   void publish(const tally_event& event);
 
+  int32_t class_of(const Track& track, int32_t current) const;
   FrameSize frame() const;
   Region& region_of_event(int32_t kind, int32_t index);
   size_t position(std::string_view kind, int index) const;
   std::vector<tally_visit> visits(size_t position) const;
 
-  Bytes configuration();
+  Bytes configuration(uint32_t version);
   void persist(Archive& archive);
   void persist(Archive& archive, ObjectState& object);
   void check_state() const;
@@ -98,6 +104,7 @@ class Counter {
   tally_counter_options options_;
   Tracker tracker_;
   Regions regions_;
+  std::vector<bool> wanted_;  // by class; empty if all are
   std::vector<int64_t> unique_;
   std::vector<int64_t> detected_;
   std::unordered_map<int64_t, ObjectState> objects_;

@@ -12,12 +12,16 @@ constexpr int64_t kMaxEntry = int64_t{1} << 31;
 }  // namespace
 
 /// What must be the same where a state is restored.
-Bytes Counter::configuration() {
+Bytes Counter::configuration(uint32_t version) {
   tally_counter_options& o = options_;
   Writer writer;
   writer(o.num_classes, o.frame_width, o.frame_height, o.any_class, o.anchor, o.low_confidence,
          o.high_confidence, o.new_confidence, o.confirm_s, o.confirm_confidence, o.lost_s,
          o.edge_lost_s, o.hysteresis);
+  if (version >= 2) {
+    writer(o.remember_s);
+    for (bool wanted : wanted_) writer(wanted);
+  }
   Archive archive(writer);
   regions_.persist(archive, [&](size_t i) { regions_[i].persist_outline(archive); });
   return writer.take();
@@ -43,7 +47,7 @@ void Counter::persist(Archive& archive, ObjectState& object) {
 }
 
 Bytes Counter::save() {
-  Bytes configured = configuration();
+  Bytes configured = configuration(Writer::version());
   Writer writer;
   writer(configured);
   Archive archive(writer);
@@ -56,7 +60,8 @@ void Counter::restore(const uint8_t* state, size_t size) {
   Reader reader = unseal(state, size);
   Bytes configured;
   reader(configured);
-  require_state(configured == configuration(), "it is of other options, lines or zones");
+  require_state(configured == configuration(reader.version()),
+                "it is of other options, lines or zones");
   Counter restored(*this);
   Archive archive(reader);
   restored.persist(archive);

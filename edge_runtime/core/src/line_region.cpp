@@ -1,11 +1,28 @@
 // Lines: objects that cross them, by direction.
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "region.h"
 
 namespace tally {
 namespace {
+
+// Share of the anchor's way over the line that each corner of the box must have moved.
+constexpr float kSupport = 0.5f;
+// Without that: for how long it must be past the line, ...
+constexpr int64_t kDoubtNs = 400'000'000;
+// ... in steps of at most this share of the way, ...
+constexpr float kBitByBit = 0.6f;
+// ... and how much farther it must be than after half of that time.
+constexpr float kMovesOn = 1.2f;
+// Weight of the newest detection where the object is on its side.
+constexpr float kHomeShare = 0.5f;
+// At the end of the source: speed away from the line (sizes per second) from which an object moves
+// on, and the share of the margin that it must be past the line.
+constexpr float kMovingOn = 0.25f;
+constexpr float kConcludedMargin = 0.5f;
 
 bool finite(Point p) { return std::isfinite(p.x) && std::isfinite(p.y); }
 
@@ -27,10 +44,20 @@ struct LineState {
   int8_t side = 0;       // -1 left, 1 right, 0 not yet seen
   bool through = false;  // the last step over the endless line went through the segment
   Crossing last{};
+  // The evidence that all of the object has moved over the line:
+  Box home;                    // where it was detected clearly on `side`, smoothed
+  Point home_anchor;           // the same of its anchor
+  float home_depth = -1;       // distance of the anchor from the line then; -1: not known
+  Point detected;              // its anchor in the frame before
+  float largest_step = 0;      // of the detected anchor to the line, since home
+  int64_t across_ns = kNever;  // since when it has been past the line
+  float midway = -1;           // how far it had moved when half of the doubt was over; -1 before
 
   template <typename Archive>
   void persist(Archive& archive) {
     archive(side, through, last);
+    if (archive.version() >= 2)
+      archive(home, home_anchor, home_depth, detected, largest_step, across_ns, midway);
   }
 };
 
@@ -39,8 +66,9 @@ struct LineState {
 ///        out            a ──────▶ b   (y down)
 ///                            in
 ///
-/// A crossing is reported once the object is `margin` past the line, with position and time of the
-/// step that went through it. Jitter around the line therefore counts nothing.
+/// A crossing is reported once the object is `margin` past the line and has really moved there,
+/// with position and time of the step that went through the line. So neither jitter around the line
+/// nor a box that is cut and uncovered on it (people behind others, parked cars) counts.
 class Line final : public RuleOf<Line, LineState> {
  public:
   Line(const RegionRule& rule, int32_t num_classes, Point a, Point b, bool extend)
@@ -60,27 +88,26 @@ class Line final : public RuleOf<Line, LineState> {
     return std::nullopt;
   }
 
-  std::optional<RegionEvent> advance(RegionState& region_state, const Step& step) const override {
+  RegionEvents advance(RegionState& state, const Step& step) const override {
+    return events(cross(state.as<LineState>(), step, step.margin));
+  }
+
+  /// What moves on past the line would have crossed it in the next frames.
+  RegionEvents conclude(RegionState& region_state, const Step& step) const override {
     auto& state = region_state.as<LineState>();
-    const float before = signed_distance(step.from), after = signed_distance(step.to);
-    if (!std::isfinite(before - after)) return std::nullopt;
-    if (side_of(before) != side_of(after)) pass(state, step, before, after);
-    if (side_of(after) == state.side || std::abs(after) < step.margin) return std::nullopt;
-    state.side = side_of(after);
-    if (!state.through) return std::nullopt;
-    state.through = false;
-    return RegionEvent{after > 0 ? TALLY_CROSSED_IN : TALLY_CROSSED_OUT, state.last.at,
-                       state.last.timestamp_ns};
+    const float speed = dot(step.detected->velocity, normal()) * side_of(signed_distance(step.to));
+    if (speed < kMovingOn * step.detected->box.size()) return {};
+    return events(cross(state, step, kConcludedMargin * step.margin));
   }
 
   std::optional<RegionEvent> came_in(const Step& step) const override {
     RegionState state;
     begin(state, step.from, step.from_ns);
-    return advance(state, step);
+    return cross(state.as<LineState>(), step, step.margin);
   }
 
   std::optional<RegionEvent> went_out(RegionState& state, const Step& step) const override {
-    return advance(state, step);
+    return cross(state.as<LineState>(), step, step.margin);
   }
 
   void measure(Point at) override {
@@ -102,10 +129,95 @@ class Line final : public RuleOf<Line, LineState> {
     const auto& state = region_state.as<LineState>();
     require_state(state.side >= -1 && state.side <= 1 && is_time(state.last.timestamp_ns),
                   "a crossing is out of range");
+    require_state(state.across_ns == kNever || is_time(state.across_ns),
+                  "a crossing is out of range");
   }
 
  private:
-  float signed_distance(Point p) const { return cross(along_, p - a_) / length_; }
+  static RegionEvents events(const std::optional<RegionEvent>& event) {
+    return event ? RegionEvents{*event} : RegionEvents{};
+  }
+
+  float signed_distance(Point p) const { return tally::cross(along_, p - a_) / length_; }
+  /// Unit vector towards the `in` side.
+  Point normal() const { return {-along_.y / length_, along_.x / length_}; }
+
+  std::optional<RegionEvent> cross(LineState& state, const Step& step, float margin) const {
+    const float before = signed_distance(step.from), after = signed_distance(step.to);
+    if (!std::isfinite(before - after)) return std::nullopt;
+    if (side_of(before) != side_of(after)) pass(state, step, before, after);
+    if (step.detected != nullptr) note_detection(state, *step.detected);
+    const float depth = std::abs(after);
+    if (side_of(after) == state.side) {
+      stay(state, step, depth);
+      return std::nullopt;
+    }
+    if (depth < margin) return std::nullopt;
+    if (state.across_ns == kNever) {
+      state.across_ns = step.to_ns;
+      state.midway = -1;
+    }
+    if (!has_moved(state, step, depth)) return std::nullopt;
+    state.side = side_of(after);
+    state.across_ns = kNever;
+    state.home_depth = -1;
+    state.largest_step = 0;
+    if (!std::exchange(state.through, false)) return std::nullopt;
+    return RegionEvent{after > 0 ? TALLY_CROSSED_IN : TALLY_CROSSED_OUT, state.last.at,
+                       state.last.timestamp_ns};
+  }
+
+  void note_detection(LineState& state, const Detected& detected) const {
+    if (state.home_depth >= 0) {
+      const float step = signed_distance(detected.anchor) - signed_distance(state.detected);
+      state.largest_step = std::max(state.largest_step, std::abs(step));
+    }
+    state.detected = detected.anchor;
+  }
+
+  /// The object is on its side: remember where, if that is clear or clearer than before.
+  void stay(LineState& state, const Step& step, float depth) const {
+    state.across_ns = kNever;
+    if (step.detected == nullptr || depth < std::min(step.margin, state.home_depth)) return;
+    const float share = state.home_depth < 0 ? 1.0f : kHomeShare;
+    const Box &box = step.detected->box, &home = state.home;
+    state.home = {home.x1 + share * (box.x1 - home.x1), home.y1 + share * (box.y1 - home.y1),
+                  home.x2 + share * (box.x2 - home.x2), home.y2 + share * (box.y2 - home.y2)};
+    state.home_anchor = state.home_anchor + (step.detected->anchor - state.home_anchor) * share;
+    state.home_depth = depth;
+    state.largest_step = 0;
+  }
+
+  /// Whether all of the box has moved over the line with its anchor, at once. Otherwise, whether
+  /// the anchor has moved bit by bit and still moves on: an object that comes nearer grows, and its
+  /// far edge hardly moves.
+  bool has_moved(LineState& state, const Step& step, float depth) const {
+    if (step.detected == nullptr || state.home_depth < 0) return true;  // nothing to compare
+    const float way = -static_cast<float>(state.side);
+    const float anchor = signed_distance(step.detected->anchor);
+    if (way * anchor <= 0) return false;  // only the smoothed box is past the line
+    const float distance = std::max(way * (anchor - signed_distance(state.home_anchor)), depth);
+    if (min_movement(state.home, step.detected->box, way) >= kSupport * distance) return true;
+    const int64_t elapsed = step.to_ns - state.across_ns;
+    if (state.midway < 0) {
+      if (elapsed >= kDoubtNs / 2) state.midway = distance;
+      return false;
+    }
+    return elapsed >= kDoubtNs && state.largest_step <= kBitByBit * distance &&
+           distance >= kMovesOn * state.midway;
+  }
+
+  /// How far every corner of the box has moved along `way`, at the minimum.
+  float min_movement(const Box& from, const Box& to, float way) const {
+    const Point corners[][2] = {{{from.x1, from.y1}, {to.x1, to.y1}},
+                                {{from.x2, from.y1}, {to.x2, to.y1}},
+                                {{from.x1, from.y2}, {to.x1, to.y2}},
+                                {{from.x2, from.y2}, {to.x2, to.y2}}};
+    float least = std::numeric_limits<float>::infinity();
+    for (const auto& corner : corners)
+      least = std::min(least, way * (signed_distance(corner[1]) - signed_distance(corner[0])));
+    return least;
+  }
 
   bool on_segment(Point p) const {
     if (extend_) return true;

@@ -13,6 +13,24 @@ constexpr float kDistanceBase = 0.3f;
 constexpr float kDistanceSigmas = 2.0f;
 constexpr float kMaxDistance = 3.0f;
 constexpr float kMaxDistanceSeenOnce = 1.5f;  // the motion of a track seen once is unknown
+// Once its motion is known, an object moves no farther than this while unseen: it turns around at
+// its own speed, or starts to walk (sizes per second).
+constexpr int64_t kKnownHits = 5;
+constexpr float kStartSpeed = 1.0f;
+// Displacements that are not expected: at most this fast (sizes per second), less where others are
+// near, and not against a motion of at least this speed.
+constexpr float kMaxSpeed = 45.0f;
+constexpr float kMaxSpeedInCrowd = 15.0f;
+constexpr float kMovingSpeed = 1.0f;
+// Overlap with the box before that makes a step one of the same object.
+constexpr float kSureOverlap = 0.3f;
+constexpr int32_t kSureOverlaps = 3;  // and so many of them make a motion known
+// A crowd: this many detections of similar size, the object's own included, within this distance
+// (sizes).
+constexpr std::ptrdiff_t kCrowdSize = 3;
+constexpr float kCrowd = 3.0f;
+// An object stands after this many seconds in one place.
+constexpr float kStandingTime = 0.8f;
 // An object does not double a side while it is unseen.
 constexpr float kSizeRatio = 2.0f;
 
@@ -27,12 +45,16 @@ float iou_cost(const Box& expected, const Box& seen, float gate) {
   return overlap > gate ? 1 - overlap : kNoMatch;
 }
 
-float distance_cost(const Track& track, const Box& expected, const Box& seen) {
+float distance_cost(const Track& track, const Box& expected, const Box& seen, float unseen) {
   if (!similar_sides(expected, seen)) return kNoMatch;
   const float size = expected.size();
   const float limit = track.hits > 1 ? kMaxDistance : kMaxDistanceSeenOnce;
-  const float allowed =
+  float allowed =
       std::min(kDistanceBase * size + kDistanceSigmas * track.motion.uncertainty(), limit * size);
+  if (track.hits > kKnownHits) {
+    const float speed = kStartSpeed * size + length(track.motion.velocity());
+    allowed = std::min(allowed, kDistanceBase * size + speed * unseen);
+  }
   const float distance = length(seen.center() - expected.center());
   return distance < allowed ? distance / (kMaxDistance * size) : kNoMatch;
 }
@@ -42,10 +64,30 @@ float cut_at_edge_cost(const Box& expected, const Box& seen, float gate, FrameSi
   return sides_touched(seen, frame).any() && inside > gate ? 1 - inside : kNoMatch;
 }
 
-float long_displacement_cost(const Track& track, const Box& expected, const Box& seen) {
-  const float displacement =
-      length(seen.center() - track.seen.center()) / (kMaxDistance * expected.size());
+float long_displacement_cost(const Track& track, const Box& expected, const Box& seen,
+                             const MatchingFrame& frame) {
+  const float size = expected.size(), speed = length(track.motion.velocity());
+  const float fastest = is_crowded(seen, frame.detections) ? kMaxSpeedInCrowd : kMaxSpeed;
+  const float unseen = seconds(frame.now_ns - track.seen_ns);
+  if (length(seen.center() - expected.center()) > fastest * size * unseen) return kNoMatch;
+  const Point step = seen.center() - track.seen.center();
+  if (speed > kMovingSpeed * size && dot(step, track.motion.velocity()) < 0) return kNoMatch;
+  const float displacement = length(step) / (kMaxDistance * size);
   return similar_sides(expected, seen) && displacement < 1 ? displacement : kNoMatch;
+}
+
+float fit_of(const Track& track, const Box& expected, const Box& seen, const Stage& stage,
+             const MatchingFrame& frame) {
+  const float unseen = seconds(frame.now_ns - track.seen_ns);
+  switch (stage.cost) {
+    case Cost::kIou: return iou_cost(expected, seen, stage.gate);
+    case Cost::kDistance: return distance_cost(track, expected, seen, unseen);
+    case Cost::kCutAtEdge:
+      return cut_at_edge_cost(expected, seen, stage.gate, size_of(frame.options));
+    case Cost::kLongDisplacement: return long_displacement_cost(track, expected, seen, frame);
+    case Cost::kStandsThere: return iou_cost(track.still, seen, stage.gate);
+  }
+  return kNoMatch;
 }
 
 }  // namespace
@@ -59,8 +101,35 @@ bool is_leaving(const Track& track, const MatchingFrame& frame) {
                     size_of(frame.options));
 }
 
+bool is_crowded(const Box& box, const std::vector<tally_detection>& detections) {
+  const auto near = [&](const tally_detection& detection) {
+    const Box other = box_of(detection);
+    return similar(other.size(), box.size()) &&
+           length(other.center() - box.center()) < kCrowd * box.size();
+  };
+  return std::count_if(detections.begin(), detections.end(), near) >= kCrowdSize;
+}
+
+bool is_standing(const Track& track) {
+  return track.confirmed && track.still_ns != kNever &&
+         seconds(track.seen_ns - track.still_ns) >= kStandingTime;
+}
+
+bool is_remembered(const Track& track, const MatchingFrame& frame) {
+  return is_standing(track) && seconds(frame.now_ns - track.seen_ns) > frame.options.lost_s;
+}
+
+bool overlaps(const Track& track, const Box& seen) { return iou(track.seen, seen) > kSureOverlap; }
+
+bool opposes_traffic(const Track& track, const Box& seen, const Traffic& traffic) {
+  const Point step = seen.center() - track.seen.center();
+  if (track.overlaps >= kSureOverlaps && dot(step, track.motion.velocity()) > 0) return false;
+  return traffic.opposes(track.seen.center(), seen.center());
+}
+
 bool takes_part(const Track& track, const Stage& stage, const MatchingFrame& frame) {
   if (track.seen_ns == frame.now_ns) return false;  // matched by an earlier stage
+  if (is_remembered(track, frame)) return stage.who == Who::kRemembered;
   switch (stage.who) {
     case Who::kConfirmed: return track.confirmed;
     case Who::kConfirmedLeaving: return track.confirmed && is_leaving(track, frame);
@@ -70,6 +139,7 @@ bool takes_part(const Track& track, const Stage& stage, const MatchingFrame& fra
     case Who::kSeenTwiceRecently:
       return track.hits > 1 && seconds(frame.now_ns - track.seen_ns) < kLowScoreWindow;
     case Who::kSeenOnce: return track.hits == 1;
+    case Who::kRemembered: return false;
     case Who::kAll: return true;
   }
   return false;
@@ -83,14 +153,9 @@ bool takes_part(const tally_detection& detection, const Stage& stage, const Matc
 float cost_of(const Track& track, const Box& expected, const tally_detection& detection,
               const Stage& stage, const MatchingFrame& frame) {
   const Box seen = box_of(detection);
-  switch (stage.cost) {
-    case Cost::kIou: return iou_cost(expected, seen, stage.gate);
-    case Cost::kDistance: return distance_cost(track, expected, seen);
-    case Cost::kCutAtEdge:
-      return cut_at_edge_cost(expected, seen, stage.gate, size_of(frame.options));
-    case Cost::kLongDisplacement: return long_displacement_cost(track, expected, seen);
-  }
-  return kNoMatch;
+  const float cost = fit_of(track, expected, seen, stage, frame);
+  if (cost >= kNoMatch || stage.cost == Cost::kCutAtEdge || overlaps(track, seen)) return cost;
+  return opposes_traffic(track, seen, frame.traffic) ? kNoMatch : cost;
 }
 
 }  // namespace tally

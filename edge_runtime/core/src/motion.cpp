@@ -1,5 +1,7 @@
 #include "motion.h"
 
+#include <cmath>
+
 namespace tally {
 namespace {
 
@@ -13,6 +15,15 @@ constexpr float kSideDrift = 0.5f;        // sizes in a second
 // How far three detections in a row may be from even motion, in sizes.
 constexpr float kUneven = 0.5f;
 constexpr float kMinSide = 1.0f;
+// Two opposite edges that move this much apart (in sizes): one of them was cut or uncovered.
+constexpr float kShapeChange = 0.2f;
+
+/// How far an object has moved along one axis whose two edges have moved `low` and `high`. Where
+/// they differ too much for motion, the edge that has moved less decides.
+float moved(float low, float high, float most) {
+  if (std::abs(low - high) <= most) return (low + high) / 2;
+  return std::abs(low) < std::abs(high) ? low : high;
+}
 
 }  // namespace
 
@@ -42,8 +53,10 @@ void Motion::predict(float dt) {
 void Motion::correct(const Box& box) {
   const float noise = kMeasurement * size_;
   const Point center = box.center();
-  x_.update(center.x, noise);
-  y_.update(center.y, noise);
+  const Box expected = this->box();
+  const float most = kShapeChange * size_;
+  x_.update(center.x, moved(box.x1 - expected.x1, box.x2 - expected.x2, most), noise);
+  y_.update(center.y, moved(box.y1 - expected.y1, box.y2 - expected.y2, most), noise);
   width_.update(box.width(), kSideMeasurement * size_);
   height_.update(box.height(), kSideMeasurement * size_);
   size_ = std::max(this->box().size(), kMinSide);

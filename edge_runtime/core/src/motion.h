@@ -28,12 +28,14 @@ struct Axis {
     pv += dt * vv + q * dt * dt / 2;
     vv += q * dt;
   }
-  void update(float z, float measurement_std) {
+  /// `moved` is the part of the innovation that is motion: the rest is a change of the box's shape,
+  /// which shifts its center and says nothing about its velocity.
+  void update(float z, float moved, float measurement_std) {
     const float innovation = z - position;
     const float s = pp + measurement_std * measurement_std;
     const float kp = pp / s, kv = pv / s;
     position += kp * innovation;
-    velocity += kv * innovation;
+    velocity += kv * moved;
     vv -= kv * pv;
     pv -= kp * pv;
     pp -= kp * pp;
@@ -76,6 +78,9 @@ class Motion {
   void correct(const Box& box);
   /// Begin again at `box` with a velocity known from `seconds` of even motion.
   void start_moving(const Box& box, Point velocity, float seconds);
+
+  /// The object stands: it is expected where it is.
+  void stop() { x_.velocity = y_.velocity = 0; }
 
   Box box() const;
   Point velocity() const { return {x_.velocity, y_.velocity}; }

@@ -51,6 +51,7 @@ constexpr Field<Counter, float> kCounterThresholds[] = {
     {"lost_s", &Counter::lost_s, 3.0f, 0, kDay},
     {"edge_lost_s", &Counter::edge_lost_s, 0.5f, 0, kDay},
     {"hysteresis", &Counter::hysteresis, 0.1f, 0, 10},
+    {"remember_s", &Counter::remember_s, 30.0f, 0, kDay},
 };
 
 using Region = tally_region_options;

@@ -20,6 +20,13 @@
 
 namespace tally {
 
+/// An object as it was detected, beside the smoothed track.
+struct Detected {
+  Box box;
+  Point anchor;
+  Point velocity;  // of the track, in pixels per second
+};
+
 /// One step of an object's anchor point between two frames in which it was seen.
 struct Step {
   Point from;
@@ -27,6 +34,7 @@ struct Step {
   int64_t from_ns;
   int64_t to_ns;
   float margin;  // pixels past an outline from which the object has surely changed sides
+  const Detected* detected;  // at the end of the step; nullptr if that was not seen
 };
 
 /// What a rule reports about one object; `kind` is one of the rule's event kinds.
@@ -36,6 +44,9 @@ struct RegionEvent {
   int64_t timestamp_ns;
   float dwell_s = 0;
 };
+
+/// What a step brings: nothing, one event, or an entry and an exit.
+using RegionEvents = std::vector<RegionEvent>;
 
 /// What a region knows about one object: a small plain struct of the rule, held in place.
 class RegionState {
@@ -55,7 +66,7 @@ class RegionState {
   }
 
  private:
-  static constexpr size_t kBytes = 64;
+  static constexpr size_t kBytes = 128;
   alignas(8) unsigned char bytes_[kBytes] = {};
 };
 
@@ -71,7 +82,9 @@ class Region {
   /// The object is seen for the first time.
   virtual std::optional<RegionEvent> begin(RegionState& state, Point at, int64_t now_ns) const = 0;
   /// The object is seen again.
-  virtual std::optional<RegionEvent> advance(RegionState& state, const Step& step) const = 0;
+  virtual RegionEvents advance(RegionState& state, const Step& step) const = 0;
+  /// The source has ended after `step`: nothing more will be seen of the object.
+  virtual RegionEvents conclude(RegionState&, const Step&) const { return {}; }
   /// The object came into the frame on `step`, which was not seen.
   virtual std::optional<RegionEvent> came_in(const Step&) const { return std::nullopt; }
   /// The object left the frame on `step`, which was not seen.

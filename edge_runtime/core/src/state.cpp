@@ -6,7 +6,6 @@ namespace tally {
 namespace {
 
 constexpr uint32_t kMagic = 0x53594c54;  // "TLYS"
-constexpr uint32_t kVersion = 1;
 constexpr size_t kHead = 24;
 constexpr size_t kMaxBytes = size_t{1} << 30;
 
@@ -25,7 +24,7 @@ void check_class_totals(const std::vector<int64_t>& totals, size_t num_classes) 
 }
 
 Bytes seal(const Bytes& payload) {
-  uint32_t magic = kMagic, version = kVersion;
+  uint32_t magic = kMagic, version = kStateVersion;
   uint64_t size = payload.size(), sum = checksum(payload.data(), payload.size());
   Writer head;
   head(magic, version, size, sum);
@@ -41,10 +40,10 @@ Reader unseal(const uint8_t* state, size_t size) {
   Reader head(state, kHead);
   head(magic, version, bytes, sum);
   require_state(magic == kMagic, "it is not a saved counter");
-  require_state(version == kVersion, "it was saved by another version");
+  require_state(version >= 1 && version <= kStateVersion, "it was saved by another version");
   require_state(bytes == size - kHead, "it is cut short");
   require_state(sum == checksum(state + kHead, size - kHead), "its checksum is wrong");
-  return {state + kHead, size - kHead};
+  return {state + kHead, size - kHead, version};
 }
 
 }  // namespace tally

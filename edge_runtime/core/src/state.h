@@ -21,6 +21,10 @@ namespace tally {
 
 using Bytes = std::vector<uint8_t>;
 
+/// Version 1 knows nothing of standing objects, traffic and the evidence for crossings; it is read,
+/// and what it lacks starts empty.
+inline constexpr uint32_t kStateVersion = 2;
+
 /// Refuse a state; the counter that reads it is unchanged.
 inline void require_state(bool holds, const char* message) {
   if (!holds) throw StatusError(TALLY_BAD_STATE, message);
@@ -37,6 +41,7 @@ using Bits =
 
 class Writer {
  public:
+  static constexpr uint32_t version() { return kStateVersion; }
   template <typename... Values>
   void operator()(Values&... values) {
     (put(values), ...);
@@ -77,7 +82,12 @@ class Writer {
 /// there, so that a false length costs nothing.
 class Reader {
  public:
-  Reader(const uint8_t* data, size_t size) : next_(data), end_(data + size) {}
+  Reader(const uint8_t* data, size_t size, uint32_t version = kStateVersion)
+      : next_(data),
+        end_(data + size),
+        version_(version) {}
+
+  uint32_t version() const { return version_; }
 
   template <typename... Values>
   void operator()(Values&... values) {
@@ -127,6 +137,7 @@ class Reader {
 
   const uint8_t* next_;
   const uint8_t* end_;
+  uint32_t version_;
 };
 
 /// A Writer or a Reader, for classes with virtual functions, which cannot be templates.
@@ -143,6 +154,7 @@ class Archive {
       (*writer_)(values...);
   }
   bool reads() const { return reader_ != nullptr; }
+  uint32_t version() const { return reads() ? reader_->version() : Writer::version(); }
 
  private:
   Writer* writer_ = nullptr;

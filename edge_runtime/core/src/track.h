@@ -16,6 +16,9 @@ class ClassVote {
   void add(int32_t class_id, float weight);
   /// The leader; a rival takes over only with a clear lead, so that labels do not flicker.
   int32_t leader() const { return leader_; }
+  /// The leader, or a wanted class that has enough of its weight; `current` is what the object is
+  /// called now, which it keeps for less. All classes are wanted if `wanted` is empty.
+  int32_t leader(const std::vector<bool>& wanted, int32_t current) const;
   bool only_of(int32_t num_classes) const;
 
   template <typename Archive>
@@ -43,8 +46,13 @@ struct Track {
   float confidence = 0;  // of the last match
   float confidence_sum = 0;
   bool confirmed = false;
-  bool far_apart = false;  // started as single detections far apart
-  bool merged = false;     // ended because it belonged to an earlier track
+  bool far_apart = false;     // started as single detections far apart
+  bool crowded = false;       // was linked without overlap while others were as near
+  Box still;                  // where it has been standing,
+  int64_t still_ns = kNever;  // since then
+  int32_t overlaps = 0;       // matches in which it overlapped where it was before
+  int32_t cell = -1;          // of the traffic's grid, where it was last counted
+  bool merged = false;        // ended because it belonged to an earlier track
 
   float mean_confidence() const { return confidence_sum / static_cast<float>(hits); }
 
@@ -52,6 +60,7 @@ struct Track {
   void persist(Archive& archive) {
     archive(id, motion, vote, first, seen, before_ns, first_ns, seen_ns, hits, frames, confidence,
             confidence_sum, confirmed, far_apart);
+    if (archive.version() >= 2) archive(crowded, still, still_ns, overlaps, cell);
   }
 };
 

@@ -24,20 +24,58 @@ constexpr Stage kStages[] = {
 constexpr Stage kStagesAfterLinking[] = {
     {Who::kAll, Score::kHigh, Cost::kDistance, 0},
     {Who::kConfirmedInPreviousFrame, Score::kHigh, Cost::kLongDisplacement, 0},
+    // Passers-by are matched by now: what is left appears where an object was standing.
+    {Who::kRemembered, Score::kHigh, Cost::kStandsThere, 0.5f},
 };
 
 // A tentative track is dropped when unseen for this many seconds, and for this many frames.
 constexpr float kTentativeLost = 0.4f;
 constexpr size_t kTentativeFrames = 3;
-// A detection that overlaps a matched track more than this does not start another one.
+// A detection that overlaps a matched track more than this does not start another one. Nor does
+// one inside a matched box (share of its area) with the same feet or head (share of the height).
 constexpr float kSameObject = 0.7f;
+constexpr float kPartInside = 0.85f;
+constexpr float kPartEdge = 0.1f;
 // A track seen in a smaller share of its frames is flicker of the detector, not an object.
 constexpr float kMinSeenShare = 0.4f;
 // Hits that confirm a track at any age, once it has moved this many sizes.
 constexpr int64_t kFastHits = 4;
 constexpr float kFastDistance = 2.0f;
+// Hits that a track needs otherwise, or seconds: at 7 frames per second a false one is easily seen
+// three times.
+constexpr int64_t kMinHits = 5;
+constexpr float kLongAge = 0.9f;
+// From this mean confidence on, fewer hits and half of the time confirm a track.
+constexpr float kSureConfidence = 0.85f;
+// In a crowd, tracks that were linked without overlap wait for this many seconds until the traffic
+// shows which way is right.
+constexpr float kDoubtTime = 0.5f;
+// An object stands while it overlaps one position more than this; seconds unseen after which one
+// that stands is expected there, whatever its last motion.
+constexpr float kStillOverlap = 0.4f;
+constexpr float kStopTime = 0.2f;
+// Objects show the traffic when matched by overlap this often, at this speed (sizes per
+// second), after this distance (sizes).
+constexpr int32_t kTrafficOverlaps = 3;
+constexpr float kTrafficSpeed = 0.5f;
+constexpr float kTrafficDistance = 0.5f;
+
+FrameSize size_of(const tally_counter_options& options) {
+  return {static_cast<float>(options.frame_width), static_cast<float>(options.frame_height)};
+}
+
+/// Whether `part` is a cut box of the object in `whole`.
+bool is_part_of(const Box& part, const Box& whole) {
+  if (intersection(part, whole) < kPartInside * part.area()) return false;
+  const float edge = kPartEdge * whole.height();
+  return std::abs(part.y2 - whole.y2) < edge || std::abs(part.y1 - whole.y1) < edge;
+}
 
 }  // namespace
+
+Tracker::Tracker(const tally_counter_options& options)
+    : options_(options),
+      traffic_(size_of(options)) {}
 
 void Tracker::check_state(int64_t now_ns) const {
   require_state(previous_ns_ == now_ns && next_id_ > 0 && next_id_ < kFarthestNs,
@@ -54,7 +92,10 @@ void Tracker::check_state(int64_t now_ns) const {
                       track.seen_ns <= now_ns && track.frames > 0 && track.frames < kFarthestNs &&
                       (track.before_ns == kNever ||
                        (is_time(track.before_ns) && track.before_ns < track.first_ns)) &&
-                      track.hits > 0 && track.hits < kFarthestNs,
+                      track.hits > 0 && track.hits < kFarthestNs &&
+                      (track.still_ns == kNever ||
+                       (is_time(track.still_ns) && track.still_ns <= track.seen_ns)) &&
+                      Traffic::is_cell(track.cell),
                   "a track is out of range");
   }
 }
@@ -68,6 +109,7 @@ void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detecti
   detections_ = detections;
   used_.assign(detections_.size(), false);
   for (Track& track : tracks_) {
+    if (is_standing(track) && seconds(now_ns - track.seen_ns) > kStopTime) track.motion.stop();
     track.motion.predict(dt);
     track.frames += 1;
   }
@@ -76,6 +118,7 @@ void Tracker::update(int64_t now_ns, const std::vector<tally_detection>& detecti
   for (const Stage& stage : kStagesAfterLinking) match(stage);
   start_tracks();
   drop_tracks();
+  learn_traffic(dt);
 }
 
 int64_t Tracker::frame_before_ns() const {
@@ -85,6 +128,7 @@ int64_t Tracker::frame_before_ns() const {
 void Tracker::match(const Stage& stage) {
   const MatchingFrame frame = this->frame();
   const bool displaced = stage.cost == Cost::kLongDisplacement;
+  const bool restarts = displaced || stage.cost == Cost::kStandsThere;
   std::vector<size_t> rows, columns;
   for (size_t i = 0; i < tracks_.size(); ++i)
     if (takes_part(tracks_[i], stage, frame)) rows.push_back(i);
@@ -104,8 +148,14 @@ void Tracker::match(const Stage& stage) {
     if (column_of[r] < 0) continue;
     const size_t j = columns[column_of[r]];
     used_[j] = true;
-    absorb(tracks_[rows[r]], detections_[j]);
-    if (displaced) tracks_[rows[r]].motion.start(box_of(detections_[j]));
+    Track& track = tracks_[rows[r]];
+    const Box seen = box_of(detections_[j]);
+    if (overlaps(track, seen))
+      track.overlaps += 1;
+    else if (!track.confirmed)
+      track.crowded |= is_crowded(seen, detections_);
+    absorb(track, detections_[j]);
+    if (restarts) tracks_[rows[r]].motion.start(box_of(detections_[j]));
   }
 }
 
@@ -114,10 +164,22 @@ void Tracker::absorb(Track& track, const tally_detection& detection) {
   track.vote.add(detection.class_id, detection.confidence);
   track.seen = box_of(detection);
   track.seen_ns = now_ns_;
+  if (track.still_ns == kNever || iou(track.motion.box(), track.still) < kStillOverlap) {
+    track.still = track.motion.box();
+    track.still_ns = now_ns_;
+  }
   track.hits += 1;
   track.confidence = detection.confidence;
   track.confidence_sum += detection.confidence;
   confirm(track);
+}
+
+/// Whether a track linked where others were as near has yet to agree with the traffic.
+bool Tracker::is_doubtful(const Track& track) const {
+  if (!track.crowded) return false;
+  const Point from = track.first.center(), to = track.seen.center();
+  if (traffic_.knows(from, to)) return traffic_.opposes(from, to);
+  return seconds(now_ns_ - track.first_ns) < options_.confirm_s + kDoubtTime;
 }
 
 /// By age; objects that cross the frame in less time, by the distance that they have moved.
@@ -125,8 +187,14 @@ void Tracker::confirm(Track& track) const {
   if (track.mean_confidence() < options_.confirm_confidence) return;
   if (static_cast<float>(track.hits) < kMinSeenShare * static_cast<float>(track.frames)) return;
   const float distance = length(track.seen.center() - track.first.center());
+  if (!track.confirmed && is_doubtful(track)) return;
+  const bool sure = track.mean_confidence() >= kSureConfidence;
+  const float age = seconds(now_ns_ - track.first_ns);
+  if (track.hits < (sure ? kFastHits : kMinHits) && age < kLongAge &&
+      distance < kFastDistance * track.seen.size())
+    return;
   const bool often = track.hits >= kFastHits;
-  const bool old = seconds(now_ns_ - track.first_ns) >= options_.confirm_s;
+  const bool old = age >= (sure ? options_.confirm_s / 2 : options_.confirm_s);
   track.confirmed |= (old && (often || !track.far_apart)) ||
                      (often && distance > kFastDistance * track.seen.size());
 }
@@ -146,6 +214,8 @@ void Tracker::link_fast_objects() {
       columns.push_back(j);
     }
   for (const FastObject& object : find_fast_objects(seen_once, boxes, now_ns_)) {
+    if (traffic_.opposes(seen_once[object.first].box.center(), boxes[object.detection].center()))
+      continue;
     join(tracks_[tracks[object.first]], tracks_[tracks[object.second]],
          detections_[columns[object.detection]]);
     used_[columns[object.detection]] = true;
@@ -159,6 +229,7 @@ void Tracker::join(Track& first, Track& second, const tally_detection& detection
   first.vote.add(second.vote.leader(), second.confidence);
   first.hits += 1;
   first.far_apart = true;
+  first.crowded |= is_crowded(box_of(detection), detections_);
   first.confidence_sum += second.confidence;
   second.merged = true;
   absorb(first, detection);
@@ -170,10 +241,7 @@ void Tracker::start_tracks() {
     const tally_detection& detection = detections_[j];
     if (used_[j] || detection.confidence < options_.new_confidence) continue;
     const Box box = box_of(detection);
-    const bool repeated = std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& track) {
-      return track.seen_ns == now_ns_ && iou(track.motion.box(), box) > kSameObject;
-    });
-    if (repeated) continue;
+    if (is_repeated(box)) continue;
     note_unlinked(box);
     Track track;
     track.id = next_id_++;
@@ -184,6 +252,27 @@ void Tracker::start_tracks() {
     track.motion.start(box);
     absorb(track, detection);
     tracks_.push_back(std::move(track));
+  }
+}
+
+/// Whether a detection is another box of an object that has been matched.
+bool Tracker::is_repeated(const Box& box) const {
+  return std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& track) {
+    if (track.seen_ns != now_ns_) return false;
+    return iou(track.motion.box(), box) > kSameObject ||
+           (track.confirmed && is_part_of(box, track.seen));
+  });
+}
+
+void Tracker::learn_traffic(float dt) {
+  if (dt > 0) traffic_.fade(dt);
+  for (Track& track : tracks_) {
+    if (track.seen_ns != now_ns_ || !track.confirmed || track.overlaps < kTrafficOverlaps) continue;
+    const Point velocity = track.motion.velocity();
+    const float size = track.motion.box().size();
+    if (length(velocity) > kTrafficSpeed * size &&
+        length(track.seen.center() - track.first.center()) > kTrafficDistance * size)
+      traffic_.add(track.seen.center(), velocity, track.cell);
   }
 }
 
@@ -212,7 +301,11 @@ void Tracker::end_where(const Predicate& over) {
 void Tracker::drop_lost() {
   frames_ns_.push_back(now_ns_);
   if (frames_ns_.size() > kTentativeFrames + 1) frames_ns_.pop_front();
-  end_where([&](const Track& track) { return seconds(now_ns_ - track.seen_ns) > options_.lost_s; });
+  end_where([&](const Track& track) {
+    const float kept =
+        is_standing(track) ? std::max(options_.remember_s, options_.lost_s) : options_.lost_s;
+    return seconds(now_ns_ - track.seen_ns) > kept;
+  });
 }
 
 void Tracker::drop_tracks() {

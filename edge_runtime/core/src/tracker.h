@@ -25,7 +25,7 @@ struct Unlinked {
 
 class Tracker {
  public:
-  explicit Tracker(const tally_counter_options& options) : options_(options) {}
+  explicit Tracker(const tally_counter_options& options);
 
   /// Match, start and drop tracks. Tracks seen now have `seen_ns == now_ns`.
   void update(int64_t now_ns, const std::vector<tally_detection>& detections);
@@ -42,16 +42,22 @@ class Tracker {
   template <typename Archive>
   void persist(Archive& archive) {
     archive(tracks_, frames_ns_, previous_ns_, next_id_, unlinked_);
+    if (archive.version() >= 2) archive(traffic_);
   }
   /// Refuse a state that no sequence of updates up to `now_ns` leads to.
   void check_state(int64_t now_ns) const;
 
  private:
   void match(const Stage& stage);
-  MatchingFrame frame() const { return {options_, now_ns_, frame_before_ns()}; }
+  MatchingFrame frame() const {
+    return {options_, now_ns_, frame_before_ns(), traffic_, detections_};
+  }
   int64_t frame_before_ns() const;
   void absorb(Track& track, const tally_detection& detection);
   void confirm(Track& track) const;
+  bool is_doubtful(const Track& track) const;
+  bool is_repeated(const Box& box) const;
+  void learn_traffic(float dt);
   void link_fast_objects();
   void join(Track& first, Track& second, const tally_detection& detection);
   void start_tracks();
@@ -71,6 +77,7 @@ class Tracker {
   int64_t previous_ns_ = 0;
   int64_t next_id_ = 1;
   Unlinked unlinked_;
+  Traffic traffic_;
 };
 
 }  // namespace tally

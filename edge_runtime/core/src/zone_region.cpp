@@ -8,8 +8,15 @@
 namespace tally {
 namespace {
 
-// An object this long on the other side has changed sides, however near the outline it is.
-constexpr int64_t kSettledNs = 400'000'000;
+// An object has entered once it has been inside for this long, however near the outline it is. An
+// object that stands on the outline is inside: it has left only after this long without a step
+// back, or once it is this many margins outside.
+constexpr int64_t kEnteredNs = 400'000'000;
+constexpr int64_t kLeftNs = 2'000'000'000;
+constexpr float kLeftMargins = 2.5f;
+// Distance in margins between where it came in and where it went out of an object that passed
+// through a zone without being seen inside for long.
+constexpr float kPassedMargins = 2.0f;
 
 /// One object's relation to the zone.
 struct ZoneState {
@@ -18,16 +25,25 @@ struct ZoneState {
   int64_t entered_ns = 0;
   int64_t left_ns = 0;
   bool reported = false;  // inside for the minimum dwell time, and so counted
+  Point way_in;           // of a visit that is not yet one
+  Point way_out;
 
   template <typename Archive>
   void persist(Archive& archive) {
     archive(inside, other_since_ns, entered_ns, left_ns, reported);
+    if (archive.version() >= 2) archive(way_in, way_out);
   }
 };
 
-/// A polygon. An object has changed sides once it is `margin` past the outline, or has stayed there
-/// for a moment (small zones have no space for the margin). One that is inside for less than the
-/// minimum dwell time has neither entered nor left.
+/// The part of a step that is inside, as shares of it.
+struct Chord {
+  float first;
+  float last;
+};
+
+/// A polygon. An object has entered once it is `margin` past the outline, or has stayed inside for
+/// a moment (small zones have no space for the margin), or has passed through between two frames.
+/// One that is inside for less than the minimum dwell time has neither entered nor left.
 class Zone final : public RuleOf<Zone, ZoneState> {
  public:
   Zone(const RegionRule& rule, int32_t num_classes, Points corners, float min_dwell_s)
@@ -46,21 +62,9 @@ class Zone final : public RuleOf<Zone, ZoneState> {
     return stay(state, at, now_ns);
   }
 
-  std::optional<RegionEvent> advance(RegionState& region_state, const Step& step) const override {
+  RegionEvents advance(RegionState& region_state, const Step& step) const override {
     auto& state = region_state.as<ZoneState>();
-    if (contains(corners_, step.to) == state.inside) {
-      state.other_since_ns = kNever;
-      return stay(state, step.to, step.to_ns);
-    }
-    if (state.other_since_ns == kNever) state.other_since_ns = step.to_ns;
-    const bool settled = step.to_ns - state.other_since_ns >= kSettledNs;
-    if (!settled && distance_to_outline(corners_, step.to) < step.margin) return std::nullopt;
-    const int64_t since = std::exchange(state.other_since_ns, kNever);
-    state.inside = !state.inside;
-    (state.inside ? state.entered_ns : state.left_ns) = since;
-    if (state.inside) return stay(state, step.to, step.to_ns);
-    if (!std::exchange(state.reported, false)) return std::nullopt;
-    return left(state, step.to, state.left_ns);
+    return state.inside ? go_out(state, step) : come_in(state, step);
   }
 
   std::optional<RegionEvent> finish(RegionState& region_state, Point at,
@@ -126,6 +130,78 @@ class Zone final : public RuleOf<Zone, ZoneState> {
   }
 
  private:
+  RegionEvents come_in(ZoneState& state, const Step& step) const {
+    const auto inside = chord(step.from, step.to);
+    if (inside) note_path(state, step, *inside);
+    if (state.other_since_ns == kNever) return {};
+    const float depth = distance_to_outline(corners_, step.to);
+    if (contains(corners_, step.to)) {
+      const bool settled = step.to_ns - state.other_since_ns >= kEnteredNs;
+      if (!settled && depth < step.margin) return {};
+      state.entered_ns = std::exchange(state.other_since_ns, kNever);
+      state.inside = true;
+      return events(stay(state, step.to, step.to_ns));
+    }
+    if (depth < step.margin) return {};  // still on the outline
+    state.entered_ns = std::exchange(state.other_since_ns, kNever);
+    const bool passed = length(state.way_out - state.way_in) >= kPassedMargins * step.margin;
+    if (!passed || state.left_ns - state.entered_ns < min_dwell_ns_) return {};
+    return {{TALLY_ENTERED, state.way_in, state.entered_ns},
+            left(state, state.way_out, state.left_ns)};
+  }
+
+  RegionEvents go_out(ZoneState& state, const Step& step) const {
+    if (contains(corners_, step.to)) {
+      state.other_since_ns = kNever;
+      return events(stay(state, step.to, step.to_ns));
+    }
+    if (state.other_since_ns == kNever) state.other_since_ns = step.to_ns;
+    const bool settled = step.to_ns - state.other_since_ns >= kLeftNs;
+    if (!settled && distance_to_outline(corners_, step.to) < kLeftMargins * step.margin) return {};
+    state.left_ns = std::exchange(state.other_since_ns, kNever);
+    state.inside = false;
+    if (!std::exchange(state.reported, false)) return {};
+    return {left(state, step.to, state.left_ns)};
+  }
+
+  /// Where the path of a visit that is not yet one came in, and where it was last inside.
+  static void note_path(ZoneState& state, const Step& step, const Chord& inside) {
+    const auto at = [&](float share) { return step.from + (step.to - step.from) * share; };
+    const auto time = [&](float share) {
+      return step.from_ns +
+             static_cast<int64_t>(static_cast<double>(step.to_ns - step.from_ns) * share);
+    };
+    if (state.other_since_ns == kNever) {
+      state.other_since_ns = time(inside.first);
+      state.way_in = at(inside.first);
+    }
+    state.way_out = at(inside.last);
+    state.left_ns = time(inside.last);
+  }
+
+  std::optional<Chord> chord(Point from, Point to) const {
+    const Point step = to - from;
+    Chord found{2, -1};
+    const auto note = [&](float share) {
+      found = {std::min(found.first, share), std::max(found.last, share)};
+    };
+    if (contains(corners_, from)) note(0);
+    if (contains(corners_, to)) note(1);
+    for (size_t i = 0, j = corners_.size() - 1; i < corners_.size(); j = i++) {
+      const Point side = corners_[i] - corners_[j], offset = corners_[j] - from;
+      const float turn = cross(step, side);
+      if (turn == 0) continue;
+      const float share = cross(offset, side) / turn, along = cross(offset, step) / turn;
+      if (share >= 0 && share <= 1 && along >= 0 && along <= 1) note(share);
+    }
+    if (!(found.last > found.first)) return std::nullopt;
+    return found;
+  }
+
+  static RegionEvents events(const std::optional<RegionEvent>& event) {
+    return event ? RegionEvents{*event} : RegionEvents{};
+  }
+
   /// Report the entry once the visit is long enough.
   std::optional<RegionEvent> stay(ZoneState& state, Point at, int64_t now_ns) const {
     if (!state.inside || state.reported || now_ns - state.entered_ns < min_dwell_ns_)

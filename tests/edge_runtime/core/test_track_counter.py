@@ -205,7 +205,11 @@ def test_still_inside() -> None:
 
 
 def test_a_lost_object_has_left_when_it_was_last_seen() -> None:
-    played = scenes.play([stand(320, 250, seconds=2)], seconds=6, zones=[SQUARE])
+    """It was standing, so it is expected there for a while."""
+    waiting = scenes.play([stand(320, 250, seconds=2)], seconds=6, zones=[SQUARE])
+    assert waiting.counter.zone(0).now.sum() == 1
+    assert waiting.counter.zone(0).max_dwell_s == pytest.approx(2, abs=0.05)
+    played = scenes.play([stand(320, 250, seconds=2)], seconds=34, zones=[SQUARE])
     left = played.events[-1]
     assert left.kind == "left"
     assert left.timestamp_ns == pytest.approx(2e9, abs=0.05e9)
@@ -402,9 +406,15 @@ def test_crossing_while_hidden_is_counted() -> None:
 
 def test_an_object_that_returns_after_lost_s_is_new() -> None:
     mover = stand(320, 300, hidden=[(2, 5.5)])
-    assert scenes.play([mover], seconds=8).unique() == 2
-    longer = CounterOptions(lost_s=4.0)
+    forgets = CounterOptions(remember_s=0.0)
+    assert scenes.play([mover], seconds=8, options=forgets).unique() == 2
+    longer = CounterOptions(lost_s=4.0, remember_s=0.0)
     assert scenes.play([mover], seconds=8, options=longer).unique() == 1
+
+
+def test_an_object_that_was_standing_is_remembered() -> None:
+    mover = stand(320, 300, hidden=[(2, 5.5), (7, 27)])
+    assert scenes.play([mover], seconds=30).unique() == 1
 
 
 def test_low_scores_keep_a_track_and_start_none() -> None:
@@ -579,7 +589,7 @@ def test_more_tracks_and_events_than_any_buffer() -> None:
     zone = ((0, 0), (1100, 0), (1100, 1300), (0, 1300))
     counter = TrackCounter(4, size)
     counter.add_zone(zone)
-    for timestamp_ns, found in scenes.filmed(crowd(35, 40), (0, 0.15, 0.3)):
+    for timestamp_ns, found in scenes.filmed(crowd(35, 40), np.arange(0, 0.75, 0.15)):
         tracks = counter.update(timestamp_ns, found)
     assert len(tracks) == len(set(tracks.track_id.tolist())) == 1400
     events = counter.take_events()
@@ -594,7 +604,7 @@ def test_more_tracks_and_events_than_any_buffer() -> None:
 @pytest.mark.parametrize("number", [256, 257, 512])
 def test_events_around_the_size_of_the_buffer(number: int) -> None:
     counter = TrackCounter(4, (1100, 1300))
-    for timestamp_ns, found in scenes.filmed(crowd(27, 19)[:number], (0, 0.15, 0.3)):
+    for timestamp_ns, found in scenes.filmed(crowd(27, 19)[:number], np.arange(0, 0.75, 0.15)):
         counter.update(timestamp_ns, found)
     assert len(counter.take_events()) == number
 
@@ -612,7 +622,7 @@ def test_events_that_are_not_taken_are_bounded() -> None:
             for x in range(20, 9000, 30)[:300]
         ]
         events = []
-        for timestamp_ns, found in scenes.filmed(movers, np.arange(0, 1, 0.1)):
+        for timestamp_ns, found in scenes.filmed(movers, np.arange(0, 1, 0.05)):
             counter.update(timestamp_ns, found)
             events.extend(counter.take_events() if take_always else [])
         assert sum(counter.line(i).crossed_in[0] for i in range(256)) == 300 * 256

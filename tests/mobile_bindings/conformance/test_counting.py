@@ -16,7 +16,7 @@ import pytest
 
 from tallylens.edge_runtime.core import CounterOptions, TrackCounter
 from tallylens.edge_runtime.errors import TimestampError
-from tallylens.edge_runtime.types import Detections
+from tallylens.edge_runtime.types import Detections, Event
 
 FOLDER = Path(__file__).parents[3] / "mobile_bindings" / "conformance"
 VECTORS = json.loads((FOLDER / "counting.json").read_text(encoding="utf-8"))
@@ -102,17 +102,32 @@ SAVED = json.loads(
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_a_state_of_the_first_version(case: dict[str, Any]) -> None:
-    """Saved half way through a case by version 0.1.0, before its core had regions by kind."""
+    """Saved half way through a case by version 0.1.0, before states held evidence for crossings."""
     state = zlib.decompress(base64.b64decode(SAVED[case["name"]]))
     whole, resumed = new_counter(case), new_counter(case)
     half = len(case["frames"]) // 2
     play(case, whole, range(half))
-    assert whole.save() == state
+    whole.take_events()
     resumed.restore(state)
+    resumed.take_events()
     play(case, resumed, range(half, len(case["frames"])))
     play(case, whole, range(half, len(case["frames"])))
-    assert resumed.save() == whole.save()
-    assert resumed.take_events() == whole.take_events()
+    assert totals(resumed, case) == totals(whole, case)
+    assert [told(event) for event in resumed.take_events()] == [
+        told(event) for event in whole.take_events()
+    ]
+
+
+def told(event: Event) -> tuple[str, int, int, int]:
+    return event.kind, event.track_id, event.class_id, event.place
+
+
+def totals(counter: TrackCounter, case: dict[str, Any]) -> list[Any]:
+    lines = [counter.line(i) for i in range(len(case.get("lines", ())))]
+    zones = [counter.zone(i) for i in range(len(case.get("zones", ())))]
+    counts = [counter.unique(), *(a for one in lines for a in (one.crossed_in, one.crossed_out))]
+    counts += [array for one in zones for array in (one.now, one.entered, one.left)]
+    return [array.tolist() for array in counts]
 
 
 def play(case: dict[str, Any], counter: TrackCounter, frames: range) -> None:
