@@ -95,6 +95,7 @@ def count_stream(path: Path, truth: dict[str, Any], step: int) -> Row:
     start = time.perf_counter()
     for timestamp_ns, detections in frames[::step]:
         totals.add(timestamp_ns, detections)
+    totals.conclude()
     elapsed = time.perf_counter() - start
     (line,) = totals.lines()
     crossed_in, crossed_out = sum(line.crossed_in.values()), sum(line.crossed_out.values())

@@ -7,7 +7,7 @@ Boxes are `xyxy`: float32 left, top, right, bottom in pixels of the source frame
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,15 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class FrameTime:
+    """A frame without an image, of a source that gives detections only; see `Frame`."""
+
+    timestamp_ns: int
+    index: int = 0
+    image: None = None
+
+
+@dataclass(frozen=True)
 class Detections:
     """The objects that were detected in one frame.
 
@@ -57,7 +66,7 @@ class Detections:
         return len(self.confidence)
 
     @classmethod
-    def empty(cls) -> Detections:
+    def empty(cls) -> Self:
         """No detections."""
         return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))
 

@@ -53,6 +53,7 @@ from .edge_runtime.types import Event as Event
 from .edge_runtime.types import EventKind as EventKind
 from .edge_runtime.types import FloatArray as FloatArray
 from .edge_runtime.types import Frame as Frame
+from .edge_runtime.types import FrameTime as FrameTime
 from .edge_runtime.types import Image as Image
 from .edge_runtime.types import IntArray as IntArray
 from .edge_runtime.types import Tracks as Tracks

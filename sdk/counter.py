@@ -179,6 +179,14 @@ class Counter:
         height, width = image.shape[:2]
         return self._prepare("frames", (width, height), 1, None, True).update(image, timestamp_s)
 
+    def conclude(self) -> FrameResult | None:
+        """After the last `update`: count what only the end decides, such as an object that is just
+        behind a line and moves on. `run` and `watch` do it for sources that end.
+
+        Returns the last frame's result with the events of this, None if there are none.
+        """
+        return self._counted.conclude()
+
     def add_sink(self, sink: Sink) -> None:
         """Let `sink` receive the result of each frame; call it before the first."""
         self._sinks.append(sink)

@@ -26,6 +26,7 @@ def main() -> None:
         for result in counter.watch(source):
             if result.frame.timestamp_ns >= SECONDS * 1e9:
                 break
+        assert result.frame.image is not None
         image = result.frame.image.copy()
         draw(image, result)
     cv2.imwrite(str(IMAGES / "annotated-frame.jpg"), image)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.track_counter import ClassTotals
 from ..errors import UsageError
-from ..types import Detections, Event, Tracks
+from ..types import Detections, Tracks
 from .region import ClassCounts
 
 
@@ -44,41 +44,41 @@ class ClassFilter:
         names: the model's class names, by id.
         classes: names of the classes to count; None counts all.
 
+    Attributes:
+        wanted: ids of the classes that are counted.
+        takes_all: whether these are all classes.
+
     Raises:
         UsageError: an unknown name.
     """
 
     def __init__(self, names: tuple[str, ...], classes: Iterable[str] | None) -> None:
         self.names = names
-        self._wanted = wanted_classes(names, classes)
-        self._all = len(self._wanted) == len(names)
-        self._mask = np.array([index in self._wanted for index in range(len(names))])
+        self.wanted = wanted_classes(names, classes)
+        self.takes_all = len(self.wanted) == len(names)
+        self._mask = np.array([index in self.wanted for index in range(len(names))])
 
     def detections(self, found: Detections) -> Detections:
         """The detections of wanted classes."""
-        if self._all:
+        if self.takes_all:
             return found
         keep = self._mask[found.class_id]
         return Detections(found.xyxy[keep], found.confidence[keep], found.class_id[keep])
 
     def tracks(self, tracks: Tracks) -> Tracks:
         """The tracks of wanted classes."""
-        if self._all or not len(tracks):
+        if self.takes_all or not len(tracks):
             return tracks
         keep = self._mask[tracks.class_id]
         return Tracks(
             tracks.xyxy[keep], tracks.confidence[keep], tracks.class_id[keep], tracks.track_id[keep]
         )
 
-    def concerns(self, event: Event) -> bool:
-        """Whether the event's object is of a wanted class, or was before."""
-        return event.class_id in self._wanted or event.previous_class_id in self._wanted
-
     def named(self, class_totals: ClassTotals) -> ClassCounts:
         """Totals by class name: wanted classes above zero, in the model's order."""
         counts: ClassCounts = {}
         for i in np.flatnonzero(class_totals):
-            if int(i) in self._wanted:
+            if int(i) in self.wanted:
                 name = self.names[i]
                 counts[name] = counts.get(name, 0) + int(class_totals[i])
         return counts
@@ -88,5 +88,5 @@ class ClassFilter:
         return {
             self.names[i]: int(class_totals[i])
             for i in np.flatnonzero(class_totals)
-            if int(i) not in self._wanted
+            if int(i) not in self.wanted
         }

@@ -69,8 +69,11 @@ def _file_name(result: FrameResult, event: Event) -> str:
 
 
 def _object_of(result: FrameResult, event: Event) -> Image | None:
+    image = result.frame.image
     rows = np.flatnonzero(result.tracks.track_id == event.track_id)
-    return crop(result.frame.image, result.tracks.xyxy[rows[0]]) if len(rows) else None
+    if image is None or not len(rows):
+        return None
+    return crop(image, result.tracks.xyxy[rows[0]])
 
 
 def crop(image: Image, xyxy: FloatArray) -> Image | None:

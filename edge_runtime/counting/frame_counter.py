@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from ..errors import SourceError, UsageError
-from ..types import Detections, Frame
+from ..types import Detections, Event, Frame, FrameTime, Tracks
 from .periods import Periods
 from .saved_count import SavedCount, source_identity, whole_number
 from .sinks import FrameResult, Sink
@@ -51,6 +52,7 @@ class FrameCounter:
         self.epoch_ns = epoch_ns
         self.frames = self.next_index = self.dropped = self.skipped = 0
         self._sinks = sinks
+        self._last: FrameResult | None = None
         self._saved = saved
         self._starts_at = starts_at
         if saved is not None and saved.document:
@@ -87,14 +89,15 @@ class FrameCounter:
                     sink.restore(document)
             opened.callback(sink.close)
 
-    def add(self, frame: Frame, detections: Detections) -> FrameResult:
+    def add(self, frame: Frame | FrameTime, detections: Detections) -> FrameResult:
         """Count one frame.
 
         Raises:
             SourceError: it is of another size than the frames of the totals.
             TimestampError: it is not later than the frame before.
         """
-        self._check_size(frame)
+        if isinstance(frame, Frame):
+            self._check_size(frame)
         if self.epoch_ns is None and self._starts_at is not None:
             self.epoch_ns = self._starts_at - frame.timestamp_ns
         if self.epoch_ns is not None:
@@ -103,9 +106,34 @@ class FrameCounter:
         result = FrameResult(frame, detections, tracks, events, self.totals, self.epoch_ns)
         self.frames += 1
         self.next_index = frame.index + 1
+        self._publish(result)
+        return result
+
+    def conclude(self) -> FrameResult | None:
+        """The source has ended: the last frame's result with the events that this decides.
+
+        None if there are none. The count can still resume, on a longer source.
+        """
+        events = self.totals.conclude()
+        if not events:
+            return None
+        result = self._last_result(events)
+        self._publish(result)
+        return result
+
+    def _last_result(self, events: list[Event]) -> FrameResult:
+        if self._last is not None:
+            return replace(self._last, events=events)
+        # The last frame was counted by the process before.
+        frame = FrameTime(self.totals.last_ns or 0, max(self.next_index - 1, 0))
+        return FrameResult(
+            frame, Detections.empty(), Tracks.empty(), events, self.totals, self.epoch_ns
+        )
+
+    def _publish(self, result: FrameResult) -> None:
+        self._last = result
         for sink in self._sinks:
             sink.frame(result)
-        return result
 
     def _check_size(self, frame: Frame) -> None:
         height, width = frame.image.shape[:2]

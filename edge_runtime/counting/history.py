@@ -59,10 +59,11 @@ class History:
             if event.kind in ("crossed_in", "crossed_out"):
                 series = f"{event.place}:{event.kind.removeprefix('crossed_')}"
                 self.crossings.add(max(totals.since_start(event.timestamp_ns), 0.0), {series: 1})
-        if len(result.tracks) > self._max_objects:
+        image = result.frame.image
+        if image is not None and len(result.tracks) > self._max_objects:
             self._max_objects = len(result.tracks)
             # The caller may use the memory of its frames again.
-            self._image, self._jpeg = result.frame.image.copy(), None
+            self._image, self._jpeg = image.copy(), None
 
     def period(self, period: Period) -> None:
         """Nothing: the history of a count spans its periods."""

@@ -12,7 +12,7 @@ from ..errors import SourceError, UsageError
 from ..rate_control.frame_filter import FrameFeedback, FrameFilter, FrameFilters
 from ..sources import Source
 from ..sources.iterable import is_picture
-from ..types import Detections, Frame, Image, Tracks
+from ..types import Detections, Frame, FrameTime, Image, Tracks
 from .counting_options import CountingOptions
 from .events import wall_clock
 from .frame_counter import FrameCounter
@@ -125,7 +125,11 @@ class CountSession:
         return self.report(interrupted=interrupted)
 
     def watch(self, source: Source) -> Generator[FrameResult]:
-        """Count `source` and yield each frame's result, in capture order; closes the source."""
+        """Count `source` and yield each frame's result, in capture order; closes the source.
+
+        Once a source that is not live has ended, a further result of its last frame follows if
+        the end decides something, such as an object just behind a line.
+        """
         filters = FrameFilters(self._filters)
         frames = filters.choose(_later_than(self.totals.last_ns, source))
         self.meter.start()
@@ -137,6 +141,9 @@ class CountSession:
                 filters.learn(FrameFeedback(frame, wanted, result.tracks, latency_ms))
                 yield result
                 self.counter.save(when_due=True)
+            final = None if source.live else self.counter.conclude()
+            if final is not None:
+                yield final
         finally:
             # The source says when it is closed what was lost.
             source.close()
@@ -165,7 +172,13 @@ class CountSession:
         self.counter.save(when_due=True)
         return result.tracks
 
-    def _add(self, frame: Frame, detections: Detections) -> FrameResult:
+    def conclude(self) -> FrameResult | None:
+        """After the last `update`: count what only the end decides; its result, None without."""
+        result = self.counter.conclude()
+        self.counter.save()
+        return result
+
+    def _add(self, frame: Frame | FrameTime, detections: Detections) -> FrameResult:
         result = self.counter.add(frame, detections)
         self.meter.count_frame()
         return result

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..types import Detections, Event, Frame, Tracks
+from ..types import Detections, Event, Frame, FrameTime, Tracks
 from .report import Period
 from .totals import Totals
 
@@ -26,14 +26,18 @@ class FrameResult:
         1 0 {}
 
     Attributes:
+        frame: without an image where detections are the source.
         detections: of all classes.
         tracks: the confirmed tracks that are in the frame, of the wanted classes.
         events: those since the frame before, of the wanted classes.
         totals: the running totals, which change with the next frame.
         epoch_ns: wall clock of timestamp 0 in nanoseconds since 1970, None if unknown.
+
+    After the last frame of a file, its result may follow once more with the events that only the
+    end of the file decides.
     """
 
-    frame: Frame
+    frame: Frame | FrameTime
     detections: Detections
     tracks: Tracks
     events: list[Event]

@@ -29,6 +29,7 @@ from .regions import (
 )
 from .report import PeriodTotals
 from .time_bins import TimeBins
+from .wanted_events import WantedEvents
 
 ANY_CLASS_NAME = "object"
 
@@ -74,6 +75,10 @@ class Totals:
         self._counter = TrackCounter(
             len(self.class_names), frame_size, any_class=any_class, options=self.options
         )
+        if not self._filter.takes_all:
+            self._counter.want_classes(self._filter.wanted)
+        longest_s = max(self.options.lost_s, self.options.edge_lost_s, self.options.remember_s)
+        self._events = WantedEvents(self._filter.wanted, longest_s)
         self._of_event: dict[tuple[str, int], PlacedRegion] = {}
         for placed in self.placed:
             parameters = placed.region.parameters()
@@ -90,13 +95,27 @@ class Totals:
             TimestampError: not later than the frame before.
         """
         start = time.thread_time_ns()
-        tracks = self._filter.tracks(self._counter.update(timestamp_ns, detections))
-        events = [e for e in self._counter.take_events() if self._filter.concerns(e)]
+        found = self._counter.update(timestamp_ns, detections)
+        tracks = self._filter.tracks(found)
+        events = self._take_events()
+        self._events.note(found, timestamp_ns)
         self.counting_ns += time.thread_time_ns() - start
         self._first_ns = timestamp_ns if self._first_ns is None else self._first_ns
         self._last_ns = timestamp_ns
         self._note_occupancy(tracks)
-        return tracks, [self._with_names(event) for event in events]
+        return tracks, events
+
+    def conclude(self) -> list[Event]:
+        """The source has ended: count what is past a line and moves on; the events of that.
+
+        More frames may follow later, and nothing is counted twice.
+        """
+        self._counter.conclude()
+        return self._take_events()
+
+    def _take_events(self) -> list[Event]:
+        events = self._events.choose(self._counter.take_events())
+        return [self._with_names(event) for event in events]
 
     def _with_names(self, event: Event) -> Event:
         placed = self.region_of(event)
@@ -146,10 +165,9 @@ class Totals:
         return tuple(self._report(placed) for placed in self.placed)
 
     def _report(self, placed: PlacedRegion) -> RegionReport:
-        where = placed.region.kind, placed.index
-        totals = self._counter.region_totals(*where)
-        counts = {key: self.named(one) for key, one in totals.items()}
-        return placed.region.report(placed.name, counts, self._counter.region_values(*where))
+        values = self._counter.region_values(placed.region.kind, placed.index)
+        counts = {key: self.named(one) for key, one in self.region_totals(placed).items()}
+        return placed.region.report(placed.name, counts, values)
 
     def lines(self) -> tuple[LineReport, ...]:
         """Totals of every line."""
@@ -162,9 +180,13 @@ class Totals:
     def decisive(self, index: int) -> ClassTotals:
         """The counts of `placed[index]` by class, of all classes: zero if nothing was counted."""
         placed = self.placed[index]
-        totals = self._counter.region_totals(placed.region.kind, placed.index)
+        totals = self.region_totals(placed)
         decisive: ClassTotals = np.sum([totals[key] for key in placed.region.decisive], axis=0)
         return decisive
+
+    def region_totals(self, placed: PlacedRegion) -> dict[str, ClassTotals]:
+        """The core's totals of a region by name, each by class, of all classes."""
+        return self._counter.region_totals(placed.region.kind, placed.index)
 
     def region_values(self, index: int) -> Mapping[str, float]:
         """The core's other values of `placed[index]`, such as distances and dwell times."""
@@ -214,6 +236,7 @@ class Totals:
         """End a period: its totals; all of them restart from zero."""
         closed = PeriodTotals.of(self.unique(), self.regions())
         self._counter.reset()
+        self._events.clear()
         return closed
 
     def save(self) -> dict[str, Any]:
@@ -223,6 +246,7 @@ class Totals:
             "first_ns": self._first_ns,
             "last_ns": self._last_ns,
             "occupancy": self._occupancy.save(),
+            "withheld": self._events.save(),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -233,6 +257,7 @@ class Totals:
             ValueError, KeyError, TypeError: not such values.
         """
         first_ns, last_ns = saved["first_ns"], int(saved["last_ns"])
+        self._events.restore(saved.get("withheld", ()))
         self._occupancy.restore(saved["occupancy"])
         self._counter.restore(base64.b64decode(saved["core"]))
         self._first_ns = None if first_ns is None else int(first_ns)

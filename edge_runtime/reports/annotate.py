@@ -76,6 +76,8 @@ class AnnotatedVideo:
 
     def frame(self, result: FrameResult) -> None:
         """Write one frame; the frame itself is not changed."""
+        if result.frame.image is None:
+            return
         image = result.frame.image.copy()
         draw(image, result)
         self._writer.write(image)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+DAY_S = 86_400
 ANCHORS = ("bottom-center", "center", "top-center")
 Options = argparse.ArgumentParser | argparse._ArgumentGroup
 """A parser, or a group of one: anything that options can be added to."""
@@ -72,6 +73,17 @@ def seconds(text: str) -> float:
         number = math.nan
     if not number >= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, nor `forever`")
+    return number
+
+
+def seconds_of_a_day(text: str) -> float:
+    """Parse a number of seconds from 0 to 86400."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= DAY_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to {DAY_S}")
     return number
 
 

@@ -70,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
     counting = CounterOptions(anchor=options.anchor)
     if options.confidence is not None:
         counting = counting.with_confidence(options.confidence)
+    if options.remember is not None:
+        counting = replace(counting, remember_s=options.remember)
     with Counter(
         options.model,
         lines=[Line.parse(text) for text in options.line],

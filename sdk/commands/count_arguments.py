@@ -15,6 +15,7 @@ from tallylens.commands.arguments import (
     names,
     positive,
     seconds,
+    seconds_of_a_day,
 )
 
 
@@ -72,6 +73,13 @@ def add_counting(parser: argparse.ArgumentParser) -> None:
         metavar="bottom-center|center|top-center",
         default="bottom-center",
         help="point of the box that crosses lines and enters zones (default: bottom-center)",
+    )
+    group.add_argument(
+        "--remember",
+        type=seconds_of_a_day,
+        metavar="S",
+        help="keep an object that stood still for S seconds while it is hidden (default: 30); "
+        "a moving one is kept for up to 3 s",
     )
     group.add_argument(
         "--reset",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -235,3 +235,84 @@ def test_frames_of_another_size_are_refused() -> None:
         pytest.raises(SourceError, match="camera 1: frame 0 is 8x8, the frames before were 100x2"),
     ):
         counting.update(np.zeros((8, 8, 3), np.uint8), 0.0)
+
+
+def just_behind_the_gate() -> list[Detections]:
+    """A car whose lower edge ends 1 pixel behind the gate: nearer than a tenth of its size."""
+    return [box(101 - 5 * index) for index in reversed(range(12))]
+
+
+def test_the_end_of_a_source_is_concluded() -> None:
+    sink = Recorder()
+    frames = just_behind_the_gate()
+    with session(frames, zones=(), sinks=[sink]) as counting:
+        results = list(counting.watch(open_source(pairs(0, len(frames)))))
+        report = counting.report()
+    assert report.frames == len(frames)
+    assert report.lines[0].crossed_in == {"car": 1}
+    assert sink.results == results
+    assert [result.frame.index for result in results[-2:]] == [len(frames) - 1] * 2
+    assert [event.kind for event in results[-1].events] == ["crossed_in"]
+    assert report.history is not None
+    assert report.history.events[-1]["event"] == "crossed_in"
+
+
+def test_an_interrupted_source_is_not_concluded() -> None:
+    frames = just_behind_the_gate()
+
+    def stop(result: FrameResult) -> None:
+        if result.frame.index == len(frames) - 1:
+            raise KeyboardInterrupt
+
+    store = Memory()
+    with session(frames, zones=(), saved=SavedCount(store)) as counting:
+        report = counting.run(open_source(pairs(0, len(frames))), on_frame=stop)
+    assert report.lines[0].crossed_in == {}
+    sink = Recorder()
+    with session([], zones=(), saved=SavedCount(store), sinks=[sink]) as counting:
+        report = counting.run(open_source(pairs(0, len(frames)), start=len(frames)))
+    assert report.lines[0].crossed_in == {"car": 1}, "the rest of the source is its end"
+    assert [result.frame.image for result in sink.results] == [None]
+
+
+def test_a_live_source_and_one_that_fails_are_not_concluded() -> None:
+    frames = just_behind_the_gate()
+    source = open_source(pairs(0, len(frames)))
+    source.live = True
+    with session(frames, zones=()) as counting:
+        assert counting.run(source).lines[0].crossed_in == {}
+
+    def broken() -> Iterator[tuple[int, Image]]:
+        yield from pairs(0, len(frames))
+        raise OSError("unplugged")
+
+    with session(frames, zones=()) as counting:
+        with pytest.raises(OSError, match="unplugged"):
+            counting.run(open_source(broken()))
+        assert counting.report().lines[0].crossed_in == {}
+
+
+def test_a_longer_source_counts_nothing_twice() -> None:
+    store, frames = Memory(), just_behind_the_gate()
+    more = [box(101 + 5 * index) for index in range(1, 10)]
+    with session(frames, zones=(), saved=SavedCount(store)) as counting:
+        counting.run(open_source(pairs(0, len(frames))))
+    end = len(frames) + len(more)
+    sink = Recorder()
+    with session(more, zones=(), saved=SavedCount(store), sinks=[sink]) as counting:
+        report = counting.run(open_source(pairs(0, end), start=len(frames)))
+    assert (report.frames, report.unique) == (end, {"car": 1})
+    assert report.lines[0].crossed_in == {"car": 1}
+    assert [event for result in sink.results for event in result.events] == []
+
+
+def test_pushed_frames_are_concluded_by_their_owner() -> None:
+    frames = just_behind_the_gate()
+    with session(frames, zones=()) as counting:
+        for index in range(len(frames)):
+            counting.update(IMAGE, timestamp_s=index / 10)
+        assert counting.totals.lines()[0].crossed_in == {}
+        result = counting.conclude()
+        assert result is not None
+        assert [event.kind for event in result.events] == ["crossed_in"]
+        assert counting.conclude() is None

@@ -87,6 +87,7 @@ def test_writing_a_frame_leaves_it_as_it_is(
         AnnotatedVideo(tmp_path / "out.mp4", frames) as video,
     ):
         for result in counter.watch(frames):
+            assert result.frame.image is not None
             before = result.frame.image.copy()
             video.frame(result)
             assert np.array_equal(result.frame.image, before)
@@ -95,6 +96,7 @@ def test_writing_a_frame_leaves_it_as_it_is(
 def test_draw_marks_the_places_and_the_objects(tiny_model: Path) -> None:
     with Counter(tiny_model, lines=[MIDDLE], zones=[FLOOR]) as counter:
         *_, result = counter.watch(squares.timed(squares.scene()[:10]))
+        assert result.frame.image is not None
         image = result.frame.image.copy()
         draw(image, result)
         # The line, the zone and both objects have left their marks.
