@@ -39,7 +39,9 @@ _PUBLIC = {
     "edge_runtime.sources.live": "LiveOptions Notice",
     "edge_runtime.sources.open": "SourceSpec open_source",
     "edge_runtime.sources.source": "Reader Source",
-    "edge_runtime.types": "Detections Event EventKind FloatArray Frame FrameTime Image IntArray Tracks",
+    "edge_runtime.types": """
+        Detections Event EventKind FloatArray Frame FrameTime Image IntArray Tracks
+    """,
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..types import Event, Tracks
 
 FIRST_LIMIT = 1024
-# What the core gives; the names are added later.
+# The fields that the core gives; the names are added later.
 FIELDS = [one.name for one in fields(Event) if one.name not in ("class_name", "region")]
 
 

@@ -24,7 +24,7 @@ def replay_of_the_guide() -> Callable[[Iterable[str], Collection[str] | None], R
 
 
 def expected(report: Report | PeriodTotals) -> Replayed:
-    """What the events of a report's period must add up to; `left` is in no report."""
+    """The totals that the events of a period must add up to, without `left`."""
     found = _of("confirmed", None, report.unique)
     for line in report.lines:
         found |= _of("crossed_in", line.name, line.crossed_in)
