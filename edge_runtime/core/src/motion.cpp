@@ -18,9 +18,11 @@ constexpr float kMinSide = 1.0f;
 // Two opposite edges that move this much apart (in sizes): one of them was cut or uncovered.
 constexpr float kShapeChange = 0.2f;
 
-/// How far an object has moved along one axis whose two edges have moved `low` and `high`. Where
-/// they differ too much for motion, the edge that has moved less decides.
-float moved(float low, float high, float most) {
+/// How far an object has moved along one axis whose two edges have moved `low` and `high`. An edge
+/// at which the frame cuts it says nothing. Where the two differ too much for motion, the edge that
+/// has moved less decides.
+float moved(float low, float high, bool low_cut, bool high_cut, float most) {
+  if (low_cut != high_cut) return low_cut ? high : low;
   if (std::abs(low - high) <= most) return (low + high) / 2;
   return std::abs(low) < std::abs(high) ? low : high;
 }
@@ -50,13 +52,15 @@ void Motion::predict(float dt) {
   height_.predict(dt, kSideDrift * size_);
 }
 
-void Motion::correct(const Box& box) {
+void Motion::correct(const Box& box, Sides cut) {
   const float noise = kMeasurement * size_;
   const Point center = box.center();
   const Box expected = this->box();
   const float most = kShapeChange * size_;
-  x_.update(center.x, moved(box.x1 - expected.x1, box.x2 - expected.x2, most), noise);
-  y_.update(center.y, moved(box.y1 - expected.y1, box.y2 - expected.y2, most), noise);
+  x_.update(center.x, moved(box.x1 - expected.x1, box.x2 - expected.x2, cut.left, cut.right, most),
+            noise);
+  y_.update(center.y, moved(box.y1 - expected.y1, box.y2 - expected.y2, cut.top, cut.bottom, most),
+            noise);
   width_.update(box.width(), kSideMeasurement * size_);
   height_.update(box.height(), kSideMeasurement * size_);
   size_ = std::max(this->box().size(), kMinSide);

@@ -1,6 +1,7 @@
 // Where an object is and how fast it goes: a constant-velocity Kalman filter in seconds.
 #pragma once
 
+#include "frame_edge.h"
 #include "geometry.h"
 
 namespace tally {
@@ -75,7 +76,8 @@ class Motion {
   void start(const Box& box);
   /// Move the belief `dt` seconds on.
   void predict(float dt);
-  void correct(const Box& box);
+  /// `cut` are the sides at which the frame cuts the box.
+  void correct(const Box& box, Sides cut);
   /// Begin again at `box` with a velocity known from `seconds` of even motion.
   void start_moving(const Box& box, Point velocity, float seconds);
 

@@ -160,7 +160,7 @@ void Tracker::match(const Stage& stage) {
 }
 
 void Tracker::absorb(Track& track, const tally_detection& detection) {
-  track.motion.correct(box_of(detection));
+  track.motion.correct(box_of(detection), sides_touched(box_of(detection), size_of(options_)));
   track.vote.add(detection.class_id, detection.confidence);
   track.seen = box_of(detection);
   track.seen_ns = now_ns_;

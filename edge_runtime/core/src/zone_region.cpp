@@ -17,6 +17,11 @@ constexpr float kLeftMargins = 2.5f;
 // Distance in margins between where it came in and where it went out of an object that passed
 // through a zone without being seen inside for long.
 constexpr float kPassedMargins = 2.0f;
+// Depth of the middle of such a path, as a share of its length, where a zone is too small for the
+// margin.
+constexpr float kPassedDepth = 0.25f;
+// Below this speed (sizes per second) an object stands.
+constexpr float kStandingSpeed = 0.8f;
 
 /// One object's relation to the zone.
 struct ZoneState {
@@ -142,12 +147,25 @@ class Zone final : public RuleOf<Zone, ZoneState> {
       state.inside = true;
       return events(stay(state, step.to, step.to_ns));
     }
-    if (depth < step.margin) return {};  // still on the outline
+    if (depth < step.margin && is_standing(step)) return {};  // on the outline
     state.entered_ns = std::exchange(state.other_since_ns, kNever);
-    const bool passed = length(state.way_out - state.way_in) >= kPassedMargins * step.margin;
-    if (!passed || state.left_ns - state.entered_ns < min_dwell_ns_) return {};
+    if (!has_passed(state, step.margin) || state.left_ns - state.entered_ns < min_dwell_ns_)
+      return {};
     return {{TALLY_ENTERED, state.way_in, state.entered_ns},
             left(state, state.way_out, state.left_ns)};
+  }
+
+  static bool is_standing(const Step& step) {
+    return step.detected != nullptr &&
+           length(step.detected->velocity) < kStandingSpeed * step.detected->box.size();
+  }
+
+  /// Whether the path inside goes through the zone, not along its outline.
+  bool has_passed(const ZoneState& state, float margin) const {
+    const Point path = state.way_out - state.way_in;
+    const float depth = distance_to_outline(corners_, state.way_in + path * 0.5f);
+    return length(path) >= kPassedMargins * margin &&
+           depth >= std::min(margin, kPassedDepth * length(path));
   }
 
   RegionEvents go_out(ZoneState& state, const Step& step) const {
