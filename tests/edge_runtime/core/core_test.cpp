@@ -84,13 +84,14 @@ void test_line_reports_the_point_of_crossing() {
   const auto line = rule.make(rule, 1, {{0, 10}, {100, 10}}, tally::region_defaults());
   tally::RegionState state;
   line->begin(state, {50, 0}, 0);
-  const auto crossing = line->advance(state, {{50, 0}, {50, 40}, 0, 1000, 5});
-  CHECK(crossing && crossing->kind == TALLY_CROSSED_IN && crossing->timestamp_ns == 250);
-  CHECK(crossing && std::abs(crossing->at.y - 10) < 1e-4f);
+  const auto crossings = line->advance(state, {{50, 0}, {50, 40}, 0, 1000, 5, nullptr});
+  CHECK(crossings.size() == 1 && crossings[0].kind == TALLY_CROSSED_IN &&
+        crossings[0].timestamp_ns == 250);
+  CHECK(crossings.size() == 1 && std::abs(crossings[0].at.y - 10) < 1e-4f);
   // Around the end of the segment: the side changes, nothing is counted.
   tally::RegionState other;
   line->begin(other, {150, 0}, 0);
-  CHECK(!line->advance(other, {{150, 0}, {150, 40}, 0, 1000, 5}));
+  CHECK(line->advance(other, {{150, 0}, {150, 40}, 0, 1000, 5, nullptr}).empty());
 }
 
 /// Each event kind has one name and one rule, without gaps: saved states hold the numbers.
