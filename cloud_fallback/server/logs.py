@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {
@@ -27,6 +30,24 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+
+class RateLimitedLog:
+    """Warnings that strangers can cause: one line for each kind in some seconds, with a count."""
+
+    def __init__(self, log: logging.Logger, every_s: float = 10.0) -> None:
+        self._log, self._every_s = log, every_s
+        self._last: dict[str, float] = {}
+        self._omitted: Counter[str] = Counter()
+
+    def warning(self, what: str, kind: str, fields: Mapping[str, object]) -> None:
+        """Log, or count towards the next line of this kind."""
+        now = time.monotonic()
+        if now - self._last.get(kind, -self._every_s) < self._every_s:
+            self._omitted[kind] += 1
+            return
+        self._last[kind] = now
+        self._log.warning(what, extra={**fields, "omitted": self._omitted.pop(kind, 0)})
 
 
 def silence_libraries() -> None:

@@ -25,8 +25,16 @@ class Metrics:
         self._frames = self._counter("frames", "Frames by outcome", "outcome")
         self._faults = self._counter("faults", "Internal errors, by where", "where")
         self._refused = self._counter("refused", "Connections refused or closed", "why")
-        self.connections = self._gauge("connections", "Open sockets")
+        self.connections = self._gauge("connections", "Open websockets")
         self.sessions = self._gauge("sessions", "Sessions, including those waiting for a client")
+        self._sockets = Gauge(
+            "sockets",
+            "Open sockets: `waiting` for a request or its answer, or accepted websockets",
+            ["state"],
+            namespace=_NAMESPACE,
+            registry=self.registry,
+        )
+        self._dropped = self._counter("sockets_dropped", "Sockets dropped, by why", "why")
         self._queued = self._gauge("queued_frames", "Frames that wait for the model")
         self._gpu = self._gauge(
             "gpu_utilisation_ratio", "Utilization of the first GPU, if readable"
@@ -49,6 +57,15 @@ class Metrics:
     def watch_queue(self, read: Callable[[], float]) -> None:
         """Report what `read` returns as the length of the queue."""
         self._queued.set_function(read)
+
+    def watch_sockets(self, waiting: Callable[[], float], admitted: Callable[[], float]) -> None:
+        """Report what these return as the numbers of open sockets."""
+        self._sockets.labels("waiting").set_function(waiting)
+        self._sockets.labels("admitted").set_function(admitted)
+
+    def socket_dropped(self, why: str) -> None:
+        """A socket without an accepted websocket was dropped."""
+        self._dropped.labels(why).inc()
 
     def batch(self, size: int, ages_s: Sequence[float]) -> None:
         """A batch leaves the queue."""

@@ -18,9 +18,12 @@ from ...edge_runtime.errors import InputError, UnavailableError, UsageError
 from ..wire.constants import MAX_FRAME_BYTES
 from ..wire.frames import HEADER_BYTES
 from ..wire.url import is_loopback
+from .acceptor import Acceptor
 from .app import create_app
+from .http_protocols import HttpProtocol, WebsocketProtocol
 from .logs import silence_libraries
 from .service import Service
+from .socket_pool import SocketEntry, SocketLimits, SocketPool
 
 # How long a thread of a detector may keep the interpreter from the sockets; Python's own 5 ms for
 # each of several threads would be most of a frame's time.
@@ -64,6 +67,7 @@ class Server:
 
     service: Service
     address: Address
+    limits: SocketLimits = field(default_factory=SocketLimits)
     listening: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
@@ -72,16 +76,20 @@ class Server:
         silence_libraries()
         self._uvicorn = _Uvicorn(self._config())
         self._uvicorn.service = self.service
+        self.sockets = SocketPool(self.limits, self.service.metrics)
+        self._uvicorn.pool = self.sockets
 
     def _config(self) -> uvicorn.Config:
         config = uvicorn.Config(
             create_app(self.service),
             ssl_certfile=self.address.certificate,
             ssl_keyfile=self.address.key,
-            ws="websockets-sansio",
+            ws=WebsocketProtocol,
             ws_max_size=MAX_FRAME_BYTES + HEADER_BYTES,
             ws_per_message_deflate=False,
-            http="h11",
+            http=HttpProtocol,
+            # A client could claim any address.
+            proxy_headers=False,
             server_header=False,
             access_log=False,
             log_config=None,
@@ -138,7 +146,21 @@ class _Uvicorn(uvicorn.Server):
     """Drains before it stops; a second signal stops at once."""
 
     service: Service
+    pool: SocketPool
     _draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then accept on the sockets."""
+        await super().startup([])
+        for one in sockets or []:
+            acceptor = Acceptor(one, self.pool, self._protocol, lambda: self.config.ssl)
+            acceptor.start(self.config.backlog)
+            self.servers.append(acceptor)  # type: ignore[arg-type]
+
+    def _protocol(self, entry: SocketEntry) -> HttpProtocol:
+        protocol = HttpProtocol(self.config, self.server_state, self.lifespan.state)
+        protocol.entry = entry
+        return protocol
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._draining is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 import threading
 import time
@@ -24,6 +25,7 @@ from tallylens.cloud_fallback.server.keys import KeyFile, entry, new_key
 from tallylens.cloud_fallback.server.models import ModelInstances
 from tallylens.cloud_fallback.server.run import Address, Server
 from tallylens.cloud_fallback.server.service import Service, Settings
+from tallylens.cloud_fallback.server.socket_pool import SocketLimits
 from tallylens.cloud_fallback.wire.constants import PATH, SUBPROTOCOL
 from tallylens.cloud_fallback.wire.messages import (
     Hello,
@@ -98,6 +100,10 @@ class RunningService:
             welcome = receive(websocket)
             assert isinstance(welcome, Welcome)
             yield websocket, welcome
+
+    def socket(self) -> socket.socket:
+        """A bare TCP connection."""
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE_S)
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a page."""
@@ -177,6 +183,7 @@ class ServiceFactory:
         scopes: tuple[str, ...] = SCOPES,
         origins: tuple[str, ...] = (),
         key: str | None = None,
+        limits: SocketLimits | None = None,
         **settings: Any,
     ) -> RunningService:
         """A service that listens, with one key; `plan` is TOML that defines plan `p`."""
@@ -190,7 +197,7 @@ class ServiceFactory:
         def make() -> Server:
             auth = Auth(KeyFile(keys), origins, TOKEN_SECRET)
             service = Service(model, auth, Settings(**settings))
-            return Server(service, Address("127.0.0.1", port, *files))
+            return Server(service, Address("127.0.0.1", port, *files), limits or SocketLimits())
 
         server, loop, thread = _run(make)
         running = RunningService(
