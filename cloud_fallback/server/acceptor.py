@@ -99,7 +99,7 @@ class Acceptor:
         error = None if task.cancelled() else task.exception()
         if error is None and not task.cancelled():
             return
-        # Where no protocol was told of the connection, none will be told of its end.
+        # A protocol hears of the end of a connection only if it was made.
         entry.closed()
         client.close()
         if isinstance(error, ssl.SSLError):

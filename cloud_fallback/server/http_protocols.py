@@ -81,7 +81,7 @@ class HttpProtocol(H11Protocol):
         protocol.take(self.entry)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer an invalid request with the status of what is wrong with it."""
+        """Answer an invalid request with the status of its fault."""
         error = sys.exception()
         hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
         self._refuse(hint, str(error or msg))

@@ -33,7 +33,7 @@ class JsonLines(logging.Formatter):
 
 
 class RateLimitedLog:
-    """Warnings that strangers can cause: one line for each kind in some seconds, with a count."""
+    """Warnings that any client can cause: one line for each kind in some seconds, with a count."""
 
     def __init__(self, log: logging.Logger, every_s: float = 10.0) -> None:
         self._log, self._every_s = log, every_s

@@ -32,7 +32,7 @@ REST_OF_BODY = "POST /v1/tokens HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n
 
 
 def answer(client: socket.socket) -> bytes:
-    """What the server says until it closes the connection, as it must."""
+    """Everything that the server sends until it closes the connection."""
     said = b""
     client.settimeout(PATIENCE_S)
     with contextlib.suppress(ConnectionResetError, ssl.SSLError):
@@ -104,7 +104,7 @@ def test_bytes_that_drip_do_not_extend_the_time(serve: ServiceFactory) -> None:
                 pytest.fail("open after 15 times the limit")
 
 
-def test_the_sockets_of_strangers_are_shown_until_they_are_closed(serve: ServiceFactory) -> None:
+def test_sockets_without_a_key_are_shown_until_they_are_closed(serve: ServiceFactory) -> None:
     running = serve()
     with running.socket(), running.session():
         running.wait_until(lambda: len(running.server.sockets) == 2)
