@@ -101,6 +101,39 @@ class Played:
         return int(self.counter.unique().sum())
 
 
+def box(x: float, bottom: float, width: float, height: float) -> np.ndarray:
+    """xyxy of a box whose bottom center is at (x, bottom)."""
+    return np.array((x - width / 2, bottom - height, x + width / 2, bottom))
+
+
+def play_boxes(
+    frames: Iterable[Sequence[np.ndarray]],
+    *,
+    fps: float = 30.0,
+    lines: Sequence[tuple[Point, Point]] = (),
+    zones: Sequence[Sequence[Point]] = (),
+    frame_size: tuple[int, int] = (1280, 720),
+    conclude: bool = False,
+    **how: Any,
+) -> Played:
+    """Count frames whose boxes (xyxy) are given one by one; all are of class 0."""
+    counter = TrackCounter(1, frame_size, **how)
+    for start, end in lines:
+        counter.add_line(start, end)
+    for corners in zones:
+        counter.add_zone(corners)
+    played = Played(counter)
+    for index, boxes in enumerate(frames):
+        rows = [tuple(row) for row in boxes]
+        tracks = counter.update(round(index * 1e9 / fps), detections(rows))
+        played.ids.update(tracks.track_id.tolist())
+        played.events.extend(counter.take_events())
+    if conclude:
+        counter.conclude()
+        played.events.extend(counter.take_events())
+    return played
+
+
 def play(
     movers: Sequence[Mover],
     *,

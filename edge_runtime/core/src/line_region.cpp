@@ -17,6 +17,9 @@ constexpr int64_t kDoubtNs = 400'000'000;
 constexpr float kBitByBit = 0.6f;
 // ... and how much farther it must be than after half of that time.
 constexpr float kMovesOn = 1.2f;
+// An object that comes nearer grows in both directions, a box that is uncovered in one: the side
+// along the line must have changed at least this share of what the other has (as logarithms).
+constexpr float kBothSides = 0.25f;
 // Weight of the newest detection where the object is on its side.
 constexpr float kHomeShare = 0.5f;
 // At the end of the source: speed away from the line (sizes per second) from which an object moves
@@ -204,7 +207,15 @@ class Line final : public RuleOf<Line, LineState> {
       return false;
     }
     return elapsed >= kDoubtNs && state.largest_step <= kBitByBit * distance &&
-           distance >= kMovesOn * state.midway;
+           distance >= kMovesOn * state.midway && has_scaled(state.home, step.detected->box);
+  }
+
+  /// Whether the box has grown or shrunk as a whole, not only across the line.
+  bool has_scaled(const Box& from, const Box& to) const {
+    float across = std::log(to.height() / from.height()),
+          along = std::log(to.width() / from.width());
+    if (std::abs(normal().x) > std::abs(normal().y)) std::swap(across, along);
+    return across * along >= kBothSides * across * across;
   }
 
   /// How far every corner of the box has moved along `way`, at the minimum.

@@ -10,10 +10,13 @@ namespace {
 
 // An object has entered once it has been inside for this long, however near the outline it is. An
 // object that stands on the outline is inside: it has left only after this long without a step
-// back, or once it is this many margins outside.
+// back, or once it is this many margins outside. A single frame proves neither.
 constexpr int64_t kEnteredNs = 400'000'000;
 constexpr int64_t kLeftNs = 2'000'000'000;
 constexpr float kLeftMargins = 2.5f;
+// How far outside it must have been on average in that time, in margins: nearer to the outline, the
+// noise of the detector puts one that stands there on either side.
+constexpr float kLeftMeanMargins = 0.5f;
 // Distance in margins between where it came in and where it went out of an object that passed
 // through a zone without being seen inside for long.
 constexpr float kPassedMargins = 2.0f;
@@ -31,12 +34,14 @@ struct ZoneState {
   int64_t left_ns = 0;
   bool reported = false;  // inside for the minimum dwell time, and so counted
   Point way_in;           // of a visit that is not yet one
-  Point way_out;
+  Point way_out;          // or of the exit that is not yet one
+  bool clear = false;     // in the frame before, it was on the other side by more than the margin
+  float outside = 0;      // distance from the outline while it is outside, over time: pixel seconds
 
   template <typename Archive>
   void persist(Archive& archive) {
     archive(inside, other_since_ns, entered_ns, left_ns, reported);
-    if (archive.version() >= 2) archive(way_in, way_out);
+    if (archive.version() >= 2) archive(way_in, way_out, clear, outside);
   }
 };
 
@@ -142,11 +147,14 @@ class Zone final : public RuleOf<Zone, ZoneState> {
     const float depth = distance_to_outline(corners_, step.to);
     if (contains(corners_, step.to)) {
       const bool settled = step.to_ns - state.other_since_ns >= kEnteredNs;
-      if (!settled && depth < step.margin) return {};
+      const bool clear = depth >= step.margin;
+      if (!(std::exchange(state.clear, clear) && clear) && !settled) return {};
+      state.clear = false;
       state.entered_ns = std::exchange(state.other_since_ns, kNever);
       state.inside = true;
       return events(stay(state, step.to, step.to_ns));
     }
+    state.clear = false;
     if (depth < step.margin && is_standing(step)) return {};  // on the outline
     state.entered_ns = std::exchange(state.other_since_ns, kNever);
     if (!has_passed(state, step.margin) || state.left_ns - state.entered_ns < min_dwell_ns_)
@@ -171,15 +179,27 @@ class Zone final : public RuleOf<Zone, ZoneState> {
   RegionEvents go_out(ZoneState& state, const Step& step) const {
     if (contains(corners_, step.to)) {
       state.other_since_ns = kNever;
+      state.clear = false;
       return events(stay(state, step.to, step.to_ns));
     }
-    if (state.other_since_ns == kNever) state.other_since_ns = step.to_ns;
-    const bool settled = step.to_ns - state.other_since_ns >= kLeftNs;
-    if (!settled && distance_to_outline(corners_, step.to) < kLeftMargins * step.margin) return {};
+    const float depth = distance_to_outline(corners_, step.to);
+    if (state.other_since_ns == kNever) {
+      state.other_since_ns = step.to_ns;
+      state.way_out = step.to;
+      state.outside = 0;
+    } else {
+      state.outside += depth * seconds(step.to_ns - step.from_ns);
+    }
+    const int64_t elapsed = step.to_ns - state.other_since_ns;
+    const bool settled =
+        elapsed >= kLeftNs && state.outside >= kLeftMeanMargins * step.margin * seconds(elapsed);
+    const bool clear = depth >= kLeftMargins * step.margin;
+    if (!(std::exchange(state.clear, clear) && clear) && !settled) return {};
+    state.clear = false;
     state.left_ns = std::exchange(state.other_since_ns, kNever);
     state.inside = false;
     if (!std::exchange(state.reported, false)) return {};
-    return {left(state, step.to, state.left_ns)};
+    return {left(state, state.way_out, state.left_ns)};
   }
 
   /// Where the path of a visit that is not yet one came in, and where it was last inside.
