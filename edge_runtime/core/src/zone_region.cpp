@@ -23,8 +23,6 @@ constexpr float kPassedMargins = 2.0f;
 // Depth of the middle of such a path, as a share of its length, where a zone is too small for the
 // margin.
 constexpr float kPassedDepth = 0.25f;
-// Below this speed (sizes per second) an object stands.
-constexpr float kStandingSpeed = 0.8f;
 
 /// One object's relation to the zone.
 struct ZoneState {
@@ -155,17 +153,14 @@ class Zone final : public RuleOf<Zone, ZoneState> {
       return events(stay(state, step.to, step.to_ns));
     }
     state.clear = false;
-    if (depth < step.margin && is_standing(step)) return {};  // on the outline
+    // One that stands on the outline stays near where it came in.
+    const float moved = length(step.to - state.way_in);
+    if (depth < step.margin && moved < kPassedMargins * step.margin) return {};
     state.entered_ns = std::exchange(state.other_since_ns, kNever);
     if (!has_passed(state, step.margin) || state.left_ns - state.entered_ns < min_dwell_ns_)
       return {};
     return {{TALLY_ENTERED, state.way_in, state.entered_ns},
             left(state, state.way_out, state.left_ns)};
-  }
-
-  static bool is_standing(const Step& step) {
-    return step.detected != nullptr &&
-           length(step.detected->velocity) < kStandingSpeed * step.detected->box.size();
   }
 
   /// Whether the path inside goes through the zone, not along its outline.
