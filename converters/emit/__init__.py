@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from ...edge_runtime.files import Folder
 from ...edge_runtime.metadata import Quantization
 
 if TYPE_CHECKING:
+    from ...edge_runtime.files import Folder
     from ..graph import DetectorGraph
     from ..model_under_test import DecodeSettings, EvaluatedModel
     from ..quantize.scheme import Calibration
 
 Target = str
-Content = bytes | Folder
+Content: TypeAlias = "bytes | Folder"
 
 _MAGIC_BYTES = 8
 

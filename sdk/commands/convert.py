@@ -10,7 +10,6 @@ from tallylens.commands.arguments import add_json, fraction, input_size, names, 
 from tallylens.converters.emit import EMITTERS
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.metadata import Quantization
-from tallylens.edge_runtime.reports.formats import check_output
 
 if TYPE_CHECKING:
     from tallylens.converters.evaluation.verify import Verification
@@ -170,6 +169,8 @@ def _check(options: argparse.Namespace) -> AcceptanceCheck | None:
     from tallylens.converters.request import AcceptanceCheck
 
     if options.report is not None:
+        from tallylens.edge_runtime.reports.formats import check_output
+
         check_output(options.report, (".html",))
     if not options.no_verify:
         return AcceptanceCheck(
