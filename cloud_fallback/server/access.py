@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from ..wire.constants import SUBPROTOCOL
 from .auth import Caller
 from .service import Service
 
+log = logging.getLogger("tallylens.server")
 _TEXTS = {
     400: f"ask for the subprotocol {SUBPROTOCOL}",
     401: "no valid key, token or ticket",
@@ -30,8 +32,11 @@ class RefusedError(Exception):
         super().__init__(_TEXTS[status])
 
 
-def refusal(status: int) -> Response:
-    """The response of a refused request."""
+def refusal(connection: HTTPConnection, status: int) -> Response:
+    """The response of a refused request, which is logged and counted."""
+    address = connection.client.host if connection.client else ""
+    log.info("refused", extra={"status": status, "address": address, "path": _path(connection)})
+    service_of(connection).metrics.refused(str(status))
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}
     return PlainTextResponse(_TEXTS[status], status, headers)
 
@@ -39,11 +44,15 @@ def refusal(status: int) -> Response:
 def handle_refusals(app: FastAPI) -> None:
     """Answer every `RefusedError` of a route with its status."""
 
-    async def handle(_: Request, error: Exception) -> Response:
+    async def handle(request: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedError)
-        return refusal(error.status)
+        return refusal(request, error.status)
 
     app.add_exception_handler(RefusedError, handle)
+
+
+def _path(connection: HTTPConnection) -> str:
+    return connection.url.path[:100]
 
 
 def service_of(connection: HTTPConnection) -> Service:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+
+from .log_writer import LineHandler, LineWriter
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -16,7 +19,7 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {
     "color_message",
 }
 # At DEBUG these write headers and the first bytes of every message.
-_VERBOSE = ("uvicorn.error", "uvicorn.access", "websockets", "websockets.client")
+_VERBOSE = ("asyncio", "uvicorn.error", "uvicorn.access", "websockets", "websockets.client")
 
 
 class JsonLines(logging.Formatter):
@@ -56,12 +59,20 @@ def silence_libraries() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def log_as_json(level: str) -> None:
-    """Send the service's log to stderr."""
-    handler = logging.StreamHandler()
+def log_as_json(level: str, descriptor: int = 2) -> LineWriter:
+    """Send the service's log to stderr, or another file descriptor; it never blocks.
+
+    The writer that is returned takes other lines for the same place.
+    """
+    writer = LineWriter(descriptor)
+    atexit.register(writer.flush)
+    handler = LineHandler(writer)
     handler.setFormatter(JsonLines())
-    for name in ("tallylens", "uvicorn"):
+    for name in ("tallylens", "uvicorn", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level.upper())
+    # Of other libraries only warnings; without a handler Python would write to stderr itself.
+    logging.getLogger().handlers = [handler]
     silence_libraries()
+    return writer

@@ -1,9 +1,9 @@
 """The sockets of a server, bounded in number and time until their client is let in.
 
-An untrusted client costs one entry until its request is complete, and as long as it does not become an
-accepted websocket, whose number the plan of its key limits. Where too many such sockets are open,
-the oldest of the address with the most of them is dropped for the newest, so that a probe or an
-honest client still gets through beside a flood.
+An untrusted client costs one entry until its request is complete, and as long as it does not become
+an accepted websocket, whose number the plan of its key limits. Where too many such sockets are
+open, the oldest of the address with the most of them is dropped for the newest, so that a probe or
+an honest client still gets through beside a flood.
 """
 
 from __future__ import annotations

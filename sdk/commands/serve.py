@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,11 +112,11 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.cloud_fallback.server.logs import log_as_json
     from tallylens.cloud_fallback.server.run import run_loop
 
-    log_as_json(options.log)
+    writer = log_as_json(options.log)
     if options.ray:
-        _serve_on_ray(options)
+        _serve_on_ray(options, writer.write)
     else:
-        run_loop(_serve(options))
+        run_loop(_serve(options, writer.write))
     return 0
 
 
@@ -159,7 +160,7 @@ def _add_key(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve(options: argparse.Namespace) -> None:
+async def _serve(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     import asyncio
     import contextlib
     import tempfile
@@ -175,11 +176,11 @@ async def _serve(options: argparse.Namespace) -> None:
         await server.listening.wait()
         if hint is not None and not serving.done():
             print(hint.format(port=server.port), flush=True)
-        print(f"tallylens: listening on port {server.port}", file=sys.stderr, flush=True)
+        say(f"tallylens: listening on port {server.port}")
         await serving
 
 
-def _serve_on_ray(options: argparse.Namespace) -> None:
+def _serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     """Deploy on Ray, and shut down at SIGINT or SIGTERM."""
     import secrets
     import signal
@@ -207,7 +208,7 @@ def _serve_on_ray(options: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     deploy(config)
-    print(f"tallylens: listening on port {address.port}", file=sys.stderr, flush=True)
+    say(f"tallylens: listening on port {address.port}")
     ended.wait()
     shutdown()
 

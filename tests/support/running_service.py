@@ -105,9 +105,11 @@ class RunningService:
         """A bare TCP connection."""
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE_S)
 
-    def get(self, path: str) -> tuple[int, str]:
-        """Status and body of a page."""
-        with urllib.request.urlopen(f"{self._http}{path}", timeout=PATIENCE_S) as response:
+    def get(self, path: str, key: str = "") -> tuple[int, str]:
+        """Status and body of a page, asked for with a key if any."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        request = urllib.request.Request(f"{self._http}{path}", headers=headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
             return response.status, response.read().decode()
 
     def post(self, path: str, key: str) -> dict[str, Any]:

@@ -19,8 +19,7 @@ async def stream(socket: WebSocket, service: ServiceOf, caller: CallerOf) -> Non
     try:
         admitted = _admit(service, socket, caller)
     except RefusedError as error:
-        service.metrics.refused(str(error.status))
-        await socket.send_denial_response(refusal(error.status))
+        await socket.send_denial_response(refusal(socket, error.status))
         return
     await _serve(service, socket, admitted)
 
