@@ -15,6 +15,7 @@ from tallylens.edge_runtime.errors import InputError, TallyLensError, TallyLensW
 from tallylens.edge_runtime.text import printable
 from tallylens.edge_runtime.version import __version__
 from tallylens.exit_status import DONE, INTERRUPTED, USAGE
+from tallylens.interruption import Interrupted
 
 MAX_MESSAGE = 1000
 
@@ -56,6 +57,8 @@ def _explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, TallyLensError):
         return error.exit_status, str(error)
     if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, Interrupted):
+            return error.exit_status, "interrupted"
         return INTERRUPTED, "interrupted"
     if isinstance(error, OSError) and error.strerror:
         path = f"{os.fsdecode(error.filename)}: " if error.filename else ""

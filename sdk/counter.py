@@ -155,6 +155,17 @@ class Counter:
         with self._opened(source) as (session, frames):
             yield from session.watch(frames)
 
+    def stop(self) -> bool:
+        """End `run` or `watch` after the frames in progress; the report says `interrupted`.
+
+        Safe in a signal handler and in any thread. Returns False, without any effect, while
+        nothing has been counted: the source is not open, or the model is not ready.
+        """
+        if self._session is None:
+            return False
+        self._session.stop()
+        return True
+
     def open(self, source: SourceSpec) -> Source:
         """Open `source` at the frame where the count resumes, for `run` or `watch`."""
         saved = self._saved

@@ -3,3 +3,6 @@
 DONE = 0
 USAGE = 2
 INTERRUPTED = 130
+"""Ended by Ctrl-C; SIGTERM gives 143 and SIGHUP 129, which is 128 and the signal's number."""
+READER_ENDED = 141
+"""The reader of `--events -` ended before the count, as SIGPIPE would report it."""

@@ -87,6 +87,8 @@ class CountSession:
         self.history = History(frame_size)
         self.meter = SpeedMeter(timing)
         self._filters = filters
+        self._source: Source | None = None
+        self._stopped = False
         self.counter = FrameCounter(
             source_name,
             self.totals,
@@ -110,7 +112,7 @@ class CountSession:
     def run(
         self, source: Source, *, on_frame: Callable[[FrameResult], None] | None = None
     ) -> Report:
-        """Count `source` to its end or to Ctrl-C; the report then says `interrupted`.
+        """Count `source` to its end, Ctrl-C or `stop`; then the report says `interrupted`.
 
         `on_frame` is called after each frame, in order.
         """
@@ -122,7 +124,13 @@ class CountSession:
                         on_frame(result)
         except KeyboardInterrupt:
             interrupted = True
-        return self.report(interrupted=interrupted)
+        return self.report(interrupted=interrupted or self._stopped)
+
+    def stop(self) -> None:
+        """End `run` or `watch` after the frames in progress; safe in a signal handler."""
+        self._stopped = True
+        if self._source is not None:
+            self._source.stop()
 
     def watch(self, source: Source) -> Generator[FrameResult]:
         """Count `source` and yield each frame's result, in capture order; closes the source.
@@ -130,6 +138,9 @@ class CountSession:
         Once a source that is not live has ended, a further result of its last frame follows if
         the end decides something, such as an object just behind a line.
         """
+        self._source = source
+        if self._stopped:
+            source.stop()
         filters = FrameFilters(self._filters)
         frames = filters.choose(_later_than(self.totals.last_ns, source))
         self.meter.start()
@@ -141,7 +152,7 @@ class CountSession:
                 filters.learn(FrameFeedback(frame, wanted, result.tracks, latency_ms))
                 yield result
                 self.counter.save(when_due=True)
-            final = None if source.live else self.counter.conclude()
+            final = None if source.live or self._stopped else self.counter.conclude()
             if final is not None:
                 yield final
         finally:

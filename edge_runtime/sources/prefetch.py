@@ -11,6 +11,8 @@ from .source import Reader
 DEPTH = 4
 # A camera driver may block in a read for seconds; the thread then ends later by itself.
 JOIN_SECONDS = 5.0
+# How soon a read that waits sees `stop`.
+WAIT_S = 0.25
 
 
 class Prefetch:
@@ -42,6 +44,7 @@ class Prefetch:
         self._ready: deque[Frame] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._stopped = False
         self._ended = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="tallylens-decode", daemon=True)
@@ -50,9 +53,11 @@ class Prefetch:
     def read(self) -> Frame | None:
         """The next frame; None at the end. Exceptions of the other reader are raised here."""
         with self._changed:
-            while not (self._ready or self._ended or self._closed):
-                # Ctrl-C cannot interrupt a wait without timeout on Windows.
-                self._changed.wait(0.5)
+            while not (self._ready or self._ended or self._closed or self._stopped):
+                # `stop` notifies nobody, and Ctrl-C cannot end an unbounded wait on Windows.
+                self._changed.wait(WAIT_S)
+            if self._stopped:
+                return None
             if self._ready:
                 self._changed.notify_all()
                 return self._ready.popleft()
@@ -60,6 +65,10 @@ class Prefetch:
         if error is not None:
             raise error
         return None
+
+    def stop(self) -> None:
+        """Let `read` return None, now and later; takes no lock, for it runs in signal handlers."""
+        self._stopped = True
 
     def close(self) -> None:
         """Stop the thread, which closes the other reader, and wait for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..types import Frame
 
@@ -24,6 +24,15 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Release files and devices; `read` is not called again."""
+        ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A `Reader` whose wait for a frame can be ended."""
+
+    def stop(self) -> None:
+        """Let `read` return None from now on; must not wait, for it runs in signal handlers."""
         ...
 
 
@@ -61,6 +70,7 @@ class Source(Iterator[Frame]):
         self.epoch_ns = epoch_ns
         self._warnings = [] if warnings is None else warnings
         self._reader = reader
+        self._stopped = False
         # Also runs when the program ends, so that no thread is left inside a decoder.
         self._close = weakref.finalize(self, reader.close)
 
@@ -83,10 +93,17 @@ class Source(Iterator[Frame]):
         Raises:
             SourceError: the source fails.
         """
-        frame = self._reader.read() if self._close.alive else None
+        active = self._close.alive and not self._stopped
+        frame = self._reader.read() if active else None
         if frame is None:
             raise StopIteration
         return frame
+
+    def stop(self) -> None:
+        """End the pass at the next frame; safe in a signal handler and in any thread."""
+        self._stopped = True
+        if isinstance(self._reader, Stoppable):
+            self._reader.stop()
 
     def close(self) -> None:
         """Stop reading ahead, and release the file, camera or connection."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tallylens.counter import Counter, FrameResult
     from tallylens.edge_runtime.counting.report import Report
     from tallylens.edge_runtime.errors import TallyLensError
+    from tallylens.interruption import Interruption
 
 NAME = "count"
 HELP = "Count the objects in a video, images, a camera or a stream."
@@ -51,6 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from tallylens.interruption import Interruption
+    from tallylens.terminal.streams import ignore_lost_terminal
+
+    ignore_lost_terminal()
+    with Interruption() as interruption:
+        return _run(options, interruption)
+
+
+def _run(options: argparse.Namespace, interruption: Interruption) -> int:
     from tallylens.counter import Counter
     from tallylens.edge_runtime.core import CounterOptions
     from tallylens.edge_runtime.counting.regions import Line, Zone
@@ -58,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.edge_runtime.errors import UsageError
     from tallylens.edge_runtime.outputs import check_apart
     from tallylens.edge_runtime.reports.formats import check_report_paths, write_reports
-    from tallylens.exit_status import DONE, INTERRUPTED
+    from tallylens.exit_status import DONE, INTERRUPTED, READER_ENDED
+    from tallylens.interruption import exit_status
+    from tallylens.terminal.event_output import EventOutput
 
     check_report_paths(options.report)
     written = [*options.report, options.annotate, options.events, options.state]
@@ -67,6 +79,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "--json and --events - both write to standard output", "Name a file with --events"
         )
+    others = [*options.report, options.annotate, options.state, options.crops]
+    output = EventOutput(continues=any(others)) if options.events == Path("-") else None
     counting = CounterOptions(anchor=options.anchor)
     if options.confidence is not None:
         counting = counting.with_confidence(options.confidence)
@@ -95,6 +109,9 @@ def run(options: argparse.Namespace) -> int:
         on_notice=_tell,
         offload=_offload(options),
     ) as counter:
+        if output is not None:
+            output.stop = counter.stop
+        interruption.stop = counter.stop
         report, error = _count(counter, options)
     try:
         write_reports(report, options.report)
@@ -103,6 +120,10 @@ def run(options: argparse.Namespace) -> int:
         _show(report, options)
     if error is not None:
         raise error
+    if interruption.received is not None:
+        return exit_status(interruption.received)
+    if output is not None and output.lost:
+        return READER_ENDED
     return INTERRUPTED if report.interrupted else DONE
 
 
@@ -126,10 +147,13 @@ def _tell(notice: str) -> None:
 def _show(report: Report, options: argparse.Namespace) -> None:
     if options.json:
         print_json(report.as_dict())
-    elif options.events != Path("-"):
-        from tallylens.terminal.table import print_report
+        return
+    from tallylens.terminal.table import print_report, print_report_on_stderr
 
+    if options.events != Path("-"):
         print_report(report)
+    elif report.interrupted:
+        print_report_on_stderr(report)
 
 
 def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, TallyLensError | None]:

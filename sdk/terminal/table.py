@@ -35,6 +35,11 @@ def print_report(report: Report, console: Console | None = None) -> None:
         console.print(_text(f"note: {warning}"), soft_wrap=True)
 
 
+def print_report_on_stderr(report: Report) -> None:
+    """Print the totals where standard output is taken by something else."""
+    print_report(report, _Console(stderr=True))
+
+
 def _wide(columns: list[tuple[str, ClassCounts]]) -> Table:
     """A table with one row per class, and the totals."""
     table = Table()
