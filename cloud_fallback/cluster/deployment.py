@@ -24,7 +24,8 @@ from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.types import Detections
 from ..server.app import create_app
 from ..server.auth import Auth
-from ..server.batcher import MAX_WAIT_S, Decode
+from ..server.batch_detection import Decode, decode_safely, detect_each
+from ..server.batcher import MAX_WAIT_S
 from ..server.keys import KeyFile
 from ..server.models import BatchDetector, ModelInstances
 from ..server.run import Address
@@ -98,18 +99,16 @@ class DetectorReplica:
         return [(outcome, spent) for outcome in outcomes]
 
     def _work(self, decoders: Sequence[Decode]) -> list[Detections | Reason]:
-        images = [decode() for decode in decoders]
-        try:
-            found = iter(self._detector.detect([image for image in images if image is not None]))
-        except Exception:
-            # Another replica has the same model: it would fail there too.
-            log.exception("fault while detecting")
-            return ["undecodable" if image is None else "failed" for image in images]
-        return ["undecodable" if image is None else next(found) for image in images]
+        images = [decode_safely(decode, _fault) for decode in decoders]
+        return detect_each(self._detector, images, _fault)
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """The load since the last call, for `wanted_replicas`; Ray calls it."""
         return self._load.stats(time.monotonic())
+
+
+def _fault(where: str) -> None:
+    log.exception("fault while %s", where)
 
 
 class Ingress:

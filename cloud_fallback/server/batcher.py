@@ -18,6 +18,7 @@ from typing import Protocol
 
 from ...edge_runtime.types import Detections, Image
 from ..wire.messages import Reason
+from .batch_detection import Decode, decode_safely, detect_each
 from .metrics import Metrics
 from .models import BatchDetector
 
@@ -25,9 +26,6 @@ MAX_QUEUED = 4096
 MAX_WAIT_S = 0.005
 # A session that has sent nothing for one to two of these needs no detector kept free.
 RECENT_S = 1.0
-
-
-Decode = Callable[[], Image | None]
 
 
 @dataclass(frozen=True)
@@ -192,21 +190,16 @@ class Batcher:
                 job.end(JobResult(outcome, started - job.arrived, spent), self._metrics)
 
     def _work(self, detector: BatchDetector, batch: list[Job]) -> list[Detections | Reason]:
-        """Decode and detect; a batch that fails is refused and the next one is tried."""
+        """Decode and detect: the outcome of each job, with a fault only for its own."""
         begun = time.perf_counter()
         if len(batch) == 1:
-            images = [batch[0].decode()]
+            images = [self._decode(batch[0])]
         else:
-            images = list(self._decoders.map(lambda job: job.decode(), batch))
+            images = list(self._decoders.map(self._decode, batch))
         decoded = time.perf_counter()
-        outcomes: list[Detections | Reason] = ["undecodable"] * len(batch)
-        good = [i for i, image in enumerate(images) if image is not None]
-        try:
-            found = detector.detect([image for image in images if image is not None])
-        except Exception:
-            self._metrics.fault("detecting")
-            return ["failed" if i in good else "undecodable" for i in range(len(batch))]
-        for i, detections in zip(good, found, strict=True):
-            outcomes[i] = detections
+        outcomes = detect_each(detector, images, self._metrics.fault)
         self._metrics.stages(decoded - begun, time.perf_counter() - decoded)
         return outcomes
+
+    def _decode(self, job: Job) -> Image | None:
+        return decode_safely(job.decode, self._metrics.fault)

@@ -44,8 +44,7 @@ class FrameHandler:
             self._peer.send(arrival)
             return
         header, settings = arrival.header, self._service.settings
-        pixels = header.width * header.height
-        if len(arrival.image) > settings.frame_bytes or pixels > settings.pixels:
+        if len(arrival.image) > settings.frame_bytes or not settings.allow(header):
             self._refuse(header, "too_big")
             return
         wait_ms = await self._service.quota.frame(self._peer.caller.key)

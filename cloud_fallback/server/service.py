@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ...edge_runtime.errors import InputError
 from ..wire.constants import CloseCode
+from ..wire.frames import FrameHeader
 from ..wire.messages import Drain, Limits
 from .auth import Auth
 from .batcher import Batcher, Queue
@@ -30,14 +31,20 @@ class Settings:
 
     Args:
         credits: maximum number of frames of a session without an answer.
-        frame_bytes, pixels: maximum size of a frame.
+        frame_bytes, pixels, side: maximum size of a frame; `side` is of its width and height.
         drain_s: how long a shutdown waits for answers.
     """
 
     credits: int = 8
     frame_bytes: int = 1 << 20
     pixels: int = 1 << 23
+    side: int = 1 << 14
     drain_s: float = 10.0
+
+    def allow(self, header: FrameHeader) -> bool:
+        """Whether an image of this width and height may be sent."""
+        width, height = header.width, header.height
+        return max(width, height) <= self.side and width * height <= self.pixels
 
 
 class Service:

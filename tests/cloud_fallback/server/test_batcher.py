@@ -247,3 +247,22 @@ def test_an_answer_that_cannot_be_given_does_not_end_the_lane() -> None:
         await queue.all_done(1)
 
     assert isinstance(drive(detector, use)[2].outcome, Detections)
+
+
+def test_a_decoder_that_fails_does_not_end_the_lane() -> None:
+    detector = Notes(max_batch=1)
+    detector.go.set()
+
+    def fail() -> Image:
+        raise MemoryError
+
+    async def use(queue: Queue) -> None:
+        now = time.monotonic()
+        job = Job("a", now + 60, fail, lambda done: queue.done.__setitem__(1, done), now)
+        queue.batcher.submit(job)
+        queue.put("b", 2)
+        await queue.all_done(2)
+
+    done = drive(detector, use)
+    assert done[1].outcome == "undecodable"
+    assert isinstance(done[2].outcome, Detections)

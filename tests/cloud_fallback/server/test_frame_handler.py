@@ -92,6 +92,8 @@ def scans(image: Image) -> bytes:
     ("content", "sides", "reason"),
     [
         (bomb(30_000, 30_000), (30_000, 30_000), "too_big"),
+        (bomb(1, 40_000), (1, 40_000), "too_big"),
+        (bomb(16_385, 1), (16_385, 1), "too_big"),
         (bomb(30_000, 30_000), (128, 128), "undecodable"),
         (bomb(65_000, 1), (128, 128), "undecodable"),
         (bytes((1 << 20) + 1), (128, 128), "too_big"),
