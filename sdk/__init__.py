@@ -38,6 +38,7 @@ _PUBLIC = {
     """,
     "edge_runtime.sources.live": "LiveOptions Notice",
     "edge_runtime.sources.open": "SourceSpec open_source",
+    "edge_runtime.sources.recorded": "RecordedDetections",
     "edge_runtime.sources.source": "Reader Source",
     "edge_runtime.types": """
         Detections Event EventKind FloatArray Frame FrameTime Image IntArray Tracks

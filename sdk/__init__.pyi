@@ -46,6 +46,7 @@ from .edge_runtime.sources.live import LiveOptions as LiveOptions
 from .edge_runtime.sources.live import Notice as Notice
 from .edge_runtime.sources.open import SourceSpec as SourceSpec
 from .edge_runtime.sources.open import open_source as open_source
+from .edge_runtime.sources.recorded import RecordedDetections as RecordedDetections
 from .edge_runtime.sources.source import Reader as Reader
 from .edge_runtime.sources.source import Source as Source
 from .edge_runtime.types import Detections as Detections

@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from tallylens.detectors import ModelDetectors, decoder_options
 from tallylens.edge_runtime.core import CounterOptions
 from tallylens.edge_runtime.counting.counting_options import counting_options
+from tallylens.edge_runtime.counting.detection_file import DetectionFile
 from tallylens.edge_runtime.counting.events import event_sinks
 from tallylens.edge_runtime.counting.regions import Line, Region, Zone
 from tallylens.edge_runtime.counting.report import Report
@@ -33,7 +34,8 @@ from tallylens.edge_runtime.sources import (
     no_notice,
     open_source,
 )
-from tallylens.edge_runtime.types import Image, Tracks
+from tallylens.edge_runtime.sources.recorded import RecordedDetections, is_recorded
+from tallylens.edge_runtime.types import Detections, Image, Tracks
 
 __all__ = ["Counter", "FrameResult"]
 
@@ -76,6 +78,7 @@ class Counter:
         state_every_s: minimum seconds between two saves.
         events: a file for the stream of events, `-` for standard output.
         crops: a folder for an image of each event's object.
+        detections: an .npz file that records what the detector found, to be counted again.
         patience_s: seconds without a frame after which a live source counts as lost.
         offload: a server with a bigger model, and when to ask it.
         on_notice: receives sentences about live sources and the governor.
@@ -105,6 +108,7 @@ class Counter:
         state_every_s: float = SAVE_INTERVAL_S,
         events: str | os.PathLike[str] | None = None,
         crops: str | os.PathLike[str] | None = None,
+        detections: str | os.PathLike[str] | None = None,
         patience_s: float = PATIENCE_S,
         on_notice: Callable[[str], None] = no_notice,
         offload: OffloadOptions | None = None,
@@ -119,16 +123,74 @@ class Counter:
         self._schedule = None if reset is None else parse_schedule(reset)
         self._starts_at = starts_at
         self._saved = None if state is None else SavedCount(StateFile(Path(state)), state_every_s)
-        self._written = [None if path is None else Path(path) for path in (events, state)]
+        written = (events, state, detections)
+        self._written = [None if path is None else Path(path) for path in written]
         self._sinks = event_sinks(events, crops)
+        if detections is not None:
+            self._sinks.append(DetectionFile(Path(detections)))
         self._live = LiveOptions(patience_s, on_notice)
         self._detectors: ModelDetectors | None = None
         self._session: CountSession | None = None
+        self._given: tuple[Sequence[str], tuple[int, int]] | None = None
         self._closed = False
+
+    @classmethod
+    def from_detections(
+        cls,
+        class_names: Sequence[str],
+        size: tuple[int, int],
+        *,
+        lines: Sequence[Line] = (),
+        zones: Sequence[Zone] = (),
+        regions: Sequence[Region] = (),
+        classes: Iterable[str] | None = None,
+        any_class: bool = False,
+        options: CounterOptions | None = None,
+        reset: str | None = None,
+        starts_at: int | None = None,
+        state: str | os.PathLike[str] | None = None,
+        state_every_s: float = SAVE_INTERVAL_S,
+        events: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """A counter of any detector's boxes, without a model: see `update_detections`.
+
+        Example:
+            >>> import numpy as np
+            >>> from tallylens import Counter, Detections, Line
+            >>> counter = Counter.from_detections(["car"], (640, 360), lines=[Line(0, 0.6, 1, 0.6)])
+            >>> for i in range(20):
+            ...     box = np.array([[300, 100 + 10 * i, 340, 130 + 10 * i]], np.float32)
+            ...     car = Detections(box, np.array([0.9], np.float32), np.array([0], np.int32))
+            ...     tracks = counter.update_detections(car, timestamp_s=i / 25)
+            >>> counter.report().lines[0].crossed_in
+            {'car': 1}
+
+        Args:
+            class_names: by class id.
+            size: (width, height) of the frames in pixels.
+            lines, zones, regions, classes, any_class, options, reset, starts_at, state,
+                state_every_s, events: as for `Counter`.
+        """
+        counter = cls(
+            "",
+            lines=lines,
+            zones=zones,
+            regions=regions,
+            classes=classes,
+            any_class=any_class,
+            options=options,
+            reset=reset,
+            starts_at=starts_at,
+            state=state,
+            state_every_s=state_every_s,
+            events=events,
+        )
+        counter._given = tuple(class_names), size
+        return counter
 
     def run(
         self,
-        source: SourceSpec | Source,
+        source: SourceSpec | Source | RecordedDetections,
         *,
         on_frame: Callable[[FrameResult], None] | None = None,
     ) -> Report:
@@ -136,7 +198,8 @@ class Counter:
 
         Args:
             source: a video file, a folder or glob of images, a camera index, an rtsp or http URL,
-                or pairs of (timestamp in nanoseconds, (height, width, 3) uint8 BGR).
+                pairs of (timestamp in nanoseconds, (height, width, 3) uint8 BGR), or an .npz of
+                recorded detections, which needs no model.
             on_frame: called after each frame, in order.
 
         Raises:
@@ -150,7 +213,7 @@ class Counter:
             report = session.run(frames, on_frame=on_frame)
         return self._complete(report)
 
-    def watch(self, source: SourceSpec | Source) -> Generator[FrameResult]:
+    def watch(self, source: SourceSpec | Source | RecordedDetections) -> Generator[FrameResult]:
         """Count `source` as `run` does, and yield each frame's result, in capture order."""
         with self._opened(source) as (session, frames):
             yield from session.watch(frames)
@@ -166,9 +229,11 @@ class Counter:
         self._session.stop()
         return True
 
-    def open(self, source: SourceSpec) -> Source:
+    def open(self, source: SourceSpec) -> Source | RecordedDetections:
         """Open `source` at the frame where the count resumes, for `run` or `watch`."""
         saved = self._saved
+        if isinstance(source, str | os.PathLike) and is_recorded(source):
+            return RecordedDetections(source, 0 if saved is None else saved.next_index)
         if saved is None:
             return open_source(source, live=self._live)
         live = replace(self._live, epoch_ns=saved.epoch_ns, after_ns=saved.last_ns)
@@ -186,9 +251,29 @@ class Counter:
             SourceError: not such an image, or of another size than before.
             UsageError: `timestamp_s` is not a time, or the counter is closed.
         """
+        if self._given is not None:
+            raise UsageError("this counter has no model", "Use update_detections")
         check_frame(image, timestamp_s, self.frames)
         height, width = image.shape[:2]
         return self._prepare("frames", (width, height), 1, None, True).update(image, timestamp_s)
+
+    def update_detections(self, detections: Detections, timestamp_s: float) -> Tracks:
+        """Count the detections of one frame and return its confirmed tracks.
+
+        Args:
+            detections: of any detector, in pixels of the frame; also frames without any are given.
+            timestamp_s: capture time in seconds from any origin, later than the frame before.
+
+        Raises:
+            TimestampError: not later than the frame before.
+            UsageError: not such detections, `timestamp_s` is not a time, or the counter was not
+                made by `from_detections`.
+        """
+        if self._given is None:
+            raise UsageError("this counter has a model", "Use Counter.from_detections")
+        return self._without_model("detections", *self._given).update_detections(
+            detections, timestamp_s
+        )
 
     def conclude(self) -> FrameResult | None:
         """After the last `update`: count what only the end decides, such as an object that is just
@@ -203,16 +288,48 @@ class Counter:
         self._sinks.append(sink)
 
     @contextmanager
-    def _opened(self, source: SourceSpec | Source) -> Iterator[tuple[CountSession, Source]]:
+    def _opened(
+        self, source: SourceSpec | Source | RecordedDetections
+    ) -> Iterator[tuple[CountSession, Source | RecordedDetections]]:
         if self._session is not None:
             raise UsageError(
                 f"this counter has counted {self._session.source_name} already",
                 "Make a new Counter for each source",
             )
-        with source if isinstance(source, Source) else self.open(source) as frames:
+        with (
+            source
+            if isinstance(source, Source | RecordedDetections)
+            else self.open(source) as frames
+        ):
+            if isinstance(frames, RecordedDetections):
+                yield self._without_model(frames.name, frames.class_names, frames.size), frames
+                return
+            if self._given is not None:
+                raise UsageError("this counter has no model", "Use Counter(model) for images")
             workers = 1 if frames.live else self._workers or usable_cores()
             session = self._prepare(frames.name, frames.size, workers, frames.epoch_ns, frames.live)
             yield session, frames
+
+    def _without_model(
+        self, source: str, class_names: Sequence[str], size: tuple[int, int]
+    ) -> CountSession:
+        if self._closed:
+            raise UsageError("the counter is closed", "Make a new Counter")
+        if self._session is None:
+            check_apart({"source": source}, self._written)
+            self._session = CountSession(
+                source,
+                [],
+                class_names,
+                size,
+                engine="recorded detections",
+                sinks=self._sinks,
+                saved=self._saved,
+                schedule=self._schedule,
+                starts_at=self._starts_at,
+                **self._counting,
+            )
+        return self._session
 
     def _prepare(
         self, source: str, size: tuple[int, int], workers: int, epoch_ns: int | None, live: bool

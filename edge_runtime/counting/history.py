@@ -77,9 +77,10 @@ class History:
         width, height = self.frame_size
         before, self._cells = self._cells, {}
         across, down = columns / width, rows / height
-        for track, box in zip(tracks.track_id.tolist(), tracks.xyxy.tolist(), strict=True):
-            x, y = int((box[0] + box[2]) / 2 * across), int(box[3] * down)
-            cell = min(max(x, 0), columns - 1), min(max(y, 0), rows - 1)
+        x = np.clip((tracks.xyxy[:, 0] + tracks.xyxy[:, 2]) / 2 * across, 0, columns - 1)
+        y = np.clip(tracks.xyxy[:, 3] * down, 0, rows - 1)
+        cells = zip(x.astype(int).tolist(), y.astype(int).tolist(), strict=True)
+        for track, cell in zip(tracks.track_id.tolist(), cells, strict=True):
             self._cells[track] = cell
             last = before.get(track)
             if last != cell:
@@ -89,9 +90,11 @@ class History:
         if abs(end[0] - start[0]) <= 1 and abs(end[1] - start[1]) <= 1:
             self.heat[end[1], end[0]] += 1
             return
-        steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
-        path = np.linspace(start, end, steps + 1)[1:].round().astype(int)
-        self.heat[path[:, 1], path[:, 0]] += 1
+        across, down = end[0] - start[0], end[1] - start[1]
+        steps = max(abs(across), abs(down))
+        # The few cells of a path are quicker one by one than with numpy.
+        for i in range(1, steps + 1):
+            self.heat[start[1] + round(down * i / steps), start[0] + round(across * i / steps)] += 1
 
     def picture(self) -> bytes | None:
         """The frame with the most objects as JPEG of at most IMAGE_SIDE pixels, None before any."""

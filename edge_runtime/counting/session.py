@@ -6,12 +6,15 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Unpack
 
+import numpy as np
+
 from ..detection.detector import Timing
 from ..detection.pipeline import Detects, detect_in_order
 from ..errors import SourceError, UsageError
 from ..rate_control.frame_filter import FrameFeedback, FrameFilter, FrameFilters
 from ..sources import Source
 from ..sources.iterable import is_picture
+from ..sources.recorded import RecordedDetections
 from ..types import Detections, Frame, FrameTime, Image, Tracks
 from .counting_options import CountingOptions
 from .events import wall_clock
@@ -87,7 +90,7 @@ class CountSession:
         self.history = History(frame_size)
         self.meter = SpeedMeter(timing)
         self._filters = filters
-        self._source: Source | None = None
+        self._source: Source | RecordedDetections | None = None
         self._stopped = False
         self.counter = FrameCounter(
             source_name,
@@ -110,7 +113,10 @@ class CountSession:
         return self.counter.frames
 
     def run(
-        self, source: Source, *, on_frame: Callable[[FrameResult], None] | None = None
+        self,
+        source: Source | RecordedDetections,
+        *,
+        on_frame: Callable[[FrameResult], None] | None = None,
     ) -> Report:
         """Count `source` to its end, Ctrl-C or `stop`; then the report says `interrupted`.
 
@@ -132,7 +138,7 @@ class CountSession:
         if self._source is not None:
             self._source.stop()
 
-    def watch(self, source: Source) -> Generator[FrameResult]:
+    def watch(self, source: Source | RecordedDetections) -> Generator[FrameResult]:
         """Count `source` and yield each frame's result, in capture order; closes the source.
 
         Once a source that is not live has ended, a further result of its last frame follows if
@@ -141,9 +147,25 @@ class CountSession:
         self._source = source
         if self._stopped:
             source.stop()
+        if isinstance(source, RecordedDetections):
+            results = self._recorded(source)
+        else:
+            results = self._detected(source)
+        self.meter.start()
+        try:
+            for result in results:
+                yield result
+                self.counter.save(when_due=True)
+            final = None if source.live or self._stopped else self.counter.conclude()
+            if final is not None:
+                yield final
+        finally:
+            results.close()
+            self.counter.save()
+
+    def _detected(self, source: Source) -> Generator[FrameResult]:
         filters = FrameFilters(self._filters)
         frames = filters.choose(_later_than(self.totals.last_ns, source))
-        self.meter.start()
         try:
             for frame, detections in detect_in_order(self.detectors, frames):
                 result = self._add(frame, detections)
@@ -151,10 +173,6 @@ class CountSession:
                 latency_ms = self.meter.latency_ms(frame)
                 filters.learn(FrameFeedback(frame, wanted, result.tracks, latency_ms))
                 yield result
-                self.counter.save(when_due=True)
-            final = None if source.live or self._stopped else self.counter.conclude()
-            if final is not None:
-                yield final
         finally:
             # The source says when it is closed what was lost.
             source.close()
@@ -162,7 +180,14 @@ class CountSession:
             self.counter.skipped += filters.skipped
             self.warnings.extend(source.warnings)
             self.warnings.extend(filters.summaries())
-            self.counter.save()
+
+    def _recorded(self, source: RecordedDetections) -> Generator[FrameResult]:
+        """Count detections as they are: there is nothing to detect, to filter or to learn."""
+        last_ns = self.totals.last_ns
+        with source:
+            for frame, detections in source:
+                if last_ns is None or frame.timestamp_ns > last_ns:
+                    yield self._add(frame, detections)
 
     def update(self, image: Image, timestamp_s: float) -> Tracks:
         """Count one frame and return its confirmed tracks.
@@ -177,9 +202,28 @@ class CountSession:
             UsageError: `timestamp_s` is not a time.
         """
         check_frame(image, timestamp_s, self.frames)
-        self.meter.start()
         frame = Frame(image, round(timestamp_s * 1_000_000_000), self.counter.next_index)
-        result = self._add(frame, self.detectors[0].detect(image))
+        return self._push(frame, lambda: self.detectors[0].detect(image))
+
+    def update_detections(self, detections: Detections, timestamp_s: float) -> Tracks:
+        """Count the detections of one frame and return its confirmed tracks.
+
+        Args:
+            detections: boxes in pixels of the session's frame size.
+            timestamp_s: capture time in seconds from any origin, later than the frame before.
+
+        Raises:
+            TimestampError: not later than the frame before.
+            UsageError: not such detections, or `timestamp_s` is not a time.
+        """
+        check_time(timestamp_s)
+        check_detections(detections, len(self.totals.model_class_names))
+        frame = FrameTime(round(timestamp_s * 1_000_000_000), self.counter.next_index)
+        return self._push(frame, lambda: detections)
+
+    def _push(self, frame: Frame | FrameTime, detect: Callable[[], Detections]) -> Tracks:
+        self.meter.start()
+        result = self._add(frame, detect())
         self.counter.save(when_due=True)
         return result.tracks
 
@@ -241,8 +285,32 @@ def check_frame(image: Image, timestamp_s: float, index: int) -> None:
             "not an image",
             "Use a (height, width, 3) uint8 BGR array, as OpenCV reads it",
         )
+    check_time(timestamp_s)
+
+
+def check_time(timestamp_s: float) -> None:
+    """Raise UsageError for what is not a capture time in seconds."""
     if not abs(timestamp_s) <= MAX_SECONDS:
         raise UsageError(f"the timestamp is {timestamp_s}", "Use seconds from any origin")
+
+
+def check_detections(found: Detections, classes: int) -> None:
+    """Raise UsageError for detections that cannot be counted."""
+    number = len(found.confidence)
+    if np.shape(found.xyxy) != (number, 4) or np.shape(found.class_id) != (number,):
+        problem = "the arrays do not have one row per box"
+    elif not np.isfinite(found.xyxy).all() or (found.xyxy[:, :2] > found.xyxy[:, 2:]).any():
+        problem = "a box is not finite, with left <= right and top <= bottom"
+    elif not ((found.confidence >= 0) & (found.confidence <= 1)).all():
+        problem = "a confidence is not from 0 to 1"
+    elif not ((found.class_id >= 0) & (found.class_id < classes)).all():
+        problem = f"a class id is not from 0 to {classes - 1}"
+    else:
+        return
+    raise UsageError(
+        f"these detections cannot be counted: {problem}",
+        "Use xyxy (n, 4) in pixels, confidence (n,) and class_id (n,)",
+    )
 
 
 def _later_than(last_ns: int | None, frames: Iterable[Frame]) -> Iterator[Frame]:

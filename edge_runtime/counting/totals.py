@@ -48,6 +48,8 @@ class Totals:
         options: thresholds of tracking and counting.
 
     Attributes:
+        class_names: of what is counted, by id: the model's, or `object` alone.
+        model_class_names: of the detections.
         placed: all regions in pixels, in the order of reports.
 
     Raises:
@@ -66,6 +68,7 @@ class Totals:
         any_class: bool = False,
         options: CounterOptions | None = None,
     ) -> None:
+        self.model_class_names = tuple(class_names)
         self.class_names = (ANY_CLASS_NAME,) if any_class else tuple(class_names)
         self.frame_size = frame_size
         self.placed = place_regions((*lines, *zones, *regions), frame_size)

@@ -27,11 +27,24 @@ if TYPE_CHECKING:
     from tallylens.interruption import Interruption
 
 NAME = "count"
+NEED_IMAGES = (
+    "annotate",
+    "crops",
+    "imgsz",
+    "iou",
+    "workers",
+    "sample",
+    "max_fps",
+    "budget_ms",
+    "cloud",
+)
 HELP = "Count the objects in a video, images, a camera or a stream."
 EXAMPLES = """examples:
   tallylens count street.mp4 --model yolov5n.pt --line 0,0.6,1,0.6 --classes car,truck,bus
   tallylens count shop.mp4 --zone 0.1,0.5,0.6,0.5,0.6,1,0.1,1,queue --report shop.csv
   tallylens count 0 --annotate camera.mp4
+  tallylens count street.mp4 --detections street.npz
+  tallylens count street.npz --line 0,0.6,1,0.6
   tallylens count rtsp://camera/1 --line 0,0.6,1,0.6,road,in=southbound,out=northbound \\
       --events road.jsonl --state road.state --reset daily@00:00 --report road.html
 
@@ -42,7 +55,8 @@ to right counts downward movement as `in`."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
-        help="video file, folder or glob of images, camera number, or rtsp/http URL",
+        help="video file, folder or glob of images, camera number, rtsp/http URL, or .npz file of "
+        "recorded detections",
     )
     add_model(parser)
     add_counting(parser)
@@ -68,13 +82,22 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
     from tallylens.edge_runtime.errors import UsageError
     from tallylens.edge_runtime.outputs import check_apart
     from tallylens.edge_runtime.reports.formats import check_report_paths, write_reports
+    from tallylens.edge_runtime.sources.recorded import is_recorded
     from tallylens.exit_status import DONE, INTERRUPTED, READER_ENDED
     from tallylens.interruption import exit_status
     from tallylens.terminal.event_output import EventOutput
 
     check_report_paths(options.report)
-    written = [*options.report, options.annotate, options.events, options.state]
+    written = [
+        *options.report,
+        options.annotate,
+        options.events,
+        options.state,
+        options.detections,
+    ]
     check_apart({"source": options.source, "model": options.model}, written)
+    if is_recorded(options.source):
+        _check_recorded(options)
     if options.json and options.events == Path("-"):
         raise UsageError(
             "--json and --events - both write to standard output", "Name a file with --events"
@@ -105,6 +128,7 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
         state_every_s=options.state_every,
         events=options.events,
         crops=options.crops,
+        detections=options.detections,
         patience_s=options.reconnect,
         on_notice=_tell,
         offload=_offload(options),
@@ -125,6 +149,23 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
     if output is not None and output.lost:
         return READER_ENDED
     return INTERRUPTED if report.interrupted else DONE
+
+
+def _check_recorded(options: argparse.Namespace) -> None:
+    """Refuse the options that need images or a model.
+
+    Raises:
+        UsageError: one of them is set.
+    """
+    from tallylens.edge_runtime.errors import UsageError
+
+    for name in NEED_IMAGES:
+        if getattr(options, name) not in (None, "all"):
+            raise UsageError(
+                f"--{name.replace('_', '-')} needs the images, and {options.source} holds "
+                "detections only",
+                "Count the video itself",
+            )
 
 
 def _offload(options: argparse.Namespace) -> OffloadOptions | None:
@@ -160,12 +201,15 @@ def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, Tally
     """The report, and the error that ended the count early, so that hours of counting are kept."""
     from tallylens.edge_runtime.errors import TallyLensError
     from tallylens.edge_runtime.reports.annotate import AnnotatedVideo
+    from tallylens.edge_runtime.sources import Source
     from tallylens.terminal.progress import Progress
 
     with ExitStack() as stack:
-        source = stack.enter_context(counter.open(options.source))
+        source = counter.open(options.source)
+        stack.callback(source.close)
         video = None
         if options.annotate is not None:
+            assert isinstance(source, Source), "refused for recorded detections"
             video = stack.enter_context(AnnotatedVideo(options.annotate, source))
             counter.add_sink(video)
         if counter.frames_before:

@@ -117,6 +117,13 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         "--crops", type=Path, metavar="DIR", help="save a crop of the object of each event"
     )
     group.add_argument(
+        "--detections",
+        type=Path,
+        metavar="OUT.npz",
+        help="record what the detector finds; `tallylens count OUT.npz` counts it again, without "
+        "a model",
+    )
+    group.add_argument(
         "--state",
         type=Path,
         metavar="FILE",

@@ -16,7 +16,7 @@ Replayed = dict[tuple[str, str | None, str], int]
 
 def replay_of_the_guide() -> Callable[[Iterable[str], Collection[str] | None], Replayed]:
     """The function `replay` of the guide, as it is printed there."""
-    (snippet,) = re.findall(r"(import json\n.*?)\n\nwith open", GUIDE.read_text("utf-8"), re.DOTALL)
+    (snippet,) = re.findall(r"(import json\n.*?classes\}\n)", GUIDE.read_text("utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
     exec(snippet, names)
     function: Callable[[Iterable[str], Collection[str] | None], Replayed] = names["replay"]
