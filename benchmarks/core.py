@@ -67,7 +67,7 @@ def busy_counter() -> TrackCounter:
 
 def track(_: argparse.Namespace) -> Iterator[Row]:
     """Tracker and counter, milliseconds per frame."""
-    for count in (5, 20, 100, 300):
+    for count in (5, 20, 100, 300, 1000):
         counter, frame, spent = busy_counter(), walkers(count), []
         for index in range(600):
             found = frame(index)

@@ -54,19 +54,6 @@ std::vector<int> assign_wide(const CostMatrix& costs, bool transposed) {
 
 }  // namespace
 
-void CostMatrix::keep_unambiguous() {
-  std::vector<int> in_row(rows_), in_column(columns_);
-  const auto each = [&](const auto& visit) {
-    for (int r = 0; r < rows_; ++r)
-      for (int c = 0; c < columns_; ++c)
-        if (at(r, c) < alone_) visit(r, c);
-  };
-  each([&](int r, int c) { ++in_row[r], ++in_column[c]; });
-  each([&](int r, int c) {
-    if (in_row[r] > 1 || in_column[c] > 1) at(r, c) = alone_;
-  });
-}
-
 std::vector<int> assign(const CostMatrix& costs) {
   std::vector<int> column_of(costs.rows(), -1);
   if (costs.rows() == 0 || costs.columns() == 0) return column_of;

@@ -16,8 +16,6 @@ class CostMatrix {
         alone_(alone),
         values_(static_cast<size_t>(rows) * columns, alone) {}
   float alone() const { return alone_; }
-  /// Leave only pairs of which neither side has another choice.
-  void keep_unambiguous();
   int rows() const { return rows_; }
   int columns() const { return columns_; }
   float& at(int row, int column) { return values_[static_cast<size_t>(row) * columns_ + column]; }

@@ -29,6 +29,8 @@ constexpr int32_t kSureOverlaps = 3;  // and so many of them make a motion known
 // (sizes).
 constexpr std::ptrdiff_t kCrowdSize = 3;
 constexpr float kCrowd = 3.0f;
+// Allowance for rounding in the part of the frame that is searched.
+constexpr float kReach = 1.001f * kMaxDistance;
 // An object stands after this many seconds in one place.
 constexpr float kStandingTime = 0.8f;
 // An object does not double a side while it is unseen.
@@ -67,13 +69,14 @@ float cut_at_edge_cost(const Box& expected, const Box& seen, float gate, FrameSi
 float long_displacement_cost(const Track& track, const Box& expected, const Box& seen,
                              const MatchingFrame& frame) {
   const float size = expected.size(), speed = length(track.motion.velocity());
+  const Point step = seen.center() - track.seen.center();
+  const float displacement = length(step) / (kMaxDistance * size);
+  if (!similar_sides(expected, seen) || !(displacement < 1)) return kNoMatch;
+  if (speed > kMovingSpeed * size && dot(step, track.motion.velocity()) < 0) return kNoMatch;
   const float fastest = is_crowded(seen, frame.detections) ? kMaxSpeedInCrowd : kMaxSpeed;
   const float unseen = seconds(frame.now_ns - track.seen_ns);
   if (length(seen.center() - expected.center()) > fastest * size * unseen) return kNoMatch;
-  const Point step = seen.center() - track.seen.center();
-  if (speed > kMovingSpeed * size && dot(step, track.motion.velocity()) < 0) return kNoMatch;
-  const float displacement = length(step) / (kMaxDistance * size);
-  return similar_sides(expected, seen) && displacement < 1 ? displacement : kNoMatch;
+  return displacement;
 }
 
 float fit_of(const Track& track, const Box& expected, const Box& seen, const Stage& stage,
@@ -125,6 +128,21 @@ bool opposes_traffic(const Track& track, const Box& seen, const Traffic& traffic
   const Point step = seen.center() - track.seen.center();
   if (track.overlaps >= kSureOverlaps && dot(step, track.motion.velocity()) > 0) return false;
   return traffic.opposes(track.seen.center(), seen.center());
+}
+
+Box reach_of(const Track& track, const Box& expected, const Stage& stage) {
+  const auto around = [&](Point center) -> Box {
+    const float reach = kReach * expected.size();
+    return {center.x - reach, center.y - reach, center.x + reach, center.y + reach};
+  };
+  switch (stage.cost) {
+    case Cost::kDistance: return around(expected.center());
+    case Cost::kLongDisplacement: return around(track.seen.center());
+    case Cost::kStandsThere: return track.still;
+    case Cost::kIou:
+    case Cost::kCutAtEdge: return expected;
+  }
+  return expected;
 }
 
 bool takes_part(const Track& track, const Stage& stage, const MatchingFrame& frame) {

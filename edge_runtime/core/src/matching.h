@@ -58,6 +58,9 @@ bool takes_part(const tally_detection& detection, const Stage& stage, const Matc
 float cost_of(const Track& track, const Box& expected, const tally_detection& detection,
               const Stage& stage, const MatchingFrame& frame);
 
+/// The part of the frame that every detection touches whose cost is below kNoMatch.
+Box reach_of(const Track& track, const Box& expected, const Stage& stage);
+
 /// Whether other detections are as near to `box` as the next one of a fast object.
 bool is_crowded(const Box& box, const std::vector<tally_detection>& detections);
 /// Whether the object was standing when it was last seen.

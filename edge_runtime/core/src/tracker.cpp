@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "assignment.h"
 #include "fast_objects.h"
+#include "sparse_assignment.h"
 #include "state.h"
 
 namespace tally {
@@ -135,15 +135,20 @@ void Tracker::match(const Stage& stage) {
   for (size_t j = 0; j < detections_.size(); ++j)
     if (!used_[j] && takes_part(detections_[j], stage, frame)) columns.push_back(j);
   if (rows.empty() || columns.empty()) return;
-  CostMatrix costs(static_cast<int>(rows.size()), static_cast<int>(columns.size()), kNoMatch);
-  for (int r = 0; r < costs.rows(); ++r) {
+  std::vector<Box> boxes;
+  for (const size_t j : columns) boxes.push_back(box_of(detections_[j]));
+  const BoxIndex index(boxes);
+  std::vector<Pair> pairs;
+  for (size_t r = 0; r < rows.size(); ++r) {
     const Track& track = tracks_[rows[r]];
     const Box expected = track.motion.box();
-    for (int c = 0; c < costs.columns(); ++c)
-      costs.at(r, c) = cost_of(track, expected, detections_[columns[c]], stage, frame);
+    index.near(reach_of(track, expected, stage), [&](size_t c) {
+      const float cost = cost_of(track, expected, detections_[columns[c]], stage, frame);
+      if (cost < kNoMatch) pairs.push_back({r, c, cost});
+    });
   }
-  if (displaced) costs.keep_unambiguous();
-  const std::vector<int> column_of = assign(costs);
+  if (displaced) keep_unambiguous(pairs, rows.size(), columns.size());
+  const std::vector<int> column_of = assign(pairs, rows.size(), columns.size(), kNoMatch);
   for (size_t r = 0; r < rows.size(); ++r) {
     if (column_of[r] < 0) continue;
     const size_t j = columns[column_of[r]];
