@@ -81,7 +81,7 @@ class Counter:
         detections: an .npz file that records what the detector found, to be counted again.
         patience_s: seconds without a frame after which a live source counts as lost.
         offload: a server with a bigger model, and when to ask it.
-        on_notice: receives sentences about live sources and the governor.
+        on_notice: receives sentences about live sources, the governor and the cloud.
         regions: more lines and zones, or regions of other kinds.
 
     A counter counts one source. Use it as a context manager, or call `close`, to free memory.
@@ -366,7 +366,9 @@ class Counter:
             **self._counting,
         )
         if self._offload is not None:
-            session.warnings += detectors.start_offloading(self._offload, live=live)
+            session.warnings += detectors.start_offloading(
+                self._offload, live=live, on_notice=self._live.on_notice
+            )
             session.detectors = detectors.workers
         return session
 
@@ -403,8 +405,10 @@ class Counter:
         return self._complete(self._counted.report(interrupted=interrupted))
 
     def _complete(self, report: Report) -> Report:
-        offload = None if self._detectors is None else self._detectors.offload_report()
-        return replace(report, offload=offload)
+        if self._detectors is None:
+            return report
+        warnings = (*report.warnings, *self._detectors.offload_warnings())
+        return replace(report, offload=self._detectors.offload_report(), warnings=warnings)
 
     def close(self) -> None:
         """Free the engines; the report is still there."""

@@ -11,6 +11,7 @@ from tallylens.edge_runtime.core import CounterOptions, DecoderOptions
 from tallylens.edge_runtime.detection.pipeline import Detects
 from tallylens.edge_runtime.detection.pool import DetectorPool
 from tallylens.edge_runtime.rate_control.rate_limits import RateLimits
+from tallylens.edge_runtime.sources import Notice, no_notice
 from tallylens.models import model_variants
 
 if TYPE_CHECKING:
@@ -54,8 +55,15 @@ class ModelDetectors:
         self.filters = limits.filters(governor)
         self._offloader: Offloader | None = None
 
-    def start_offloading(self, options: OffloadOptions, *, live: bool) -> list[str]:
+    def start_offloading(
+        self, options: OffloadOptions, *, live: bool, on_notice: Notice = no_notice
+    ) -> list[str]:
         """Ask the cloud too from now on; returns warnings for the report.
+
+        Args:
+            options: where and when.
+            live: frames come whether or not the last one is done.
+            on_notice: receives sentences about a server that refuses this device.
 
         Raises:
             CloudError: the server refuses.
@@ -70,6 +78,7 @@ class ModelDetectors:
             live=live,
             model_bytes=self.pool.model.stat().st_size,
             model_digest=sha256(self.pool.model),
+            on_notice=on_notice,
         )
         if self._offloader.start():
             return []
@@ -83,6 +92,10 @@ class ModelDetectors:
     def offload_report(self) -> dict[str, Any] | None:
         """Decisions and traffic of the cloud, None without one."""
         return None if self._offloader is None else self._offloader.report()
+
+    def offload_warnings(self) -> list[str]:
+        """Warnings of the cloud for the report, as of now."""
+        return [] if self._offloader is None else self._offloader.warnings()
 
     def close(self) -> None:
         """Disconnect from the cloud and free the engines."""

@@ -13,19 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from ...edge_runtime.errors import CloudError, ProtocolError
+from ...edge_runtime.sources import no_notice
 from ..wire.client_session import ClientSession, EncodedImage, PendingFrame, State
 from ..wire.messages import Bye, Hello, Reject, Result, Summary, Welcome, encode
 from ..wire.url import stream_url
 from .credentials import Secret
-from .failures import permanent_error, permanent_failure
+from .failures import permanent_error, permanent_failure, refuses_session
 from .link_estimate import LinkEstimate
 from .link_state import LinkState, LinkTotals
 from .pending_replies import PendingReplies, PendingReply
+from .refusals import Refusals
 from .websocket import open_websocket, tls_context
 
 log = logging.getLogger("tallylens.cloud")
 FIRST_BACKOFF_S = 0.25
 LONGEST_BACKOFF_S = 10.0
+# Repairing a key, a certificate or a proxy takes longer than restarting a server.
+LONGEST_REFUSED_BACKOFF_S = 30.0
 CLOSE_S = 5.0
 EXPIRE_EVERY_S = 0.02
 
@@ -39,6 +43,12 @@ class CloudClient:
         ca: a file of CA certificates to trust instead of the system's.
         hello: mode and regions.
         on_late: called in the client's thread with answers to frames that were abandoned.
+        on_notice: called in the client's thread with a sentence when the server starts to refuse
+            this client, and when it accepts it again.
+
+    Attributes:
+        problem: why the client has ended for good: the server has never accepted it.
+        refusals: why and how often the server refused.
     """
 
     def __init__(
@@ -49,10 +59,12 @@ class CloudClient:
         ca: Path | None = None,
         hello: Hello | None = None,
         on_late: Callable[[PendingFrame, Result], None] | None = None,
+        on_notice: Callable[[str], None] = no_notice,
     ) -> None:
         self.url = stream_url(address)
         self.totals = LinkTotals()
         self.problem: CloudError | None = None
+        self.refusals = Refusals(on_notice)
         self._key = key
         self._tls = tls_context(self.url, ca)
         self._session = ClientSession(hello)
@@ -65,7 +77,7 @@ class CloudClient:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._hello_at = 0.0
-        self._stopping = False
+        self._starting = self._stopping = False
         self._summary: Summary | None = None
         self._thread = threading.Thread(target=self._work, name="cloud", daemon=True)
 
@@ -77,9 +89,11 @@ class CloudClient:
         Raises:
             CloudError: the server refuses this client.
         """
+        self._starting = True
         self._thread.start()
         with self._changed:
             self._changed.wait_for(lambda: self._session.welcome or self.problem, wait_s)
+            self._starting = False
             if self.problem is not None:
                 raise self.problem
             return self._session.welcome
@@ -160,21 +174,37 @@ class CloudClient:
         backoff = FIRST_BACKOFF_S
         while not self._stopping and self.problem is None:
             connections = self.totals.connections
-            try:
-                await self._connect()
-            except Exception as error:
-                log.info("connection lost", extra={"error": type(error).__name__})
-                self.problem = permanent_failure(self.url, error)
+            refusal = await self._connect_once()
             self._connection_lost()
             if self.totals.connections > connections:
                 backoff = FIRST_BACKOFF_S
             if not self._stopping and self.problem is None:
                 # Full jitter: a thousand clients of one server do not come back together.
                 await self._sleep(random.uniform(0, backoff))
-                backoff = min(2 * backoff, LONGEST_BACKOFF_S)
+                backoff = min(2 * backoff, _longest_backoff_s(refusal))
         expirer.cancel()
+
+    async def _connect_once(self) -> CloudError | None:
+        """Connect, and stay connected for as long as it lasts; why the server refused, if so."""
+        try:
+            refusal = await self._connect()
+        except Exception as error:
+            log.info("connection lost", extra={"error": type(error).__name__})
+            refusal = permanent_failure(self.url, error)
+            if refuses_session(error):
+                self._session.start_over()
+        if refusal is not None:
+            self._refused(refusal)
+        return refusal
+
+    def _refused(self, refusal: CloudError) -> None:
+        """Give up where the server has never accepted this client."""
         with self._changed:
-            self._changed.notify_all()
+            final, quiet = self._session.welcome is None, self._starting
+            if final:
+                self.problem = refusal
+                self._changed.notify_all()
+        self.refusals.refused(refusal, final=final, quiet=final and quiet)
 
     async def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -183,7 +213,7 @@ class CloudClient:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), until - time.monotonic())
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> CloudError | None:
         async with open_websocket(self.url, self._key, self._tls) as socket:
             self._hello_at = time.monotonic()
             await socket.send(encode(self._session.hello()))
@@ -194,7 +224,7 @@ class CloudClient:
             finally:
                 sender.cancel()
                 await asyncio.gather(sender, return_exceptions=True)
-        self.problem = permanent_error(self.url, socket.close_code)
+        return permanent_error(self.url, socket.close_code)
 
     async def _send(self, socket: Any) -> None:
         """Send frames as they come; after the last one, goodbye."""
@@ -233,6 +263,8 @@ class CloudClient:
                 self._summary = message
             late = self._answered(message, now) if isinstance(message, Result | Reject) else None
         self._wake.set()
+        if isinstance(message, Welcome):
+            self.refusals.accepted(self.url)
         if late is not None and isinstance(message, Result) and self._on_late is not None:
             self._on_late(late, message)
         known = frame is not None
@@ -265,3 +297,7 @@ class CloudClient:
         with self._lock:
             self._session.connection_lost()
             self._estimate.connection_lost()
+
+
+def _longest_backoff_s(refusal: CloudError | None) -> float:
+    return LONGEST_BACKOFF_S if refusal is None else LONGEST_REFUSED_BACKOFF_S

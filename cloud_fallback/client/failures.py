@@ -1,4 +1,8 @@
-"""Reasons why a server refuses a client for good, as errors for its user."""
+"""Reasons why a server refuses a client, as errors for its user.
+
+Another attempt changes nothing, unless the server has accepted this client before: then somebody
+may repair what broke.
+"""
 
 from __future__ import annotations
 
@@ -50,3 +54,13 @@ def permanent_failure(url: str, error: Exception) -> CloudError | None:
     if isinstance(error, (ProtocolError, NegotiationError)):
         return CloudError(url, *_INCOMPATIBLE)
     return None
+
+
+def refuses_session(error: Exception) -> bool:
+    """Whether a failed connection may be due to the session that the client wanted to resume."""
+    from websockets.exceptions import ConnectionClosed
+
+    codes = (CloseCode.PROTOCOL_ERROR, CloseCode.DUPLICATE_SESSION)
+    if isinstance(error, ConnectionClosed):
+        return error.rcvd is not None and error.rcvd.code in codes
+    return isinstance(error, ProtocolError)

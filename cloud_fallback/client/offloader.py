@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ...edge_runtime.detection.pipeline import Detects
+from ...edge_runtime.sources import no_notice
 from ...edge_runtime.types import Detections, Image
 from .benefit import predicted_reward
 from .connection import CloudClient
@@ -63,6 +64,8 @@ class Offloader:
         connect: makes the client; for tests.
         live: frames come whether or not the last one is done.
         model_bytes, model_digest: size and SHA-256 of the local model's file.
+        on_notice: receives a sentence when the server starts to refuse this device, and when it
+            accepts it again; from a thread of its own.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Offloader:
         live: bool = True,
         model_bytes: int = 0,
         model_digest: str = "",
+        on_notice: Callable[[str], None] = no_notice,
     ) -> None:
         self._live, self._model_bytes = live, model_bytes
         default_s = LIVE_DEADLINE_S if live else FILE_DEADLINE_S
@@ -91,7 +95,9 @@ class Offloader:
         self._log = DecisionLog(self._deadline_s)
         self._last: tuple[Thumbnail, Detections] | None = None
         self.remote = RemoteDetector(
-            lambda late: connect(options.address, options.key, ca=options.ca, on_late=late),
+            lambda late: connect(
+                options.address, options.key, ca=options.ca, on_late=late, on_notice=on_notice
+            ),
             class_names,
             digest=model_digest,
             sparing=options.mode == "auto",
@@ -208,6 +214,11 @@ class Offloader:
         """
         return 2 if self._live else 1 - (-len(self.workers()) // self._workers)
 
+    def warnings(self) -> list[str]:
+        """For the report: that the server refuses this device, where it does at the end."""
+        reason = self._client.refusals.current
+        return [f"{reason}. Counted on this device alone since then"] if reason else []
+
     def close(self) -> None:
         """End the session with the server."""
         self._client.close()
@@ -225,6 +236,7 @@ class Offloader:
             "late": late.noted,
             "corrected": late.applied,
             "connections": totals.connections,
+            "refusals": self._client.refusals.report(),
             "rtt_ms": round(link.rtt_s * 1000, 1),
             "bytes_per_second": round(link.bandwidth),
         }

@@ -75,6 +75,7 @@ class ClientSession:
         self.welcome: Welcome | None = None
         self._credits = 0
         self._last = 0
+        self._resumable = True
         self._open: dict[int, PendingFrame] = {}
 
     @property
@@ -89,7 +90,7 @@ class ClientSession:
 
     def hello(self) -> Hello:
         """The first message of a connection; it asks for the session of the one before."""
-        if self.welcome is None:
+        if self.welcome is None or not self._resumable:
             return self._hello
         return replace(self._hello, session=self.welcome.session, resume=self.welcome.resume)
 
@@ -154,7 +155,7 @@ class ClientSession:
 
     def _welcomed(self, welcome: Welcome) -> None:
         """Mark the frames that the server does not have to be sent again, oldest first."""
-        self.welcome, self._credits = welcome, welcome.credits
+        self.welcome, self._credits, self._resumable = welcome, welcome.credits, True
         if self.state is State.CONNECTING:
             self.state = State.OPEN
         for frame in list(self._open.values()):
@@ -169,6 +170,10 @@ class ClientSession:
     def connection_lost(self) -> None:
         """The connection has ended; frames wait for the next one until they expire."""
         self.state = State.CONNECTING
+
+    def start_over(self) -> None:
+        """Ask for a new session next time: the server does not accept the one before."""
+        self._resumable = False
 
     def expire(self, now: float) -> list[PendingFrame]:
         """Give up the frames whose time is over, oldest first.

@@ -19,8 +19,10 @@ class FaultyLink:
         port: of the proxy, once started.
         delay_s: delay of every chunk.
         bytes_per_s: bandwidth; 0 for no limit.
-        fault: "cut", "half-open", "duplicate", "reorder" or "".
+        fault: "cut", "half-open", "duplicate", "reorder", "missing" (every request is answered with
+            status 404, as by a proxy whose service is gone) or "".
         connections: number of connections so far.
+        refused: how many of the requests were answered with 404.
     """
 
     target: int
@@ -29,6 +31,7 @@ class FaultyLink:
     bytes_per_s: float = 0.0
     fault: str = ""
     connections: int = 0
+    refused: int = 0
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -49,6 +52,11 @@ class FaultyLink:
     def cut(self) -> None:
         """Break every connection, and refuse new ones until `heal`."""
         self.fault = "cut"
+        self._loop.call_soon_threadsafe(self._break)
+
+    def missing(self) -> None:
+        """Break every connection, and answer new ones with 404 until `heal`."""
+        self.fault = "missing"
         self._loop.call_soon_threadsafe(self._break)
 
     def half_open(self) -> None:
@@ -72,6 +80,12 @@ class FaultyLink:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.fault == "cut":
             writer.transport.abort()
+            return
+        if self.fault == "missing":
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            self.refused += 1
+            writer.close()
             return
         self.connections += 1
         there, back = await asyncio.open_connection("127.0.0.1", self.target)

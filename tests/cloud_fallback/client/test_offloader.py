@@ -15,6 +15,7 @@ from tallylens.cloud_fallback.client.credentials import Secret
 from tallylens.cloud_fallback.client.link_state import LinkState, LinkTotals
 from tallylens.cloud_fallback.client.offloader import Offloader, OffloadOptions
 from tallylens.cloud_fallback.client.pending_replies import PendingReply
+from tallylens.cloud_fallback.client.refusals import Refusals
 from tallylens.cloud_fallback.wire.client_session import EncodedImage, PendingFrame
 from tallylens.cloud_fallback.wire.frames import Codec
 from tallylens.cloud_fallback.wire.messages import DetectionRow, Limits, Result, Welcome
@@ -47,6 +48,7 @@ class Client:
         self.expected = 0.01
         self.images: list[EncodedImage] = []
         self.totals = LinkTotals()
+        self.refusals = Refusals(lambda _: None)
 
     def __call__(self, *_: Any, **options: Any) -> Client:
         self.on_late = options["on_late"]
