@@ -23,7 +23,7 @@ from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, HTTPOptions
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.types import Detections
 from ..server.app import create_app
-from ..server.auth import Auth
+from ..server.auth import Auth, check_secret, read_token_secret
 from ..server.batch_detection import Decode, decode_safely, detect_each
 from ..server.batcher import MAX_WAIT_S
 from ..server.keys import KeyFile
@@ -171,7 +171,7 @@ def build(arguments: dict[str, str]) -> Any:
         Path(arguments["keys"]),
         Address(),
         tuple(arguments.get("origins", "").split()),
-        Path(token_secret).read_bytes() if token_secret else None,
+        check_secret(read_token_secret(Path(token_secret) if token_secret else None)),
         (int(arguments.get("sockets", "2")), int(arguments.get("detectors", "2"))),
         int(arguments.get("most", "8")),
         float(arguments.get("gpus", "0")),

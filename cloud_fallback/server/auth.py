@@ -7,13 +7,17 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import jwt
 
+from ...edge_runtime.errors import InputError, UsageError
 from .keys import Key, KeyFile, hash_of
 
 TOKEN_SECONDS = 900
 TICKET_SECONDS = 30
+MIN_SECRET_BYTES = 32
+TOKEN_SCOPES = ("detect", "count")
 TICKET_PREFIX = "ticket."
 MAX_TICKETS = 10_000
 _ALGORITHM = "HS256"
@@ -21,14 +25,29 @@ _ALGORITHM = "HS256"
 
 @dataclass(frozen=True)
 class Caller:
-    """An authenticated key, and until when its credential is valid (seconds since 1970)."""
+    """An authenticated client.
+
+    Args:
+        key: its key, or that which issued its credential.
+        until: when its credential ends, seconds since 1970.
+        scopes: what it may do: those of the key, or fewer.
+    """
 
     key: Key
     until: float
+    scopes: frozenset[str]
 
     def may(self, scope: str) -> bool:
-        """Whether the key has the scope."""
-        return scope in self.key.scopes
+        """Whether the client may do this."""
+        return scope in self.scopes
+
+
+@dataclass(frozen=True)
+class _Ticket:
+    """The client that a ticket stands for, and until when it can be used."""
+
+    caller: Caller
+    until: float
 
 
 class Auth:
@@ -39,6 +58,9 @@ class Auth:
         origins: of web pages that may connect; browsers send theirs, devices send none.
         secret: signs tokens; without one a new one is made, and tokens end with this process.
         tickets: whether this server issues tickets for web pages.
+
+    Raises:
+        UsageError: the secret is short enough to be guessed.
     """
 
     def __init__(
@@ -52,8 +74,8 @@ class Auth:
         self.keys = keys
         self.tickets = tickets
         self._origins = frozenset(origins)
-        self._secret = secret or secrets.token_bytes(32)
-        self._tickets: dict[str, Caller] = {}
+        self._secret = check_secret(secret) or secrets.token_bytes(32)
+        self._tickets: dict[str, _Ticket] = {}
 
     def allows_origin(self, origin: str | None) -> bool:
         """Whether a web page of this origin may connect; only browsers send an origin."""
@@ -67,21 +89,33 @@ class Auth:
         key = self.keys.keys.get(hash_of(credential))
         if key is None:
             return self._of_token(credential)
-        return self._valid(Caller(key, key.expires.timestamp()))
+        return self._valid(Caller(key, key.expires.timestamp(), key.scopes))
 
     def caller_of_ticket(self, subprotocols: Sequence[str]) -> Caller | None:
         """The caller of the ticket among the subprotocols; a ticket is valid once."""
         shown = [one for one in subprotocols if one.startswith(TICKET_PREFIX)]
         if len(shown) != 1:
             return None
-        caller = self._tickets.pop(hash_of(shown[0].removeprefix(TICKET_PREFIX)), None)
-        return self._valid(caller) if caller else None
+        ticket = self._tickets.pop(hash_of(shown[0].removeprefix(TICKET_PREFIX)), None)
+        if ticket is None or ticket.until <= time.time():
+            return None
+        return self._valid(ticket.caller)
 
-    def token(self, caller: Caller) -> tuple[str, int]:
-        """A token that stands for the caller, and its lifetime in seconds."""
+    def token(
+        self, caller: Caller, scopes: Collection[str] = TOKEN_SCOPES
+    ) -> tuple[str, int, list[str]]:
+        """A token that stands for the caller, its lifetime in seconds, and its scopes.
+
+        It has those of `scopes` that the caller has.
+        """
         seconds = int(min(TOKEN_SECONDS, caller.until - time.time()))
-        claims = {"sub": caller.key.sha256, "exp": int(time.time()) + seconds}
-        return jwt.encode(claims, self._secret, _ALGORITHM), seconds
+        granted = sorted(caller.scopes & frozenset(scopes))
+        claims = {
+            "sub": caller.key.sha256,
+            "exp": int(time.time()) + seconds,
+            "scopes": granted,
+        }
+        return jwt.encode(claims, self._secret, _ALGORITHM), seconds, granted
 
     def ticket(self, caller: Caller) -> tuple[str, int]:
         """A ticket for one connection of a web page, and its lifetime in seconds."""
@@ -90,7 +124,7 @@ class Auth:
         while len(self._tickets) >= MAX_TICKETS:
             self._tickets.pop(next(iter(self._tickets)))
         ticket = secrets.token_hex(16)
-        self._tickets[hash_of(ticket)] = Caller(caller.key, now + TICKET_SECONDS)
+        self._tickets[hash_of(ticket)] = _Ticket(caller, now + TICKET_SECONDS)
         return ticket, TICKET_SECONDS
 
     def _of_token(self, token: str) -> Caller | None:
@@ -101,16 +135,41 @@ class Auth:
         except jwt.PyJWTError:
             return None
         key = self.keys.keys.get(str(claims["sub"]))
-        return self._valid(Caller(key, float(str(claims["exp"])))) if key else None
+        if key is None:
+            return None
+        listed = claims.get("scopes", TOKEN_SCOPES)
+        scopes = frozenset(listed) if isinstance(listed, (list, tuple)) else frozenset()
+        return self._valid(Caller(key, float(str(claims["exp"])), scopes & key.scopes))
 
     def _valid(self, caller: Caller) -> Caller | None:
-        return caller if self.still_valid(caller) and caller.until > time.time() else None
-
-    def connected(self, caller: Caller) -> Caller:
-        """The caller once connected: no longer bound to its ticket or token, only to its key."""
-        return Caller(caller.key, caller.key.expires.timestamp())
+        return caller if self.still_valid(caller) else None
 
     def still_valid(self, caller: Caller) -> bool:
-        """Whether the key is in the file as it is now, and has not expired."""
+        """Whether key and credential have not ended, and the key in the file has the scopes."""
         key = self.keys.keys.get(caller.key.sha256)
-        return key is not None and key.expires > datetime.now(UTC)
+        if key is None or key.expires <= datetime.now(UTC) or caller.until <= time.time():
+            return False
+        return caller.scopes <= key.scopes
+
+
+def read_token_secret(path: Path | None) -> bytes | None:
+    """The secret of tokens in a file; None without one.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise InputError(path or "", reason, "Make one: openssl rand -hex 32 > FILE") from error
+
+
+def check_secret(secret: bytes | None) -> bytes | None:
+    """The secret of tokens; raises UsageError where it is short enough to be guessed."""
+    if secret is not None and len(secret) < MIN_SECRET_BYTES:
+        raise UsageError(
+            f"the secret of tokens has {len(secret)} bytes",
+            f"Use at least {MIN_SECRET_BYTES} random bytes, as in openssl rand -hex 32",
+        )
+    return secret

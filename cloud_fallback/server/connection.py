@@ -118,6 +118,8 @@ class Connection:
             raise ProtocolError("the first message is not a hello")
         if not self.caller.may(hello.mode):
             raise CloseError(CloseCode.FORBIDDEN, f"the key has no scope {hello.mode}")
+        # From here on nothing else is done: what else the key loses ends no connection.
+        self._caller = replace(self._caller, scopes=frozenset({hello.mode}))
         return hello
 
     async def _claim(self, hello: Hello) -> None:

@@ -36,6 +36,9 @@ class Metrics:
         )
         self._dropped = self._counter("sockets_dropped", "Sockets dropped, by why", "why")
         self._queued = self._gauge("queued_frames", "Frames that wait for the model")
+        self._stale_keys = self._gauge(
+            "keys_stale", "1 while the key file is invalid and older keys are in use"
+        )
         self._gpu = self._gauge(
             "gpu_utilisation_ratio", "Utilization of the first GPU, if readable"
         )
@@ -57,6 +60,10 @@ class Metrics:
     def watch_queue(self, read: Callable[[], float]) -> None:
         """Report what `read` returns as the length of the queue."""
         self._queued.set_function(read)
+
+    def watch_keys(self, are_stale: Callable[[], bool]) -> None:
+        """Report what this returns as whether the keys are older than their file."""
+        self._stale_keys.set_function(are_stale)
 
     def watch_sockets(self, waiting: Callable[[], float], admitted: Callable[[], float]) -> None:
         """Report what these return as the numbers of open sockets."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -79,6 +78,7 @@ class Service:
         )
         self.connections: set[SessionPeer] = set()
         self.ready = False
+        self.metrics.watch_keys(lambda: self.auth.keys.problem is not None)
         self.metrics.watch_queue(lambda: self.queue.queued)
 
     def limits(self, plan: Plan) -> Limits:
@@ -125,18 +125,25 @@ class Service:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                with contextlib.suppress(InputError):
-                    self.auth.keys.refresh()
+                self.refresh_keys()
                 self.sweep()
             except Exception:
                 self.metrics.fault("sweeping")
+
+    def refresh_keys(self) -> None:
+        """Read the keys if their file has changed; an error is logged once per change."""
+        try:
+            if self.auth.keys.refresh():
+                log.info("keys read", extra={"keys": len(self.auth.keys.keys)})
+        except InputError as error:
+            log.error("the old keys stay valid", extra={"problem": str(error)})
 
     def sweep(self) -> None:
         """Close connections whose key is no longer valid, and end expired sessions."""
         for connection in list(self.connections):
             if not self.auth.still_valid(connection.caller):
                 self.metrics.refused("revoked")
-                connection.close(CloseCode.UNAUTHORIZED, "the key is no longer valid")
+                connection.close(CloseCode.UNAUTHORIZED, "the key or token has ended")
         for session in self.sessions.expired():
             self.queue.cancel(session.id)
             self.sessions.end(session)

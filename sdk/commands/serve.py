@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--new-key", metavar="NAME", help="add a key to --keys, print it and exit")
     parser.add_argument(
+        "--scopes",
+        type=lambda text: tuple(text.split(",")),
+        metavar="A,B",
+        help="of --new-key: detect, count, token, metrics (default: detect,count)",
+    )
+    parser.add_argument(
+        "--expires", type=_expiry, metavar="DATE", help="of --new-key, such as 2030-01-31"
+    )
+    parser.add_argument("--plan", metavar="PLAN", help="of --new-key: a plan in --keys")
+    parser.add_argument("--revoke", metavar="NAME", help="remove a key from --keys and exit")
+    parser.add_argument(
         "--ray", action="store_true", help="serve from many processes and machines with Ray"
     )
     parser.add_argument(
@@ -96,6 +108,17 @@ def _replicas(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
+def _expiry(text: str) -> datetime:
+    from tallylens.cloud_fallback.server.key_editing import parse_expiry
+
+    try:
+        return parse_expiry(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a future time such as 2030-01-31"
+        ) from None
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
@@ -106,8 +129,8 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.extras import need_server
 
     need_server("serving a model")
-    if options.new_key is not None:
-        return _add_key(options)
+    if options.new_key is not None or options.revoke is not None:
+        return _edit_keys(options)
     _check(options)
     from tallylens.cloud_fallback.server.logs import log_as_json
     from tallylens.cloud_fallback.server.run import run_loop
@@ -123,6 +146,8 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     from tallylens.edge_runtime.errors import UsageError
 
+    if options.scopes or options.expires or options.plan:
+        raise UsageError("--scopes, --expires and --plan need --new-key", "Add --new-key NAME")
     given = options.keys or options.tls_cert or options.tls_key
     if options.dev and given:
         raise UsageError(
@@ -138,25 +163,25 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--ray excludes --lanes", "Use --replicas with --ray")
 
 
-def _add_key(options: argparse.Namespace) -> int:
-    """Append a new key's hash to the key file and print the key, which is stored nowhere."""
-    from tallylens.cloud_fallback.server.dev_certificates import write_secret
-    from tallylens.cloud_fallback.server.keys import KeyFile, entry, new_key
+def _edit_keys(options: argparse.Namespace) -> int:
+    """Add a key to the key file, or revoke one."""
+    from tallylens.cloud_fallback.server.key_editing import add_key, revoke
     from tallylens.edge_runtime.errors import UsageError
 
-    name = options.new_key
-    if options.keys is None:
-        raise UsageError("--new-key needs a key file", "Add --keys FILE")
-    if not name.isprintable() or '"' in name or "\\" in name or not 0 < len(name) <= 100:
-        raise UsageError("--new-key: invalid name", "Use 1 to 100 letters, digits and spaces")
-    before = b""
-    if options.keys.exists():
-        KeyFile(options.keys)
-        before = options.keys.read_bytes()
-    key = new_key()
-    write_secret(options.keys, before + entry(name, key).encode())
-    print(key)
-    print(f"tallylens: this key is shown only once; {options.keys} holds its hash", file=sys.stderr)
+    path: Path | None = options.keys
+    if options.new_key is not None and options.revoke is not None:
+        raise UsageError("--new-key excludes --revoke", "Do one after the other")
+    if path is None:
+        option = "--revoke" if options.new_key is None else "--new-key"
+        raise UsageError(f"{option} needs a key file", "Add --keys FILE")
+    if options.new_key is None:
+        number = revoke(path, options.revoke)
+        print(f"tallylens: {number} of the keys in {path} revoked", file=sys.stderr)
+        return 0
+    scopes = options.scopes or ("detect", "count")
+    # The key itself is stored nowhere.
+    print(add_key(path, options.new_key, scopes, options.expires, options.plan or ""))
+    print(f"tallylens: this key is shown only once; {path} holds its hash", file=sys.stderr)
     return 0
 
 
@@ -214,7 +239,9 @@ def _serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> No
 
 
 def _token_secret(options: argparse.Namespace) -> bytes | None:
-    return options.token_secret.read_bytes() if options.token_secret else None
+    from tallylens.cloud_fallback.server.auth import check_secret, read_token_secret
+
+    return check_secret(read_token_secret(options.token_secret))
 
 
 def _prepare_development(options: argparse.Namespace, folder: Path) -> str:

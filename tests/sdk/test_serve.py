@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,43 @@ def test_a_new_key_is_shown_once_and_kept_as_a_hash(
     assert not any(key in path.read_text() for key in keys)
 
 
+def test_a_new_key_has_scopes_an_end_and_a_plan(
+    tmp_path: Path, tallylens: Callable[..., Any]
+) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text("[plans.small]\nconnections = 1\n")
+    options = ["--scopes", "metrics", "--expires", "2999-01-31", "--plan", "small"]
+    outcome = tallylens("serve", "--new-key", "prometheus", "--keys", path, *options)
+    assert outcome.status == 0
+    (key,) = KeyFile(path).keys.values()
+    assert (sorted(key.scopes), key.plan.connections) == (["metrics"], 1)
+    assert key.expires == datetime(2999, 1, 31, tzinfo=UTC)
+    assert tallylens("serve", "--revoke", "prometheus", "--keys", path).status == 0
+    assert not KeyFile(path).keys
+    assert "[plans.small]" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("size", "status", "problem"),
+    [(None, 3, "secret: No such file"), (31, 2, "the secret of tokens has 31 bytes")],
+)
+def test_the_secret_of_tokens_must_be_there_and_long(
+    tmp_path: Path,
+    tiny_model: Path,
+    tallylens: Callable[..., Any],
+    size: int | None,
+    status: int,
+    problem: str,
+) -> None:
+    keys, secret = tmp_path / "keys.toml", tmp_path / "secret"
+    keys.write_text("")
+    if size is not None:
+        secret.write_bytes(bytes(size))
+    outcome = tallylens("serve", "--model", tiny_model, "--keys", keys, "--token-secret", secret)
+    assert outcome.status == status
+    assert problem in outcome.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "problem"),
     [
@@ -97,6 +135,15 @@ def test_a_new_key_is_shown_once_and_kept_as_a_hash(
         (["--keys", "none.toml", "--host", "0.0.0.0"], 2, "there is no TLS"),
         (["--new-key", "a"], 2, "--new-key needs a key file"),
         (["--new-key", 'a"b', "--keys", "k.toml"], 2, "--new-key: invalid name"),
+        (["--new-key", "a", "--keys", "k.toml", "--scopes", "root"], 2, "--scopes: unknown scope"),
+        (["--new-key", "a", "--keys", "k.toml", "--plan", "gold"], 3, "there is no plan 'gold'"),
+        (["--new-key", "a", "--keys", "k.toml", "--expires", "soon"], 2, "is not a future time"),
+        (["--new-key", "a", "--expires", "1999-01-01"], 2, "is not a future time"),
+        (["--new-key", "a", "--keys", "none/k.toml"], 3, "No such file"),
+        (["--revoke", "a"], 2, "--revoke needs a key file"),
+        (["--revoke", "a", "--keys", "none.toml"], 3, "none.toml: No such file"),
+        (["--revoke", "a", "--new-key", "b", "--keys", "k.toml"], 2, "--new-key excludes"),
+        (["--dev", "--plan", "gold"], 2, "--scopes, --expires and --plan need --new-key"),
         (["--port", "70000"], 2, "is not a port"),
         (["--dev", "--ray"], 2, "--dev excludes --ray"),
         (["--keys", "k.toml", "--replicas", "1,2"], 2, "need --ray"),

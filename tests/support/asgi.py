@@ -24,6 +24,7 @@ def request(
     app: ASGIApp, method: str, path: str, *, key: str | None = None, host: str = ELSEWHERE
 ) -> HttpAnswer:
     """The answer to a request of a client at `host`, with an API key."""
+    path, _, query = path.partition("?")
     headers = [(b"authorization", f"Bearer {key}".encode())] if key else []
     scope = {
         "type": "http",
@@ -33,7 +34,7 @@ def request(
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": headers,
         "client": (host, 50000),

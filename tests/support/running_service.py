@@ -135,7 +135,7 @@ class RunningService:
         """Look at keys and sessions now, as the service does every two seconds."""
 
         def sweep() -> None:
-            self.service.auth.keys.refresh()
+            self.service.refresh_keys()
             self.service.sweep()
 
         self.call(sweep)

@@ -18,6 +18,9 @@ async def healthz() -> Response:
 
 @router.get("/readyz")
 async def readyz(service: ServiceOf) -> Response:
-    """200 while new connections are taken, else 503."""
-    ready = service.ready
-    return PlainTextResponse("ready" if ready else "not ready", 200 if ready else 503)
+    """200 while new connections are taken, else 503; says where the keys are old ones."""
+    if not service.ready:
+        return PlainTextResponse("not ready", 503)
+    # Not a reason to send clients elsewhere: every other server reads the same file.
+    stale = service.auth.keys.problem is not None
+    return PlainTextResponse("ready, with old keys: the key file is invalid" if stale else "ready")

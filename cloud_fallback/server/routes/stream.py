@@ -41,7 +41,7 @@ def _admit(service: Service, socket: WebSocket, caller: Caller | None) -> Caller
         raise RefusedError(401)
     if not service.quota.connect(caller.key):
         raise RefusedError(429)
-    return service.auth.connected(caller)
+    return caller
 
 
 async def _serve(service: Service, socket: WebSocket, caller: Caller) -> None:

@@ -33,6 +33,7 @@ CALLER = Caller(
         Plan(),
     ),
     2e9,
+    frozenset({"detect", "count"}),
 )
 COUNT = Hello("count", regions=(Line(0.0, 0.5, 1.0, 0.5, "middle"),))
 SIDE = 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,9 +33,23 @@ def test_a_file_that_becomes_unreadable_keeps_its_keys(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="key 1 has no name"):
         keys.refresh()
     assert len(keys.keys) == 1
+    assert keys.problem is not None
+    assert not keys.refresh()
     path.write_text("")
     assert keys.refresh()
     assert not keys.keys
+    assert keys.problem is None
+
+
+def test_a_change_is_seen_however_fast_and_small_it_is(tmp_path: Path) -> None:
+    """The new file has the size and times of the old one, as `cp -p` and `rsync -t` leave it."""
+    path, key = tmp_path / "keys.toml", new_key()
+    path.write_text(entry("door", key))
+    keys, before = KeyFile(path), path.stat()
+    path.write_text(entry("door", new_key()))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert keys.refresh()
+    assert hash_of(key) not in keys.keys
 
 
 GOOD = f'name = "a"\nsha256 = "{"0" * 64}"\n'
@@ -55,6 +70,9 @@ GOOD = f'name = "a"\nsha256 = "{"0" * 64}"\n'
         (f"[[keys]]\n{GOOD}scopes = 1", "key a: scopes are detect, count"),
         (f'[[keys]]\n{GOOD}expires = "soon"', "key a: expires is not a time"),
         (f"[[keys]]\n{GOOD}expires = 2030-01-01T00:00:00", "key a: expires is not a time"),
+        (f"[[keys]]\n{GOOD}revoked = true", "key 1: revoked is unknown"),
+        (f"[[keys]]\n{GOOD}expire = 2030-01-01T00:00:00Z", "key 1: expire is unknown"),
+        (f"[[keys]]\n{GOOD}[[keys]]\n{GOOD}", "key a is the same as key a"),
         (f'[[keys]]\n{GOOD}plan = "gold"', "key a: there is no plan 'gold'"),
     ],
 )

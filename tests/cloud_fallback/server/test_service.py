@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tallylens.cloud_fallback.server import auth as auth_module
 from tallylens.cloud_fallback.wire.constants import CloseCode
 from tallylens.cloud_fallback.wire.messages import (
     Drain,
@@ -49,6 +51,53 @@ def test_a_broken_file_of_keys_changes_nothing(serve: ServiceFactory) -> None:
     running.keys.write_text("[[keys")
     with running.session() as (_, welcome):
         assert welcome.session
+
+
+def test_a_slip_in_the_file_of_keys_is_shown_until_it_is_mended(
+    serve: ServiceFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An edit that was to revoke a key leaves invalid TOML: the key is still valid."""
+    running = serve()
+    good = running.keys.read_text()
+    for _ in range(2):
+        running.keys.write_text(good.replace("[[keys]]", "[[keys"))
+        for _ in range(3):
+            running.sweep()
+    assert b"tallylens_keys_stale 1.0" in running.service.metrics.text()
+    assert running.get("/readyz") == (200, "ready, with old keys: the key file is invalid")
+    errors = [one for one in caplog.records if one.getMessage() == "the old keys stay valid"]
+    assert len(errors) == 2
+    assert "not TOML" in vars(errors[0])["problem"]
+    running.keys.write_text(good)
+    running.sweep()
+    assert b"tallylens_keys_stale 0.0" in running.service.metrics.text()
+    assert running.get("/readyz") == (200, "ready")
+
+
+def test_a_connection_ends_with_the_token_that_opened_it(
+    serve: ServiceFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = serve()
+    monkeypatch.setattr(auth_module, "TOKEN_SECONDS", 2)
+    token = running.post("/v1/tokens", running.key)["token"]
+    with running.session(), running.connect(key=token) as short:
+        short.send(encode(Hello()))
+        receive(short)
+        running.sweep()
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 3)
+        running.sweep()
+        assert close_code(short) == CloseCode.UNAUTHORIZED
+        running.wait_until(lambda: len(running.service.connections) == 1)
+
+
+def test_a_connection_ends_with_the_scope_that_it_uses(serve: ServiceFactory) -> None:
+    running = serve()
+    with running.session(Hello("count")) as (counting, _), running.session() as (detecting, _):
+        running.keys.write_text(running.keys.read_text().replace('"count", "token", ', ""))
+        running.sweep()
+        assert close_code(counting) == CloseCode.UNAUTHORIZED
+        assert detecting.ping().wait(PATIENCE_S)
 
 
 def test_a_key_keeps_no_more_sessions_waiting_than_it_may_connect(
