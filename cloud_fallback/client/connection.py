@@ -19,6 +19,7 @@ from ..wire.messages import Bye, Hello, Reject, Result, Summary, Welcome, encode
 from ..wire.url import stream_url
 from .credentials import Secret
 from .failures import permanent_error, permanent_failure, refuses_session
+from .keepalive import keep_alive
 from .link_estimate import LinkEstimate
 from .link_state import LinkState, LinkTotals
 from .pending_replies import PendingReplies, PendingReply
@@ -68,6 +69,8 @@ class CloudClient:
         self._key = key
         self._tls = tls_context(self.url, ca)
         self._session = ClientSession(hello)
+        # A server that counts needs every frame; other frames are better off on the device.
+        self._resends = hello is not None and hello.mode == "count"
         self._estimate = LinkEstimate()
         self._refused_until = 0.0
         self._on_late = on_late
@@ -76,7 +79,7 @@ class CloudClient:
         self._changed = threading.Condition(self._lock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
-        self._hello_at = 0.0
+        self._hello_at = self._heard_at = 0.0
         self._starting = self._stopping = False
         self._summary: Summary | None = None
         self._thread = threading.Thread(target=self._work, name="cloud", daemon=True)
@@ -119,6 +122,9 @@ class CloudClient:
                 estimate.server.mean,
                 estimate.busy_s(now),
                 estimate.link_debt_s(now),
+                estimate.silence_limit_s(),
+                estimate.measured(now),
+                max(estimate.unanswered, self._session.in_flight),
             )
 
     def expected_s(self, size: int) -> float:
@@ -144,12 +150,17 @@ class CloudClient:
             self._session.cancel(pending.frame)
             self._replies.abandon(pending.frame)
 
-    def close(self) -> Summary | None:
-        """End the session; the server's summary, or None where it did not come."""
+    def stop_waiting(self, pending: PendingReply) -> None:
+        """Send a frame nevertheless; its answer goes to `on_late`."""
+        with self._lock:
+            self._replies.abandon(pending.frame)
+
+    def close(self, wait_s: float = CLOSE_S) -> Summary | None:
+        """End the session; the server's summary, or None where it did not come in `wait_s`."""
         self._stopping = True
         self._notify()
         if self._thread.ident is not None:
-            self._thread.join(CLOSE_S + 1)
+            self._thread.join(wait_s + min(1.0, wait_s))
         return self._summary
 
     def _notify(self) -> None:
@@ -217,13 +228,17 @@ class CloudClient:
         async with open_websocket(self.url, self._key, self._tls) as socket:
             self._hello_at = time.monotonic()
             await socket.send(encode(self._session.hello()))
-            sender = asyncio.create_task(self._send(socket))
+            others = [
+                asyncio.create_task(self._send(socket)),
+                asyncio.create_task(keep_alive(socket, lambda: self._heard_at, self._transit_s)),
+            ]
             try:
                 async for message in socket:
                     self._message_received(message)
             finally:
-                sender.cancel()
-                await asyncio.gather(sender, return_exceptions=True)
+                for task in others:
+                    task.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
         return permanent_error(self.url, socket.close_code)
 
     async def _send(self, socket: Any) -> None:
@@ -252,7 +267,7 @@ class CloudClient:
     def _message_received(self, text: str | bytes) -> None:
         if isinstance(text, bytes):
             raise ProtocolError("the server sent a binary message")
-        now = time.monotonic()
+        self._heard_at = now = time.monotonic()
         with self._changed:
             message, frame = self._session.message_received(text)
             if isinstance(message, Welcome):
@@ -288,13 +303,27 @@ class CloudClient:
         """Drop the frames that are of no use any more."""
         while True:
             await asyncio.sleep(EXPIRE_EVERY_S)
+            now = time.monotonic()
             with self._lock:
-                for frame in self._session.expire(time.monotonic()):
-                    self.totals.dropped += 1
-                    self._replies.abandon(frame)
+                self._drop(self._session.expire(now))
+                estimate = self._estimate
+                if estimate.silent_s(now) > estimate.silence_limit_s() and not self._resends:
+                    self._drop(self._session.cancel_all())
+
+    def _drop(self, frames: list[PendingFrame]) -> None:
+        for frame in frames:
+            self.totals.dropped += 1
+            self._replies.abandon(frame)
+
+    def _transit_s(self) -> float:
+        with self._lock:
+            return self._estimate.transit_s(time.monotonic())
 
     def _connection_lost(self) -> None:
+        """Whoever waits for a frame has to know at once: the device's own model has time now."""
         with self._lock:
+            if not self._resends:
+                self._drop(self._session.cancel_all())
             self._session.connection_lost()
             self._estimate.connection_lost()
 

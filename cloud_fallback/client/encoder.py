@@ -73,6 +73,11 @@ class FrameEncoder:
         """The current step."""
         return LADDER[self._step]
 
+    @property
+    def smallest(self) -> bool:
+        """Whether no step with fewer bytes may be used."""
+        return self._step >= self._worst
+
     def expected_bytes(self) -> int:
         """Size of the largest of the last images; before the first, a guess from the pixels."""
         if self._step == EXACT:

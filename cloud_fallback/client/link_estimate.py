@@ -17,6 +17,15 @@ SMOOTHING = 0.2
 MIN_SERVICE_S = 1e-3
 # Mean plus two mean deviations is near the 95th percentile of what queues do.
 DEVIATIONS = 2.0
+# After this time without a sample, bandwidth has to be measured again.
+STALE_S = 30.0
+# Silence of a server is not suspicious before this time; nor before four times what it took before.
+MIN_SILENCE_S = 3.0
+SILENCE_FACTOR = 4.0
+# Slowest link to be reckoned with, and how far one that was faster may have slowed down.
+SLOWEST = 25_000.0
+SLOWDOWN = 8.0
+LONGEST_TRANSIT_S = 30.0
 
 
 @dataclass
@@ -55,7 +64,7 @@ class LinkEstimate:
         self.rtt = Ewma()
         self.server = Ewma()
         self.bandwidth = Ewma()
-        self._answered_at = 0.0
+        self._answered_at = self._measured_at = 0.0
         self._sent: dict[int, _Sent] = {}
         self._waiting: dict[int, _Sent] = {}
         self._last_arrival = (0, 0.0)
@@ -93,6 +102,7 @@ class LinkEstimate:
         begun = max(before_at, between[0].at + self.rtt.mean)
         size = sum(one.size for one in between)
         self.bandwidth.add(size / max(MIN_SERVICE_S, arrived - begun))
+        self._measured_at = now
         if len(between) == 1 and sent.at > before_at:
             path_s = arrived - sent.at
             self.rtt.add(max(0.0, path_s - size / self.bandwidth.mean))
@@ -108,6 +118,31 @@ class LinkEstimate:
             return 0.0
         first = next(iter(self._waiting.values())).at
         return max(0.0, now - max(first, self._answered_at))
+
+    def silence_limit_s(self) -> float:
+        """Silence after which the frames in flight will hardly get an answer any more."""
+        rate = max(SLOWEST, self.bandwidth.mean / 2)
+        usual_s = self.rtt.p95 + self.server.p95
+        return max(MIN_SILENCE_S, SILENCE_FACTOR * usual_s) + self._bytes_in_flight / rate
+
+    def transit_s(self, now: float) -> float:
+        """For how long the bytes of frames in flight may still be on their way, at worst."""
+        rate = max(SLOWEST, self.bandwidth.mean / SLOWDOWN)
+        longest_s = min(LONGEST_TRANSIT_S, self._bytes_in_flight / rate)
+        return max(0.0, longest_s - self.silent_s(now))
+
+    def measured(self, now: float) -> bool:
+        """Whether the bandwidth is known, and not from long ago."""
+        return self.bandwidth.samples > 0 and now - self._measured_at <= STALE_S
+
+    @property
+    def unanswered(self) -> int:
+        """Number of frames in flight, whether or not somebody still waits for them."""
+        return len(self._waiting)
+
+    @property
+    def _bytes_in_flight(self) -> int:
+        return sum(one.size for one in self._waiting.values())
 
     def expected_s(self, size: int, now: float) -> float:
         """Expected time of a frame of `size` bytes to its answer, 95th percentile.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -32,6 +33,9 @@ class LinkState:
         server_s: mean time that the server takes per frame.
         busy_s: until the link has carried everything sent.
         link_debt_s: for how long frames that can stay on the device should stay off the link.
+        silence_limit_s: silence after which no answer is to be expected.
+        measured: the bandwidth is known, and not from long ago.
+        unanswered: frames in flight, also those that nobody waits for any more.
     """
 
     connected: bool
@@ -44,3 +48,6 @@ class LinkState:
     server_s: float
     busy_s: float = 0.0
     link_debt_s: float = 0.0
+    silence_limit_s: float = math.inf
+    measured: bool = True
+    unanswered: int = 0

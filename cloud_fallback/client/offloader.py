@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +19,17 @@ from .connection import CloudClient
 from .credentials import Secret
 from .frame_difference import Thumbnail, largest_difference, thumbnail
 from .link_estimate import Ewma
-from .policy import Decision, DecisionLog, OffloadContext, OffloadMode, Policy, static_reason
+from .policy import (
+    TOO_BIG,
+    Decision,
+    DecisionLog,
+    OffloadContext,
+    OffloadMode,
+    Policy,
+    static_reason,
+)
 from .remote_detector import RemoteDetector
+from .time_budget import TimeBudget
 
 # The next frame of a camera does not wait; a file does, but not for ever.
 LIVE_DEADLINE_S = 0.5
@@ -30,6 +40,9 @@ CONNECT_S = 5.0
 MAX_WAITING = 4
 # For threads to wake up in.
 SPARE_S = 0.02
+# The same for a file in mode `auto`, which must not end late, and for the end of a session.
+SHORT_CONNECT_S = 1.0
+CLOSE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,8 @@ class Offloader:
         self._options = options
         self._workers = len(local)
         self._policy = Policy(options.mode)
+        budgeted = options.mode == "auto" and not live
+        self._budget = TimeBudget(len(local)) if budgeted else None
         self._lock = threading.Lock()
         self._timing = threading.Lock()
         self._local_s = Ewma()
@@ -113,7 +128,8 @@ class Offloader:
         """
         if self._options.mode == "never":
             return True
-        return self._client.start(CONNECT_S) is not None
+        wait_s = CONNECT_S if self._budget is None else min(CONNECT_S, SHORT_CONNECT_S)
+        return self._client.start(wait_s) is not None
 
     def workers(self) -> list[Offloader]:
         """This detector once per frame that may be in flight at a time.
@@ -128,6 +144,8 @@ class Offloader:
     def detect(self, image: Image) -> Detections:
         """Objects in `image`, from whichever model the policy chose; any thread."""
         started = time.monotonic()
+        if self._budget is not None:
+            self._budget.start(started)
         small = thumbnail(image)
         found, decision = self._skip_if_unchanged(small) or self._detect(image, started)
         self._log.add(decision, time.monotonic() - started)
@@ -149,7 +167,7 @@ class Offloader:
         before = self._local_before(image, reason)
         decision = self._decide(before, started, reason)
         if decision.action == "cloud":
-            found = self._remote(image, started, before is not None)
+            found = self._remote(image, started, before is not None, reason)
             if found is not None:
                 return found, decision
             decision = Decision("local", "no answer in time")
@@ -187,6 +205,9 @@ class Offloader:
             deadline_s=self._deadline_s - (time.monotonic() - started),
             local_s=self._local_s.p95 if before is None else 0.0,
             static_reason=reason,
+            silence_limit_s=link.silence_limit_s,
+            smallest=self.remote.smallest(),
+            waiting_s=self._waiting_s(reason),
         )
         with self._lock:
             return self._policy.decide(context)
@@ -194,17 +215,40 @@ class Offloader:
     def _local(self, image: Image) -> Detections:
         detector = self._idle.get()
         started = time.monotonic()
+        if self._budget is not None:
+            self._budget.compute(started, 1)
         try:
             return detector.detect(image)
         finally:
+            ended = time.monotonic()
             with self._lock:
-                self._local_s.add(time.monotonic() - started)
+                self._local_s.add(ended - started)
+            if self._budget is not None:
+                self._budget.compute(ended, -1)
             self._idle.put(detector)
 
-    def _remote(self, image: Image, started: float, have_local: bool) -> Detections | None:
+    def _remote(
+        self, image: Image, started: float, have_local: bool, reason: str
+    ) -> Detections | None:
         """The cloud's answer, or None in time to detect without it."""
         reserve_s = 0.0 if have_local else self._local_turns() * self._local_s.p95
-        return self.remote.detect(image, started + self._deadline_s - reserve_s - SPARE_S)
+        until = started + self._deadline_s - reserve_s - SPARE_S
+        if self._budget is None or reason == TOO_BIG:
+            return self.remote.detect(image, until)
+        begun = time.monotonic()
+        self._budget.wait(begun, 1)
+        try:
+            found = self.remote.detect(image, min(until, begun + self._budget.left_s(begun)))
+        finally:
+            self._budget.wait(time.monotonic(), -1)
+        if found is not None and not have_local:
+            self._budget.saved(self._local_s.mean / self._workers)
+        return found
+
+    def _waiting_s(self, reason: str) -> float:
+        if self._budget is None or reason == TOO_BIG:
+            return math.inf
+        return self._budget.left_s(time.monotonic())
 
     def _local_turns(self) -> int:
         """How many times of the local model a frame without an answer may have to wait for.
@@ -221,7 +265,7 @@ class Offloader:
 
     def close(self) -> None:
         """End the session with the server."""
-        self._client.close()
+        self._client.close(CLOSE_S)
 
     def report(self) -> dict[str, Any]:
         """Number of decisions by reason, and what went over the link."""

@@ -7,6 +7,7 @@ allow it. In every other case the device counts alone, and the reason is reporte
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ UNCHANGED = 2.0
 # The limits of link and key lower the share further.
 SHARE = 0.8
 _STEP = 0.05
+TOO_BIG = "the model does not fit this device"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class OffloadContext:
         deadline_s: time until the frame must be counted.
         local_s: time that the local model needs afterwards, if no answer comes.
         static_reason: a reason to send every frame, or "".
+        silence_limit_s: silence after which no answer is to be expected.
+        smallest: no encoding with fewer bytes may be tried.
+        waiting_s: how long the frames of a file may still wait, so that it does not end late.
     """
 
     reward: float
@@ -51,6 +56,14 @@ class OffloadContext:
     deadline_s: float
     local_s: float
     static_reason: str = ""
+    silence_limit_s: float = math.inf
+    smallest: bool = False
+    waiting_s: float = math.inf
+
+    @property
+    def late(self) -> bool:
+        """Whether the answer is expected too late for the deadline."""
+        return self.expected_s > self.deadline_s - self.local_s
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,7 @@ def unavailable(context: OffloadContext) -> str:
     """Why the cloud cannot be asked now; "" where it can."""
     if not context.connected:
         return "no connection"
-    if context.silent_s > context.deadline_s:
+    if context.silent_s > min(context.deadline_s, context.silence_limit_s):
         return "the server is silent"
     if context.credits_left <= 0:
         return "no credit"
@@ -103,13 +116,17 @@ class Policy:
         if self.mode == "never":
             return Decision("local", "never asked for")
         problem = unavailable(context)
-        if self.mode == "always":
-            return Decision("local", problem) if problem else Decision("cloud", "always asked for")
+        if not problem and context.late and (self.mode == "always" and context.smallest):
+            problem = "too late for the deadline"
         if problem:
             return Decision("local", problem)
+        if self.mode == "always":
+            return Decision("cloud", "always asked for")
+        if context.expected_s > context.waiting_s:
+            return Decision("local", "the file would end later")
         if context.static_reason:
             return Decision("cloud", context.static_reason)
-        if context.expected_s > context.deadline_s - context.local_s:
+        if context.late:
             return Decision("local", "too late for the deadline")
         if context.link_debt_s > 0:
             return Decision("local", "the link has done its share")
@@ -141,7 +158,7 @@ def static_reason(
         local_s, cloud_s: seconds per frame, all workers together; 0 where it is not known yet.
     """
     if memory_bytes is not None and 3 * model_bytes > memory_bytes:
-        return "the model does not fit this device"
+        return TOO_BIG
     if not live and cloud_s and cloud_s * 1.2 < local_s:
         return "the file is done sooner there"
     return ""

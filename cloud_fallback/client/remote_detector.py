@@ -21,6 +21,8 @@ from .pending_replies import PendingReply
 
 # Share of the time until the deadline, less round trip and server, that sending may take.
 TRANSFER_SHARE = 0.5
+# How long the frame that measures the link is waited for: an answer after it measures too.
+PROBE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class RemoteDetector:
         self._class_names = class_names
         self._digest, self._sparing, self._live = digest, sparing, live
         self._lock = threading.Lock()
-        self._encoding = threading.Lock()
+        self._encoding, self._measuring = threading.Lock(), threading.Lock()
         self._scales: dict[int, tuple[float, float]] = {}
         self._model: _RemoteModel | None = None
         self._encoder: FrameEncoder | None = None
@@ -99,9 +101,16 @@ class RemoteDetector:
         return FrameEncoder(size, max_bytes, best=EXACT, start=start)
 
     def expected_s(self) -> float:
-        """Expected time to the result of the next frame, 95th percentile; 0 if not known yet."""
+        """Expected time to the result of the next frame, 95th percentile; 0 if not known now."""
         encoder = self.encoder()
-        return self.client.expected_s(encoder.expected_bytes()) if encoder else 0.0
+        if encoder is None or not self.client.state().measured:
+            return 0.0
+        return self.client.expected_s(encoder.expected_bytes())
+
+    def smallest(self) -> bool:
+        """Whether the next frame cannot be encoded in fewer bytes."""
+        encoder = self.encoder()
+        return encoder is not None and encoder.smallest
 
     def throughput_s(self) -> float:
         """Seconds per frame when many are sent; 0 where that is not known yet."""
@@ -115,19 +124,36 @@ class RemoteDetector:
     def detect(self, image: Image, until: float) -> Detections | None:
         """The server's detections, or None without a result before `until`, monotonic seconds.
 
-        Only once `encoder` has given one.
+        Only once `encoder` has given one. While the link is not measured, one frame at a time
+        measures it; the others wait for that frame.
         """
+        if self.client.state().measured:
+            return self._send(image, until)
+        if not self._measuring.acquire(timeout=max(0.0, until - time.monotonic())):
+            return None
+        try:
+            link = self.client.state()
+            if not link.measured:
+                until = min(until, time.monotonic() + PROBE_S)
+                return None if link.unanswered else self._send(image, until, probe=True)
+        finally:
+            self._measuring.release()
+        return self._send(image, until)
+
+    def _send(self, image: Image, until: float, *, probe: bool = False) -> Detections | None:
         encoder, link = self.encoder(), self.client.state()
         assert encoder is not None, "there was a welcome"
         with self._encoding:
             left_s = until - time.monotonic() - link.busy_s - link.rtt_s - link.server_s
             encoder.adapt(link.bandwidth, left_s * TRANSFER_SHARE)
             encoded = encoder.encode(image)
-        left_s = until - time.monotonic()
-        pending = self.client.submit(encoded, time.monotonic_ns() // 1000, max(left_s, 0.001))
-        return None if pending is None else self._await(pending, image, until)
+        left_s = max(until - time.monotonic(), PROBE_S if probe else 0.001)
+        pending = self.client.submit(encoded, time.monotonic_ns() // 1000, left_s)
+        return None if pending is None else self._await(pending, image, until, probe)
 
-    def _await(self, pending: PendingReply, image: Image, until: float) -> Detections | None:
+    def _await(
+        self, pending: PendingReply, image: Image, until: float, probe: bool
+    ) -> Detections | None:
         height, width = image.shape[:2]
         encoded = pending.frame.image
         scale = (width / encoded.width, height / encoded.height)
@@ -140,7 +166,8 @@ class RemoteDetector:
         except FutureTimeout:
             reply = None
         if not isinstance(reply, Result):
-            self.client.abandon(pending)
+            # What measures the link does so without anybody who waits.
+            (self.client.stop_waiting if probe else self.client.abandon)(pending)
             return None
         with self._lock:
             self._scales.pop(pending.frame.sequence, None)

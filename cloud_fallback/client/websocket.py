@@ -16,8 +16,6 @@ from .credentials import Secret
 if TYPE_CHECKING:
     from websockets.asyncio.client import connect
 
-KEEPALIVE_S = 5.0
-
 
 def open_websocket(url: str, key: Secret, tls: ssl.SSLContext | None) -> connect:
     """A connection to `url`, to be used with `async with`."""
@@ -30,8 +28,7 @@ def open_websocket(url: str, key: Secret, tls: ssl.SSLContext | None) -> connect
         subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
         compression=None,
         max_size=MAX_SERVER_TEXT,
-        ping_interval=KEEPALIVE_S,
-        ping_timeout=KEEPALIVE_S,
+        ping_interval=None,  # `keepalive` knows what else is on its way
         close_timeout=1,
         proxy=None if tls is None or is_loopback(urlsplit(url).hostname or "") else True,
         logger=_quiet_logger(),

@@ -192,6 +192,13 @@ class ClientSession:
         if self._open.get(frame.sequence) is frame:
             self._give_up(frame)
 
+    def cancel_all(self) -> list[PendingFrame]:
+        """Give up every frame early; those that were still of use, oldest first."""
+        open_frames = [frame for frame in self._open.values() if not frame.expired]
+        for frame in open_frames:
+            self._give_up(frame)
+        return open_frames
+
     def _give_up(self, frame: PendingFrame) -> None:
         frame.expired = True
         if not frame.sent:

@@ -13,7 +13,7 @@ import pytest
 
 from tallylens import Counter, Line
 from tallylens.cloud_fallback.client import connection as client_module
-from tallylens.cloud_fallback.client import websocket as websocket_module
+from tallylens.cloud_fallback.client import keepalive as keepalive_module
 from tallylens.cloud_fallback.client.connection import CloudClient
 from tallylens.cloud_fallback.client.credentials import Secret
 from tallylens.cloud_fallback.client.offloader import OffloadOptions
@@ -42,7 +42,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back soon, and sure that a silent server is gone: tests have seconds, not minutes."""
     monkeypatch.setattr(client_module, "FIRST_BACKOFF_S", 0.02)
     monkeypatch.setattr(client_module, "LONGEST_BACKOFF_S", 0.05)
-    monkeypatch.setattr(websocket_module, "KEEPALIVE_S", 0.5)
+    monkeypatch.setattr(keepalive_module, "INTERVAL_S", 0.5)
+    monkeypatch.setattr(keepalive_module, "TIMEOUT_S", 0.5)
 
 
 @pytest.fixture(scope="module")

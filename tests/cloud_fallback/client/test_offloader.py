@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tallylens.cloud_fallback.client.credentials import Secret
+from tallylens.cloud_fallback.client.encoder import LADDER
 from tallylens.cloud_fallback.client.link_state import LinkState, LinkTotals
 from tallylens.cloud_fallback.client.offloader import Offloader, OffloadOptions
 from tallylens.cloud_fallback.client.pending_replies import PendingReply
@@ -47,6 +48,7 @@ class Client:
         self.link = FAST
         self.expected = 0.01
         self.images: list[EncodedImage] = []
+        self.still_sent: list[PendingFrame] = []
         self.totals = LinkTotals()
         self.refusals = Refusals(lambda _: None)
 
@@ -72,6 +74,9 @@ class Client:
     def abandon(self, pending: PendingReply) -> None:
         assert pending.frame is self.frame
 
+    def stop_waiting(self, pending: PendingReply) -> None:
+        self.still_sent.append(pending.frame)
+
     def answer_late(self, offloader: Offloader, box: DetectionRow) -> None:
         """A frame gets its answer after it was counted."""
         self.answers = False
@@ -79,7 +84,7 @@ class Client:
         assert self.on_late is not None
         self.on_late(self.frame, Result(self.frame.sequence, 0, 8, (box,)))
 
-    def close(self) -> None:
+    def close(self, _: float) -> None:
         pass
 
 
@@ -89,9 +94,12 @@ class Local:
     def __init__(self, seconds: float = 0.0) -> None:
         self.frames = 0
         self.seconds = seconds
+        self.spent_s = 0.0
 
     def detect(self, image: Image) -> Detections:
+        started = time.monotonic()
         time.sleep(self.seconds)
+        self.spent_s += time.monotonic() - started
         self.frames += 1
         box = np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32)
         return Detections(box, np.array([HERE], np.float32), np.array([0], np.int32))
@@ -147,6 +155,7 @@ def test_a_model_that_does_not_fit_sends_every_frame_and_runs_only_where_it_must
 @pytest.mark.parametrize("live", [True, False])
 def test_a_file_goes_where_it_is_done_sooner(live: bool) -> None:
     client, local = Client(), Local(seconds=0.05)
+    client.expected = 0.001
     offloader = make(client, local, live=live)
     # The first one shows how long the device takes.
     for seed in range(4):
@@ -176,6 +185,7 @@ def test_a_key_that_has_nothing_left_is_not_asked_for() -> None:
 def test_always_sends_a_file_pixel_by_pixel_and_auto_spares_bytes() -> None:
     for mode, codec in (("always", Codec.RAW), ("auto", Codec.JPEG)):
         client = Client()
+        client.expected = 0.0
         make(client, Local(), mode, live=False).detect(noise(1))
         assert [one.codec for one in client.images] == [codec]
 
@@ -217,3 +227,56 @@ def test_a_server_that_comes_back_with_another_model_is_understood() -> None:
     client.welcome = replace(WELCOME, classes=("car", "unicorn"), input_size=(48, 80))
     assert len(offloader.detect(noise(2))) == 0, "there are no unicorns here"
     assert client.images[-1].width == 80
+
+
+class MuteClient(Client):
+    """Never answers."""
+
+    def submit(self, image: EncodedImage, capture_us: int, deadline_s: float) -> PendingReply:
+        self.images.append(image)
+        self.frame = PendingFrame(len(self.images), capture_us, deadline_s, image)
+        return PendingReply(self.frame, Future())
+
+
+def test_exact_pixels_that_cannot_come_in_time_are_not_sent() -> None:
+    client = Client()
+    client.welcome = replace(WELCOME, digest="d")
+    client.expected = 20.0
+    offloader = make(client, Local(), "always", live=False, model_digest="d")
+    assert offloader.detect(noise(1)).confidence == HERE
+    assert reasons(offloader) == {("local", "too late for the deadline"): 1}
+    assert not client.images
+
+
+def test_what_may_be_encoded_smaller_is_sent_until_it_fits() -> None:
+    client = Client()
+    client.expected, client.link = 20.0, replace(FAST, bandwidth=10.0)
+    offloader = make(client, Local(), "always", live=False)
+    for seed in range(len(LADDER) + 1):
+        offloader.detect(noise(seed))
+    assert len(client.images) == len(LADDER) - 1
+    assert reasons(offloader)["local", "too late for the deadline"] == 2
+
+
+def test_one_frame_at_a_time_measures_the_link_and_is_not_taken_back() -> None:
+    client = MuteClient()
+    client.link = replace(FAST, measured=False)
+    offloader = make(client, Local(), "always", deadline_s=0.05)
+    assert offloader.detect(noise(1)).confidence == HERE
+    assert client.still_sent == [client.frame]
+    client.link = replace(client.link, unanswered=1)
+    assert offloader.detect(noise(2)).confidence == HERE
+    assert len(client.images) == 1, "the link is busy with the first"
+
+
+def test_a_file_in_mode_auto_does_not_end_late_for_a_server_that_is_slow() -> None:
+    """Every frame would wait for its deadline, five times as long as the device needs."""
+    client, local = MuteClient(), Local(seconds=0.02)
+    client.expected = 0.001
+    offloader = make(client, local, live=False, deadline_s=0.2)
+    started = time.monotonic()
+    for seed in range(20):
+        offloader.detect(noise(seed))
+    assert time.monotonic() - started < 2 * local.spent_s
+    assert client.images
+    assert reasons(offloader)["local", "the file would end later"] > 0

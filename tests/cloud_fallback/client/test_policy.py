@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -44,6 +45,9 @@ contexts = st.builds(
     deadline_s=st.floats(0, 1),
     local_s=st.floats(0, 1),
     static_reason=st.sampled_from(["", "the file is done sooner there"]),
+    silence_limit_s=st.floats(0, 2),
+    smallest=st.booleans(),
+    waiting_s=st.just(math.inf) | st.floats(0, 1),
 )
 
 
@@ -54,6 +58,12 @@ contexts = st.builds(
         ({"reward": 0.0}, Decision("local", "not worth it")),
         ({"connected": False}, Decision("local", "no connection")),
         ({"silent_s": 0.6}, Decision("local", "the server is silent")),
+        ({"silent_s": 0.4, "silence_limit_s": 0.3}, Decision("local", "the server is silent")),
+        ({"waiting_s": 0.05}, Decision("local", "the file would end later")),
+        (
+            {"waiting_s": 0.05, "static_reason": "it is small"},
+            Decision("local", "the file would end later"),
+        ),
         ({"credits_left": 0}, Decision("local", "no credit")),
         ({"allowed": False}, Decision("local", "no quota")),
         ({"expected_s": 0.495}, Decision("local", "too late for the deadline")),
@@ -78,7 +88,8 @@ def test_never_and_always_keep_their_word(context: OffloadContext) -> None:
     assert Policy("never").decide(context).action == "local"
     decision = Policy("always").decide(context)
     able = context.connected and context.credits_left and context.allowed
-    able = able and context.silent_s <= context.deadline_s
+    able = able and context.silent_s <= min(context.deadline_s, context.silence_limit_s)
+    able = able and not (context.late and context.smallest)
     assert (decision.action == "cloud") == bool(able)
 
 
@@ -92,6 +103,7 @@ def test_auto_asks_only_for_what_can_come_in_time(context: OffloadContext) -> No
         assert context.allowed
         in_time = context.expected_s + context.local_s <= context.deadline_s + 1e-9
         assert context.static_reason or in_time
+        assert context.expected_s <= context.waiting_s
 
 
 @given(st.integers(0, 2**32), st.floats(0.1, 0.6))
