@@ -124,6 +124,8 @@ class Report:
     Attributes:
         seconds: capture time from the first frame to the last.
         unique: different objects by class.
+        unique_range: minimum and maximum of `unique`, of the classes where objects that appeared
+            could be those that were lost nearby shortly before.
         lines, zones, others: totals of each region; `others` are of kinds without a field.
         occupancy: for each second with objects in view, its start and the maximum number of
             objects of each class at once.
@@ -158,6 +160,7 @@ class Report:
     uncounted: Mapping[str, Any] = field(default_factory=dict)
     offload: Mapping[str, Any] | None = None
     others: tuple[RegionReport, ...] = ()
+    unique_range: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     outlines: tuple[tuple[Point, ...], ...] = field(default=(), repr=False, compare=False)
     history: History | None = field(default=None, repr=False, compare=False)
 
@@ -166,8 +169,16 @@ class Report:
         """The totals of all regions, in the order of `REGIONS`."""
         return (*self.lines, *self.zones, *self.others)
 
+    def doubts(self) -> list[str]:
+        """Sentences about the totals of `unique_range`, for people."""
+        return [
+            f"{name}: {low} to {high} unique objects; some may have been lost and counted again"
+            for name, (low, high) in self.unique_range.items()
+        ]
+
     def as_dict(self) -> dict[str, Any]:
         """The document that `tallylens count --json` prints."""
+        ranges = {name: list(ends) for name, ends in self.unique_range.items()}
         return {
             "source": self.source,
             "model": self.model,
@@ -185,6 +196,7 @@ class Report:
             "skipped": self.skipped,
             "uncounted": dict(self.uncounted),
             "periods": [period.as_dict() for period in self.periods],
+            **({"unique_range": ranges} if ranges else {}),
             **({} if self.offload is None else {"offload": dict(self.offload)}),
         }
 

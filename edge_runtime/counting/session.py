@@ -252,6 +252,7 @@ class CountSession:
             frames=counter.frames,
             seconds=totals.seconds,
             unique=totals.unique(),
+            unique_range=totals.unique_range(),
             **by_kind(totals.regions()),
             occupancy=totals.occupancy(),
             warnings=(*self.warnings, *totals.explanations()),

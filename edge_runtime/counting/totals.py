@@ -16,6 +16,7 @@ from ..core.track_counter import ClassTotals, Diagnostics
 from ..types import Detections, Event, Tracks
 from .class_filter import ClassFilter
 from .diagnostics import explanations, uncounted
+from .possible_returns import PossibleReturns
 from .region import ClassCounts, RegionReport
 from .regions import (
     KIND_OF_EVENT,
@@ -82,6 +83,7 @@ class Totals:
             self._counter.want_classes(self._filter.wanted)
         longest_s = max(self.options.lost_s, self.options.edge_lost_s, self.options.remember_s)
         self._events = WantedEvents(self._filter.wanted, longest_s)
+        self._returns = PossibleReturns(self.options.remember_s)
         self._of_event: dict[tuple[str, int], PlacedRegion] = {}
         for placed in self.placed:
             parameters = placed.region.parameters()
@@ -100,7 +102,9 @@ class Totals:
         start = time.thread_time_ns()
         found = self._counter.update(timestamp_ns, detections)
         tracks = self._filter.tracks(found)
-        events = self._take_events()
+        happened = self._counter.take_events()
+        self._returns.note(timestamp_ns, found, happened)
+        events = self._chosen(happened)
         self._events.note(found, timestamp_ns)
         self.counting_ns += time.thread_time_ns() - start
         self._first_ns = timestamp_ns if self._first_ns is None else self._first_ns
@@ -114,11 +118,10 @@ class Totals:
         More frames may follow later, and nothing is counted twice.
         """
         self._counter.conclude()
-        return self._take_events()
+        return self._chosen(self._counter.take_events())
 
-    def _take_events(self) -> list[Event]:
-        events = self._events.choose(self._counter.take_events())
-        return [self._with_names(event) for event in events]
+    def _chosen(self, events: list[Event]) -> list[Event]:
+        return [self._with_names(event) for event in self._events.choose(events)]
 
     def _with_names(self, event: Event) -> Event:
         placed = self.region_of(event)
@@ -162,6 +165,23 @@ class Totals:
     def unique(self) -> ClassCounts:
         """Different objects so far."""
         return self.named(self._counter.unique())
+
+    def unique_range(self) -> dict[str, tuple[int, int]]:
+        """Minimum and maximum of different objects, of the classes where these differ.
+
+        The maximum is `unique`. The minimum takes every object for one that was counted before if
+        a similar one was lost near there at most `remember_s` earlier.
+        """
+        doubtful: dict[str, int] = {}
+        for class_id, number in self._returns.numbers.items():
+            name = self.class_names[class_id]
+            doubtful[name] = doubtful.get(name, 0) + number
+        unique = self.unique()
+        return {
+            name: (most - doubtful[name], most)
+            for name, most in unique.items()
+            if doubtful.get(name, 0)
+        }
 
     def regions(self) -> tuple[RegionReport, ...]:
         """Totals of every region, in the order of `placed`."""
@@ -240,6 +260,7 @@ class Totals:
         closed = PeriodTotals.of(self.unique(), self.regions())
         self._counter.reset()
         self._events.clear()
+        self._returns.clear()
         return closed
 
     def save(self) -> dict[str, Any]:
@@ -250,6 +271,7 @@ class Totals:
             "last_ns": self._last_ns,
             "occupancy": self._occupancy.save(),
             "withheld": self._events.save(),
+            "returns": self._returns.save(),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -261,6 +283,8 @@ class Totals:
         """
         first_ns, last_ns = saved["first_ns"], int(saved["last_ns"])
         self._events.restore(saved.get("withheld", ()))
+        if "returns" in saved:
+            self._returns.restore(saved["returns"])
         self._occupancy.restore(saved["occupancy"])
         self._counter.restore(base64.b64decode(saved["core"]))
         self._first_ns = None if first_ns is None else int(first_ns)

@@ -25,7 +25,7 @@ def to_html(report: Report) -> str:
         subtitle=_subtitle(report),
         parts=[
             cards(_figures(report)),
-            notes(report.warnings),
+            notes([*report.warnings, *report.doubts()]),
             images(report),
             _per_class(report),
             _durations(report),

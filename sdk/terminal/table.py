@@ -27,6 +27,8 @@ def print_report(report: Report, console: Console | None = None) -> None:
         durations = [f"{title} {value:.1f} s" for title, value in region.durations_s().items()]
         if durations:
             console.print(_text(f"{region.name}: {', '.join(durations)}"), soft_wrap=True)
+    for doubt in report.doubts():
+        console.print(_text(doubt), soft_wrap=True)
     speed = report.speed
     stages = f"inference {speed.inference_ms:.1f} ms, pre/post-processing {speed.host_ms:.2f} ms"
     rate = f"{speed.fps:.0f} frames/s with {report.engine}"
