@@ -57,6 +57,7 @@ constexpr float kStopTime = 0.2f;
 // Objects show the traffic when matched by overlap this often, at this speed (sizes per
 // second), after this distance (sizes).
 constexpr int32_t kTrafficOverlaps = 3;
+constexpr int32_t kMaxOverlaps = 1 << 30;  // more are not counted
 constexpr float kTrafficSpeed = 0.5f;
 constexpr float kTrafficDistance = 0.5f;
 
@@ -95,6 +96,7 @@ void Tracker::check_state(int64_t now_ns) const {
                       track.hits > 0 && track.hits < kFarthestNs &&
                       (track.still_ns == kNever ||
                        (is_time(track.still_ns) && track.still_ns <= track.seen_ns)) &&
+                      track.overlaps >= 0 && track.overlaps <= kMaxOverlaps &&
                       Traffic::is_cell(track.cell),
                   "a track is out of range");
   }
@@ -156,7 +158,7 @@ void Tracker::match(const Stage& stage) {
     Track& track = tracks_[rows[r]];
     const Box seen = box_of(detections_[j]);
     if (overlaps(track, seen))
-      track.overlaps += 1;
+      track.overlaps = std::min(track.overlaps, kMaxOverlaps - 1) + 1;
     else if (!track.confirmed)
       track.crowded |= is_crowded(seen, detections_);
     absorb(track, detections_[j]);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,24 @@ def saved() -> bytes:
     return counter.save()
 
 
+def saved_in_doubt() -> bytes:
+    """Objects in every kind of doubt: half uncovered across the line, standing on the outline of
+    the zone, remembered, in known traffic, of a fast queue that is not yet confirmed."""
+    standing = scenes.Mover(scenes.along((0, 320, 350), (9, 320, 350)))
+    lost = scenes.Mover(scenes.along((0, 120, 400), (9, 120, 400)), hidden=[(4, 9)])
+    cars = [
+        scenes.Mover(scenes.along((0.4 * k, 580, 40), (0.4 * k + 2, 580, 520))) for k in range(16)
+    ]
+    counter = new_counter()
+    frames = scenes.filmed([standing, lost, *cars], np.arange(0, 7.6, 0.05), noise=0.03)
+    for index, (timestamp_ns, found) in enumerate(frames):
+        upper = (400.0, 100.0, 460.0, 250.0 - 60 * (index > 145))
+        fast = (20.0 + 130 * (index - 149), 20.0, 60.0, 50.0) if index > 149 else upper
+        rows = [*map(tuple, found.xyxy), upper, (fast[0], fast[1], fast[0] + 40, fast[1] + 40)]
+        counter.update(timestamp_ns, scenes.detections(rows))
+    return counter.save()
+
+
 def test_time_continues_after_a_restore() -> None:
     state = saved()
     counter = new_counter()
@@ -128,22 +147,60 @@ def checksum(payload: bytes) -> int:
     return value
 
 
+def sealed(state: bytes, payload: bytes) -> bytes:
+    """The payload under the head of `state`, with its length and checksum."""
+    head = state[:8] + len(payload).to_bytes(8, "little")
+    return head + checksum(payload).to_bytes(8, "little") + payload
+
+
+def test_a_time_of_standing_after_the_last_frame_is_refused() -> None:
+    """Every time in the state is replaced by one in the future, one after the other.
+
+    Frames are 50 ms apart; that number is the longest gap, not a time.
+    """
+    state = saved_in_doubt()
+    now_ns = round(7.55e9)
+    refused = kept = 0
+    for standing_ns in range(100_000_000, now_ns + 1, 50_000_000):
+        wanted = standing_ns.to_bytes(8, "little")
+        start = state.find(wanted, HEAD)
+        while start > 0:
+            future = (1 << 62).to_bytes(8, "little")
+            payload = state[HEAD:start] + future + state[start + 8 :]
+            try:
+                new_counter().restore(sealed(state, payload))
+                kept += 1
+            except StateError:
+                refused += 1
+            start = state.find(wanted, start + 1)
+    assert refused > 20
+    assert kept == 0
+
+
+@pytest.mark.parametrize("make", [saved, saved_in_doubt])
+def test_a_state_that_was_restored_is_saved_as_it_was(make: Callable[[], bytes]) -> None:
+    counter = new_counter()
+    counter.restore(make())
+    assert counter.save() == make()
+
+
 @pytest.mark.slow
 @settings(max_examples=300)
+@pytest.mark.parametrize("make", [saved, saved_in_doubt])
 @given(data=st.data())
-def test_a_forged_state_is_refused_or_harmless(data: st.DataObject) -> None:
+def test_a_forged_state_is_refused_or_harmless(
+    make: Callable[[], bytes], data: st.DataObject
+) -> None:
     """Bytes are changed and the checksum is made right again."""
-    state = STATES.setdefault("one", saved())
+    state = STATES.setdefault(make.__name__, make())
     payload = bytearray(state[HEAD:])
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(payload) - 1))
         forged = data.draw(st.sampled_from([b"\xff", b"\x00", b"\xff" * 8, b"\x7f\x80\0\0", b"\1"]))
         payload[start : start + len(forged)] = forged
-    head = state[:8] + len(payload).to_bytes(8, "little")
-    head += checksum(bytes(payload)).to_bytes(8, "little")
     counter = new_counter()
     try:
-        counter.restore(head + bytes(payload))
+        counter.restore(sealed(state, bytes(payload)))
     except StateError:
         assert counter.last_ns is None
     last = counter.last_ns or 0
