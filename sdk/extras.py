@@ -31,7 +31,10 @@ SERVE_MODULES = {
 CLUSTER_MODULES = {"ray": "ray[serve]"}
 """{module: package} of the extra `cluster`."""
 
-EXTRAS = {"convert": CONVERT_MODULES, "serve": SERVE_MODULES}
+VIDEO_MODULES = {"av": "av"}
+"""{module: package} of the extra `video`."""
+
+EXTRAS = {"convert": CONVERT_MODULES, "serve": SERVE_MODULES, "video": VIDEO_MODULES}
 """The extras that `doctor` checks: those that add features, without those of developers."""
 
 

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 
 from ..types import Frame
+from .blank import BlankFrames
 from .source import Reader
 
 DEPTH = 4
@@ -43,6 +44,7 @@ class Prefetch:
         self._closing = closing
         self._ready: deque[Frame] = deque()
         self._changed = threading.Condition()
+        self._blank = BlankFrames()
         self._closed = False
         self._stopped = False
         self._ended = False
@@ -83,6 +85,7 @@ class Prefetch:
     def _work(self) -> None:
         try:
             while (frame := self._reader.read()) is not None:
+                self._blank.see(frame)
                 if not self._put(frame):
                     break
         except Exception as error:
@@ -108,6 +111,9 @@ class Prefetch:
             return not self._closed
 
     def _report(self) -> None:
+        blank = self._blank.warning()
+        if blank is not None:
+            self._warnings.append(blank)
         if self.dropped:
             self._warnings.append(
                 f"{self.dropped} frames were dropped because counting was slower than the camera"

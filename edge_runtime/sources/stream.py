@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from urllib.request import Request, urlopen
 
 from ..errors import NetworkError, SourceError, UnavailableError
 from .live import LiveOptions as Live
@@ -65,9 +68,27 @@ def open_url(url: str, live: Live | None = None, start: int = 0) -> Source:
     )
     if not capture.isOpened():
         raise silent
-    if frame_count(cv2, capture):
+    if scheme.startswith("http") and frame_count(cv2, capture) and has_length(url):
         return video_source(capture, name, start)
     return _live_source(cv2, connect, capture, name, silent, live or Live())
+
+
+def has_length(url: str) -> bool:
+    """Whether the server says how long its answer is: then it is a file, else a live stream.
+
+    An answer that cannot be had this way, such as behind a login, counts as a file's.
+    """
+    parts = urlsplit(url)
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    request = Request(bare, headers={"Range": "bytes=0-0"})
+    if parts.username is not None:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        request.add_header("Authorization", f"Basic {b64encode(login.encode()).decode()}")
+    try:
+        with urlopen(request, timeout=TIMEOUT_MS / 1000) as answer:
+            return "Content-Length" in answer.headers or "Content-Range" in answer.headers
+    except (OSError, ValueError, HTTPException):
+        return True
 
 
 def redact(url: str) -> str:

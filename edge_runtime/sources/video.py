@@ -12,6 +12,7 @@ from ..errors import SourceError
 from ..types import Frame, Image
 from .opencv import MAX_PIXELS, ffmpeg_or_any, is_text, load_cv2
 from .prefetch import Prefetch
+from .pyav import load_av, open_av
 from .source import Source
 
 FALLBACK_FPS = 25.0
@@ -20,6 +21,17 @@ MAX_FPS = 1000.0
 COUNT_TOLERANCE = 1
 TEXT_PROBE_BYTES = 512
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"v=0")
+EXACT_START = 1 << 20
+# Reads after a failed one, as far as the container announces more frames.
+MAX_ATTEMPTS = 100
+# Codecs that some builds of OpenCV cannot decode, by the code of the container.
+CODECS = {
+    **dict.fromkeys(("av01",), "AV1"),
+    **dict.fromkeys(("hevc", "hev1", "hvc1", "h265"), "HEVC (H.265)"),
+    **dict.fromkeys(("vvc1", "vvi1"), "VVC (H.266)"),
+    **dict.fromkeys(("vp90", "vp09"), "VP9"),
+    **dict.fromkeys(("apch", "apcn", "apcs", "apco", "ap4h"), "ProRes"),
+}
 GIVE_VIDEO = "Use a video that a player can play, such as an .mp4 with H.264"
 
 
@@ -33,16 +45,33 @@ def open_video(path: Path, start: int = 0) -> Source:
     _refuse_text(path)
     if not is_text(path.resolve()):
         raise SourceError(name, "the path is not valid text", "Rename the file")
-    cv2 = load_cv2()
     # An absolute path cannot be taken for the name of an FFmpeg protocol.
-    capture = cv2.VideoCapture(str(path.resolve()), ffmpeg_or_any(cv2))
+    absolute = path.resolve()
+    through_av = open_av(absolute)
+    if through_av is not None:
+        return video_source(through_av, name, start, exact_count=through_av.exact_count)
+    cv2 = load_cv2()
+    capture = cv2.VideoCapture(str(absolute), ffmpeg_or_any(cv2))
     if not capture.isOpened():
         raise SourceError(name, "not a video, or an unsupported format", GIVE_VIDEO)
-    return video_source(capture, name, start)
+    return video_source(capture, name, start, exact_count=counts_frames(absolute))
 
 
-def video_source(capture: Any, name: str, start: int = 0) -> Source:
-    """The frames of an opened capture that has an end; takes ownership of the capture."""
+def counts_frames(path: Path) -> bool:
+    """Whether the container counts its frames; others only give a duration, often a guess."""
+    with path.open("rb") as file:
+        start = file.read(EXACT_START)
+    if start[:4] == b"RIFF" and start[8:12] == b"AVI ":
+        return True
+    # The fragments of a fragmented MP4 are not in its index.
+    return start[4:8] == b"ftyp" and b"mvex" not in start
+
+
+def video_source(capture: Any, name: str, start: int = 0, *, exact_count: bool = False) -> Source:
+    """The frames of an opened capture that has an end; takes ownership of the capture.
+
+    Missing frames are reported only if the container's frame count is exact.
+    """
     cv2 = load_cv2()
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     if _pixels(cv2, capture) > MAX_PIXELS:
@@ -55,7 +84,9 @@ def video_source(capture: Any, name: str, start: int = 0) -> Source:
     fps = frame_rate(cv2, capture)
     total = frame_count(cv2, capture)
     warnings: list[str] = []
-    reader = VideoReader(capture, name, fps, total, warnings, start)
+    codec = _unusual_codec(cv2, capture)
+    counted = total if exact_count else None
+    reader = VideoReader(capture, name, fps, counted, warnings, start, codec=codec)
     return Source(
         Prefetch(reader, warnings),
         name=name,
@@ -76,6 +107,21 @@ def frame_count(cv2: Any, capture: Any) -> int | None:
     """The number of frames by the container; None if it has none."""
     count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     return int(count) if 0 < count < 2**40 else None
+
+
+def _unusual_codec(cv2: Any, capture: Any) -> str | None:
+    """The name of a codec that OpenCV may lack, None for others."""
+    code = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
+    return CODECS.get(code.to_bytes(4, "little").decode("latin-1").lower())
+
+
+def _undecodable(name: str, codec: str | None) -> SourceError:
+    if codec is None:
+        return SourceError(name, "no frame can be decoded", GIVE_VIDEO)
+    remedy = "Convert it to H.264, for example with ffmpeg -i VIDEO -c:v libx264 NEW.mp4"
+    if load_av() is None:
+        remedy = f"Install its decoder with: pip install 'tallylens[video]'. {remedy}"
+    return SourceError(name, f"no frame of its codec, {codec}, can be decoded", remedy)
 
 
 def _pixels(cv2: Any, capture: Any) -> float:
@@ -115,6 +161,8 @@ class VideoReader:
         total: int | None,
         warnings: list[str],
         start: int = 0,
+        *,
+        codec: str | None = None,
     ) -> None:
         self._cv2 = load_cv2()
         self._capture = capture
@@ -127,7 +175,7 @@ class VideoReader:
         self._first = self._decode()
         if self._first is None:
             capture.release()
-            raise SourceError(name, "no frame can be decoded", GIVE_VIDEO)
+            raise _undecodable(name, codec)
         height, width = self._first.image.shape[:2]
         self.size = (width, height)
         self._start = start
@@ -156,10 +204,21 @@ class VideoReader:
     def _decode(self) -> Frame | None:
         image = decode_next(self._cv2, self._capture)
         if image is None:
+            image = self._past_damage()
+        if image is None:
             return None
         frame = Frame(image, self._timestamp_ns(), self._index)
         self._index += 1
         return frame
+
+    def _past_damage(self) -> Image | None:
+        """The first frame after damaged ones, None if there is none."""
+        announced = (self._total or 0) - COUNT_TOLERANCE
+        for _ in range(min(MAX_ATTEMPTS, announced - self._index) if self._index else 0):
+            image = decode_next(self._cv2, self._capture)
+            if image is not None:
+                return image
+        return None
 
     def _timestamp_ns(self) -> int:
         """The container's time if it increases, else one frame period after the previous frame."""
@@ -174,15 +233,19 @@ class VideoReader:
 
     def _report(self) -> None:
         if self._total and self._index < self._total - COUNT_TOLERANCE:
-            self._warnings.append(
-                f"only {self._index} of the {self._total} frames in the video's header could be "
-                "read; it is damaged or truncated"
-            )
+            self._warnings.append(self._missing(self._total))
         if self._guessed:
             self._warnings.append(
                 f"{self._guessed} frames have no valid time in the video; their times were "
                 "computed from the frame rate"
             )
+
+    def _missing(self, total: int) -> str:
+        lost = total - self._index
+        last_ns = (total - 1 - COUNT_TOLERANCE) * self._period_ns
+        if self._previous_ns >= last_ns - self._period_ns:
+            return f"{lost} of the {total} frames could not be decoded; the video is damaged"
+        return f"the video is cut off after {self._index} of its {total} frames"
 
 
 def decode_next(cv2: Any, capture: Any) -> Image | None:

@@ -47,6 +47,9 @@ def run(options: argparse.Namespace) -> int:
         lacks = ", ".join(extra["missing"])
         state = f"missing {lacks}" if lacks else "complete"
         print(f"extra     {name} {state}")
+    video = document["video"]
+    shown = "" if video["interlaced"] else "; interlaced video is not decoded"
+    print(f"video     {video['decoder']}{shown}")
     for name in ("cache", "here"):
         folder = document[name]
         print(f"{name:<9} {folder['path']} ({'' if folder['writable'] else 'not '}writable)")
@@ -73,6 +76,7 @@ def examine(*, speed: bool) -> dict[str, Any]:
     from tallylens import store
     from tallylens.edge_runtime.detection.pipeline import usable_cores
     from tallylens.edge_runtime.engines import available_engines
+    from tallylens.edge_runtime.sources.decoder_check import decodes_interlaced, video_decoder
     from tallylens.edge_runtime.version import __version__
     from tallylens.extras import EXTRAS, missing
 
@@ -80,6 +84,11 @@ def examine(*, speed: bool) -> dict[str, Any]:
     extras = {name: missing(dict(modules)) for name, modules in EXTRAS.items()}
     engines = available_engines()
     remedies = [f"pip install 'tallylens[{name}]'" for name, lacks in extras.items() if lacks]
+    video = {"decoder": video_decoder(), "interlaced": decodes_interlaced()}
+    if not video["interlaced"]:
+        remedies.append(
+            "pip install 'tallylens[video]' or 'opencv-python<4.13' (interlaced video is blank)"
+        )
     if not any(engine.version for engine in engines):
         remedies.append("pip install ai-edge-litert (no engine is installed)")
     if not cache["writable"]:
@@ -101,6 +110,7 @@ def examine(*, speed: bool) -> dict[str, Any]:
         ],
         "packages": {name: _installed(name) for name in BASE},
         "extras": {name: {"missing": lacks} for name, lacks in extras.items()},
+        "video": video,
         "cache": cache,
         "here": _folder(Path.cwd()),
         "speed": _speed() if speed else None,

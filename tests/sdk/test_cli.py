@@ -447,6 +447,20 @@ def test_doctor(tallylens: Run, own_home: Path) -> None:
     document = json.loads(tallylens("doctor", "--json").out)
     assert {"numpy", "opencv-python"} <= set(document["packages"])
     assert document["cache"] == {"path": str(own_home), "writable": True}
+    assert document["video"]["decoder"] in outcome.out
+
+
+def test_doctor_names_a_decoder_that_gives_blank_frames(
+    tallylens: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = "tallylens.edge_runtime.sources.decoder_check.decodes_interlaced"
+    monkeypatch.setattr(check, lambda: False)
+    outcome = tallylens("doctor", "--no-speed")
+    assert "; interlaced video is not decoded\n" in outcome.out
+    assert (
+        "fix       pip install 'tallylens[video]' or 'opencv-python<4.13' (interlaced video is "
+        "blank)\n"
+    ) in outcome.out
 
 
 def test_eval_without_images_is_3(tallylens: Run, tiny_model: Path, tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""Video files through PyAV (the optional extra `video`), with the interface of `cv2.VideoCapture`.
+
+PyAV decodes what OpenCV's build may not: AV1, interlaced video with OpenCV 5.0.0. Its pixels are
+those of OpenCV, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..types import Image
+from .opencv import load_cv2
+
+
+def load_av() -> Any | None:
+    """The av module, None where the extra `video` is not installed."""
+    try:
+        import av
+    except ImportError:
+        return None
+    return av
+
+
+def open_av(path: Path) -> AvCapture | None:
+    """The opened file; None without PyAV, or for a file that it does not open."""
+    av = load_av()
+    if av is None:
+        return None
+    try:
+        # Only files: a container can name others, and hosts.
+        container = av.open(str(path), options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, OSError, ValueError):
+        return None
+    if not container.streams.video:
+        container.close()
+        return None
+    return AvCapture(av, container)
+
+
+class AvCapture:
+    """The part of `cv2.VideoCapture` that a `VideoReader` uses.
+
+    Attributes:
+        exact_count: the container counts its frames, so that missing ones are known.
+        damaged: packets so far that could not be decoded.
+    """
+
+    def __init__(self, av: Any, container: Any) -> None:
+        cv2 = load_cv2()
+        self._av = av
+        self._container = container
+        self._stream = stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        self.exact_count = stream.frames > 0
+        self.damaged = 0
+        self._frame: Any = None
+        self._frames = self._decode()
+        tag = stream.codec_context.codec_tag.encode("latin-1", "replace")[:4].ljust(4, b"\0")
+        self._values: dict[int, float] = {
+            cv2.CAP_PROP_FPS: float(stream.average_rate or stream.guessed_rate or 0),
+            cv2.CAP_PROP_FRAME_COUNT: self._count(),
+            cv2.CAP_PROP_FRAME_WIDTH: stream.codec_context.width,
+            cv2.CAP_PROP_FRAME_HEIGHT: stream.codec_context.height,
+            cv2.CAP_PROP_FOURCC: int.from_bytes(tag, "little"),
+        }
+        self._position = cv2.CAP_PROP_POS_MSEC
+
+    def get(self, key: int) -> float:
+        """A property of the video, or the time of the last frame in milliseconds."""
+        return self._shown_ms() if key == self._position else self._values.get(key, 0.0)
+
+    def set(self, key: int, value: float) -> bool:
+        """Nothing can be set: frames are always turned by the metadata."""
+        del key, value
+        return False
+
+    def grab(self) -> bool:
+        """Decode the next frame without converting it; False at the end."""
+        self._frame = next(self._frames, None)
+        return self._frame is not None
+
+    def read(self) -> tuple[bool, Image | None]:
+        """The next frame as (height, width, 3) uint8 BGR, turned by its metadata."""
+        if not self.grab():
+            return False, None
+        image: Image = self._frame.to_ndarray(format="bgr24")
+        quarters = round(self._frame.rotation / 90) % 4
+        return True, np.rot90(image, quarters) if quarters else image
+
+    def release(self) -> None:
+        """Close the file."""
+        self._frames = iter(())
+        self._container.close()
+
+    def _decode(self) -> Iterator[Any]:
+        """All frames; a packet that is damaged is counted and passed over."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+            except self._av.FFmpegError:
+                self.damaged += 1
+                return
+            try:
+                yield from packet.decode()
+            except self._av.FFmpegError:
+                self.damaged += 1
+
+    def _shown_ms(self) -> float:
+        if self._frame is None or self._frame.pts is None:
+            return math.nan
+        start = self._stream.start_time or 0
+        return 1000 * float((self._frame.pts - start) * self._frame.time_base)
+
+    def _count(self) -> float:
+        """The container's number of frames, or an estimate from its duration."""
+        stream = self._stream
+        rate = stream.average_rate or stream.guessed_rate
+        if stream.frames or not stream.duration or not rate:
+            return float(stream.frames)
+        return float(round(stream.duration * stream.time_base * rate))
