@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..types import Frame
+import numpy as np
+
+from ..types import Frame, Image
 
 # A black leader is shorter than this, or is worth saying.
 REPORTED_NS = 1_000_000_000
@@ -10,23 +12,44 @@ STEP = 16
 
 
 class BlankFrames:
-    """Watches the frames of one source for a second or more of one color."""
+    """Watches the frames of one source for a second or more of one color.
 
-    def __init__(self) -> None:
+    Args:
+        unchanged: also report frames that equal the first one. An OpenCV that fails at interlaced
+            video gives whatever was in memory before, again and again.
+    """
+
+    def __init__(self, *, unchanged: bool = False) -> None:
+        self._first: Image | None = None
+        self._unchanged = unchanged
         self._since_ns: int | None = None
+        self._was_blank = False
         self._longest_ns = 0
         self._at_ns = 0
 
     def see(self, frame: Frame) -> None:
         """Look at the next frame, in capture order."""
-        if not is_blank(frame):
+        blank, unchanged = is_blank(frame.image), self._is_unchanged(frame.image)
+        if not (blank or unchanged):
             self._since_ns = None
             return
-        if self._since_ns is None:
-            self._since_ns = frame.timestamp_ns
+        if self._since_ns is None or blank is not self._was_blank:
+            self._since_ns, self._was_blank = frame.timestamp_ns, blank
         length_ns = frame.timestamp_ns - self._since_ns
         if length_ns > self._longest_ns:
             self._longest_ns, self._at_ns = length_ns, self._since_ns
+
+    def _is_unchanged(self, image: Image) -> bool:
+        if not self._unchanged:
+            return False
+        if self._first is None:
+            self._first = image
+            return True
+        self._unchanged = bool(
+            (image[::STEP, ::STEP] == self._first[::STEP, ::STEP]).all()
+            and np.array_equal(image, self._first)
+        )
+        return self._unchanged
 
     def warning(self) -> str | None:
         """The sentence for the report, None if there is nothing to say."""
@@ -34,14 +57,13 @@ class BlankFrames:
             return None
         start_s, end_s = self._at_ns / 1e9, (self._at_ns + self._longest_ns) / 1e9
         return (
-            f"frames are blank (one color) from {start_s:.1f} to {end_s:.1f} s: the decoder may "
+            f"frames are blank from {start_s:.1f} to {end_s:.1f} s: the decoder may "
             "not support this video, or the camera is covered; `tallylens doctor` checks the "
             "decoder"
         )
 
 
-def is_blank(frame: Frame) -> bool:
+def is_blank(image: Image) -> bool:
     """Whether all pixels are equal; a few of them decide for most frames."""
-    image = frame.image
     first = image[0, 0]
     return bool((image[::STEP, ::STEP] == first).all() and (image == first).all())

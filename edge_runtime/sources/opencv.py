@@ -35,3 +35,9 @@ def ffmpeg_or_any(cv2: Any) -> int:
     """The FFmpeg backend if OpenCV has it: other backends may take a name for a pattern."""
     backends = cv2.videoio_registry.getBackends()
     return int(cv2.CAP_FFMPEG if cv2.CAP_FFMPEG in backends else cv2.CAP_ANY)
+
+
+def fails_at_interlaced(cv2: Any) -> bool:
+    """Whether this OpenCV decodes interlaced video to blank frames, without an error."""
+    version = tuple(map(int, cv2.__version__.split(".")[:2]))
+    return (4, 13) <= version <= (5, 0)

@@ -22,6 +22,7 @@ class Prefetch:
     The thread waits while `depth` frames are ready, so that no frame of a file is lost. With
     `drop_oldest`, for live sources, it never waits: a new frame replaces the oldest one, and a
     warning reports how many were dropped. `close` sets `closing`, for a reader that waits.
+    `unchanged` is that of `BlankFrames`, whose warning is added at the end.
 
     Attributes:
         dropped: frames replaced so far.
@@ -35,6 +36,7 @@ class Prefetch:
         depth: int = DEPTH,
         drop_oldest: bool = False,
         closing: threading.Event | None = None,
+        unchanged: bool = False,
     ) -> None:
         self._reader = reader
         self._warnings = warnings
@@ -44,7 +46,7 @@ class Prefetch:
         self._closing = closing
         self._ready: deque[Frame] = deque()
         self._changed = threading.Condition()
-        self._blank = BlankFrames()
+        self._blank = BlankFrames(unchanged=unchanged)
         self._closed = False
         self._stopped = False
         self._ended = False

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 from ..errors import NetworkError, SourceError, UnavailableError
 from .live import LiveOptions as Live
 from .live import LiveReader
-from .opencv import ffmpeg_or_any, load_cv2
+from .opencv import fails_at_interlaced, ffmpeg_or_any, load_cv2
 from .prefetch import Prefetch
 from .source import Source
 from .video import decode_next, frame_count, frame_rate, video_source
@@ -122,7 +122,14 @@ def _live_source(
     reader = LiveReader(connect, capture, name, warnings, live, first=first, stream_ms=own_time)
     height, width = first.shape[:2]
     return Source(
-        Prefetch(reader, warnings, depth=1, drop_oldest=True, closing=reader.health.closing),
+        Prefetch(
+            reader,
+            warnings,
+            depth=1,
+            drop_oldest=True,
+            closing=reader.health.closing,
+            unchanged=fails_at_interlaced(cv2),
+        ),
         name=name,
         size=(width, height),
         fps=frame_rate(cv2, capture),

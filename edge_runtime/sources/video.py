@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import SourceError
 from ..types import Frame, Image
-from .opencv import MAX_PIXELS, ffmpeg_or_any, is_text, load_cv2
+from .opencv import MAX_PIXELS, fails_at_interlaced, ffmpeg_or_any, is_text, load_cv2
 from .prefetch import Prefetch
-from .pyav import load_av, open_av
+from .pyav import AvCapture, load_av, open_av
 from .source import Source
 
 FALLBACK_FPS = 25.0
@@ -87,8 +87,9 @@ def video_source(capture: Any, name: str, start: int = 0, *, exact_count: bool =
     codec = _unusual_codec(cv2, capture)
     counted = total if exact_count else None
     reader = VideoReader(capture, name, fps, counted, warnings, start, codec=codec)
+    unchanged = fails_at_interlaced(cv2) and not isinstance(capture, AvCapture)
     return Source(
-        Prefetch(reader, warnings),
+        Prefetch(reader, warnings, unchanged=unchanged),
         name=name,
         size=reader.size,
         frames_total=total,

@@ -16,12 +16,14 @@ import pytest
 from tallylens import Counter, Line
 from tallylens.edge_runtime.errors import SourceError
 from tallylens.edge_runtime.sources import open_source
+from tallylens.edge_runtime.sources.blank import BlankFrames
 from tallylens.edge_runtime.sources.decoder_check import decodes_interlaced, video_decoder
+from tallylens.edge_runtime.sources.opencv import fails_at_interlaced
 from tallylens.edge_runtime.sources.video import VideoReader, counts_frames
 from tallylens.edge_runtime.types import Frame
 
 MakeVideo = Callable[..., Path]
-BLANKS_INTERLACED = (4, 13) <= tuple(map(int, cv2.__version__.split(".")[:2])) <= (5, 0)
+BLANKS_INTERLACED = fails_at_interlaced(cv2)
 
 
 def use_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +68,7 @@ def test_interlaced_video_is_right_or_said_to_be_blank(data: Path, decoder: str)
     assert len(frames) == 100
     brightness = np.mean([frame.image.mean() for frame in frames])
     if decoder == "OpenCV" and BLANKS_INTERLACED:
-        assert [one.startswith("frames are blank (one color)") for one in warnings] == [True]
+        assert [one.startswith("frames are blank") for one in warnings] == [True]
     else:
         assert brightness == pytest.approx(96.69, abs=0.5)
         assert warnings == []
@@ -203,9 +205,20 @@ def test_a_second_of_one_color_is_reported(tmp_path: Path, frames: int, warned: 
         writer.write(image)
     writer.release()
     _, warnings = frames_of(path)
-    assert [one.startswith("frames are blank (one color) from 0.1 to") for one in warnings] == (
-        [True] * warned
-    )
+    assert [one.startswith("frames are blank from 0.1 to") for one in warnings] == ([True] * warned)
+
+
+@pytest.mark.parametrize("unchanged", [False, True])
+def test_what_was_in_memory_before_is_reported_as_blank(unchanged: bool) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    frames = BlankFrames(unchanged=unchanged)
+    for index in range(12):
+        frames.see(Frame(noise, index * 100_000_000, index))
+    assert (frames.warning() is not None) is unchanged
+    frames = BlankFrames(unchanged=unchanged)
+    for index in range(12):
+        frames.see(Frame(noise + np.uint8(index), index * 100_000_000, index))
+    assert frames.warning() is None
 
 
 def test_rtsp_is_live_whatever_length_it_announces(monkeypatch: pytest.MonkeyPatch) -> None:
