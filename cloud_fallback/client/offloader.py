@@ -207,6 +207,7 @@ class Offloader:
             static_reason=reason,
             silence_limit_s=link.silence_limit_s,
             smallest=self.remote.smallest(),
+            measuring=self.remote.measuring(),
             waiting_s=self._waiting_s(reason),
         )
         with self._lock:

@@ -43,6 +43,7 @@ class OffloadContext:
         static_reason: a reason to send every frame, or "".
         silence_limit_s: silence after which no answer is to be expected.
         smallest: no encoding with fewer bytes may be tried.
+        measuring: a frame that measures the link is still on its way.
         waiting_s: how long the frames of a file may still wait, so that it does not end late.
     """
 
@@ -58,6 +59,7 @@ class OffloadContext:
     static_reason: str = ""
     silence_limit_s: float = math.inf
     smallest: bool = False
+    measuring: bool = False
     waiting_s: float = math.inf
 
     @property
@@ -84,6 +86,8 @@ def unavailable(context: OffloadContext) -> str:
         return "no credit"
     if not context.allowed:
         return "no quota"
+    if context.measuring:
+        return "the link is being measured"
     return ""
 
 

@@ -107,6 +107,11 @@ class RemoteDetector:
             return 0.0
         return self.client.expected_s(encoder.expected_bytes())
 
+    def measuring(self) -> bool:
+        """Whether the frame that measures the link has no answer, and nobody waits for it more."""
+        link = self.client.state()
+        return not link.measured and link.unanswered > 0 and not self._measuring.locked()
+
     def smallest(self) -> bool:
         """Whether the next frame cannot be encoded in fewer bytes."""
         encoder = self.encoder()

@@ -267,6 +267,7 @@ def test_one_frame_at_a_time_measures_the_link_and_is_not_taken_back() -> None:
     client.link = replace(client.link, unanswered=1)
     assert offloader.detect(noise(2)).confidence == HERE
     assert len(client.images) == 1, "the link is busy with the first"
+    assert reasons(offloader)["local", "the link is being measured"] == 1
 
 
 def test_a_file_in_mode_auto_does_not_end_late_for_a_server_that_is_slow() -> None:

@@ -47,6 +47,7 @@ contexts = st.builds(
     static_reason=st.sampled_from(["", "the file is done sooner there"]),
     silence_limit_s=st.floats(0, 2),
     smallest=st.booleans(),
+    measuring=st.booleans(),
     waiting_s=st.just(math.inf) | st.floats(0, 1),
 )
 
@@ -59,6 +60,7 @@ contexts = st.builds(
         ({"connected": False}, Decision("local", "no connection")),
         ({"silent_s": 0.6}, Decision("local", "the server is silent")),
         ({"silent_s": 0.4, "silence_limit_s": 0.3}, Decision("local", "the server is silent")),
+        ({"measuring": True}, Decision("local", "the link is being measured")),
         ({"waiting_s": 0.05}, Decision("local", "the file would end later")),
         (
             {"waiting_s": 0.05, "static_reason": "it is small"},
@@ -89,7 +91,7 @@ def test_never_and_always_keep_their_word(context: OffloadContext) -> None:
     decision = Policy("always").decide(context)
     able = context.connected and context.credits_left and context.allowed
     able = able and context.silent_s <= min(context.deadline_s, context.silence_limit_s)
-    able = able and not (context.late and context.smallest)
+    able = able and not (context.late and context.smallest) and not context.measuring
     assert (decision.action == "cloud") == bool(able)
 
 
