@@ -95,9 +95,19 @@ class SessionCount:
         self._waiting[header.sequence] = (header, detections)
 
     def settle(self, ack: int) -> None:
-        """Count the waiting frames up to number `ack`."""
+        """Count the waiting frames up to number `ack`; an error of one leaves the others counted.
+
+        Raises:
+            Exception: the first error, once all are counted.
+        """
+        errors = []
         for sequence in sorted(one for one in self._waiting if one <= ack):
-            self._count(*self._waiting.pop(sequence))
+            try:
+                self._count(*self._waiting.pop(sequence))
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _count(self, header: FrameHeader, detections: Detections) -> None:
         size = (header.width, header.height)

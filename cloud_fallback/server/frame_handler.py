@@ -11,7 +11,8 @@ import numpy as np
 from ...edge_runtime.types import Detections
 from ..wire.constants import CloseCode
 from ..wire.frames import FrameHeader
-from ..wire.messages import DetectionRow, Reason, Result
+from ..wire.json_fields import MAX_NUMBER
+from ..wire.messages import MAX_DETECTIONS, DetectionRow, Reason, Result
 from ..wire.server_session import Answer, Arrival
 from .batcher import Job, JobResult
 from .image_decoding import decode_image
@@ -47,10 +48,17 @@ class FrameHandler:
         if len(arrival.image) > settings.frame_bytes or not settings.allow(header):
             self._refuse(header, "too_big")
             return
-        wait_ms = await self._service.quota.frame(self._peer.caller.key)
+        try:
+            wait_ms = await self._service.quota.frame(self._peer.caller.key)
+        except BaseException:
+            # Also where the connection is lost meanwhile: the session may be resumed.
+            self._refuse(header, "failed")
+            raise
         if wait_ms is not None:
             self._refuse(header, "over_quota", wait_ms)
+            self._over_quota()
             return
+        self._ignored = 0
         job = Job(
             owner=self._session.id,
             expires=arrived + header.deadline_ms / 1000,
@@ -64,6 +72,10 @@ class FrameHandler:
     def _finish(self, header: FrameHeader, arrived: float, done: JobResult) -> None:
         if not isinstance(done.outcome, Detections):
             self._refuse(header, done.outcome)
+            return
+        if not _can_be_sent(done.outcome):
+            self._service.metrics.fault("answering", ValueError("numbers that are not finite"))
+            self._refuse(header, "failed")
             return
         queue_ms = done.queue_s * 1000
         result = Result(
@@ -81,7 +93,10 @@ class FrameHandler:
     def _refuse(self, header: FrameHeader, reason: Reason, retry_after_ms: int = 0) -> None:
         answer = self._session.protocol.reject(header.sequence, reason, retry_after_ms)
         self._settle(answer, reason)
-        self._ignored = self._ignored + 1 if reason == "over_quota" else 0
+
+    def _over_quota(self) -> None:
+        """Close a client that ignores refusals: many frames in a row were over its quota."""
+        self._ignored += 1
         if self._ignored >= MAX_IGNORED_REJECTS:
             self._service.metrics.refused("too_many_requests")
             reason_text = "frames come faster than the key may send"
@@ -90,11 +105,21 @@ class FrameHandler:
     def _settle(self, answer: Answer, outcome: str) -> None:
         session = self._session
         if session.count is not None:
-            session.count.settle(session.protocol.ack)
+            try:
+                session.count.settle(session.protocol.ack)
+            except Exception:
+                # The answer is given all the same: each frame gets one.
+                self._service.metrics.fault("counting")
         self._service.metrics.frame(outcome)
         request = f"{session.id}/{answer.sequence}"
         log.debug("frame", extra={"request": request, "outcome": outcome})
         session.send(answer)
+
+
+def _can_be_sent(found: Detections) -> bool:
+    """Whether a message can hold the detections and a client accepts them."""
+    values = np.column_stack((found.xyxy, found.confidence))
+    return len(found) <= MAX_DETECTIONS and bool((np.abs(values) < MAX_NUMBER).all())
 
 
 def _rows(found: Detections) -> tuple[DetectionRow, ...]:

@@ -65,7 +65,9 @@ class Outbox:
         """Close once everything queued is sent, or at once where the queue is full."""
         while self._queue.full():
             self._queue.get_nowait()
-        self._queue.put_nowait(CloseError(code, reason[:100]))
+        # RFC 6455 has 123 bytes for it.
+        short = reason.encode(errors="replace")[:120].decode(errors="ignore")
+        self._queue.put_nowait(CloseError(code, short))
 
     async def half_empty(self) -> None:
         """Wait until the client has read enough."""

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from ...edge_runtime.errors import ProtocolError
 
 _T = TypeVar("_T")
+MAX_NUMBER = 1e12
+"""Above the size of every measured value."""
 
 
 class Fields:
@@ -38,9 +40,9 @@ class Fields:
     def text(self, name: str, limit: int, default: str | None = None) -> str:
         """Text of at most `limit` characters."""
         value = self._get(name, default)
-        if not isinstance(value, str) or len(value) > limit:
+        if not is_text(value, limit):
             raise self.invalid(name)
-        return value
+        return str(value)
 
     def one_of(self, name: str, choices: tuple[Any, ...], default: str | None = None) -> Any:
         """One of the texts in `choices`."""
@@ -104,10 +106,20 @@ def _no_constant(name: str) -> float:
     raise ValueError(name)
 
 
+def is_text(value: Any, limit: int) -> bool:
+    """Whether a value is text of at most `limit` characters that UTF-8 can hold.
+
+    JSON can write half of a character, a lone surrogate, which no file or hash takes.
+    """
+    if not isinstance(value, str) or len(value) > limit:
+        return False
+    return not any("\ud800" <= one <= "\udfff" for one in value)
+
+
 def number(value: Any, error: Callable[[], ProtocolError]) -> float:
     """A finite number below 1e12 in size, which every measured value is; else raise `error()`."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise error()
-    if not abs(value) < 1e12 or not math.isfinite(value):
+    if not abs(value) < MAX_NUMBER or not math.isfinite(value):
         raise error()
     return float(value)

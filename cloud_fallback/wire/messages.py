@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 from ...edge_runtime.errors import ProtocolError
 from .constants import MAX_CLIENT_TEXT, MAX_CREDITS, MAX_SEQUENCE, MAX_SERVER_TEXT
-from .json_fields import Fields, number, read_object
+from .json_fields import Fields, is_text, number, read_object
 from .regions import MAX_REGIONS, Region, decode_region, encode_region
 
 Mode = Literal["detect", "count"]
@@ -305,9 +305,9 @@ def _detection(value: Any) -> DetectionRow:
 
 
 def _class_name(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 200:
+    if not is_text(value, 200):
         raise ProtocolError("invalid class name")
-    return value
+    return str(value)
 
 
 def _side(value: Any) -> int:

@@ -11,6 +11,8 @@ from .json_fields import Fields, number
 Region = Line | Zone
 MAX_REGIONS = 64
 MAX_CORNERS = 256
+MIN_LENGTH = 1e-5
+"""Of a line, in fractions of the frame."""
 _MAX_NAME = 200
 
 
@@ -62,6 +64,9 @@ def _line(fields: Fields, points: tuple[tuple[float, float], ...], name: str) ->
         extend=fields.flag("extend", False),
     )
     line.check()
+    # The core compares pixels as 32-bit numbers, in which closer ends may be one.
+    if max(abs(line.x2 - line.x1), abs(line.y2 - line.y1)) < MIN_LENGTH:
+        raise ProtocolError(f"region: the line {line.name!r:.40} has hardly any length")
     return line
 
 

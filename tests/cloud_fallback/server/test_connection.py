@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,6 +98,39 @@ def test_a_first_message_other_than_hello_is_refused(
 ) -> None:
     with serve().connect() as websocket:
         websocket.send(first)
+        assert close_code(websocket) == CloseCode.PROTOCOL_ERROR
+
+
+LINE: dict[str, Any] = {"kind": "line", "points": [[0, 0.5], [1, 0.5]]}
+ZONE: dict[str, Any] = {"kind": "zone", "points": [[0, 0], [1, 0], [1, 1]]}
+
+
+@pytest.mark.parametrize(
+    ("region", "reason"),
+    [
+        (LINE | {"points": [[0.5, 0.5], [0.5, 0.5]]}, "itself has no length"),
+        (LINE | {"points": [[0.5, 0.5], [0.5, 0.500000001]]}, "hardly any length"),
+        (LINE | {"points": [[0, 0], [1e-200, 0]]}, "hardly any length"),
+        (LINE | {"in_name": "\U0001f600" * 200, "out_name": "\U0001f600" * 200}, "the directions"),
+        (LINE | {"name": "\ud800"}, "missing or invalid name"),
+        (ZONE | {"points": [[0, 0], [0.5, 0.5], [1, 1]]}, "are collinear"),
+        (ZONE | {"min_dwell_s": 1e11}, "minimum dwell time"),
+    ],
+)
+def test_regions_are_checked_before_the_first_frame(
+    serve: ServiceFactory, region: dict[str, Any], reason: str
+) -> None:
+    with serve().connect() as websocket:
+        websocket.send(json.dumps({"type": "hello", "mode": "count", "places": [region]}))
+        assert close_code(websocket) == CloseCode.PROTOCOL_ERROR
+        assert reason in websocket.protocol.close_rcvd.reason  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("field", ["session", "resume"])
+def test_half_a_character_is_a_protocol_error(serve: ServiceFactory, field: str) -> None:
+    with serve().session() as (_, welcome), serve().connect() as websocket:
+        given = {"session": welcome.session, "resume": welcome.resume, field: "\udfff"}
+        websocket.send(json.dumps({"type": "hello", **given}))
         assert close_code(websocket) == CloseCode.PROTOCOL_ERROR
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
 
 from tallylens.cloud_fallback.server import frame_handler as frame_handler_module
+from tallylens.cloud_fallback.server.counting import SessionCount
 from tallylens.cloud_fallback.wire.constants import CloseCode
 from tallylens.cloud_fallback.wire.frames import Codec
 from tallylens.cloud_fallback.wire.messages import (
     Bye,
+    Hello,
     Reason,
     Reject,
     Result,
     Summary,
     encode,
 )
-from tallylens.edge_runtime.types import Image
+from tallylens.edge_runtime.types import Detections, Image
 from tests.support.running_service import (
     ServiceFactory,
     close_code,
@@ -71,6 +75,73 @@ def test_a_client_that_ignores_the_quota_is_closed(
         for sequence in range(1, 8):
             websocket.send(frame_message(sequence, image))
         assert close_code(websocket) == CloseCode.TOO_MANY_REQUESTS
+
+
+def test_frames_over_quota_close_a_client_only_in_a_row(
+    serve: ServiceFactory, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_handler_module, "MAX_IGNORED_REJECTS", 3)
+    running, turns = serve(), itertools.cycle([1000, 1000, None])
+
+    async def frame(_: object) -> int | None:
+        return next(turns)
+
+    monkeypatch.setattr(running.service.quota, "frame", frame)
+    with running.session() as (websocket, _):
+        for sequence in range(1, 13):
+            websocket.send(frame_message(sequence, image))
+            answer = receive(websocket)
+            assert isinstance(answer, Result if sequence % 3 == 0 else Reject)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e13])
+def test_detections_that_no_message_can_hold_are_a_refusal(
+    serve: ServiceFactory, image: Image, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    running = serve()
+    box = np.array([[0, 0, value, 1]], np.float32)
+    found = Detections(box, np.ones(1, np.float32), np.zeros(1, np.int32))
+    (detector,) = running.model.detectors
+    with running.session() as (websocket, _):
+        with monkeypatch.context() as patch:
+            patch.setattr(detector, "detect", lambda images: [found])
+            websocket.send(frame_message(1, image))
+            assert receive(websocket) == Reject(1, 1, 8, "failed")
+        websocket.send(frame_message(2, image))
+        assert len(receive_as(websocket, Result).detections) == 2
+
+
+def test_a_frame_whose_quota_fails_is_answered_when_the_session_is_resumed(
+    serve: ServiceFactory, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = serve()
+
+    async def fail(_: object) -> int | None:
+        raise ConnectionError("the store of quotas is away")
+
+    with running.session() as (websocket, welcome), monkeypatch.context() as patch:
+        patch.setattr(running.service.quota, "frame", fail)
+        websocket.send(frame_message(1, image))
+        assert close_code(websocket) == CloseCode.SERVER_FAULT
+    again = Hello(session=welcome.session, resume=welcome.resume)
+    with running.session(again) as (websocket, _):
+        assert receive(websocket) == Reject(1, 1, 8, "failed")
+        websocket.send(encode(Bye()))
+        assert receive(websocket) == Summary(1, 0, {"failed": 1})
+
+
+def test_frames_that_cannot_be_counted_are_answered(
+    serve: ServiceFactory, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("this cannot be counted")
+
+    monkeypatch.setattr(SessionCount, "_count", fail)
+    with serve().session(Hello("count")) as (websocket, _):
+        for sequence in range(1, 7):
+            websocket.send(frame_message(sequence, image))
+        answers = [receive_as(websocket, Result) for _ in range(6)]
+    assert sorted(one.sequence for one in answers) == [1, 2, 3, 4, 5, 6]
 
 
 def bomb(height: int, width: int) -> bytes:
