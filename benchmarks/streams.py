@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tallylens import Detections, Line
+from tallylens import Detections, Line, RecordedDetections
 from tallylens.edge_runtime.core import TrackCounter
 from tallylens.edge_runtime.counting.totals import Totals
 
@@ -63,23 +63,9 @@ class People:
 
 def read_stream(path: Path) -> tuple[Frames, list[str], tuple[int, int]]:
     """Frames, class names and (width, height) of a recorded stream."""
-    with np.load(path) as saved:
-        data = {name: saved[name] for name in saved.files}
-    ends = np.cumsum(data["boxes_per_frame"])
-    spans = zip(ends - data["boxes_per_frame"], ends, strict=True)
-    frames = [
-        (
-            int(timestamp),
-            Detections(
-                data["xyxy"][a:b].astype(np.float32),
-                data["confidence"][a:b].astype(np.float32),
-                data["class_id"][a:b].astype(np.int32),
-            ),
-        )
-        for timestamp, (a, b) in zip(data["timestamp_ns"], spans, strict=True)
-    ]
-    width, height = (int(side) for side in data["size"])
-    return frames, [str(name) for name in data["class_names"]], (width, height)
+    recorded = RecordedDetections(path)
+    frames = [(frame.timestamp_ns, found) for frame, found in recorded]
+    return frames, list(recorded.class_names), recorded.size
 
 
 def within(value: int, interval: list[int], slack: float) -> bool:
