@@ -11,7 +11,7 @@ from ..errors import SourceError, UsageError
 from ..types import Detections, Event, Frame, FrameTime, Tracks
 from .periods import Periods
 from .saved_count import SavedCount, source_identity, whole_number
-from .sinks import FrameResult, Sink
+from .sinks import FinishingSink, FrameResult, Sink
 from .totals import Totals
 
 
@@ -173,6 +173,11 @@ class FrameCounter:
         for sink in self._sinks:
             values |= sink.save()
         saved.save(values)
+
+    def finish_sinks(self) -> list[str]:
+        """Let sinks deliver what waits; warnings on what was not delivered."""
+        finishing = [sink for sink in self._sinks if isinstance(sink, FinishingSink)]
+        return [warning for sink in finishing for warning in sink.finish()]
 
     def close(self) -> None:
         """Close the sinks."""

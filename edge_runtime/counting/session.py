@@ -162,6 +162,7 @@ class CountSession:
         finally:
             results.close()
             self.counter.save()
+            self.warnings.extend(self.counter.finish_sinks())
 
     def _detected(self, source: Source) -> Generator[FrameResult]:
         filters = FrameFilters(self._filters)
@@ -231,6 +232,7 @@ class CountSession:
         """After the last `update`: count what only the end decides; its result, None without."""
         result = self.counter.conclude()
         self.counter.save()
+        self.warnings.extend(self.counter.finish_sinks())
         return result
 
     def _add(self, frame: Frame | FrameTime, detections: Detections) -> FrameResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ..types import Detections, Event, Frame, FrameTime, Tracks
 from .report import Period
@@ -74,4 +74,16 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Release files and connections; called once, also after an error."""
+        ...
+
+
+@runtime_checkable
+class FinishingSink(Sink, Protocol):
+    """A sink that may still have something to deliver when the source has ended."""
+
+    def finish(self) -> list[str]:
+        """Deliver what waits, in limited time; warnings on what was not delivered.
+
+        It is called after the last frame, before the report is made and before `close`.
+        """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tallylens.cloud_fallback.client.offloader import OffloadOptions
     from tallylens.counter import Counter, FrameResult
     from tallylens.edge_runtime.counting.report import Report
+    from tallylens.edge_runtime.counting.sinks import Sink
     from tallylens.edge_runtime.errors import TallyLensError
     from tallylens.interruption import Interruption
 
@@ -136,6 +138,8 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
         if output is not None:
             output.stop = counter.stop
         interruption.stop = counter.stop
+        for sink in _sinks(options):
+            counter.add_sink(sink)
         report, error = _count(counter, options)
     try:
         write_reports(report, options.report)
@@ -179,6 +183,18 @@ def _offload(options: argparse.Namespace) -> OffloadOptions | None:
     return OffloadOptions(
         options.cloud, find_key(), options.offload, options.ca, memory_bytes=memory
     )
+
+
+def _sinks(options: argparse.Namespace) -> Sequence[Sink]:
+    """The sinks of --sink; with --state, what they could not deliver is kept beside it."""
+    if not options.sink:
+        return ()
+    from tallylens.sinks import open_sinks
+
+    spool = options.spool
+    if spool is None and options.state is not None:
+        spool = options.state.with_name(f"{options.state.name}.spool")
+    return open_sinks(options.sink, spool=spool, on_notice=_tell)
 
 
 def _tell(notice: str) -> None:

@@ -124,6 +124,20 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         "a model",
     )
     group.add_argument(
+        "--sink",
+        action="append",
+        default=[],
+        metavar="mqtt://HOST|https://HOST/PATH|sqlite:///FILE.db",
+        help="send events and periods to a broker, a webhook or a database; may be repeated",
+    )
+    group.add_argument(
+        "--spool",
+        type=Path,
+        metavar="DIR",
+        help="keep what a --sink could not deliver in DIR, for the next count (default with "
+        "--state: FILE.spool)",
+    )
+    group.add_argument(
         "--state",
         type=Path,
         metavar="FILE",

@@ -7,9 +7,11 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -194,6 +196,20 @@ def test_reports_and_video_are_written(count: Run, tmp_path: Path) -> None:
     ]
     assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT) == 30
     assert sorted(tmp_path.iterdir()) == sorted([report, table, video])
+
+
+def test_events_are_rows_of_a_database(count: Run, tmp_path: Path) -> None:
+    base = ("--line", LINE, "--json", "--state", tmp_path / "count.state")
+    outcome = count(*base, "--sink", f"sqlite:///{tmp_path / 'counts.db'}")
+    assert (outcome.status, outcome.err) == (0, "")
+    with closing(sqlite3.connect(tmp_path / "counts.db")) as database:
+        found = database.execute(
+            "SELECT direction, class, count(*) FROM events WHERE event LIKE 'crossed%' "
+            "GROUP BY direction, class ORDER BY class"
+        ).fetchall()
+    assert found == [("in", "car", 1), ("out", "person", 1)]
+    assert not (tmp_path / "count.state.spool").exists()
+    assert_one_error(count("--sink", "ftp://x"), 2, "the address of a sink is not valid")
 
 
 def test_zero_says_why(count: Run) -> None:

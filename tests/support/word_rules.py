@@ -139,7 +139,7 @@ ALLOWED = (
 LITERALS = frozenset(
     {
         # Keys of JSON documents of version 1, which other people's programs read.
-        *("colour_order", "weights_licence", "artefacts", "unlabelled", "licence"),
+        *("colour_order", "weights_licence", "artefacts", "unlabelled", "licence", "place"),
         # Accepted beside the American spellings.
         *("bottom-centre", "centre", "top-centre"),
     }
