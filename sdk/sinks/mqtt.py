@@ -135,7 +135,7 @@ class MqttTransport:
         return client
 
     def _new_client(self) -> tuple[Client, threading.Event, list[str]]:
-        from paho.mqtt.client import Client, ConnectFlags
+        from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
         from paho.mqtt.enums import CallbackAPIVersion
         from paho.mqtt.properties import Properties
         from paho.mqtt.reasoncodes import ReasonCode
@@ -153,8 +153,18 @@ class MqttTransport:
                 refusal.append(f"the broker refuses the connection: {code}".lower())
             answered.set()
 
+        def disconnected(
+            _client: Client,
+            _data: object,
+            _flags: DisconnectFlags,
+            _code: ReasonCode,
+            _more: Properties | None,
+        ) -> None:
+            answered.set()
+
         client = Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
         client.on_connect = connected
+        client.on_disconnect = disconnected
         client.connect_timeout = TIMEOUT_S
         client.max_inflight_messages_set(self.batch)
         if self._user is not None or self._password is not None:

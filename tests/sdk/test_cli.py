@@ -208,7 +208,7 @@ def test_events_are_rows_of_a_database(count: Run, tmp_path: Path) -> None:
             "GROUP BY direction, class ORDER BY class"
         ).fetchall()
     assert found == [("in", "car", 1), ("out", "person", 1)]
-    assert not (tmp_path / "count.state.spool").exists()
+    assert list(tmp_path.glob("count.state.spool/*")) == []
     assert_one_error(count("--sink", "ftp://x"), 2, "the address of a sink is not valid")
 
 
