@@ -168,8 +168,8 @@ class Counter:
         Args:
             class_names: by class id.
             size: (width, height) of the frames in pixels.
-            lines, zones, regions, classes, any_class, options, reset, starts_at, state,
-                state_every_s, events: as for `Counter`.
+
+        The other arguments are those of `Counter`.
         """
         counter = cls(
             "",
