@@ -138,6 +138,7 @@ void Tracker::match(const Stage& stage) {
     if (!used_[j] && takes_part(detections_[j], stage, frame)) columns.push_back(j);
   if (rows.empty() || columns.empty()) return;
   std::vector<Box> boxes;
+  boxes.reserve(columns.size());
   for (const size_t j : columns) boxes.push_back(box_of(detections_[j]));
   const BoxIndex index(boxes);
   std::vector<Pair> pairs;
