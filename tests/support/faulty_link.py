@@ -19,8 +19,8 @@ class FaultyLink:
         port: of the proxy, once started.
         delay_s: delay of every chunk.
         bytes_per_s: bandwidth; 0 for no limit.
-        fault: "cut", "half-open", "duplicate", "reorder", "missing" (every request is answered with
-            status 404, as by a proxy whose service is gone) or "".
+        fault: "cut", "half-open", "stall", "duplicate", "reorder", "missing" (plain HTTP requests
+            are answered with status 404, as by a proxy whose service is gone) or "".
         connections: number of connections so far.
         refused: how many of the requests were answered with 404.
     """
@@ -62,6 +62,10 @@ class FaultyLink:
     def half_open(self) -> None:
         """Lose everything that is sent, without an error at either end."""
         self.fault = "half-open"
+
+    def stall(self) -> None:
+        """Carry nothing until `heal`, and lose nothing, as a process that is stopped (SIGSTOP)."""
+        self.fault = "stall"
 
     def heal(self) -> None:
         """End the fault; connections that were half open break now."""
@@ -105,6 +109,8 @@ class FaultyLink:
         while chunk := await reader.read(1 << 14):
             if self.fault == "half-open":
                 continue
+            while self.fault == "stall":
+                await asyncio.sleep(0.01)
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
             if self.bytes_per_s:

@@ -41,7 +41,8 @@ Frames = list[tuple[int, Image]]
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back soon, and sure that a silent server is gone: tests have seconds, not minutes."""
     monkeypatch.setattr(client_module, "FIRST_BACKOFF_S", 0.02)
-    monkeypatch.setattr(client_module, "LONGEST_BACKOFF_S", 0.05)
+    for name in ("LONGEST_BACKOFF_S", "LONGEST_REFUSED_BACKOFF_S"):
+        monkeypatch.setattr(client_module, name, 0.05)
     monkeypatch.setattr(keepalive_module, "INTERVAL_S", 0.5)
     monkeypatch.setattr(keepalive_module, "TIMEOUT_S", 0.5)
 
@@ -108,7 +109,10 @@ def test_through_the_cloud_the_totals_are_the_same(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("fault", ["cut", "half-open", "duplicate", "reorder", "slow", "far"])
+@pytest.mark.parametrize(
+    "fault",
+    ["cut", "half-open", "stall", "duplicate", "reorder", "slow", "far"],
+)
 def test_a_network_that_fails_changes_no_total(
     serve: ServiceFactory,
     faulty: Callable[[int], FaultyLink],
@@ -130,6 +134,8 @@ def test_a_network_that_fails_changes_no_total(
                 link.cut()
             elif fault == "half-open":
                 link.half_open()
+            elif fault == "stall":
+                link.stall()
             elif fault == "slow":
                 link.bytes_per_s = 20_000
             elif fault == "far":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -104,6 +106,36 @@ def test_a_slow_link_is_not_a_dead_one(
     client.close()
 
 
+def test_a_name_that_is_not_resolved_for_a_while_ends_nothing(
+    serve: ServiceFactory,
+    faulty: Callable[[int], FaultyLink],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    running = serve()
+    link = faulty(running.port)
+    client = CloudClient(f"ws://localhost:{link.port}", running.secret)
+    assert client.start(PATIENCE_S) is not None
+    tried = threading.Semaphore(0)
+
+    def no_name(*_: Any, **__: Any) -> Any:
+        tried.release()
+        raise socket.gaierror(socket.EAI_AGAIN, "temporary failure in name resolution")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", no_name)
+        link.cut()
+        link.heal()
+        for _ in range(3):
+            assert tried.acquire(timeout=PATIENCE_S)
+        assert not client.state().connected
+    pending = None
+    while pending is None:
+        pending = client.submit(image(), 0, DEADLINE_S)
+    assert isinstance(pending.reply.result(PATIENCE_S), Result)
+    assert client.problem is None
+    client.close()
+
+
 class Socket:
     """A websocket whose pings are never answered."""
 
@@ -123,13 +155,13 @@ def aborts(on_the_way_s: float, monkeypatch: pytest.MonkeyPatch) -> bool:
     monkeypatch.setattr(keepalive_module, "TIMEOUT_S", 0.002)
 
     async def run() -> bool:
-        socket = Socket()
-        task = asyncio.create_task(keep_alive(socket, lambda: 0.0, lambda: on_the_way_s))
+        mute = Socket()
+        task = asyncio.create_task(keep_alive(mute, lambda: 0.0, lambda: on_the_way_s))
         await asyncio.wait({task}, timeout=0.2)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert socket.pings == 1
-        return socket.aborted.is_set()
+        assert mute.pings == 1
+        return mute.aborted.is_set()
 
     return asyncio.run(run())
 
