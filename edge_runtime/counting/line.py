@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import UsageError
-from .region import ClassCounts, Point, Shape, check_coordinates, in_pixels, split_numbers
+from .region import (
+    ClassCounts,
+    Point,
+    Shape,
+    check_coordinates,
+    check_units,
+    in_pixels,
+    split_numbers,
+)
 
 DIRECTIONS = ("in=", "out=")
 
@@ -69,6 +77,7 @@ class Line:
     def check(self) -> None:
         """Raise UsageError if the line cannot be crossed, or its directions have one name."""
         check_coordinates(self._ends)
+        check_units(self._ends)
         if self._ends[0] == self._ends[1]:
             raise UsageError(
                 f"the line from {self.x1:g},{self.y1:g} to itself has no length",

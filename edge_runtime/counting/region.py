@@ -124,6 +124,47 @@ def check_coordinates(points: Iterable[Point]) -> None:
                 )
 
 
+def check_units(points: Sequence[Point]) -> None:
+    """Raise UsageError for points that mix fractions of the frame with pixels."""
+    values = [value for point in points for value in point]
+    fraction = next((value for value in values if 0 < value < 1), None)
+    pixels = next((value for value in values if value > 1), None)
+    if fraction is not None and pixels is not None:
+        raise UsageError(
+            f"the coordinates {fraction:g} and {pixels:g} mix fractions with pixels",
+            "Use fractions from 0 to 1 for all points of a region, or pixels for all",
+        )
+
+
+def sides_cross(corners: Sequence[Point]) -> bool:
+    """Whether two sides of a polygon cross; sides that only touch do not."""
+    sides = list(zip(corners, (*corners[1:], corners[0]), strict=True))
+    return any(
+        _side_of(a, b, c) * _side_of(a, b, d) < 0 and _side_of(c, d, a) * _side_of(c, d, b) < 0
+        for index, (a, b) in enumerate(sides)
+        for c, d in sides[index + 1 :]
+    )
+
+
+def _side_of(start: Point, end: Point, point: Point) -> float:
+    """Above 0, below 0 or 0: on which side of the line from `start` to `end` the point is."""
+    (x0, y0), (x1, y1), (x, y) = start, end, point
+    cross = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
+    return (cross > 0) - (cross < 0)
+
+
+def check_in_frame(name: str, points: Sequence[Point], frame_size: tuple[int, int]) -> None:
+    """Raise UsageError for a region whose points are all beyond one border of the frame."""
+    for axis, size in enumerate(frame_size):
+        values = [point[axis] for point in points]
+        if max(values) < 0 or min(values) > size:
+            width, height = frame_size
+            raise UsageError(
+                f"{name} is outside the frame, which has {width}x{height} pixels",
+                "Use x,y from the upper left corner: fractions from 0 to 1, or pixels",
+            )
+
+
 def in_pixels(points: Sequence[Point], frame_size: tuple[int, int]) -> tuple[Point, ...]:
     """The points in pixels of a (width, height) frame; they are fractions when all are <= 1."""
     if any(coordinate > 1 for point in points for coordinate in point):

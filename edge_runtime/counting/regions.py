@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .line import Line, LineReport
-from .region import Point, Region, RegionReport
+from .region import Point, Region, RegionReport, check_in_frame
 from .zone import Zone, ZoneReport
 
 __all__ = [
@@ -61,7 +61,11 @@ def place_regions(
         index = numbers[region.kind]
         numbers[region.kind] += 1
         name = region.name or f"{region.kind} {index + 1}"
-        placed.append(PlacedRegion(region, index, name, region.to_pixels(frame_size)))
+        points = region.to_pixels(frame_size)
+        # A line that is extended may be crossed far from its ends.
+        if not region.parameters().get("extend"):
+            check_in_frame(name, points, frame_size)
+        placed.append(PlacedRegion(region, index, name, points))
     return tuple(placed)
 
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import UsageError
-from .region import ClassCounts, Point, Shape, check_coordinates, in_pixels, split_numbers
+from .region import (
+    ClassCounts,
+    Point,
+    Shape,
+    check_coordinates,
+    check_units,
+    in_pixels,
+    sides_cross,
+    split_numbers,
+)
 
 MAX_CORNERS = 1000
 MAX_DWELL_S = 1e6
@@ -73,11 +82,16 @@ class Zone:
                 "Use seconds, as in dwell=5",
             )
         check_coordinates(self.points)
+        check_units(self.points)
         (x0, y0), *others = self.points
         offsets = [(x - x0, y - y0) for x, y in others]
         reference = next((offset for offset in offsets if any(offset)), (0.0, 0.0))
         if all(dx * reference[1] == dy * reference[0] for dx, dy in offsets):
             raise UsageError("the corners of a zone are collinear", "Use corners around an area")
+        if sides_cross(self.points):
+            raise UsageError(
+                "the sides of a zone cross", "Give its corners in their order around the area"
+            )
 
     def to_pixels(self, frame_size: tuple[int, int]) -> tuple[Point, ...]:
         """The corners in pixels of a (width, height) frame."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tallylens import Line, UsageError, Zone
 from tallylens.edge_runtime.counting.region import MAX_COORDINATE, Region, in_pixels
+from tallylens.edge_runtime.counting.regions import place_regions
 
 coordinates = st.floats(-MAX_COORDINATE, MAX_COORDINATE, allow_subnormal=False)
 points = st.tuples(coordinates, coordinates)
@@ -28,7 +29,7 @@ def written(values: list[float], name: str) -> str:
         ("0,0.6,1,0.6", Line(0, 0.6, 1, 0.6)),
         (" 0 , 0.6 , 1 , 0.6 , gate ", Line(0, 0.6, 1, 0.6, "gate")),
         ("0,300,640,300,gate, north", Line(0, 300, 640, 300, "gate,north")),
-        ("-5,1e2,+7,.5", Line(-5, 100, 7, 0.5)),
+        ("-5,1e2,+7,5.", Line(-5, 100, 7, 5.0)),
     ],
 )
 def test_lines(text: str, line: Line) -> None:
@@ -115,7 +116,8 @@ def test_bad_zones_word_for_word(text: str, message: str) -> None:
 
 
 def test_a_zone_has_at_most_a_thousand_corners() -> None:
-    circle = [(math.cos(i), math.sin(i)) for i in range(1001)]
+    turns = [2 * math.pi * i / 1001 for i in range(1001)]
+    circle = [(math.cos(turn), math.sin(turn)) for turn in turns]
     Zone(tuple(circle[:1000])).check()
     with pytest.raises(UsageError, match=r"a zone has 1001 corners\. Use 3 to 1000 corners"):
         Zone(tuple(circle)).check()
@@ -125,7 +127,9 @@ def test_a_zone_has_at_most_a_thousand_corners() -> None:
 def test_a_written_line_is_read_back(
     start: tuple[float, float], end: tuple[float, float], name: str
 ) -> None:
-    if start == end:
+    values = [*start, *end]
+    mixed = max(values) > 1 and any(0 < value < 1 for value in values)
+    if start == end or mixed:
         return
     line = Line.parse(written([*start, *end], name))
     assert (line.x1, line.y1, line.x2, line.y2) == (*start, *end)
@@ -244,3 +248,47 @@ def test_a_zero_is_explained(
     region: Region, others: str, values: dict[str, float], text: str
 ) -> None:
     assert region.explain_zero(others, values).endswith(text)
+
+
+@pytest.mark.parametrize("text", ["0,0.6,640,0.6", "10,0.5,11,300"])
+def test_fractions_mixed_with_pixels_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"mix fractions with pixels\. Use fractions from 0 to 1"):
+        Line.parse(text)
+    with pytest.raises(UsageError, match="mix fractions with pixels"):
+        Zone.parse(f"{text},5,7")
+
+
+@pytest.mark.parametrize("text", ["0,0,1,1,1,0,0,1", "10,10,90,90,90,10,10,90"])
+def test_a_zone_whose_sides_cross_is_refused(text: str) -> None:
+    message = r"the sides of a zone cross\. Give its corners in their order around the area"
+    with pytest.raises(UsageError, match=message):
+        Zone.parse(text)
+
+
+@pytest.mark.parametrize("text", ["0,0,1,0,1,1,0.5,0.5,0,1", "0,0,1,0,1,1,0,0,0.5,1"])
+def test_a_notch_and_sides_that_touch_are_allowed(text: str) -> None:
+    Zone.parse(text).check()
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        Line(0, 700, 640, 700, "road"),
+        Line(-9, 0, -5, 300, "road"),
+        Zone(((700, 0), (800, 0), (800, 90)), "road"),
+        Zone(((-0.5, 0), (-0.1, 0), (-0.1, 1)), "road"),
+    ],
+)
+def test_a_region_outside_the_frame_is_refused(region: Region) -> None:
+    message = r"road is outside the frame, which has 640x360 pixels\. Use x,y from the upper left"
+    with pytest.raises(UsageError, match=message):
+        place_regions([region], (640, 360))
+
+
+def test_a_region_that_reaches_into_the_frame_is_placed() -> None:
+    regions: list[Region] = [
+        Line(-50, 100, 20, 100),
+        Line(0, 700, 640, 700, extend=True),
+        Zone(((600, 300), (900, 300), (900, 900), (600, 900))),
+    ]
+    assert len(place_regions(regions, (640, 360))) == 3
