@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from starlette.requests import HTTPConnection
 
-from ..wire.constants import SUBPROTOCOL
+from ..wire.constants import PATH, SUBPROTOCOL
 from .auth import Caller
 from .service import Service
 
@@ -19,6 +19,7 @@ _TEXTS = {
     400: f"ask for the subprotocol {SUBPROTOCOL}",
     401: "no valid key, token or ticket",
     403: "not allowed",
+    404: f"not found: websockets are at {PATH}",
     429: "too many connections",
     501: "this server issues no tickets",
 }

@@ -8,14 +8,18 @@ from http import HTTPStatus
 from typing import Any
 
 import h11
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
+from ..wire.constants import CloseCode
 from .socket_pool import SocketEntry
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 8192
+MAX_FRAGMENTS = 1024
+CLOSE_S = 1.0
 
 
 class _StrictConnection(h11.Connection):
@@ -95,7 +99,7 @@ class HttpProtocol(H11Protocol):
             self.transport.write(_refusal(status, text))
         self.transport.close()
         # A client that does not read its answer or say goodbye in TLS is not waited for.
-        self.loop.call_later(1, self.transport.abort)
+        self.loop.call_later(CLOSE_S, self.transport.abort)
 
 
 def _refusal(status: int, text: str) -> bytes:
@@ -108,9 +112,14 @@ def _refusal(status: int, text: str) -> bytes:
 
 
 class WebsocketProtocol(WebSocketsSansIOProtocol):
-    """One websocket, and its handshake."""
+    """One websocket, and its handshake.
+
+    Nothing is read before the handshake is answered, nor while the client leaves what it was sent
+    unread: neither early data nor answers to pings can pile up.
+    """
 
     entry: SocketEntry | None = None
+    _write_paused = False
 
     def take(self, entry: SocketEntry) -> None:
         """Belong to a socket, from its handshake on."""
@@ -118,13 +127,54 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
         entry.time_out = entry.drop
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))
-            self.transport.close()
+            self._close_soon()
+        elif not self.transport.is_closing():
+            self.transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         if self.entry is not None:
             self.entry.closed()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read: take nothing more from it."""
+        super().pause_writing()
+        self._write_paused = True
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client has read: take more, unless the application is behind."""
+        super().resume_writing()
+        self._write_paused = False
+        if not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Append a fragment; a message of very many is refused, whatever its size."""
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self.frames = []
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            self.handle_parser_exception()
+            return
+        super().handle_cont(event)
+
+    def keepalive_timeout(self) -> None:
+        """The client does not answer pings, and may not read the close frame either."""
+        super().keepalive_timeout()
+        self.loop.call_later(CLOSE_S, self.transport.abort)
+
+    async def run_asgi(self) -> None:
+        """Run the application; the socket is gone soon after it, whatever the client does."""
+        await super().run_asgi()
+        self.loop.call_later(self.close_timeout + CLOSE_S, self.transport.abort)
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next event for the application."""
+        message = await super().receive()
+        if self._write_paused and not self.transport.is_closing():
+            self.transport.pause_reading()
+        return message
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send for the application."""
@@ -133,6 +183,12 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
             return
         if message["type"] == "websocket.accept":
             self.entry.admitted()
+            if not self._write_paused and not self.transport.is_closing():
+                self.transport.resume_reading()
         elif message["type"] == "websocket.http.response.body" and self.close_sent:
             # Answered with a status, not forgotten, as uvicorn would log.
             self.handshake_complete = True
+
+    def _close_soon(self) -> None:
+        self.transport.close()
+        self.loop.call_later(CLOSE_S, self.transport.abort)

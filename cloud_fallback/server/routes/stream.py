@@ -24,6 +24,12 @@ async def stream(socket: WebSocket, service: ServiceOf, caller: CallerOf) -> Non
     await _serve(service, socket, admitted)
 
 
+@router.websocket("/{path:path}")
+async def elsewhere(socket: WebSocket) -> None:
+    """A websocket at another path; without this route it would look like a missing scope."""
+    await socket.send_denial_response(refusal(socket, 404))
+
+
 def _admit(service: Service, socket: WebSocket, caller: Caller | None) -> Caller:
     """The caller, with one of its key's connections taken.
 

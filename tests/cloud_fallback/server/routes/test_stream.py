@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from tests.support.running_service import (
     ServiceFactory,
@@ -34,3 +36,12 @@ def test_connections_of_a_key_are_limited(serve: ServiceFactory) -> None:
     running.wait_until_left()
     with running.connect():
         pass
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/stream/", "/v2/stream"])
+def test_a_wrong_path_is_told_apart_from_a_wrong_scope(serve: ServiceFactory, path: str) -> None:
+    running = serve()
+    with pytest.raises(InvalidStatus) as refusal, connect(f"{running.url}{path}", proxy=None):
+        pass
+    assert refusal.value.response.status_code == 404
+    assert refusal.value.response.body == b"not found: websockets are at /v1/stream"
