@@ -62,7 +62,8 @@ def protected(running: RunningService) -> socket.socket:
         (REST_OF_BODY, b"401"),
         (UPGRADE + "X-A: 1\r\n" * 130 + "\r\n", b"431"),
         (UPGRADE + f"X-A: {'a' * 9000}\r\n\r\n", b"431"),
-        (UPGRADE + f"X-A: {'a' * 70_000}", b"431"),
+        # In one TLS record: a client that still sends may get a reset before the answer.
+        (UPGRADE + f"X-A: {'a' * 15_900}", b"431"),
         (f"GET /{'a' * 9000} HTTP/1.1\r\nHost: a\r\n\r\n", b"414"),
         (UPGRADE + "X\x01: 1\r\n\r\n", b"400"),
         (
