@@ -54,6 +54,7 @@ class FrameCounter:
         self._sinks = sinks
         self._last: FrameResult | None = None
         self._saved = saved
+        self._changed = True
         self._starts_at = starts_at
         if saved is not None and saved.document:
             self._restore(saved)
@@ -106,6 +107,8 @@ class FrameCounter:
         result = FrameResult(frame, detections, tracks, events, self.totals, self.epoch_ns)
         self.frames += 1
         self.next_index = frame.index + 1
+        # An empty frame changes only numbers that the next save brings up to date.
+        self._changed = self._changed or bool(len(detections) or len(tracks) or events)
         self._publish(result)
         return result
 
@@ -150,13 +153,18 @@ class FrameCounter:
         span = self.periods.span_closed_at(now_ns)
         if span is not None:
             period = self.periods.close(span, self.totals.close_period())
+            self._changed = True
             for sink in self._sinks:
                 sink.period(period)
 
     def save(self, *, when_due: bool = False) -> None:
         """Save the count; with `when_due` only if the interval between saves is over."""
         saved = self._saved
-        if saved is None or not self.frames or (when_due and not saved.is_due):
+        if (
+            saved is None
+            or not self.frames
+            or (when_due and not saved.is_due(changed=self._changed))
+        ):
             return
         values: dict[str, Any] = {
             "source": source_identity(self.source_name),
@@ -173,6 +181,7 @@ class FrameCounter:
         for sink in self._sinks:
             values |= sink.save()
         saved.save(values)
+        self._changed = False
 
     def finish_sinks(self) -> list[str]:
         """Let sinks deliver what waits; warnings on what was not delivered."""

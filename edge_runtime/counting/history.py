@@ -13,14 +13,20 @@ import numpy.typing as npt
 
 from ..types import Image, Tracks
 from .events import event_record
+from .packing import pack, unpack
 from .report import Period
 from .sinks import FrameResult
 from .time_bins import TimeBins
 
 COLUMNS = 96
 MAX_EVENTS = 1000
+# The count page shows so many.
+MAX_SAVED_EVENTS = 500
 IMAGE_SIDE = 1280
 JPEG_QUALITY = 80
+# A saved count holds a smaller image, because it is written often.
+SAVED_IMAGE_SIDE = 640
+MAX_SAVED_IMAGE_BYTES = 32 << 10
 
 Cell = tuple[int, int]
 Heat = npt.NDArray[np.uint32]
@@ -46,6 +52,7 @@ class History:
         self.crossings = TimeBins(sum)
         self._jpeg: bytes | None = None
         self._image: Image | None = None
+        self._small: tuple[bytes, bytes] | None = None
         self._max_objects = -1
         self._cells: dict[int, Cell] = {}
 
@@ -102,6 +109,15 @@ class History:
             self._jpeg = _jpeg(self._image)
         return self._jpeg
 
+    def _saved_picture(self) -> bytes:
+        """The image in at most MAX_SAVED_IMAGE_BYTES, empty before any."""
+        picture = self.picture() or b""
+        if len(picture) > MAX_SAVED_IMAGE_BYTES:
+            if self._small is None or self._small[0] != picture:
+                self._small = (picture, _smaller(picture))
+            picture = self._small[1]
+        return picture
+
     def save(self) -> dict[str, Any]:
         """The history's part of a saved count."""
         return {"history": self._values()}
@@ -109,10 +125,10 @@ class History:
     def _values(self) -> dict[str, Any]:
         return {
             "heat": base64.b64encode(zlib.compress(self.heat.tobytes())).decode(),
-            "events": list(self.events),
+            "events": pack(list(self.events)[-MAX_SAVED_EVENTS:]),
             "events_seen": self.events_seen,
             "crossings": self.crossings.save(),
-            "picture": base64.b64encode(self.picture() or b"").decode(),
+            "picture": base64.b64encode(self._saved_picture()).decode(),
             "most_objects": self._max_objects,
             "cells": list(self._cells.items()),
         }
@@ -130,7 +146,7 @@ class History:
         unpacker = zlib.decompressobj()
         heat = unpacker.decompress(base64.b64decode(saved["heat"]), self.heat.nbytes)
         self.heat = np.frombuffer(heat, np.uint32).reshape(self.heat.shape).copy()
-        self.events.extend(saved["events"])
+        self.events.extend(unpack(saved["events"]))
         self.events_seen = int(saved["events_seen"])
         self.crossings.restore(saved["crossings"])
         self._jpeg = base64.b64decode(saved["picture"]) or None
@@ -138,12 +154,24 @@ class History:
         self._cells = {int(track): (int(x), int(y)) for track, (x, y) in saved["cells"]}
 
 
-def _jpeg(image: Image) -> bytes:
+def _jpeg(image: Image, side: int = IMAGE_SIDE, quality: int = JPEG_QUALITY) -> bytes:
     from ..sources.opencv import load_cv2
 
     cv2 = load_cv2()
-    scale = IMAGE_SIDE / max(image.shape[:2])
+    scale = side / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return bytes(data.tobytes())
+
+
+def _smaller(jpeg: bytes) -> bytes:
+    from ..sources.opencv import load_cv2
+
+    cv2 = load_cv2()
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    for quality in (70, 50, 30):
+        small = _jpeg(image, SAVED_IMAGE_SIDE, quality)
+        if len(small) <= MAX_SAVED_IMAGE_BYTES:
+            return small
+    return _jpeg(image, SAVED_IMAGE_SIDE // 2, 50)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .events import wall_clock
+from .packing import pack, unpack
 from .report import Period, PeriodTotals
 from .reset_schedule import Schedule
 
@@ -63,7 +64,7 @@ class Periods:
         return {
             "reset_ns": self._reset_ns,
             "period_ns": self._start_ns,
-            "periods": [period.as_dict() for period in self.closed],
+            "periods": pack([period.as_dict() for period in self.closed]),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -72,5 +73,5 @@ class Periods:
         Raises:
             KeyError, TypeError: not such values.
         """
-        self.closed = [Period.from_dict(period) for period in saved["periods"]]
+        self.closed = [Period.from_dict(period) for period in unpack(saved["periods"])]
         self._reset_ns, self._start_ns = saved["reset_ns"], saved["period_ns"]

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from ..errors import StateError
 
 SAVE_INTERVAL_S = 5.0
+# A count of an empty scene is saved at least so often: frames and the time of the last one change.
+IDLE_INTERVAL_S = 600.0
 
 # Its keys, in their order, with the values of what is not there. Their names are a contract.
 DOCUMENT: dict[str, Any] = {
@@ -72,16 +74,18 @@ class SavedCount:
         self.document: Mapping[str, Any] = store.load() or {}
         self._interval_s = interval_s
         self._next = time.monotonic() + interval_s
+        self._next_idle = time.monotonic() + max(interval_s, IDLE_INTERVAL_S)
 
-    @property
-    def is_due(self) -> bool:
-        """Whether it is time to save again."""
-        return time.monotonic() >= self._next
+    def is_due(self, *, changed: bool = True) -> bool:
+        """Whether it is time to save again; without a change that is after IDLE_INTERVAL_S."""
+        now = time.monotonic()
+        return now >= self._next and (changed or now >= self._next_idle)
 
     def save(self, values: Mapping[str, Any]) -> None:
         """Save the values in the order of `DOCUMENT`."""
         self.store.save({**DOCUMENT, **values})
         self._next = time.monotonic() + self._interval_s
+        self._next_idle = time.monotonic() + max(self._interval_s, IDLE_INTERVAL_S)
 
     @property
     def frames(self) -> int:

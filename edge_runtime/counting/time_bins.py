@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Any
 
+from .packing import pack, unpack
+
 MAX_BINS = 86_400  # a day of seconds
+
+HOUR, DAY = 3600, 86_400
+# Width of saved bins in seconds by minimum age. A chart of the whole count has 120 bars: no bin is
+# wider than a bar, and each width divides those of the bars.
+WIDTH_BY_AGE = ((0, 1), (HOUR, 30), (DAY, 300), (5 * DAY, HOUR), (30 * DAY, 6 * HOUR))
 
 
 class TimeBins:
@@ -22,6 +30,7 @@ class TimeBins:
         self._join = join
         self._maximum = maximum
         self._bins: dict[int, dict[str, int]] = {}
+        self._merged_to = 0
 
     def add(self, time_s: float, numbers: dict[str, int]) -> None:
         """Add `numbers` at `time_s` seconds from the start."""
@@ -48,10 +57,38 @@ class TimeBins:
         return len(self._bins)
 
     def save(self) -> dict[str, Any]:
-        """Everything as plain JSON values."""
-        return {"seconds": self.seconds, "bins": list(self._bins.items())}
+        """Everything as JSON values of bounded size; older bins become wider, see WIDTH_BY_AGE."""
+        self._widen_old()
+        order = sorted(self._bins)
+        steps = [index - before for before, index in zip([0, *order], order, strict=False)]
+        names = sorted({name for numbers in self._bins.values() for name in numbers})
+        # By column, which compresses to a third of the bins one by one.
+        columns = {name: [self._bins[index].get(name, 0) for index in order] for name in names}
+        return {"seconds": self.seconds, "bins": pack({"steps": steps, "numbers": columns})}
+
+    def _widen_old(self) -> None:
+        """Merge bins into the first one of their saved width."""
+        now = max(self._bins, default=0)
+        if now - self._merged_to < 60 // self.seconds:
+            return
+        self._merged_to = now
+        narrow, self._bins = self._bins, {}
+        for index in sorted(narrow):
+            age_s = (now - index) * self.seconds
+            width_s = max(width for age, width in WIDTH_BY_AGE if age_s >= age)
+            width = max(width_s // self.seconds, 1)
+            self._merge(index - index % width, narrow[index])
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Resume from what `save` gave."""
+        """Resume from what `save` gave, in this version or an earlier one."""
         self.seconds = int(saved["seconds"])
-        self._bins = {int(index): dict(numbers) for index, numbers in saved["bins"]}
+        bins = unpack(saved["bins"])
+        if isinstance(bins, dict):
+            bins = _from_columns(bins)
+        self._bins = {int(index): dict(numbers) for index, numbers in bins}
+
+
+def _from_columns(saved: dict[str, Any]) -> Iterator[tuple[int, dict[str, int]]]:
+    columns = saved["numbers"].items()
+    for row, index in enumerate(accumulate(saved["steps"])):
+        yield index, {name: int(column[row]) for name, column in columns if column[row]}

@@ -51,10 +51,21 @@ def test_it_is_due_after_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     due = []
     for step in (4.9, 0.2, 4.9):
         now[0] += step
-        due.append(saved.is_due)
-        if saved.is_due:
+        due.append(saved.is_due())
+        if saved.is_due():
             saved.save({})
     assert due == [False, True, False]
+
+
+def test_an_empty_scene_is_saved_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    saved = SavedCount(Row(), interval_s=5)
+    now[0] += 599
+    assert not saved.is_due(changed=False)
+    assert saved.is_due(changed=True)
+    now[0] += 2
+    assert saved.is_due(changed=False)
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,18 @@ def test_a_count_is_saved_in_any_store_and_resumed() -> None:
     assert store.document["recorded"] == FRAMES - 8
 
 
+def test_an_empty_scene_is_not_saved_again_and_again() -> None:
+    store = Memory()
+    frames = [Detections.empty()] * FRAMES
+    with session(frames, saved=SavedCount(store, 0.0)) as counting:
+        report = counting.run(open_source(pairs()))
+    # With the first frame, and at the end.
+    assert store.saves == 2
+    assert report.frames == FRAMES
+    assert store.document is not None
+    assert store.document["frames"] == FRAMES
+
+
 @pytest.mark.parametrize(("interval_s", "saves"), [(0.0, FRAMES + 1), (1e6, 1)])
 def test_how_often_it_is_saved(interval_s: float, saves: int) -> None:
     store = Memory()

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylens.edge_runtime.counting.time_bins import TimeBins
+from tallylens.edge_runtime.counting.time_bins import WIDTH_BY_AGE, TimeBins
 
 NOTES = st.lists(st.tuples(st.floats(0, 5000), st.sampled_from("ab"), st.integers(1, 9)))
 
@@ -47,7 +47,36 @@ def test_without_need_a_bin_is_a_second() -> None:
 def test_what_is_saved_goes_on(
     first: list[tuple[float, str, int]], second: list[tuple[float, str, int]]
 ) -> None:
-    whole = filled(TimeBins(sum, 7), first + second)
+    whole = filled(TimeBins(sum, 7), first)
     resumed = TimeBins(sum, 7)
-    resumed.restore(json.loads(json.dumps(filled(TimeBins(sum, 7), first).save())))
-    assert list(filled(resumed, second)) == list(whole)
+    resumed.restore(json.loads(json.dumps(whole.save())))
+    assert list(filled(resumed, second)) == list(filled(whole, second))
+
+
+def test_what_an_earlier_version_saved_is_read() -> None:
+    bins = TimeBins(sum)
+    bins.restore({"seconds": 2, "bins": [[3, {"a": 1}], [5, {"b": 2}]]})
+    assert list(bins) == [(6.0, {"a": 1}), (10.0, {"b": 2})]
+
+
+@given(st.lists(st.floats(0, 40 * 86_400), min_size=1))
+def test_saving_widens_old_bins_and_keeps_their_sums(times: list[float]) -> None:
+    bins = filled(TimeBins(sum), [(time_s, "a", 1) for time_s in times])
+    bins.save()
+    assert sum(numbers["a"] for _, numbers in bins) == len(times)
+    latest = int(max(times))
+    kept = {start for start, _ in bins}
+    for time_s in times:
+        age = latest - int(time_s)
+        width = next(width for least, width in reversed(WIDTH_BY_AGE) if age >= least)
+        assert int(time_s) - int(time_s) % width in kept
+
+
+def test_thirty_busy_days_take_little_space() -> None:
+    bins = TimeBins(max)
+    for second in range(0, 30 * 86_400, 31):
+        bins.add(second, {"car": second % 5, "bus": second % 3})
+        if second % 3100 == 0:
+            bins.save()
+    assert len(json.dumps(bins.save())) < 20_000
+    assert len(bins) < 6000
