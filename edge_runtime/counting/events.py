@@ -80,7 +80,7 @@ class EventStream:
         if self._path == STDOUT:
             self._file = sys.stdout
         else:
-            self._file = _open(self._path, whole_number(saved, SAVED))
+            self._file = open_at(self._path, whole_number(saved, SAVED))
 
     def frame(self, result: FrameResult) -> None:
         """Write the events of the frame."""
@@ -124,7 +124,8 @@ def event_sinks(
     return sinks if events is None else [*sinks, EventStream(Path(events), crops=folder)]
 
 
-def _open(path: Path, length: int) -> TextIO:
+def open_at(path: Path, length: int) -> TextIO:
+    """Open a file to append, cut to `length` bytes; raises as `EventStream`."""
     if not path.resolve().parent.is_dir():
         raise UsageError(f"the folder of {path} does not exist", "Make it first")
     try:

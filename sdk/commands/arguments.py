@@ -129,3 +129,11 @@ def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document on standard output."""
     # ASCII, because some terminals and pipes cannot encode every class name.
     print(json.dumps(document, indent=2))
+
+
+def interval(text: str) -> int:
+    """Seconds of an interval such as 30s, 15m or 1h."""
+    number, unit = text[:-1], {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
+    if unit is None or not (number.isascii() and number.isdigit() and 0 < int(number) <= 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an interval, such as 30s, 15m or 1h")
+    return int(number) * unit

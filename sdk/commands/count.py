@@ -138,11 +138,11 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
         if output is not None:
             output.stop = counter.stop
         interruption.stop = counter.stop
-        for sink in _sinks(options):
+        for sink in (*_intervals(options), *_sinks(options)):
             counter.add_sink(sink)
         report, error = _count(counter, options)
     try:
-        write_reports(report, options.report)
+        write_reports(report, [one for one in options.report if not _is_by_interval(one, options)])
     finally:
         # The counts are printed even if a report cannot be written.
         _show(report, options)
@@ -183,6 +183,21 @@ def _offload(options: argparse.Namespace) -> OffloadOptions | None:
     return OffloadOptions(
         options.cloud, find_key(), options.offload, options.ca, memory_bytes=memory
     )
+
+
+def _is_by_interval(path: Path, options: argparse.Namespace) -> bool:
+    return options.interval is not None and path.suffix.lower() == ".csv"
+
+
+def _intervals(options: argparse.Namespace) -> Sequence[Sink]:
+    """The CSV files of --interval, which are written while counting."""
+    from tallylens.edge_runtime.counting.interval_counts import IntervalCounts
+    from tallylens.edge_runtime.errors import UsageError
+
+    files = [path for path in options.report if _is_by_interval(path, options)]
+    if options.interval is not None and not files:
+        raise UsageError("--interval is for CSV reports", "Add --report FILE.csv")
+    return [IntervalCounts(path, options.interval) for path in files]
 
 
 def _sinks(options: argparse.Namespace) -> Sequence[Sink]:

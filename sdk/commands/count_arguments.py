@@ -12,6 +12,7 @@ from tallylens.commands.arguments import (
     add_workers,
     anchor,
     fraction,
+    interval,
     names,
     positive,
     seconds,
@@ -103,6 +104,12 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE.html|.json|.jsonl|.csv",
         help="write a report of the totals to FILE; may be repeated",
+    )
+    group.add_argument(
+        "--interval",
+        type=interval,
+        metavar="15m",
+        help="write the counts of each interval (30s, 15m, 1h) to --report FILE.csv as it ends",
     )
     group.add_argument(
         "--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and counts"

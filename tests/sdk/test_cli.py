@@ -198,6 +198,17 @@ def test_reports_and_video_are_written(count: Run, tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted([report, table, video])
 
 
+def test_counts_by_interval_are_a_csv_report(count: Run, tmp_path: Path) -> None:
+    table = tmp_path / "r.csv"
+    outcome = count("--line", LINE, "--report", table, "--interval", "1s", "--json")
+    assert (outcome.status, outcome.err) == (0, "")
+    rows = [row.split(",") for row in table.read_text().splitlines()]
+    assert rows[0] == ["start", "end", "where", "name", "direction", "class", "count"]
+    assert sum(int(row[6]) for row in rows[1:] if row[2:6] == ["unique", "", "", "car"]) == 1
+    assert_one_error(count("--interval", "15m"), 2, "--interval is for CSV reports")
+    assert_one_error(count("--interval", "15"), 2, "'15' is not an interval")
+
+
 def test_events_are_rows_of_a_database(count: Run, tmp_path: Path) -> None:
     base = ("--line", LINE, "--json", "--state", tmp_path / "count.state")
     outcome = count(*base, "--sink", f"sqlite:///{tmp_path / 'counts.db'}")
