@@ -1,7 +1,7 @@
 """Refusals of a server: which of them are final, how often each came, and sentences for the user.
 
-A server that has never accepted this client will not do so later: a wrong key stays wrong. What
-worked once is tried again without end, because keys, certificates and proxies get repaired.
+A server that has never accepted this client will not do so later: a wrong key stays wrong. One that
+has is retried without end, because keys, certificates and proxies get repaired.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ class RemoteDetector:
         except FutureTimeout:
             reply = None
         if not isinstance(reply, Result):
-            # What measures the link does so without anybody who waits.
+            # A frame that measures the link does so while nobody waits for it.
             (self.client.stop_waiting if probe else self.client.abandon)(pending)
             return None
         with self._lock:

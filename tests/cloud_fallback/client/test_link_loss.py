@@ -1,4 +1,4 @@
-"""Links that die or crawl: waits end at once, and our own bytes are no sign of death."""
+"""Links that die or crawl: waits end at once, and bytes on their way do not count as silence."""
 
 from __future__ import annotations
 

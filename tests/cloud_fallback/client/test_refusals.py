@@ -151,7 +151,7 @@ def test_what_was_never_right_is_final_and_said(serve: ServiceFactory, free_port
 def test_a_session_that_the_server_does_not_resume_is_not_asked_for_again(
     serve: ServiceFactory,
 ) -> None:
-    """Another client has taken the session over; both go on, each with its own."""
+    """Another client has taken the session over; both continue, each with its own."""
     running = serve()
     first = CloudClient(running.url, running.secret)
     welcome = first.start()
