@@ -320,7 +320,7 @@ class CloudClient:
             return self._estimate.transit_s(time.monotonic())
 
     def _connection_lost(self) -> None:
-        """Threads that wait for a frame must learn it at once: the device's own model has time now."""
+        """Threads that wait for a frame learn it at once: the device's own model has time now."""
         with self._lock:
             if not self._resends:
                 self._drop(self._session.cancel_all())
