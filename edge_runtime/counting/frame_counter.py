@@ -146,7 +146,7 @@ class FrameCounter:
                 f"frame {frame.index} is {width}x{height}, the frames before were {{}}x{{}}".format(
                     *self.totals.frame_size
                 ),
-                "Count images of one size at a time",
+                "Count images of one size at a time, or unrelated photos with --stills",
             )
 
     def _close_period(self, now_ns: int) -> None:

@@ -23,6 +23,7 @@ from tallylens.edge_runtime.text import printable
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.client.offloader import OffloadOptions
     from tallylens.counter import Counter, FrameResult
+    from tallylens.edge_runtime.core import CounterOptions
     from tallylens.edge_runtime.counting.report import Report
     from tallylens.edge_runtime.counting.sinks import Sink
     from tallylens.edge_runtime.errors import TallyLensError
@@ -109,6 +110,8 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
     counting = CounterOptions(anchor=options.anchor)
     if options.confidence is not None:
         counting = counting.with_confidence(options.confidence)
+    if options.stills:
+        return _run_stills(options, counting)
     if options.remember is not None:
         counting = replace(counting, remember_s=options.remember)
     with Counter(
@@ -183,6 +186,40 @@ def _offload(options: argparse.Namespace) -> OffloadOptions | None:
     return OffloadOptions(
         options.cloud, find_key(), options.offload, options.ca, memory_bytes=memory
     )
+
+
+def _run_stills(options: argparse.Namespace, counting: CounterOptions) -> int:
+    from tallylens.edge_runtime.errors import UsageError
+    from tallylens.exit_status import DONE
+    from tallylens.stills import count_stills
+    from tallylens.terminal.progress import Progress
+
+    names = ("line", "zone", "report", "annotate", "events", "crops", "state", "sink", "interval")
+    given = [f"--{name}" for name in (*names, "detections", "cloud") if getattr(options, name)]
+    if given:
+        raise UsageError(
+            f"--stills does not work with {' and '.join(given)}", "Photos are counted one by one"
+        )
+    with Progress("counting", None, "images") as progress:
+        report = count_stills(
+            options.source,
+            options.model,
+            classes=options.classes,
+            any_class=options.any_class,
+            imgsz=options.imgsz,
+            options=counting,
+            iou=options.iou,
+            on_image=progress.update,
+        )
+    if options.json:
+        print_json(report.as_dict())
+        return DONE
+    for name, counts in (*report.images, ("in total", report.counts)):
+        shown = ", ".join(f"{number} {label}" for label, number in counts.items()) or "nothing"
+        print(f"{printable(name)}: {printable(shown)}")
+    for warning in report.warnings:
+        _tell(warning)
+    return DONE
 
 
 def _is_by_interval(path: Path, options: argparse.Namespace) -> bool:

@@ -66,6 +66,11 @@ def add_counting(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--classes", type=names, metavar="car,bus", help="count only these classes")
     group.add_argument(
+        "--stills",
+        action="store_true",
+        help="count each image of a folder of unrelated photos; sizes may differ",
+    )
+    group.add_argument(
         "--any-class", action="store_true", help="count all classes as one, named `object`"
     )
     group.add_argument(
