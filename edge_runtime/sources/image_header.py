@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 # JPEG start-of-frame markers; C4, C8 and CC in the same block mean something else.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def image_size(content: bytes) -> tuple[int, int] | None:
-    """(height, width) in pixels of JPEG, PNG, WebP or BMP bytes; None for other formats.
+    """(height, width) in pixels of JPEG, PNG, WebP, BMP or TIFF bytes; None for other formats.
 
     It is the size that the header claims, before rotation by EXIF.
     """
@@ -20,6 +22,8 @@ def image_size(content: bytes) -> tuple[int, int] | None:
         return _bmp(content)
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP" and len(content) >= 30:
         return _webp(content)
+    if content.startswith((b"II*\0", b"MM\0*")) and len(content) >= 8:
+        return _tiff(content, "little" if content.startswith(b"II") else "big")
     return None
 
 
@@ -67,3 +71,21 @@ def _webp(content: bytes) -> tuple[int, int] | None:
     if kind == b"VP8 ":
         return _little(content, 28, 2) & 0x3FFF, _little(content, 26, 2) & 0x3FFF
     return None
+
+
+def _tiff(content: bytes, order: Literal["little", "big"]) -> tuple[int, int] | None:
+    """Size of the first image of a TIFF: the values of the tags 257 and 256."""
+
+    def number(start: int, count: int) -> int:
+        return int.from_bytes(content[start : start + count], order)
+
+    directory, sizes = number(4, 4), dict[int, int]()
+    for index in range(number(directory, 2)):
+        entry = directory + 2 + 12 * index
+        if entry + 12 > len(content):
+            return None
+        # The value is a SHORT (3) or a LONG (4).
+        sizes[number(entry, 2)] = number(entry + 8, 2 if number(entry + 2, 2) == 3 else 4)
+    if 256 not in sizes or 257 not in sizes:
+        return None
+    return sizes[257], sizes[256]

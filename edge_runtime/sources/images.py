@@ -17,12 +17,12 @@ from .opencv import MAX_PIXELS, load_cv2
 from .prefetch import Prefetch
 from .source import Source
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MAX_FILES = 1_000_000
 MAX_FILE_BYTES = 256 << 20
 # Further unreadable images are reported as one number.
 MAX_WARNINGS = 20
-GIVE_IMAGES = "Give a folder or pattern of jpg, png, webp or bmp files"
+GIVE_IMAGES = "Give a folder or pattern of jpg, png, webp, tiff or bmp files"
 
 
 def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0, start: int = 0) -> Source:

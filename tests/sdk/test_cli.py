@@ -203,7 +203,7 @@ def test_stills_of_any_size_are_counted_one_by_one(
 ) -> None:
     scene = squares.scene()[10]
     cropped = scene[8:120]
-    for name, image in (("a2.png", scene), ("a10.png", cropped), ("a3.png", np.zeros_like(scene))):
+    for name, image in (("a2.png", scene), ("a10.tiff", cropped), ("a3.png", np.zeros_like(scene))):
         cv2.imwrite(str(tmp_path / name), image)
     (tmp_path / "b.jpg").write_bytes(b"no image")
     base = ("--model", tiny_model, "--stills")
@@ -212,7 +212,7 @@ def test_stills_of_any_size_are_counted_one_by_one(
     assert document["images"] == [
         {"image": "a2.png", "counts": both},
         {"image": "a3.png", "counts": {}},
-        {"image": "a10.png", "counts": both},
+        {"image": "a10.tiff", "counts": both},
     ]
     assert document["counts"] == {"car": 2, "person": 2}
     assert document["warnings"] == [f"skipped {tmp_path / 'b.jpg'}: not an image"]
