@@ -87,7 +87,7 @@ def examine(*, speed: bool) -> dict[str, Any]:
     video = {"decoder": video_decoder(), "interlaced": decodes_interlaced()}
     if not video["interlaced"]:
         remedies.append(
-            "pip install 'tallylens[video]' or 'opencv-python<4.13' (interlaced video is blank)"
+            "pip install 'tallylens[video]' or 'opencv-python<4.12' (interlaced video is blank)"
         )
     if not any(engine.version for engine in engines):
         remedies.append("pip install ai-edge-litert (no engine is installed)")

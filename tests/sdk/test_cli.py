@@ -512,7 +512,7 @@ def test_doctor_names_a_decoder_that_gives_blank_frames(
     outcome = tallylens("doctor", "--no-speed")
     assert "; interlaced video is not decoded\n" in outcome.out
     assert (
-        "fix       pip install 'tallylens[video]' or 'opencv-python<4.13' (interlaced video is "
+        "fix       pip install 'tallylens[video]' or 'opencv-python<4.12' (interlaced video is "
         "blank)\n"
     ) in outcome.out
 
