@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from tallylens.commands import COMMANDS
@@ -39,8 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         status, message = _explain(error)
+        _drop_unwritten()
         print(f"tallylens: {_one_line(message)}", file=sys.stderr)
         return status
+
+
+def _drop_unwritten() -> None:
+    """Drop what standard output does not take: Python would fail on it once more at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _note(message: Warning | str, category: type[Warning], *location: object, **_: object) -> None:

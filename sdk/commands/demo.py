@@ -39,7 +39,7 @@ TITLES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="random seed of the street (default: 0)"
+        "--seed", type=int, default=1, metavar="N", help="random seed of the street (default: 1)"
     )
     parser.add_argument(
         "--fps",
