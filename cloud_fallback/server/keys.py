@@ -202,7 +202,7 @@ class _KeyFileReader:
             raise self.bad(f"key {name}: expires is not a time like 2027-01-01T00:00:00Z")
         plan = fields.get("plan", "")
         if plan not in plans:
-            raise self.bad(f"key {name}: there is no plan {plan!r}")
+            raise self.bad(f"key {name}: unknown plan {plan!r}")
         return Key(name, sha256, frozenset(scopes), expires, plans[plan])
 
     def bad(self, problem: str) -> InputError:

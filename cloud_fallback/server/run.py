@@ -56,7 +56,7 @@ class Address:
             raise UsageError("--tls-cert and --tls-key belong together", "Give both")
         if self.certificate is None and not is_loopback(self.host):
             raise UsageError(
-                f"{self.host} is not a loopback address, and there is no TLS",
+                f"{self.host} is not a loopback address, and TLS is off",
                 "Add --tls-cert and --tls-key, or listen on 127.0.0.1",
             )
 

@@ -127,8 +127,12 @@ def check_coordinates(points: Iterable[Point]) -> None:
 def check_units(points: Sequence[Point]) -> None:
     """Raise UsageError for points that mix fractions of the frame with pixels."""
     values = [value for point in points for value in point]
-    fraction = next((value for value in values if 0 < value < 1), None)
     pixels = next((value for value in values if value > 1), None)
+    fraction = next((value for value in values if 0 < value < 1), None)
+    for along in zip(*points, strict=True):
+        # From 0 to 1 is the whole frame as fractions, and one pixel otherwise.
+        if fraction is None and len(set(along)) > 1 and all(0 <= value <= 1 for value in along):
+            fraction = max(along)
     if fraction is not None and pixels is not None:
         raise UsageError(
             f"the coordinates {fraction:g} and {pixels:g} mix fractions with pixels",

@@ -73,7 +73,7 @@ GOOD = f'name = "a"\nsha256 = "{"0" * 64}"\n'
         (f"[[keys]]\n{GOOD}revoked = true", "key 1: revoked is unknown"),
         (f"[[keys]]\n{GOOD}expire = 2030-01-01T00:00:00Z", "key 1: expire is unknown"),
         (f"[[keys]]\n{GOOD}[[keys]]\n{GOOD}", "key a is the same as key a"),
-        (f'[[keys]]\n{GOOD}plan = "gold"', "key a: there is no plan 'gold'"),
+        (f'[[keys]]\n{GOOD}plan = "gold"', "key a: unknown plan 'gold'"),
     ],
 )
 def test_invalid_files_of_keys_are_refused(tmp_path: Path, text: str, problem: str) -> None:

@@ -13,7 +13,7 @@ from tallylens.edge_runtime.errors import InputError, UsageError
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "example.org"])
 def test_nothing_listens_to_others_without_tls(host: str) -> None:
-    with pytest.raises(UsageError, match="is not a loopback address, and there is no TLS"):
+    with pytest.raises(UsageError, match="is not a loopback address, and TLS is off"):
         Address(host).check()
     Address(host, certificate=Path("c"), key=Path("k")).check()
     with pytest.raises(UsageError, match="belong together"):

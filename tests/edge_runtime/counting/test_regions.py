@@ -128,7 +128,9 @@ def test_a_written_line_is_read_back(
     start: tuple[float, float], end: tuple[float, float], name: str
 ) -> None:
     values = [*start, *end]
-    mixed = max(values) > 1 and any(0 < value < 1 for value in values)
+    spans = [(start[0], end[0]), (start[1], end[1])]
+    whole = any(a != b and min(a, b) >= 0 and max(a, b) <= 1 for a, b in spans)
+    mixed = max(values) > 1 and (whole or any(0 < value < 1 for value in values))
     if start == end or mixed:
         return
     line = Line.parse(written([*start, *end], name))
@@ -256,6 +258,18 @@ def test_fractions_mixed_with_pixels_are_refused(text: str) -> None:
         Line.parse(text)
     with pytest.raises(UsageError, match="mix fractions with pixels"):
         Zone.parse(f"{text},5,7")
+
+
+@pytest.mark.parametrize("text", ["0,200,1,200", "200,1,200,0"])
+def test_a_line_over_the_whole_frame_is_not_one_pixel_long(text: str) -> None:
+    with pytest.raises(UsageError, match="1 and 200 mix fractions with pixels"):
+        Line.parse(text)
+
+
+@pytest.mark.parametrize("text", ["0,0,0,720", "1,0,1,720", "0,1,640,1"])
+def test_a_line_along_the_edge_of_the_frame_is_in_pixels(text: str) -> None:
+    line = Line.parse(text)
+    assert line.to_pixels((640, 720)) == ((line.x1, line.y1), (line.x2, line.y2))
 
 
 @pytest.mark.parametrize("text", ["0,0,1,1,1,0,0,1", "10,10,90,90,90,10,10,90"])
