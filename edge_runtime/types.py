@@ -6,7 +6,9 @@ Boxes are `xyxy`: float32 left, top, right, bottom in pixels of the source frame
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -19,6 +21,7 @@ IntArray = npt.NDArray[np.int32]
 Image = npt.NDArray[np.uint8]
 
 HeadDtype = Literal["float32", "uint8", "int8"]
+YuvMatrix = Literal["BT.601", "BT.709"]
 EventKind = Literal["confirmed", "crossed_in", "crossed_out", "entered", "left", "reclassified"]
 
 
@@ -37,6 +40,63 @@ class Frame:
     timestamp_ns: int
     index: int = 0
     arrived_ns: int = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels, upright."""
+        height, width = self.image.shape[:2]
+        return width, height
+
+
+@dataclass(frozen=True)
+class YuvPlanes:
+    """One YUV 4:2:0 image as a video decoder holds it, before rotation.
+
+    Attributes:
+        y: (height, width) uint8; rows may be padded, pixels of a row are adjacent.
+        u, v: (half height, half width) uint8, rounded up, in the same form.
+        to_bgr: converts the image to (height, width, 3) uint8 BGR, rotated upright.
+        rotation: degrees clockwise that turn the image upright: 0, 90, 180 or 270.
+        full_range: samples are 0..255, not 16..235.
+        matrix: converts the samples to RGB.
+    """
+
+    y: Image
+    u: Image
+    v: Image
+    to_bgr: Callable[[], Image]
+    rotation: int = 0
+    full_range: bool = False
+    matrix: YuvMatrix = "BT.601"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels, upright."""
+        height, width = self.y.shape
+        return (height, width) if self.rotation in (90, 270) else (width, height)
+
+
+class PlanarFrame(Frame):
+    """A frame of a video decoder: BGR is computed when `image` is first used; see `Frame`.
+
+    Attributes:
+        planes: the image as it was decoded.
+    """
+
+    planes: YuvPlanes
+
+    def __init__(self, planes: YuvPlanes, timestamp_ns: int, index: int = 0) -> None:
+        vars(self).update(planes=planes, timestamp_ns=timestamp_ns, index=index, arrived_ns=0)
+
+    @cached_property
+    def image(self) -> Image:
+        """(height, width, 3) uint8 BGR."""
+        return self.planes.to_bgr()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels, upright."""
+        return self.planes.size
 
 
 @dataclass(frozen=True)

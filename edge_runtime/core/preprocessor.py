@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from ..types import Image
+from ..types import Image, YuvPlanes
 from .native import DTYPES, LAYOUTS, Handle, address, ffi, lib, struct
 
 PixelFormat = Literal["BGR", "RGB", "BGRA", "RGBA", "NV12", "NV21", "I420"]
@@ -26,7 +26,7 @@ class Preprocessor:
 
     def run(
         self,
-        image: Image,
+        image: Image | YuvPlanes,
         target: npt.NDArray[Any],
         *,
         layout: Literal["NHWC", "NCHW"],
@@ -37,7 +37,8 @@ class Preprocessor:
 
         Args:
             image: uint8; (height, width, channels) for packed formats, the rows of Y followed by
-                those of the chroma, (height * 3 / 2, width), for NV12, NV21 and I420.
+                those of the chroma, (height * 3 / 2, width), for NV12, NV21 and I420. Planes of
+                their own bring format and rotation with them.
             target: C-contiguous uint8, int8 or float32, (1, h, w, 3) or (1, 3, h, w); written.
             layout: of `target`.
             pixel_format: of `image`.
@@ -50,8 +51,11 @@ class Preprocessor:
             UsageError: `image` is not a frame of that format.
             CoreError: sizes that are out of the core's bounds.
         """
-        image = _readable(image, pixel_format)  # held until the core has read it
-        source = _image(image, pixel_format, rotation)
+        if isinstance(image, YuvPlanes):
+            source = _planes(image)
+        else:
+            image = _readable(image, pixel_format)  # held until the core has read it
+            source = _image(image, pixel_format, rotation)
         height, width = target.shape[1:3] if layout == "NHWC" else target.shape[2:4]
         tensor = struct(
             "tensor",
@@ -86,6 +90,21 @@ def _readable(image: Image, pixel_format: PixelFormat) -> Image:
         contiguous: Image = image.copy(order="C")
         return contiguous
     return image
+
+
+def _planes(image: YuvPlanes) -> Any:
+    height, width = image.y.shape
+    planes = image.y, image.u, image.v
+    return struct(
+        "image",
+        format=lib.TALLY_I420,
+        width=width,
+        height=height,
+        rotation=image.rotation,
+        strides=[plane.strides[0] for plane in planes],
+        planes=[ffi.cast("uint8_t *", plane.ctypes.data) for plane in planes],
+        plane_bytes=[(len(plane) - 1) * plane.strides[0] + plane.shape[1] for plane in planes],
+    )
 
 
 def _image(image: Image, pixel_format: PixelFormat, rotation: int) -> Any:

@@ -69,9 +69,9 @@ def _file_name(result: FrameResult, event: Event) -> str:
 
 
 def _object_of(result: FrameResult, event: Event) -> Image | None:
-    image = result.frame.image
     rows = np.flatnonzero(result.tracks.track_id == event.track_id)
-    if image is None or not len(rows):
+    image = result.frame.image if len(rows) else None
+    if image is None:
         return None
     return crop(image, result.tracks.xyxy[rows[0]])
 

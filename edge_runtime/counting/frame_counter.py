@@ -139,7 +139,7 @@ class FrameCounter:
             sink.frame(result)
 
     def _check_size(self, frame: Frame) -> None:
-        height, width = frame.image.shape[:2]
+        width, height = frame.size
         if (width, height) != self.totals.frame_size:
             raise SourceError(
                 self.source_name,

@@ -66,8 +66,10 @@ class History:
             if event.kind in ("crossed_in", "crossed_out"):
                 series = f"{event.place}:{event.kind.removeprefix('crossed_')}"
                 self.crossings.add(max(totals.since_start(event.timestamp_ns), 0.0), {series: 1})
-        image = result.frame.image
-        if image is not None and len(result.tracks) > self._max_objects:
+        if len(result.tracks) > self._max_objects:
+            image = result.frame.image
+            if image is None:
+                return
             self._max_objects = len(result.tracks)
             # The caller may use the memory of its frames again.
             self._image, self._jpeg = image.copy(), None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..core import Decoder, DecoderOptions, Preprocessor
 from ..core.preprocessor import PixelFormat
 from ..engines import Engine
-from ..types import Detections, Image
+from ..types import Detections, Image, YuvPlanes
 
 
 @dataclass
@@ -51,6 +51,15 @@ class Detector:
         self, image: Image, pixel_format: PixelFormat = "BGR", rotation: int = 0
     ) -> Detections:
         """Objects in `image`, (height, width, 3) uint8 BGR by default, in its upright pixels."""
+        return self._detect(image, pixel_format, rotation)
+
+    def detect_planes(self, planes: YuvPlanes) -> Detections:
+        """Objects in an image of a video decoder, in its upright pixels."""
+        return self._detect(planes, "I420", 0)
+
+    def _detect(
+        self, image: Image | YuvPlanes, pixel_format: PixelFormat, rotation: int
+    ) -> Detections:
         start = time.thread_time_ns()
         letterbox = self._preprocessor.run(
             image,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..engines import Engine
-from ..types import Detections, Image
+from ..types import Detections, Image, YuvPlanes
 from .detector import Detector, Timing
 
 
@@ -34,3 +34,7 @@ class MultiSizeDetector:
     def detect(self, image: Image) -> Detections:
         """Objects in `image`, (height, width, 3) uint8 BGR, in its pixels."""
         return self.detectors[self._size_index()].detect(image)
+
+    def detect_planes(self, planes: YuvPlanes) -> Detections:
+        """Objects in an image of a video decoder, in its upright pixels."""
+        return self.detectors[self._size_index()].detect_planes(planes)

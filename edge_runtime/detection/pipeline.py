@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from ..types import Detections, Frame, Image
+from ..types import Detections, Frame, Image, PlanarFrame, YuvPlanes
 
 # Frames decoded ahead of the slowest worker; more would only cost memory.
 AHEAD = 2
@@ -20,6 +20,15 @@ class Detects(Protocol):
 
     def detect(self, image: Image, /) -> Detections:
         """Objects in `image`, (height, width, 3) uint8 BGR, in its pixels."""
+        ...
+
+
+@runtime_checkable
+class DetectsPlanes(Protocol):
+    """A detector that also reads the YUV planes of a video decoder, without a conversion."""
+
+    def detect_planes(self, planes: YuvPlanes, /) -> Detections:
+        """Objects in `planes`, in pixels of the upright image."""
         ...
 
 
@@ -40,7 +49,7 @@ def detect_in_order(
     """
     if len(detectors) == 1:
         for frame in frames:
-            yield frame, detectors[0].detect(frame.image)
+            yield frame, _detect(detectors[0], frame)
         return
     idle: SimpleQueue[Detects] = SimpleQueue()
     for detector in detectors:
@@ -49,7 +58,7 @@ def detect_in_order(
     def detect(frame: Frame) -> Detections:
         detector = idle.get()
         try:
-            return detector.detect(frame.image)
+            return _detect(detector, frame)
         finally:
             idle.put(detector)
 
@@ -68,6 +77,12 @@ def detect_in_order(
                 result.cancel()
     for error in ended_by:
         raise error
+
+
+def _detect(detector: Detects, frame: Frame) -> Detections:
+    if isinstance(frame, PlanarFrame) and isinstance(detector, DetectsPlanes):
+        return detector.detect_planes(frame.planes)
+    return detector.detect(frame.image)
 
 
 def _finished(

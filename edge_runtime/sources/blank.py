@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..types import Frame, Image
+from ..types import Frame, Image, PlanarFrame
 
 # A black leader is shorter than this, or is worth saying.
 REPORTED_NS = 1_000_000_000
@@ -29,7 +29,7 @@ class BlankFrames:
 
     def see(self, frame: Frame) -> None:
         """Look at the next frame, in capture order."""
-        blank, unchanged = is_blank(frame.image), self._is_unchanged(frame.image)
+        blank, unchanged = _is_blank_frame(frame), self._is_unchanged(frame)
         if not (blank or unchanged):
             self._since_ns = None
             return
@@ -39,9 +39,10 @@ class BlankFrames:
         if length_ns > self._longest_ns:
             self._longest_ns, self._at_ns = length_ns, self._since_ns
 
-    def _is_unchanged(self, image: Image) -> bool:
+    def _is_unchanged(self, frame: Frame) -> bool:
         if not self._unchanged:
             return False
+        image = frame.image
         if self._first is None:
             self._first = image
             return True
@@ -67,3 +68,10 @@ def is_blank(image: Image) -> bool:
     """Whether all pixels are equal; a few of them decide for most frames."""
     first = image[0, 0]
     return bool((image[::STEP, ::STEP] == first).all() and (image == first).all())
+
+
+def _is_blank_frame(frame: Frame) -> bool:
+    if isinstance(frame, PlanarFrame):
+        planes = frame.planes
+        return all(is_blank(plane) for plane in (planes.y, planes.u, planes.v))
+    return is_blank(frame.image)

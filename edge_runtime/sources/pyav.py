@@ -1,20 +1,24 @@
 """Video files through PyAV (the optional extra `video`), with the interface of `cv2.VideoCapture`.
 
 PyAV decodes what OpenCV's build may not: AV1, interlaced video with OpenCV 5.0.0. Its pixels are
-those of OpenCV, bit for bit.
+those of OpenCV, bit for bit, where BGR is asked for; the detector reads the planes themselves.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..types import Image
+from ..types import Image, YuvPlanes
 from .opencv import load_cv2
+
+# AVCOL_RANGE_JPEG: samples are 0..255.
+FULL_RANGE = 2
 
 
 def load_av() -> Any | None:
@@ -88,9 +92,16 @@ class AvCapture:
         """The next frame as (height, width, 3) uint8 BGR, turned by its metadata."""
         if not self.grab():
             return False, None
-        image: Image = self._frame.to_ndarray(format="bgr24")
-        quarters = round(self._frame.rotation / 90) % 4
-        return True, np.rot90(image, quarters) if quarters else image
+        return True, _bgr(self._frame)
+
+    def picture(self) -> Image | YuvPlanes | None:
+        """The next frame: its planes as the decoder holds them, or BGR where the core does not
+        read its format; None at the end.
+        """
+        if not self.grab():
+            return None
+        planes = _planes(self._frame)
+        return _bgr(self._frame) if planes is None else planes
 
     def release(self) -> None:
         """Close the file."""
@@ -126,3 +137,34 @@ class AvCapture:
         if stream.frames or not stream.duration or not rate:
             return float(stream.frames)
         return float(round(stream.duration * stream.time_base * rate))
+
+
+def _quarters(frame: Any) -> int:
+    """Quarter turns against the clock that turn the frame upright."""
+    return round(int(frame.rotation) / 90) % 4
+
+
+def _bgr(frame: Any) -> Image:
+    image: Image = frame.to_ndarray(format="bgr24")
+    return np.ascontiguousarray(np.rot90(image, _quarters(frame)))
+
+
+def _planes(frame: Any) -> YuvPlanes | None:
+    """The planes of an 8-bit 4:2:0 frame without a copy; None for other formats."""
+    if frame.format.name != "yuv420p" or frame.color_range == FULL_RANGE:
+        return None
+    y, u, v = frame.planes
+    half = (frame.width + 1) // 2, (frame.height + 1) // 2
+    return YuvPlanes(
+        _rows(y, frame.width, frame.height),
+        _rows(u, *half),
+        _rows(v, *half),
+        to_bgr=partial(_bgr, frame),
+        rotation=-90 * _quarters(frame) % 360,
+    )
+
+
+def _rows(plane: Any, width: int, height: int) -> Image:
+    """The samples of a plane, whose memory is the frame's."""
+    samples = np.frombuffer(plane, np.uint8)
+    return samples[: height * plane.line_size].reshape(height, plane.line_size)[:, :width]

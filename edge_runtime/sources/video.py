@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SourceError
-from ..types import Frame, Image
+from ..types import Frame, Image, PlanarFrame, YuvPlanes
 from .opencv import MAX_PIXELS, fails_at_interlaced, ffmpeg_or_any, is_text, load_cv2
 from .prefetch import Prefetch
 from .pyav import AvCapture, load_av, open_av
@@ -177,8 +177,7 @@ class VideoReader:
         if self._first is None:
             capture.release()
             raise _undecodable(name, codec)
-        height, width = self._first.image.shape[:2]
-        self.size = (width, height)
+        self.size = self._first.size
         self._start = start
         if start:
             self._first = None
@@ -203,20 +202,27 @@ class VideoReader:
         self._capture.release()
 
     def _decode(self) -> Frame | None:
-        image = decode_next(self._cv2, self._capture)
+        image = self._next()
         if image is None:
             image = self._past_damage()
         if image is None:
             return None
-        frame = Frame(image, self._timestamp_ns(), self._index)
+        timestamp_ns, index = self._timestamp_ns(), self._index
         self._index += 1
-        return frame
+        if isinstance(image, YuvPlanes):
+            return PlanarFrame(image, timestamp_ns, index)
+        return Frame(image, timestamp_ns, index)
 
-    def _past_damage(self) -> Image | None:
+    def _next(self) -> Image | YuvPlanes | None:
+        if isinstance(self._capture, AvCapture):
+            return self._capture.picture()
+        return decode_next(self._cv2, self._capture)
+
+    def _past_damage(self) -> Image | YuvPlanes | None:
         """The first frame after damaged ones, None if there is none."""
         announced = (self._total or 0) - COUNT_TOLERANCE
         for _ in range(min(MAX_ATTEMPTS, announced - self._index) if self._index else 0):
-            image = decode_next(self._cv2, self._capture)
+            image = self._next()
             if image is not None:
                 return image
         return None
