@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from ...edge_runtime.errors import InputError
+from .changed_files import file_stamp
 
 PREFIX = "tlk_"
 SCOPES = ("detect", "count", "token", "metrics")
@@ -108,7 +109,7 @@ class KeyFile:
             InputError: it has changed and cannot be used, raised once per change; the keys read
                 before stay valid, and `problem` says so.
         """
-        stamp = self._newest_stamp()
+        stamp = file_stamp(self._path)
         if stamp == self._stamp:
             return False
         self._stamp = stamp
@@ -118,14 +119,6 @@ class KeyFile:
             self.problem = error
             raise
         return True
-
-    def _newest_stamp(self) -> tuple[int, ...]:
-        """Numbers that change with the file, however fast that is; 0 without a file."""
-        try:
-            status = self._path.stat()
-        except OSError:
-            return (0,)
-        return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
     def _read(self) -> bytes:
         try:

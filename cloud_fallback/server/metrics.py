@@ -39,6 +39,13 @@ class Metrics:
         self._stale_keys = self._gauge(
             "keys_stale", "1 while the key file is invalid and older keys are in use"
         )
+        self._stale_certificate = self._gauge(
+            "certificate_stale", "1 while the files of TLS are invalid and an older pair is in use"
+        )
+        self._certificate_expiry = self._gauge(
+            "certificate_expiry_timestamp_seconds",
+            "When the certificate in use expires, unix time; 0 without TLS",
+        )
         self._gpu = self._gauge(
             "gpu_utilisation_ratio", "Utilization of the first GPU, if readable"
         )
@@ -64,6 +71,11 @@ class Metrics:
     def watch_keys(self, are_stale: Callable[[], bool]) -> None:
         """Report what this returns as whether the keys are older than their file."""
         self._stale_keys.set_function(are_stale)
+
+    def watch_certificate(self, is_stale: Callable[[], bool], expires: Callable[[], float]) -> None:
+        """Report what these return as the state and the expiry of the certificate in use."""
+        self._stale_certificate.set_function(is_stale)
+        self._certificate_expiry.set_function(expires)
 
     def watch_sockets(self, waiting: Callable[[], float], admitted: Callable[[], float]) -> None:
         """Report what these return as the numbers of open sockets."""

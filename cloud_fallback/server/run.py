@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
 import ssl
 import sys
-from collections.abc import Coroutine
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -14,12 +17,13 @@ from typing import Any
 
 import uvicorn
 
-from ...edge_runtime.errors import InputError, UnavailableError, UsageError
+from ...edge_runtime.errors import UnavailableError, UsageError
 from ..wire.constants import MAX_FRAME_BYTES
 from ..wire.frames import HEADER_BYTES
 from ..wire.url import is_loopback
 from .acceptor import Acceptor
 from .app import create_app
+from .certificates import CertificateFiles
 from .http_protocols import HttpProtocol, WebsocketProtocol
 from .logs import silence_libraries
 from .service import Service
@@ -28,6 +32,8 @@ from .socket_pool import SocketEntry, SocketLimits, SocketPool
 # How long a thread of a detector may keep the interpreter from the sockets; Python's own 5 ms for
 # each of several threads would be most of a frame's time.
 SWITCH_SECONDS = 0.0005
+# What ends a server in an orderly way. SIGHUP, of a terminal that closes, is missing on Windows.
+END_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -63,27 +69,44 @@ class Address:
 
 @dataclass
 class Server:
-    """A service that listens; `port` is the actual one once `bind` was called."""
+    """A service that listens; `port` is the actual one once `bind` was called.
+
+    Args:
+        service: what is served.
+        address: where, and the files of TLS.
+        limits: of the sockets.
+        drain_delay_s: how long new clients are still taken after SIGTERM, while `/readyz`
+            answers 503.
+    """
 
     service: Service
     address: Address
     limits: SocketLimits = field(default_factory=SocketLimits)
+    drain_delay_s: float = 0.0
     listening: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
     def __post_init__(self) -> None:
         self.address.check()
         silence_libraries()
+        self._certificates: CertificateFiles | None = None
+        if self.address.certificate is not None and self.address.key is not None:
+            self._certificates = CertificateFiles(self.address.certificate, self.address.key)
+            self._certificates.show_in(self.service.metrics)
+            self.service.watchers.append(self._certificates.refresh_or_log)
         self._uvicorn = _Uvicorn(self._config())
-        self._uvicorn.service = self.service
+        self._uvicorn.drain = self._drain
+        self._uvicorn.tls = self._tls
         self.sockets = SocketPool(self.limits, self.service.metrics)
         self._uvicorn.pool = self.sockets
 
+    def _tls(self) -> ssl.SSLContext | None:
+        """The TLS settings of the next connection."""
+        return None if self._certificates is None else self._certificates.context
+
     def _config(self) -> uvicorn.Config:
-        config = uvicorn.Config(
+        return uvicorn.Config(
             create_app(self.service),
-            ssl_certfile=self.address.certificate,
-            ssl_keyfile=self.address.key,
             ws=WebsocketProtocol,
             ws_max_size=MAX_FRAME_BYTES + HEADER_BYTES,
             ws_per_message_deflate=False,
@@ -96,16 +119,6 @@ class Server:
             backlog=4096,
             timeout_graceful_shutdown=5,
         )
-        try:
-            config.load()
-        except (OSError, ssl.SSLError) as error:
-            shown = self.address.certificate or "certificate"
-            raise InputError(
-                shown, "the certificate and key cannot be used", "Give both as PEM files"
-            ) from error
-        if config.ssl is not None:
-            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-        return config
 
     def bind(self) -> socket.socket:
         """The listening socket.
@@ -141,19 +154,26 @@ class Server:
         await self.service.drain()
         self._uvicorn.should_exit = True
 
+    async def _drain(self, signal_number: int) -> None:
+        # Nobody waits for a load balancer at a terminal.
+        if signal_number == signal.SIGTERM:
+            await self.service.leave(self.drain_delay_s)
+        await self.service.drain()
+
 
 class _Uvicorn(uvicorn.Server):
     """Drains before it stops; a second signal stops at once."""
 
-    service: Service
     pool: SocketPool
+    drain: Callable[[int], Awaitable[None]]
+    tls: Callable[[], ssl.SSLContext | None]
     _draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then accept on the sockets."""
         await super().startup([])
         for one in sockets or []:
-            acceptor = Acceptor(one, self.pool, self._protocol, lambda: self.config.ssl)
+            acceptor = Acceptor(one, self.pool, self._protocol, self.tls)
             acceptor.start(self.config.backlog)
             self.servers.append(acceptor)  # type: ignore[arg-type]
 
@@ -162,7 +182,26 @@ class _Uvicorn(uvicorn.Server):
         protocol.entry = entry
         return protocol
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Handle the signals of END_SIGNALS; only Ctrl-C is an interruption to whoever called."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = [getattr(signal, name) for name in END_SIGNALS if hasattr(signal, name)]
+        # What is ignored (`nohup`) stays ignored.
+        heard = [one for one in numbers if signal.getsignal(one) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self.handle_exit) for number in heard}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if signal.SIGINT in self._captured_signals:
+            signal.raise_signal(signal.SIGINT)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain at the first signal, stop at the second."""
         if self._draining is not None:
             super().handle_exit(sig, frame)
             return
@@ -170,5 +209,5 @@ class _Uvicorn(uvicorn.Server):
         self._draining = loop.create_task(self._drain(sig, frame))
 
     async def _drain(self, sig: int, frame: FrameType | None) -> None:
-        await self.service.drain()
+        await self.drain(sig)
         super().handle_exit(sig, frame)

@@ -55,6 +55,11 @@ class Service:
         settings: limits.
         queue: makes what takes frames to detectors elsewhere; by default those of `model` run here.
         store: where other processes find the sessions of this one.
+
+    Attributes:
+        ready: whether connections are taken.
+        leaving: whether a load balancer should send new clients elsewhere; they are still taken.
+        watchers: called every two seconds, such as to read a file that may have changed.
     """
 
     def __init__(
@@ -78,6 +83,8 @@ class Service:
         )
         self.connections: set[SessionPeer] = set()
         self.ready = False
+        self.leaving = False
+        self.watchers: list[Callable[[], None]] = []
         self.metrics.watch_keys(lambda: self.auth.keys.problem is not None)
         self.metrics.watch_queue(lambda: self.queue.queued)
 
@@ -105,6 +112,11 @@ class Service:
             await asyncio.gather(watch, return_exceptions=True)
             await self.queue.stop()
 
+    async def leave(self, delay_s: float) -> None:
+        """Not ready for load balancers, while new clients are still taken for `delay_s`."""
+        self.leaving = True
+        await asyncio.sleep(delay_s)
+
     async def drain(self) -> None:
         """Before a planned end: announce it, answer what was sent, close with 1012."""
         self.ready = False
@@ -126,6 +138,8 @@ class Service:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 self.refresh_keys()
+                for look in self.watchers:
+                    look()
                 self.sweep()
             except Exception:
                 self.metrics.fault("sweeping")

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from tallylens.commands.arguments import above_zero, positive
+from tallylens.interruption import SIGNALS, Interrupted
 
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.server.run import Address, Server
 
 NAME = "serve"
+MAX_DRAIN_DELAY_S = 3600
 HELP = "Serve a model to devices over a secure websocket."
 EXAMPLES = """examples:
   tallylens serve --model yolov5m.onnx --dev
@@ -94,6 +100,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lanes", type=positive, metavar="N", help="model instances (default: one per core)"
     )
     parser.add_argument(
+        "--drain-delay",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="after SIGTERM, take new clients for S seconds while /readyz answers 503 (default: 0)",
+    )
+    parser.add_argument(
         "--log",
         choices=("debug", "info", "warning"),
         default="info",
@@ -119,6 +132,18 @@ def _expiry(text: str) -> datetime:
         ) from None
 
 
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= MAX_DRAIN_DELAY_S:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of seconds from 0 to {MAX_DRAIN_DELAY_S}"
+        )
+    return value
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
@@ -136,11 +161,34 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.cloud_fallback.server.run import run_loop
 
     writer = log_as_json(options.log)
-    if options.ray:
-        _serve_on_ray(options, writer.write)
-    else:
-        run_loop(_serve(options, writer.write))
+    with _ended_by_signals():
+        if options.ray:
+            _serve_on_ray(options, writer.write)
+        else:
+            run_loop(_serve(options, writer.write))
     return 0
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Until the server handles them itself, signals end the command at once and leave no file."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        # A planned end is no failure; Ctrl-C is an interruption, as for every command.
+        raise Interrupted(number) if number == signal.SIGINT else SystemExit(0)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [name for name in SIGNALS if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names]
+    heard = [one for one in numbers if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -187,7 +235,6 @@ def _edit_keys(options: argparse.Namespace) -> int:
 
 async def _serve(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     import asyncio
-    import contextlib
     import tempfile
 
     with contextlib.ExitStack() as stack:
@@ -208,8 +255,6 @@ async def _serve(options: argparse.Namespace, say: Callable[[str], None]) -> Non
 def _serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     """Deploy on Ray, and shut down at SIGINT or SIGTERM."""
     import secrets
-    import signal
-    import threading
 
     from tallylens.extras import need_cluster
 
@@ -271,7 +316,8 @@ def _server(options: argparse.Namespace) -> Server:
     address = _address(options)
     auth = Auth(KeyFile(options.keys), options.origin, _token_secret(options))
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
-    return Server(Service(ModelInstances(model, options.lanes), auth), address)
+    service = Service(ModelInstances(model, options.lanes), auth)
+    return Server(service, address, drain_delay_s=options.drain_delay)
 
 
 def _address(options: argparse.Namespace) -> Address:

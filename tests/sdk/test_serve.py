@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +20,11 @@ from typing import Any
 
 import pytest
 
-from tallylens.cloud_fallback.server.keys import KeyFile, hash_of
+from tallylens.cloud_fallback.client.connection import CloudClient
+from tallylens.cloud_fallback.client.credentials import Secret
+from tallylens.cloud_fallback.server.keys import KeyFile, entry, hash_of, new_key
 
+PATIENCE_S = 60.0
 LINE = "0,0.5,1,0.5"
 
 
@@ -60,6 +68,87 @@ def test_the_line_it_prints_is_all_that_a_client_needs(
     assert key not in log
     assert "Traceback" not in log
     assert '"what": "session"' in log
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM for other processes")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize("when", ["starting", "serving"])
+def test_an_ended_server_leaves_nothing(
+    tiny_model: Path, tmp_path: Path, when: str, name: str
+) -> None:
+    """A planned end is no error; the key of --dev is gone from the temporary folder."""
+    command = [sys.executable, "-m", "tallylens", "serve", "--dev", "--port", "0"]
+    command += ["--model", str(tiny_model), "--lanes", "1"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert process.stdout is not None
+    if when == "serving":
+        process.stdout.readline()
+    else:
+        while not list(tmp_path.glob("tallylens-dev-*/keys.toml")):
+            time.sleep(0.001)
+    process.send_signal(getattr(signal, name))
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == (130 if name == "SIGINT" else 0), log
+    assert not list(tmp_path.glob("tallylens-dev-*"))
+    assert "Traceback" not in log
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM for other processes")
+def test_new_clients_are_taken_until_the_load_balancer_knows(
+    tiny_model: Path, tmp_path: Path, free_port: int
+) -> None:
+    """After SIGTERM `/readyz` is 503 at once, and the socket stays open for --drain-delay."""
+    keys = tmp_path / "keys.toml"
+    key = new_key()
+    keys.write_text(entry("tester", key))
+    command = [sys.executable, "-m", "tallylens", "serve", "--model", str(tiny_model)]
+    command += ["--keys", str(keys), "--port", str(free_port), "--drain-delay", "3"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: status(free_port, "/readyz") == 200)
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: status(free_port, "/readyz") == 503)
+        client = CloudClient(f"ws://127.0.0.1:{free_port}", Secret(key))
+        assert client.start(PATIENCE_S) is not None
+        assert status(free_port, "/healthz") == 200
+        assert process.wait(60) == 0
+        client.close()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def status(port: int, path: str) -> int:
+    """The status of a page; 0 where nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_without_a_key_nothing_is_sent(
@@ -133,6 +222,7 @@ def test_the_secret_of_tokens_must_be_there_and_long(
         (["--dev", "--host", "0.0.0.0"], 2, "--dev listens on this machine only"),
         (["--keys", "none.toml"], 3, "none.toml: No such file"),
         (["--keys", "none.toml", "--host", "0.0.0.0"], 2, "TLS is off"),
+        (["--keys", "none.toml", "--drain-delay", "-1"], 2, "is not a number of seconds"),
         (["--new-key", "a"], 2, "--new-key needs a key file"),
         (["--new-key", 'a"b', "--keys", "k.toml"], 2, "--new-key: invalid name"),
         (["--new-key", "a", "--keys", "k.toml", "--scopes", "root"], 2, "--scopes: unknown scope"),

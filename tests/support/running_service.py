@@ -136,6 +136,8 @@ class RunningService:
 
         def sweep() -> None:
             self.service.refresh_keys()
+            for look in self.service.watchers:
+                look()
             self.service.sweep()
 
         self.call(sweep)

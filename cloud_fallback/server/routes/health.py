@@ -19,7 +19,7 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(service: ServiceOf) -> Response:
     """200 while new connections are taken, else 503; says where the keys are old ones."""
-    if not service.ready:
+    if service.leaving or not service.ready:
         return PlainTextResponse("not ready", 503)
     # Not a reason to send clients elsewhere: every other server reads the same file.
     stale = service.auth.keys.problem is not None
