@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import CoreError, UsageError
+from ..types import Detections, Tracks
 from ._tally import ffi as ffi
 from ._tally import lib as lib
 
@@ -33,6 +34,30 @@ TRACK = np.dtype(
 )
 assert DETECTION.itemsize == ffi.sizeof("tally_detection")
 assert TRACK.itemsize == ffi.sizeof("tally_track")
+
+
+_INT64 = np.iinfo(np.int64)
+
+
+def detection_rows(detections: Detections) -> npt.NDArray[Any]:
+    """Detections as `tally_detection`, for `ffi.from_buffer`."""
+    rows = np.empty(len(detections), DETECTION)
+    rows["xyxy"], rows["confidence"] = detections.xyxy, detections.confidence
+    rows["class_id"] = detections.class_id
+    return rows
+
+
+def track_rows(tracks: Tracks) -> npt.NDArray[Any]:
+    """Tracks as `tally_track`, for `ffi.from_buffer`."""
+    rows = np.empty(len(tracks), TRACK)
+    rows["track_id"], rows["xyxy"] = tracks.track_id, tracks.xyxy
+    rows["confidence"], rows["class_id"] = tracks.confidence, tracks.class_id
+    return rows
+
+
+def int64(value: int) -> int:
+    """`value`, clipped to what the core takes; the counter refuses times that far."""
+    return min(max(value, int(_INT64.min)), int(_INT64.max))
 
 
 def address(array: npt.NDArray[Any]) -> Any:

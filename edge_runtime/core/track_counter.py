@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..errors import CoreError, StateError, TimestampError, UsageError
 from ..types import Detections, Event, EventKind, Tracks
 from .counter_options import ANCHORS, CounterOptions
-from .native import DETECTION, TRACK, Handle, ffi, lib, names, struct
+from .native import TRACK, Handle, detection_rows, ffi, lib, names, struct
 from .native import options as core_options
 
 REGION_KINDS = names(lib.tally_region_kind)
@@ -175,9 +175,7 @@ class TrackCounter:
             raise UsageError(
                 f"the timestamp is {timestamp_ns} ns", "Give nanoseconds since an epoch"
             )
-        rows = np.empty(len(detections), DETECTION)
-        rows["xyxy"], rows["confidence"] = detections.xyxy, detections.confidence
-        rows["class_id"] = detections.class_id
+        rows = detection_rows(detections)
         pointer = ffi.cast("tally_detection *", rows.ctypes.data)
         try:
             self._handle.call(lib.tally_counter_update, timestamp_ns, pointer, len(rows))

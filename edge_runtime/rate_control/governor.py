@@ -1,31 +1,27 @@
-"""The governor: keeps a latency budget and a maximum frame rate, in steps that it reports.
+"""The governor: keeps a latency budget, a frame rate and the temperature, in steps that it reports.
 
     full rate → half → quarter → smaller input → ...
 
-A step down is taken when every half second of a window was over the budget, a step up when nearly
-all of a longer one was well under it. After a step up that does not hold, the next try waits twice
-as long, so that a machine near its limit does not oscillate.
+It decides in the core (`tally_governor` in tally.h, where the rules are described), for every
+language alike.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from ..core.native import Handle, ffi, int64, lib, struct
+from ..core.native import options as core_options
+from ..core.reasons import reason_text
 from ..errors import UsageError
 from ..types import Frame
-from .frame_filter import FrameFeedback, RateLimiter
+from .frame_filter import FrameFeedback
 
-RATES = (1, 2, 4)
-DOWN_S = 2.0
-UP_S = 10.0
-MAX_UP_S = 640.0
-HEADROOM = 0.7  # of the budget, below which a step up is tried
-UP_SHARE = 0.9  # of the time before a step up; single bursts are tolerated
-BUCKET_S = 0.5  # measurements are the medians of such spans
+THERMAL_STATES = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
+_CHANGES = 16
 
 
 @dataclass(frozen=True)
@@ -40,6 +36,11 @@ class Level:
     rate: int = 1
     size: int = 0
 
+    @classmethod
+    def of(cls, level: Any) -> Level:
+        """A `tally_level`."""
+        return cls(level.rate, level.size)
+
     def describe(self, sizes: Sequence[str]) -> str:
         """The level in words; `sizes` are the names of the input sizes."""
         parts = ["every frame" if self.rate == 1 else f"one frame in {self.rate}"]
@@ -50,7 +51,10 @@ class Level:
 
 def ladder(sizes: int) -> list[Level]:
     """Levels for `sizes` input sizes, from the best to the cheapest."""
-    return [Level(rate) for rate in RATES] + [Level(RATES[-1], size) for size in range(1, sizes)]
+    handle = Handle("governor", core_options("governor", num_sizes=sizes))
+    levels, count = ffi.new("tally_level[]", 64), ffi.new("int32_t *")
+    handle.call(lib.tally_governor_ladder, levels, len(levels), count)
+    return [Level.of(levels[i]) for i in range(count[0])]
 
 
 def check_limits(max_fps: float | None, budget_ms: float | None) -> None:
@@ -61,7 +65,7 @@ def check_limits(max_fps: float | None, budget_ms: float | None) -> None:
 
 
 class Governor:
-    """Chooses the level by measured latency; see `FrameFilter`.
+    """Chooses the level by measured latency and heat; see `FrameFilter`.
 
     Args:
         budget_ms: maximum latency of a frame; None keeps the level.
@@ -80,102 +84,89 @@ class Governor:
     ) -> None:
         check_limits(max_fps, budget_ms)
         self._budget_ms = budget_ms
-        self._min_interval_s = 1 / max_fps if max_fps else 0.0
         self._sizes = sizes
-        self._levels = ladder(len(sizes))
         self._on_change = on_change
-        self._limiter = RateLimiter()
-        self._at = 0
-        self._medians: deque[tuple[float, float]] = deque()
-        self._bucket: list[float] = []
-        self._bucket_s = 0.0
-        self._wait_up_s = UP_S
-        self._went_up_s: float | None = None
-        self.lowest = Level()
-        self.changes = 0
+        self._handle = Handle(
+            "governor",
+            core_options(
+                "governor",
+                num_sizes=len(sizes),
+                budget_ms=budget_ms or 0.0,
+                max_fps=max_fps or 0.0,
+            ),
+        )
+        self._wanted = ffi.new("int32_t *")
+        self._taken = ffi.new("int32_t *")
+        self._changes = ffi.new("tally_level_change[]", _CHANGES)
 
     @property
     def level(self) -> Level:
         """The level in force."""
-        return self._levels[self._at]
+        return Level.of(self._state().level)
+
+    @property
+    def lowest(self) -> Level:
+        """The cheapest level so far."""
+        return Level.of(self._state().lowest)
+
+    @property
+    def changes(self) -> int:
+        """Number of changes of level."""
+        return int(self._state().changes)
+
+    def _state(self) -> Any:
+        state = struct("governor_state")
+        self._handle.call(lib.tally_governor_get_state, state)
+        return state
 
     def wants(self, frame: Frame) -> bool:
         """Whether the frame keeps both the level's rate and `max_fps`."""
-        rate = self.level.rate
-        # At rate 1 the source's own interval must not limit it: jitter would drop frames.
-        own = self._limiter.frame_s * rate if rate > 1 else 0.0
-        self._limiter.interval_s = max(self._min_interval_s, own)
-        return self._limiter.is_due(frame.timestamp_ns)
+        self._handle.call(
+            lib.tally_governor_wants, int64(frame.timestamp_ns), self._wanted, ffi.NULL
+        )
+        self._tell()
+        return bool(self._wanted[0])
 
     def learn(self, feedback: FrameFeedback) -> None:
         """Take one measurement, at the frame's capture time."""
-        if self._budget_ms is None:
-            return
-        now_s = feedback.frame.timestamp_ns / 1e9
-        if self._bucket and now_s - self._bucket_s >= BUCKET_S:
-            self._medians.append((self._bucket_s, statistics.median(self._bucket)))
-            self._bucket = []
-            self._decide(now_s)
-        if not self._bucket:
-            self._bucket_s = now_s
-        self._bucket.append(feedback.latency_ms)
-
-    def _decide(self, now_s: float) -> None:
-        longest_s = max(DOWN_S, self._wait_up_s)
-        while len(self._medians) > 1 and self._medians[1][0] <= now_s - longest_s:
-            self._medians.popleft()
-        over = self._share(now_s, DOWN_S, lambda typical: typical > self._limit_ms)
-        under = self._share(now_s, self._wait_up_s, lambda typical: typical < self._headroom_ms)
-        if over == 1:
-            self._down(now_s)
-        elif under >= UP_SHARE:
-            self._up(now_s)
-
-    @property
-    def _limit_ms(self) -> float:
-        return self._budget_ms or 0.0
-
-    @property
-    def _headroom_ms(self) -> float:
-        return self._limit_ms * HEADROOM
-
-    def _share(self, now_s: float, span_s: float, holds: Callable[[float], bool]) -> float:
-        """The fraction of the last `span_s` seconds for which it held; 0 in the first of them."""
-        recent = [median for at, median in self._medians if at >= now_s - span_s]
-        whole = bool(recent) and now_s - self._medians[0][0] >= span_s - BUCKET_S / 2
-        return sum(map(holds, recent)) / len(recent) if whole and len(recent) > 1 else 0.0
-
-    def _down(self, now_s: float) -> None:
-        if self._at + 1 == len(self._levels):
-            return
-        bounced = self._went_up_s is not None and now_s - self._went_up_s < self._wait_up_s
-        self._wait_up_s = min(2 * self._wait_up_s, MAX_UP_S) if bounced else UP_S
-        self._went_up_s = None
-        self._move(1, "over")
-
-    def _up(self, now_s: float) -> None:
-        if self._at == 0:
-            return
-        self._went_up_s = now_s
-        self._move(-1, "well under")
-
-    def _move(self, step: int, why: str) -> None:
-        typical = statistics.median(median for _, median in list(self._medians)[-4:])
-        self._at += step
-        self._medians.clear()
-        self.changes += 1
-        if self._at > self._levels.index(self.lowest):
-            self.lowest = self.level
-        self._on_change(
-            f"{typical:.0f} ms per frame is {why} the budget of {self._limit_ms:g} ms: "
-            f"now {self.level.describe(self._sizes)}"
+        self._handle.call(
+            lib.tally_governor_learn, int64(feedback.frame.timestamp_ns), feedback.latency_ms
         )
+        self._tell()
+
+    def set_thermal(self, state: str) -> None:
+        """Take the device's thermal state, one of THERMAL_STATES."""
+        self._handle.call(lib.tally_governor_set_thermal, THERMAL_STATES.index(state))
+        self._tell()
+
+    def set_headroom(self, headroom: float) -> None:
+        """Take a forecast of the device's heat, where 1 is severe; NaN if it is not known."""
+        self._handle.call(lib.tally_governor_set_headroom, headroom)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._handle.call(lib.tally_governor_take_changes, self._changes, _CHANGES, self._taken)
+        for change in self._changes[0 : self._taken[0]]:
+            self._on_change(f"{self._why(change)}: now {self._describe(change)}")
+
+    def _why(self, change: Any) -> str:
+        why = reason_text(change.reason)
+        if not change.latency_ms:
+            return why
+        return f"{change.latency_ms:.0f} ms per frame is {why} of {self._budget_ms:g} ms"
+
+    def _describe(self, change: Any) -> str:
+        return "no frames" if change.paused else Level.of(change.level).describe(self._sizes)
 
     def summary(self) -> str | None:
         """The changes of level, None if there were none."""
-        if not self.changes:
+        state = self._state()
+        if not state.changes:
             return None
-        return (
-            f"the budget of {self._limit_ms:g} ms took {self.changes} changes, down to "
-            f"{self.lowest.describe(self._sizes)}; it ended at {self.level.describe(self._sizes)}"
+        lowest, level = (Level.of(one).describe(self._sizes) for one in (state.lowest, state.level))
+        kept = (
+            "the temperature"
+            if self._budget_ms is None
+            else f"the budget of {self._budget_ms:g} ms"
         )
+        return f"{kept} took {state.changes} changes, down to {lowest}; it ended at {level}"

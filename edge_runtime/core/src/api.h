@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "handle.h"
+#include "options.h"
 #include "tally.h"
 
 namespace tally {
@@ -46,6 +47,26 @@ void copy_out(const std::vector<Item>& items, Item* out, int32_t capacity, int32
   if (items.size() > static_cast<size_t>(capacity))
     throw StatusError(TALLY_BUFFER_TOO_SMALL, "the result does not fit the array");
   std::copy(items.begin(), items.end(), out);
+}
+
+/// Move the first `capacity` of `waiting` to the caller; the rest stays.
+template <typename Queue, typename Item>
+void take_out(Queue& waiting, Item* out, int32_t capacity, int32_t* count) {
+  require(count != nullptr && capacity >= 0 && (out != nullptr || capacity == 0),
+          "result pointers are NULL");
+  const size_t taken = std::min(waiting.size(), static_cast<size_t>(capacity));
+  std::copy_n(waiting.begin(), taken, out);
+  waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(taken));
+  *count = static_cast<int32_t>(taken);
+}
+
+template <typename Options>
+tally_status fill_defaults(Options* options, const Options& defaults) noexcept {
+  std::string unused;
+  return guarded(unused, [&] {
+    require(options != nullptr, "options are NULL");
+    fill(*options, defaults);
+  });
 }
 
 inline void copy_totals(const std::vector<int64_t>& totals, int64_t* out, int32_t capacity) {

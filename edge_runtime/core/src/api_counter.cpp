@@ -28,23 +28,14 @@ tally::Points points_of(const tally_point* points, int32_t num_points) {
   return copied;
 }
 
-template <typename Options>
-tally_status fill_defaults(Options* options, const Options& defaults) {
-  std::string unused;
-  return tally::guarded(unused, [&] {
-    require(options != nullptr, "options are NULL");
-    tally::fill(*options, defaults);
-  });
-}
-
 }  // namespace
 
 tally_status tally_counter_defaults(tally_counter_options* options) {
-  return fill_defaults(options, tally::counter_defaults());
+  return tally::fill_defaults(options, tally::counter_defaults());
 }
 
 tally_status tally_region_defaults(tally_region_options* options) {
-  return fill_defaults(options, tally::region_defaults());
+  return tally::fill_defaults(options, tally::region_defaults());
 }
 
 tally_status tally_counter_create(const tally_counter_options* options, tally_counter** out,
@@ -112,15 +103,8 @@ tally_status tally_counter_tracks(tally_counter* counter, tally_track* out, int3
 
 tally_status tally_counter_take_events(tally_counter* counter, tally_event* out, int32_t capacity,
                                        int32_t* count) {
-  return call(counter, [&](tally_counter& self) {
-    require(count != nullptr && capacity >= 0 && (out != nullptr || capacity == 0),
-            "result pointers are NULL");
-    auto& events = self.events();
-    const size_t taken = std::min(events.size(), static_cast<size_t>(capacity));
-    std::copy_n(events.begin(), taken, out);
-    events.erase(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(taken));
-    *count = static_cast<int32_t>(taken);
-  });
+  return call(counter,
+              [&](tally_counter& self) { tally::take_out(self.events(), out, capacity, count); });
 }
 
 tally_status tally_counter_unique(tally_counter* counter, int64_t* out, int32_t capacity) {

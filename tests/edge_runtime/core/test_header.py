@@ -60,7 +60,7 @@ def is_pointer(argument: str) -> bool:
 def test_the_header_names_every_part_of_the_core() -> None:
     exported = re.findall(r"^TALLY_API ", TEXT, flags=re.MULTILINE)
     assert len(NAMES) == len(set(NAMES)) == len(exported)
-    for kind in ("preprocessor", "decoder", "counter"):
+    for kind in ("preprocessor", "decoder", "counter", "governor", "sampler"):
         assert {f"tally_{kind}_{what}" for what in ("create", "destroy", "error")} <= set(NAMES)
 
 
@@ -155,7 +155,18 @@ def test_header_library_and_package_have_one_version() -> None:
     assert header == __version__ == ffi.string(lib.tally_version()).decode()
 
 
-@pytest.mark.parametrize("kind", ["preprocessor", "decoder", "counter"])
+# Functions of handles that need no pointer, or take NULL for nothing.
+WITHOUT_POINTERS = {
+    "tally_counter_update",
+    "tally_counter_reset",
+    "tally_counter_conclude",
+    "tally_governor_learn",
+    "tally_governor_set_thermal",
+    "tally_governor_set_headroom",
+}
+
+
+@pytest.mark.parametrize("kind", ["preprocessor", "decoder", "counter", "governor", "sampler"])
 def test_a_live_handle_refuses_nulls_and_says_why(kind: str) -> None:
     out = ffi.new(f"tally_{kind} **")
     create = getattr(lib, f"tally_{kind}_create")
@@ -169,13 +180,14 @@ def test_a_live_handle_refuses_nulls_and_says_why(kind: str) -> None:
         first, *others = arguments(text) or [""]
         if result.strip() != "tally_status" or not first.startswith(f"tally_{kind}* "):
             continue
-        if name in ("tally_counter_update", "tally_counter_reset", "tally_counter_conclude"):
-            continue  # a frame without any detections; no arguments
+        if name in WITHOUT_POINTERS:
+            continue
         rest = [ffi.NULL if is_pointer(a) else 1 for a in others]
         assert getattr(lib, name)(handle, *rest) == lib.TALLY_INVALID_ARGUMENT, name
         assert ffi.string(getattr(lib, f"tally_{kind}_error")(handle)), name
         tried += 1
-    assert tried == {"preprocessor": 1, "decoder": 1, "counter": 12}[kind]
+    methods = {"preprocessor": 1, "decoder": 1, "counter": 12, "governor": 4, "sampler": 3}
+    assert tried == methods[kind]
 
 
 def test_statuses_have_names_and_texts() -> None:
@@ -185,6 +197,16 @@ def test_statuses_have_names_and_texts() -> None:
     assert names(lib.tally_status_name) == STATUSES
     for unknown in (-1, len(STATUSES)):
         assert lib.tally_status_name(unknown) == lib.tally_status_text(unknown) == ffi.NULL
+
+
+def test_reasons_have_names_and_texts() -> None:
+    numbers = {name: getattr(lib, name) for name in dir(lib) if name.startswith("TALLY_REASON_")}
+    assert len(set(numbers.values())) == len(numbers) > 20
+    for name, number in numbers.items():
+        assert f"TALLY_REASON_{ffi.string(lib.tally_reason_name(number)).decode()}".upper() == name
+        assert len(ffi.string(lib.tally_reason_text(number))) > 5
+    for unknown in (-1, 1 + max(numbers.values())):
+        assert lib.tally_reason_name(unknown) == lib.tally_reason_text(unknown) == ffi.NULL
 
 
 def test_names_of_regions_and_events() -> None:
@@ -223,10 +245,14 @@ def test_structs_that_can_grow() -> None:
         "tally_counter_options",
         "tally_region_options",
         "tally_diagnostics",
+        "tally_governor_options",
+        "tally_governor_state",
+        "tally_sampler_options",
+        "tally_sampler_state",
     }
 
 
-@pytest.mark.parametrize("kind", ["decoder", "counter", "region"])
+@pytest.mark.parametrize("kind", ["decoder", "counter", "region", "governor", "sampler"])
 def test_defaults_are_filled_as_far_as_the_struct_goes(kind: str) -> None:
     given, whole = struct(f"{kind}_options"), options(kind)
     fill = getattr(lib, f"tally_{kind}_defaults")

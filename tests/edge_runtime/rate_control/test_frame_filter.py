@@ -7,11 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylens.edge_runtime.rate_control.frame_filter import (
-    FrameFeedback,
-    FrameFilters,
-    RateLimiter,
-)
+from tallylens.edge_runtime.rate_control.frame_filter import FrameFeedback, FrameFilters
+from tallylens.edge_runtime.rate_control.governor import Governor
 from tallylens.edge_runtime.types import Detections, Frame, Tracks
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
@@ -20,9 +17,8 @@ NOTHING = Tracks(**vars(Detections.empty()))
 
 
 def kept(interval_s: float, times: list[int]) -> list[int]:
-    limiter = RateLimiter()
-    limiter.interval_s = interval_s
-    return [at for at in times if limiter.is_due(at)]
+    limiter = Governor(max_fps=1 / interval_s if interval_s else None)
+    return [at for at in times if limiter.wants(Frame(IMAGE, at))]
 
 
 def test_without_an_interval_every_frame_is_kept() -> None:

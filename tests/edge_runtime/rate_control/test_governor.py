@@ -127,3 +127,75 @@ def test_max_fps_is_of_capture_time() -> None:
 def test_limits_that_are_refused(limits: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="Use a number above 0"):
         Governor(**limits)
+
+
+def heated(
+    script: dict[float, str], seconds: float
+) -> tuple[list[tuple[float, Level]], list[str], list[bool]]:
+    """Levels as they change, what was told, and which frames were wanted."""
+    said: list[str] = []
+    governor = Governor(on_change=said.append)
+    levels, wanted = [(0.0, governor.level)], []
+    for index in range(round(seconds * FPS)):
+        now = index / FPS
+        if now in script:
+            governor.set_thermal(script[now])
+        wanted.append(governor.wants(Frame(IMAGE, round(now * 1e9), index)))
+        if governor.level != levels[-1][1]:
+            levels.append((now, governor.level))
+    return levels, said, wanted
+
+
+def test_heat_takes_steps_at_once_and_returns_them_one_by_one() -> None:
+    script = {10.0: "light", 20.0: "moderate", 40.0: "severe", 60.0: "light", 90.0: "none"}
+    levels, said, wanted = heated(script, 120)
+    assert [level for _, level in levels] == [Level(1), Level(2), Level(4), Level(2), Level(1)]
+    assert [at for at, _ in levels] == pytest.approx([0, 20, 40, 70, 80], abs=0.1)
+    assert said == [
+        "the device is warm: now one frame in 2",
+        "the device is hot: now one frame in 4",
+        "the device is cooler: now one frame in 2",
+        "the device is cooler: now every frame",
+    ]
+    assert sum(wanted[40 * FPS : 60 * FPS]) == pytest.approx(20 * FPS / 4, abs=1)
+
+
+def test_a_device_that_is_too_hot_looks_at_nothing() -> None:
+    _, said, wanted = heated({5.0: "critical", 15.0: "severe", 20.0: "none"}, 45)
+    assert not any(wanted[5 * FPS : 15 * FPS])
+    assert sum(wanted[15 * FPS : 20 * FPS]) == pytest.approx(5 * FPS / 4, abs=1)
+    assert said == [
+        "the device is too hot: now no frames",
+        "the device is cooler: now one frame in 4",
+        "the device is cooler: now one frame in 2",
+        "the device is cooler: now every frame",
+    ]
+
+
+def test_heat_is_added_to_what_the_budget_took() -> None:
+    governor = Governor(budget_ms=50, sizes=["640x640", "320x320"])
+    machine = Machine(governor, lambda level, _: 70.0 if level.rate == 1 else 20.0).run(5)
+    assert governor.level == Level(2)
+    governor.set_thermal("severe")
+    assert governor.level == Level(4, 1)
+    machine.run(60)
+    assert governor.level == Level(4, 1), "no step up is tried in the heat"
+
+
+def test_little_headroom_counts_as_moderate() -> None:
+    said: list[str] = []
+    governor = Governor(on_change=said.append)
+    for headroom in (float("nan"), 0.94, 0.95):
+        governor.set_headroom(headroom)
+    assert governor.level == Level(2)
+    governor.set_headroom(float("nan"))
+    for second in range(20):
+        governor.wants(Frame(IMAGE, second * 10**9))
+    assert governor.level == Level(1)
+    assert said == [
+        "the device will soon be warm: now one frame in 2",
+        "the device is cooler: now every frame",
+    ]
+    assert governor.summary() == (
+        "the temperature took 2 changes, down to one frame in 2; it ended at every frame"
+    )
