@@ -3,6 +3,16 @@
 from .cloud_fallback.client.credentials import Secret as Secret
 from .cloud_fallback.client.offloader import OffloadOptions as OffloadOptions
 from .cloud_fallback.client.policy import OffloadMode as OffloadMode
+from .cloud_fallback.cost.estimate import Bill as Bill
+from .cloud_fallback.cost.estimate import Cost as Cost
+from .cloud_fallback.cost.estimate import cost as cost
+from .cloud_fallback.cost.lines import CostLine as CostLine
+from .cloud_fallback.cost.prices import Price as Price
+from .cloud_fallback.cost.prices import PriceTable as PriceTable
+from .cloud_fallback.cost.scenario import Scenario as Scenario
+from .cloud_fallback.cost.scenario import Throughput as Throughput
+from .cloud_fallback.cost.ways import Machines as Machines
+from .cloud_fallback.cost.ways import Way as Way
 from .counter import Counter as Counter
 from .edge_runtime.core.counter_options import AnchorPoint as AnchorPoint
 from .edge_runtime.core.counter_options import CounterOptions as CounterOptions

@@ -6,6 +6,7 @@ Each imports what it needs inside `run`, so that `tallylens --help` loads nothin
 from tallylens.commands import (
     benchmark,
     convert,
+    cost,
     count,
     demo,
     doctor,
@@ -16,4 +17,4 @@ from tallylens.commands import (
     verify,
 )
 
-COMMANDS = (demo, count, convert, inspect, evaluate, verify, benchmark, models, serve, doctor)
+COMMANDS = (demo, count, convert, inspect, evaluate, verify, benchmark, models, serve, cost, doctor)

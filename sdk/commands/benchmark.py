@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
+import platform
 import statistics
+import time
 from typing import TYPE_CHECKING, Any
 
 from tallylens.commands.arguments import add_imgsz, add_json, add_workers, print_json
@@ -19,8 +22,9 @@ EXAMPLES = """examples:
   tallylens benchmark --model yolov5n-int8.tflite --source street.mp4
 
 Milliseconds are medians over the frames of a run with one worker. Frames per second are measured
-over a whole run, video decoding included: with one worker, and with one per core. Inference is
-wall-clock time, the other stages are processor time of the worker's thread."""
+over a whole run, video decoding included: with one worker, and with one per core. Inference and
+video decoding (reading the source alone) are wall-clock time, the other stages are processor time
+of the worker's thread. `tallylens cost --benchmark` reads the output of --json."""
 
 WARM_UP = 10
 
@@ -42,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.terminal.progress import Progress
 
     with Progress("one frame at a time", 1.0):
-        stages = _stage_medians(options)
+        stages = _stage_medians(options) | {"video_decode": _decode_mean(options.source)}
         with Counter(options.model, imgsz=options.imgsz, workers=1) as counter:
             alone = _whole_run(counter, options.source)
     with (
@@ -74,12 +78,24 @@ def _document(alone: Report, together: Report, stages: dict[str, float]) -> dict
         "model": alone.model,
         "engine": alone.engine,
         "frames": alone.frames,
+        "machine": {"cores": os.cpu_count() or 1, "processor": platform.machine()},
         "ms": {name: round(value, 4) for name, value in stages.items()},
         "fps": {
             "one_worker": round(alone.speed.fps, 2),
             "all_workers": round(together.speed.fps, 2),
         },
     }
+
+
+def _decode_mean(source: str) -> float:
+    """Mean milliseconds per frame of reading the source when nothing else runs."""
+    from tallylens.edge_runtime.sources.open import open_source
+
+    with open_source(source) as frames:
+        read_ns = [time.perf_counter_ns()]
+        read_ns += [time.perf_counter_ns() for _ in frames]
+    steps = [after - before for before, after in itertools.pairwise(read_ns)]
+    return statistics.fmean(steps or [0]) / 1e6
 
 
 def _stage_medians(options: argparse.Namespace) -> dict[str, float]:

@@ -457,8 +457,8 @@ def test_benchmark(tallylens: Run, tiny_model: Path, tmp_path: Path, frames: int
     outcome = tallylens(*command, "--json")
     assert (outcome.status, outcome.err) == (0, "")
     document = json.loads(outcome.out)
-    assert list(document) == ["source", "model", "engine", "frames", "ms", "fps"]
-    stages = ["letterbox", "inference", "decode_nms", "track_count", "host"]
+    assert list(document) == ["source", "model", "engine", "frames", "machine", "ms", "fps"]
+    stages = ["letterbox", "inference", "decode_nms", "track_count", "host", "video_decode"]
     assert list(document["ms"]) == stages
     assert document["frames"] == frames
     assert all(value > 0 for value in (*document["ms"].values(), *document["fps"].values()))
