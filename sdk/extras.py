@@ -34,7 +34,15 @@ CLUSTER_MODULES = {"ray": "ray[serve]"}
 VIDEO_MODULES = {"av": "av"}
 """{module: package} of the extra `video`."""
 
-EXTRAS = {"convert": CONVERT_MODULES, "serve": SERVE_MODULES, "video": VIDEO_MODULES}
+HEIF_MODULES = {"PIL": "pillow", "pillow_heif": "pillow-heif"}
+"""{module: package} of the extra `heif`."""
+
+EXTRAS = {
+    "convert": CONVERT_MODULES,
+    "serve": SERVE_MODULES,
+    "video": VIDEO_MODULES,
+    "heif": HEIF_MODULES,
+}
 """The extras that `doctor` checks: those that add features, without those of developers."""
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .heif import heif_size, is_heif
+
 # JPEG start-of-frame markers; C4, C8 and CC in the same block mean something else.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def image_size(content: bytes) -> tuple[int, int] | None:
-    """(height, width) in pixels of JPEG, PNG, WebP, BMP or TIFF bytes; None for other formats.
+    """(height, width) in pixels of JPEG, PNG, WebP, BMP, TIFF, HEIC or AVIF bytes; None for others.
 
     It is the size that the header claims, before rotation by EXIF.
     """
@@ -24,7 +26,7 @@ def image_size(content: bytes) -> tuple[int, int] | None:
         return _webp(content)
     if content.startswith((b"II*\0", b"MM\0*")) and len(content) >= 8:
         return _tiff(content, "little" if content.startswith(b"II") else "big")
-    return None
+    return heif_size(content) if is_heif(content) else None
 
 
 def _big(content: bytes, start: int, count: int) -> int:

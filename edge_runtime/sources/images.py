@@ -10,19 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, SourceError
+from ..errors import InputError, MissingExtraError, SourceError
 from ..types import Frame, Image
+from . import heif
+from .exif import upright, webp_orientation
 from .image_header import image_size
 from .opencv import MAX_PIXELS, load_cv2
 from .prefetch import Prefetch
 from .source import Source
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+SUFFIXES = heif.SUFFIXES | {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 MAX_FILES = 1_000_000
 MAX_FILE_BYTES = 256 << 20
 # Further unreadable images are reported as one number.
 MAX_WARNINGS = 20
-GIVE_IMAGES = "Give a folder or pattern of jpg, png, webp, tiff or bmp files"
+GIVE_IMAGES = "Give a folder or pattern of jpg, png, webp, tiff, bmp, heic or avif files"
 
 
 def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0, start: int = 0) -> Source:
@@ -59,7 +61,15 @@ def find_images(spec: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
         SourceError: no images.
+        MissingExtraError: HEIC or AVIF images without the extra `heif`.
     """
+    images = _image_files(spec)
+    if any(one.suffix.lower() in heif.SUFFIXES for one in images):
+        heif.need_heif()
+    return images
+
+
+def _image_files(spec: str | os.PathLike[str]) -> list[Path]:
     path = Path(spec)
     if path.is_file():
         return [path]
@@ -102,14 +112,30 @@ def read_image(path: Path) -> Image:
             path,
             f"{size[1]}x{size[0]} pixels exceed the limit of {MAX_PIXELS // 1_000_000} megapixels",
         )
-    cv2 = load_cv2()
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise _unreadable(path, "damaged image") from error
+        image = _decode(content)
+    except MissingExtraError as error:
+        raise InputError(path, str(error), GIVE_IMAGES) from error
     if image is None:
         raise _unreadable(path, "damaged image")
-    return np.ascontiguousarray(image, np.uint8)
+    return image
+
+
+def _decode(content: bytes) -> Image | None:
+    """The image in bytes of one of the formats that `image_size` knows; None if damaged."""
+    if heif.is_heif(content):
+        return heif.decode_heif(content, MAX_PIXELS)
+    cv2 = load_cv2()
+    is_webp, flags = content[8:12] == b"WEBP", cv2.IMREAD_COLOR
+    if is_webp:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:
+        return None
+    if image is not None and is_webp:
+        image = upright(image, webp_orientation(content))
+    return None if image is None else np.ascontiguousarray(image, np.uint8)
 
 
 def _unreadable(path: Path, problem: str) -> InputError:

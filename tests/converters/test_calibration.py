@@ -43,7 +43,7 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
         list_images(tmp_path)
     assert str(empty.value) == (
         f"{tmp_path}: no images found. "
-        "Give a folder or pattern of jpg, png, webp, tiff or bmp files."
+        "Give a folder or pattern of jpg, png, webp, tiff, bmp, heic or avif files."
     )
     with pytest.raises(InputError, match="is not a folder"):
         list_images(tmp_path / "absent")
