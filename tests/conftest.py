@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -33,8 +35,19 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _chromium() -> str | None:
+    """The Chromium of this machine, which tests of pages run in."""
+    names = (os.environ.get("CHROMIUM", "chromium"), "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests that need real models, images and videos where those are missing."""
+    """Skip the tests that need what this machine lacks; in CI those of the browser fail instead."""
+    if not os.environ.get("CI") and (_chromium() is None or find_spec("playwright") is None):
+        reason = "needs Chromium and playwright: apt install chromium, pip install playwright"
+        for item in items:
+            if "browser" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=reason))
     if _data_folder().is_dir():
         return
     skip = pytest.mark.skip(
@@ -67,6 +80,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 def data() -> Path:
     """The folder with real weights, images and videos."""
     return _data_folder()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium."""
+    path = _chromium()
+    assert path is not None, "Chromium is missing: apt install chromium, or set CHROMIUM"
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,22 @@ from tallylens.commands import (
     evaluate,
     inspect,
     models,
+    pick,
     serve,
     verify,
 )
 
-COMMANDS = (demo, count, convert, inspect, evaluate, verify, benchmark, models, serve, cost, doctor)
+COMMANDS = (
+    demo,
+    count,
+    pick,
+    convert,
+    inspect,
+    evaluate,
+    verify,
+    benchmark,
+    models,
+    serve,
+    cost,
+    doctor,
+)

@@ -41,6 +41,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def tcp_port(text: str) -> int:
+    """Parse the number of a TCP port, from 1 to 65535."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
+
+
 def fraction(text: str) -> float:
     """Parse a number from 0 to 1."""
     try:

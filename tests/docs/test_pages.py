@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = (
     "get-started",
-    *(f"guides/{one}" for one in ("count", "convert", "evaluate", "troubleshoot")),
+    *(f"guides/{one}" for one in ("count", "pick", "convert", "evaluate", "troubleshoot")),
 )
 ALL_PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 # Of the whole demo only so much is drawn: pages need its files, not its length.
