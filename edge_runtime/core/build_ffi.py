@@ -36,5 +36,5 @@ ffibuilder.set_source(
     depends=sorted(path.as_posix() for path in CORE.glob("*/*.h")),
     extra_compile_args=["/std:c++17", "/O2", "/EHsc"]
     if MSVC
-    else ["-std=c++17", "-O3", "-fvisibility=hidden", "-g0"],
+    else ["-std=c++17", "-O3", "-fvisibility=hidden", "-g0", "-ffp-contract=off"],
 )

@@ -17,6 +17,7 @@ DTYPES = {
     np.dtype(np.uint8): lib.TALLY_UINT8,
     np.dtype(np.int8): lib.TALLY_INT8,
     np.dtype(np.float32): lib.TALLY_FLOAT32,
+    np.dtype(np.float16): lib.TALLY_FLOAT16,
 }
 LAYOUTS = {"NHWC": lib.TALLY_NHWC, "NCHW": lib.TALLY_NCHW}
 _ERROR_BYTES = 256

@@ -131,7 +131,7 @@ ALLOWED = (
         "the names of its cases are part of the vectors",
     ),
     Allowance("sdk/sinks/sqlite.py", r"place", "a column with the name of the JSON key"),
-    Allowance("edge_runtime/core/src/pixel_rows.*", r"lanes?", "those of a vector register"),
+    Allowance("edge_runtime/core/src/blend_rows.*", r"lanes?", "those of a vector register"),
     Allowance("tests/support/word_rules.py", r".*", "this list"),
     Allowance("tests/docs/test_words.py", r".*", "samples of what is found"),
 )

@@ -67,17 +67,34 @@ typedef enum tally_pixel_format {
   TALLY_RGB = 1,
   TALLY_BGRA = 2, /* 4 bytes per pixel, alpha ignored */
   TALLY_RGBA = 3,
-  TALLY_NV12 = 4, /* plane 0 Y, plane 1 interleaved U V at half size; BT.601 video range */
+  TALLY_NV12 = 4, /* plane 0 Y, plane 1 interleaved U V at half size */
   TALLY_NV21 = 5, /* plane 0 Y, plane 1 interleaved V U at half size */
-  TALLY_I420 = 6  /* planes Y, U, V */
+  TALLY_I420 = 6  /* planes Y, U, V, chroma at half size; with chroma_step any YUV_420_888 */
 } tally_pixel_format;
 
-typedef enum tally_dtype { TALLY_UINT8 = 0, TALLY_INT8 = 1, TALLY_FLOAT32 = 2 } tally_dtype;
+/* The values that black and white have in a YUV frame. */
+typedef enum tally_yuv_range {
+  TALLY_VIDEO_RANGE = 0, /* Y 16..235, chroma 16..240 */
+  TALLY_FULL_RANGE = 1   /* 0..255: JPEG, most cameras of phones */
+} tally_yuv_range;
+
+/* The weights of red, green and blue in Y. */
+typedef enum tally_yuv_matrix { TALLY_BT601 = 0, TALLY_BT709 = 1 } tally_yuv_matrix;
+
+/* Inputs are uint8, int8 or float32. */
+typedef enum tally_dtype {
+  TALLY_UINT8 = 0,
+  TALLY_INT8 = 1,
+  TALLY_FLOAT32 = 2,
+  TALLY_FLOAT16 = 3 /* heads only */
+} tally_dtype;
 
 typedef enum tally_layout { TALLY_NHWC = 0, TALLY_NCHW = 1 } tally_layout;
 
 /* A frame as the camera gives it. `rotation` (0, 90, 180, 270 degrees clockwise) turns it
- * upright. Strides are bytes from row to row, at least the bytes of one row. */
+ * upright. Strides are bytes from row to row, at least the bytes of one row; after its last row a
+ * plane may end. The chroma plane of NV12 and NV21 may also lack its very last byte, as those of
+ * Android do: that sample is then the one of the pair before it. */
 typedef struct tally_image {
   uint32_t struct_size;
   int32_t format; /* tally_pixel_format */
@@ -87,11 +104,20 @@ typedef struct tally_image {
   int32_t strides[3];
   const uint8_t* planes[3];
   size_t plane_bytes[3];
-  /* Later fields: YUV range (video or full) and pixel step of the chroma planes. */
+  int32_t chroma_step; /* I420: bytes from sample to sample of U and of V, 1 to 16; 0 is 1 */
+  int32_t yuv_range;   /* tally_yuv_range */
+  int32_t yuv_matrix;  /* tally_yuv_matrix */
+  int32_t reserved;    /* 0 */
 } tally_image;
 
-/* The engine's own input buffer, RGB. Element values: uint8 0..255, int8 the same minus 128,
- * float32 the same divided by 255. */
+/* Order of the channels of an input. */
+typedef enum tally_channels {
+  TALLY_CHANNELS_RGB = 0,
+  TALLY_CHANNELS_BGRA = 1 /* 4 bytes per pixel, alpha 255; uint8 and NHWC only */
+} tally_channels;
+
+/* The engine's own input buffer. Element values: uint8 0..255, int8 the same minus 128, float32
+ * the same divided by 255. */
 typedef struct tally_tensor {
   uint32_t struct_size;
   int32_t dtype;  /* tally_dtype */
@@ -99,7 +125,10 @@ typedef struct tally_tensor {
   int32_t width;
   int32_t height;
   void* data;
-  size_t bytes;
+  size_t bytes;     /* exactly those of its shape; at least those of its rows with row_bytes */
+  size_t row_bytes; /* from row to row, what is between is left alone; 0: no bytes between */
+  int32_t channels; /* tally_channels */
+  int32_t reserved; /* 0 */
 } tally_tensor;
 
 /* How source pixels map to input pixels: input = source * gain + pad. */
@@ -132,7 +161,10 @@ TALLY_API tally_status tally_preprocessor_run(tally_preprocessor* preprocessor,
 /* ---- raw head outputs to detections ------------------------------------------------------ */
 
 /* One YOLOv5 output before the sigmoid: num_anchors * (5 + num_classes) channels, for each anchor
- * x, y, w, h, objectness, classes. real = scale * (raw - zero_point) for integer dtypes. */
+ * x, y, w, h, objectness, classes. real = scale * (raw - zero_point) for integer dtypes.
+ * Strides are for engines that pad their outputs: channel c of the cell (x, y) is element
+ * y * row_stride + x * column_stride + c * channel_stride. One that is 0 is as `layout` says,
+ * without padding. */
 typedef struct tally_head {
   uint32_t struct_size; /* the same in all heads of a call */
   int32_t dtype;        /* tally_dtype */
@@ -143,11 +175,13 @@ typedef struct tally_head {
   float scale;
   int32_t zero_point;
   const void* data;
-  size_t bytes;
+  size_t bytes;         /* exactly those of its shape; at least those it spans with strides */
   const float* anchors; /* num_anchors pairs of width, height in input pixels */
   int32_t num_anchors;
-  int32_t reserved; /* 0 */
-  /* Later fields: bytes from row to row, for engines that pad their outputs. */
+  int32_t reserved;       /* 0 */
+  int64_t row_stride;     /* elements from row to row */
+  int64_t column_stride;  /* elements from cell to cell of a row */
+  int64_t channel_stride; /* elements from channel to channel */
 } tally_head;
 
 typedef struct tally_decoder_options {

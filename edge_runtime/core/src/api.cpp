@@ -1,4 +1,6 @@
 // The C interface of statuses, preprocessor and decoder. No logic lives here.
+#include "exact_floats.h"
+
 #include "api.h"
 
 #include "decode.h"

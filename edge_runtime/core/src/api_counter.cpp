@@ -1,4 +1,6 @@
 // The C interface of the counter. No logic lives here.
+#include "exact_floats.h"
+
 #include "api.h"
 #include "counter.h"
 #include "options.h"

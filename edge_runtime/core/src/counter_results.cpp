@@ -1,4 +1,6 @@
 // The regions of a counter, and what can be read from it.
+#include "exact_floats.h"
+
 #include <cmath>
 
 #include "counter.h"

@@ -1,4 +1,6 @@
 // Saving a counter, and refusing to restore what no counter can have saved.
+#include "exact_floats.h"
+
 #include <algorithm>
 #include <utility>
 

@@ -1,21 +1,21 @@
+#include "exact_floats.h"
+
 #include "decode.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
+#include "elementary.h"
 #include "handle.h"
+#include "head_view.h"
 #include "options.h"
 
 namespace tally {
 namespace {
 
-constexpr int kBoxChannels = 5;  // x, y, w, h, objectness
-constexpr int kMaxSide = 1 << 13;
-
-float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
 
 /// Raw value to probability; integer heads have only 256 of them.
 template <typename Raw>
@@ -24,50 +24,48 @@ class Logistic {
   explicit Logistic(const tally_head& head) {
     for (int i = 0; i < 256; ++i) {
       const int raw = i + std::numeric_limits<Raw>::min();
-      table_[i] = sigmoid(head.scale * static_cast<float>(raw - head.zero_point));
+      table_[i] = sigmoid(head.scale * static_cast<float>(int64_t{raw} - head.zero_point));
     }
   }
   float operator()(Raw raw) const { return table_[raw - std::numeric_limits<Raw>::min()]; }
-  /// The smallest raw value whose probability reaches `confidence`; above the range if none does.
-  int minimum(float confidence) const {
+  /// Whether the probability of `raw` may reach `confidence`.
+  auto reaches(float confidence) const {
     const auto first = std::lower_bound(table_.begin(), table_.end(), confidence);
-    return static_cast<int>(first - table_.begin()) + std::numeric_limits<Raw>::min();
+    const int least = static_cast<int>(first - table_.begin()) + std::numeric_limits<Raw>::min();
+    return [least](Raw raw) { return raw >= least; };
   }
 
  private:
   std::array<float, 256> table_;
 };
 
-template <>
-class Logistic<float> {
- public:
-  explicit Logistic(const tally_head&) {}
-  float operator()(float raw) const { return sigmoid(raw); }
-  /// A hair low, so that rounding loses nothing; the exact test follows on the product.
-  float minimum(float confidence) const {
-    if (confidence <= 0) return -std::numeric_limits<float>::infinity();
-    const float reachable = std::min(confidence, 0.9999f);
-    return std::log(reachable / (1 - reachable)) - 1e-3f;
+/// The smallest value whose probability may reach `confidence`: a hair low, so that rounding loses
+/// nothing; the exact test follows on the product.
+float least_logit(float confidence) {
+  if (confidence <= 0) return -std::numeric_limits<float>::infinity();
+  const float reachable = std::min(confidence, 0.9999f);
+  return logarithm(reachable / (1 - reachable)) - 1e-3f;
+}
+
+struct FloatLogistic {
+  explicit FloatLogistic(const tally_head&) {}
+  template <typename Raw>
+  float operator()(Raw raw) const {
+    return sigmoid(to_float(raw));
+  }
+  static auto reaches(float confidence) {
+    const float least = least_logit(confidence);
+    return [least](auto raw) { return to_float(raw) >= least; };
   }
 };
-
-void check_head(const tally_head& head, int num_classes) {
-  require(head.data != nullptr && head.anchors != nullptr, "head data or anchors are NULL");
-  require(head.width >= 1 && head.width <= kMaxSide && head.height >= 1 && head.height <= kMaxSide,
-          "head sides must be 1 to 8192");
-  require(head.num_anchors >= 1 && head.num_anchors <= 64, "a head has 1 to 64 anchors");
-  require(head.stride >= 1 && head.stride <= 1024, "head stride must be 1 to 1024");
-  require(head.dtype >= TALLY_UINT8 && head.dtype <= TALLY_FLOAT32, "unknown head dtype");
-  require(head.layout == TALLY_NHWC || head.layout == TALLY_NCHW, "unknown head layout");
-  require(head.dtype == TALLY_FLOAT32 || (std::isfinite(head.scale) && head.scale > 0),
-          "head scale must be above zero");
-  const size_t size = head.dtype == TALLY_FLOAT32 ? 4 : 1;
-  const size_t channels = static_cast<size_t>(head.num_anchors) * (kBoxChannels + num_classes);
-  require(head.bytes == channels * head.width * head.height * size,
-          "head buffer has not the size of its shape");
-  for (int i = 0; i < 2 * head.num_anchors; ++i)
-    require(std::isfinite(head.anchors[i]) && head.anchors[i] > 0, "anchors must be above zero");
-}
+template <>
+class Logistic<float> : public FloatLogistic {
+  using FloatLogistic::FloatLogistic;
+};
+template <>
+class Logistic<Half> : public FloatLogistic {
+  using FloatLogistic::FloatLogistic;
+};
 
 tally_detection to_source(const Candidate& candidate, const tally_letterbox& letterbox) {
   const auto width = static_cast<float>(letterbox.source_width);
@@ -136,27 +134,31 @@ void Decoder::decode_cell(const tally_head& head, const Raw* cell, size_t step, 
 template <typename Raw>
 void Decoder::decode_head(const tally_head& head) {
   const Logistic<Raw> logistic(head);
-  const auto minimum = logistic.minimum(options_.confidence);
+  const auto reaches = logistic.reaches(options_.confidence);
   const Raw* data = static_cast<const Raw*>(head.data);
   const size_t channels = kBoxChannels + static_cast<size_t>(options_.num_classes);
-  const size_t cells = static_cast<size_t>(head.width) * head.height;
-  const auto anchors = static_cast<size_t>(head.num_anchors);
-  const bool last = head.layout == TALLY_NHWC;
-  const size_t step = last ? 1 : cells;
+  const Strides strides = strides_of(head, channels * static_cast<size_t>(head.num_anchors));
+  const size_t anchor_step = channels * strides.channel;
   // Most cells are empty: nothing of them is dequantized. NaN fails the test, too.
-  const auto visit = [&](const Raw* cell, size_t anchor, size_t at) {
-    decode_cell(head, cell, step, static_cast<int>(anchor), static_cast<int>(at % head.width),
-                static_cast<int>(at / head.width), logistic);
+  const auto visit = [&](const Raw* cell, int anchor, int x, int y) {
+    if (reaches(cell[4 * strides.channel]))
+      decode_cell(head, cell, strides.channel, anchor, x, y, logistic);
   };
   // In the order of memory: NHWC holds the anchors of a cell together, NCHW the cells of an anchor.
-  if (last) {
-    for (size_t i = 0; i < cells * anchors; ++i, data += channels)
-      if (data[4] >= minimum) visit(data, i % anchors, i / anchors);
+  if (head.layout == TALLY_NHWC) {
+    for (int y = 0; y < head.height; ++y)
+      for (int x = 0; x < head.width; ++x) {
+        const Raw* cell = data + y * strides.row + x * strides.column;
+        for (int anchor = 0; anchor < head.num_anchors; ++anchor, cell += anchor_step)
+          visit(cell, anchor, x, y);
+      }
     return;
   }
-  for (size_t anchor = 0; anchor < anchors; ++anchor, data += channels * cells)
-    for (size_t at = 0; at < cells; ++at)
-      if (data[4 * cells + at] >= minimum) visit(data + at, anchor, at);
+  for (int anchor = 0; anchor < head.num_anchors; ++anchor, data += anchor_step)
+    for (int y = 0; y < head.height; ++y) {
+      const Raw* cell = data + y * strides.row;
+      for (int x = 0; x < head.width; ++x, cell += strides.column) visit(cell, anchor, x, y);
+    }
 }
 
 std::vector<tally_detection> Decoder::run(const tally_head* heads, int num_heads,
@@ -167,12 +169,12 @@ std::vector<tally_detection> Decoder::run(const tally_head* heads, int num_heads
   for (int i = 0; i < num_heads; ++i) check_head(heads[i], options_.num_classes);
   candidates_.clear();
   for (int i = 0; i < num_heads; ++i) {
-    if (heads[i].dtype == TALLY_FLOAT32)
-      decode_head<float>(heads[i]);
-    else if (heads[i].dtype == TALLY_INT8)
-      decode_head<int8_t>(heads[i]);
-    else
-      decode_head<uint8_t>(heads[i]);
+    switch (heads[i].dtype) {
+      case TALLY_UINT8: decode_head<uint8_t>(heads[i]); break;
+      case TALLY_INT8: decode_head<int8_t>(heads[i]); break;
+      case TALLY_FLOAT16: decode_head<Half>(heads[i]); break;
+      default: decode_head<float>(heads[i]);
+    }
   }
   // A NaN or infinity in a float head must not reach the tracker.
   candidates_.erase(std::remove_if(candidates_.begin(), candidates_.end(),

@@ -1,3 +1,5 @@
+#include "exact_floats.h"
+
 #include "fast_objects.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+#include "exact_floats.h"
+
 #include "frame_edge.h"
 
 #include <limits>

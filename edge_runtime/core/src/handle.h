@@ -53,11 +53,3 @@ tally_status guarded(std::string& error, Body&& body) noexcept {
 }
 
 }  // namespace tally
-
-// Hot loops are compiled twice on x86-64 and the better one is chosen when the library loads.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define TALLY_HOT __attribute__((target_clones("avx2", "default")))
-#else
-#define TALLY_HOT
-#endif

@@ -1,9 +1,12 @@
 // Lines: objects that cross them, by direction.
+#include "exact_floats.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
+#include "elementary.h"
 #include "region.h"
 
 namespace tally {
@@ -212,8 +215,8 @@ class Line final : public RuleOf<Line, LineState> {
 
   /// Whether the box has grown or shrunk as a whole, not only across the line.
   bool has_scaled(const Box& from, const Box& to) const {
-    float across = std::log(to.height() / from.height()),
-          along = std::log(to.width() / from.width());
+    float across = logarithm(to.height() / from.height()),
+          along = logarithm(to.width() / from.width());
     if (std::abs(normal().x) > std::abs(normal().y)) std::swap(across, along);
     return across * along >= kBothSides * across * across;
   }

@@ -1,3 +1,5 @@
+#include "exact_floats.h"
+
 #include "preprocess.h"
 
 #include <algorithm>
@@ -7,22 +9,6 @@
 
 namespace tally {
 namespace {
-
-constexpr int kMaxSide = 1 << 15;
-
-size_t element_bytes(int dtype) { return dtype == TALLY_FLOAT32 ? 4 : 1; }
-
-void check_input(const tally_tensor& input) {
-  require(input.data != nullptr, "input buffer is NULL");
-  require(
-      input.width >= 1 && input.width <= kMaxSide && input.height >= 1 && input.height <= kMaxSide,
-      "input sides must be 1 to 32768");
-  require(input.dtype >= TALLY_UINT8 && input.dtype <= TALLY_FLOAT32, "unknown input dtype");
-  require(input.layout == TALLY_NHWC || input.layout == TALLY_NCHW, "unknown input layout");
-  const size_t needed =
-      static_cast<size_t>(input.width) * input.height * 3 * element_bytes(input.dtype);
-  require(input.bytes == needed, "input buffer has not the size of its shape");
-}
 
 /// Samples at half-pixel centers, edges repeated, as in OpenCV's INTER_LINEAR.
 std::vector<Tap> make_taps(int source, int target) {
@@ -38,17 +24,17 @@ std::vector<Tap> make_taps(int source, int target) {
 }
 
 /// The letterbox of YOLOv5: aspect kept, sides rounded, the odd pad pixel right and below.
-tally_letterbox fit(int source_width, int source_height, const tally_tensor& input, int* width,
+tally_letterbox fit(int source_width, int source_height, const InputRows& input, int* width,
                     int* height) {
-  const double gain = std::min(static_cast<double>(input.width) / source_width,
-                               static_cast<double>(input.height) / source_height);
+  const double gain = std::min(static_cast<double>(input.width()) / source_width,
+                               static_cast<double>(input.height()) / source_height);
   // Halves go to the even side, as Python's round has it.
-  *width = std::clamp(static_cast<int>(std::nearbyint(source_width * gain)), 1, input.width);
-  *height = std::clamp(static_cast<int>(std::nearbyint(source_height * gain)), 1, input.height);
+  *width = std::clamp(static_cast<int>(std::nearbyint(source_width * gain)), 1, input.width());
+  *height = std::clamp(static_cast<int>(std::nearbyint(source_height * gain)), 1, input.height());
   return {static_cast<float>(*width) / source_width,
           static_cast<float>(*height) / source_height,
-          (input.width - *width) / 2,
-          (input.height - *height) / 2,
+          (input.width() - *width) / 2,
+          (input.height() - *height) / 2,
           source_width,
           source_height};
 }
@@ -61,14 +47,14 @@ void Preprocessor::prepare(const Geometry& geometry) {
   geometry_ = Geometry();  // stays empty if an allocation below fails
   columns_ = make_taps(geometry.source_width, geometry.width);
   rows_ = make_taps(geometry.source_height, geometry.height);
-  const size_t row_bytes = 3 * static_cast<size_t>(geometry.source_width);
+  const size_t row_bytes = 4 * static_cast<size_t>(geometry.source_width);
   for (auto& row : read_) row.resize(row_bytes);
   blended_.assign(row_bytes + kOverread, 0);
-  pixels_.resize(3 * static_cast<size_t>(geometry.width));
+  pixels_.resize(4 * static_cast<size_t>(geometry.width));
   geometry_ = geometry;
 }
 
-const uint8_t* Preprocessor::source_row(const RowReader& reader, int y) {
+const uint8_t* Preprocessor::source_row(RowReader& reader, int y) {
   const int slot = y & 1;  // neighbors never share a slot
   if (read_y_[slot] == y) return read_[slot].data();
   const uint8_t* row = reader.row(y, read_[slot].data());
@@ -76,36 +62,41 @@ const uint8_t* Preprocessor::source_row(const RowReader& reader, int y) {
   return row;
 }
 
-void Preprocessor::scaled_row(const RowReader& reader, int y, uint8_t* out) {
+void Preprocessor::scaled_row(RowReader& reader, int y, const PixelForm& form, uint8_t* out) {
+  if (geometry_.same_size()) {
+    copy_pixels(source_row(reader, y), geometry_.width, form, out);
+    return;
+  }
   const Tap& tap = rows_[y];
-  const size_t row_bytes = 3 * static_cast<size_t>(geometry_.source_width);
+  const size_t row_bytes = form.source_bytes * static_cast<size_t>(geometry_.source_width);
   const uint8_t* upper = source_row(reader, tap.first);
   const uint8_t* lower = tap.weight == 0 ? upper : source_row(reader, tap.first + 1);
   blend_down(upper, lower, tap.weight, row_bytes, blended_.data());
-  blend_across(blended_.data(), columns_.data(), geometry_.width, reader.blue_first(), out);
+  blend_across(blended_.data(), columns_.data(), geometry_.width, form, out);
 }
 
-tally_letterbox Preprocessor::run(const tally_image& image, const tally_tensor& input) {
+tally_letterbox Preprocessor::run(const tally_image& image, const tally_tensor& tensor) {
   check_image(image);
-  check_input(input);
-  const RowReader reader(image);
+  const InputRows input(tensor);
+  RowReader reader(image, buffers_);
   int width, height;
   const tally_letterbox box = fit(reader.width(), reader.height(), input, &width, &height);
   prepare({reader.width(), reader.height(), width, height});
-  const bool same_size = width == reader.width() && height == reader.height();
-  for (int y = 0; y < input.height; ++y) {
+  const PixelForm form{reader.pixel_bytes(), reader.blue_first() != input.alpha(), input.alpha()};
+  for (int y = 0; y < input.height(); ++y) {
     const int row = y - box.pad_y;
     if (row < 0 || row >= height) {
-      store_gray(input, 0, y, input.width);
+      input.store_gray(0, y, input.width());
       continue;
     }
-    if (same_size)
-      copy_pixels(source_row(reader, row), width, reader.blue_first(), pixels_.data());
-    else
-      scaled_row(reader, row, pixels_.data());
-    store_gray(input, 0, y, box.pad_x);
-    store_pixels(input, box.pad_x, y, pixels_.data(), width);
-    store_gray(input, box.pad_x + width, y, input.width - box.pad_x - width);
+    if (uint8_t* place = input.in_place(box.pad_x, y)) {
+      scaled_row(reader, row, form, place);
+    } else {
+      scaled_row(reader, row, form, pixels_.data());
+      input.store(box.pad_x, y, pixels_.data(), width);
+    }
+    input.store_gray(0, y, box.pad_x);
+    input.store_gray(box.pad_x + width, y, input.width() - box.pad_x - width);
   }
   return box;
 }

@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "pixel_rows.h"
+#include "blend_rows.h"
+#include "input_rows.h"
 #include "row_reader.h"
 #include "tally.h"
 
@@ -19,18 +20,20 @@ class Preprocessor {
  private:
   struct Geometry {
     int source_width = 0, source_height = 0, width = 0, height = 0;
+    bool same_size() const { return source_width == width && source_height == height; }
     bool operator==(const Geometry& other) const {
       return source_width == other.source_width && source_height == other.source_height &&
              width == other.width && height == other.height;
     }
   };
   void prepare(const Geometry& geometry);
-  const uint8_t* source_row(const RowReader& reader, int y);
-  void scaled_row(const RowReader& reader, int y, uint8_t* out);
+  const uint8_t* source_row(RowReader& reader, int y);
+  void scaled_row(RowReader& reader, int y, const PixelForm& form, uint8_t* out);
 
   Geometry geometry_;
   std::vector<Tap> columns_;
   std::vector<Tap> rows_;
+  ReaderBuffers buffers_;
   std::vector<uint8_t> read_[2];  // the last two source rows, where they had to be converted
   int read_y_[2] = {-1, -1};
   std::vector<uint16_t> blended_;  // two source rows made one

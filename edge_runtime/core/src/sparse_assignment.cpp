@@ -1,3 +1,5 @@
+#include "exact_floats.h"
+
 #include "sparse_assignment.h"
 
 #include <algorithm>

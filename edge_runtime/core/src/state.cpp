@@ -1,3 +1,5 @@
+#include "exact_floats.h"
+
 #include "state.h"
 
 #include <algorithm>

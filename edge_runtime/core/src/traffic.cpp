@@ -1,7 +1,11 @@
+#include "exact_floats.h"
+
 #include "traffic.h"
 
 #include <algorithm>
 #include <cmath>
+
+#include "elementary.h"
 
 namespace tally {
 namespace {
@@ -34,7 +38,7 @@ void Traffic::add(Point at, Point velocity, int32_t& cell) {
 }
 
 void Traffic::fade(float seconds) {
-  const float kept = std::exp(-seconds / kMemory);
+  const float kept = exponential(-seconds / kMemory);
   const auto fade = [&](Cell& cell) {
     cell.direction = cell.direction * kept;
     cell.objects *= kept;

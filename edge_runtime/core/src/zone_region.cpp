@@ -1,4 +1,6 @@
 // Zones: objects that enter, stay and leave.
+#include "exact_floats.h"
+
 #include <algorithm>
 #include <cmath>
 #include <utility>

@@ -2,6 +2,7 @@
 // They look for what Python cannot see: memory errors, leaks and undefined behavior on input that
 // the C interface must refuse, and the parts that it does not show.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include "assignment.h"
+#include "elementary.h"
+#include "head_view.h"
 #include "region.h"
 #include "sparse_assignment.h"
 #include "tally.h"
@@ -176,17 +179,42 @@ void test_the_table_of_rules_is_sound() {
   CHECK(tally_event_kind_name(events + 2) == nullptr && tally_event_kind_name(-1) == nullptr);
 }
 
+tally_image image_of(int32_t format, int32_t width, int32_t height, std::array<int, 3> strides,
+                     std::array<const std::vector<uint8_t>*, 3> planes) {
+  tally_image image{};
+  image.struct_size = sizeof image;
+  image.format = format;
+  image.width = width;
+  image.height = height;
+  for (size_t i = 0; i < 3; ++i) {
+    image.strides[i] = strides[i];
+    image.planes[i] = planes[i] == nullptr ? nullptr : planes[i]->data();
+    image.plane_bytes[i] = planes[i] == nullptr ? 0 : planes[i]->size();
+  }
+  return image;
+}
+
+tally_tensor tensor_of(int32_t dtype, int32_t layout, int32_t width, int32_t height,
+                       std::vector<uint8_t>& data) {
+  tally_tensor tensor{};
+  tensor.struct_size = sizeof tensor;
+  tensor.dtype = dtype;
+  tensor.layout = layout;
+  tensor.width = width;
+  tensor.height = height;
+  tensor.data = data.data();
+  tensor.bytes = data.size();
+  return tensor;
+}
+
 void test_preprocessor_refuses_bad_arguments() {
   tally_preprocessor* preprocessor = nullptr;
   CHECK(tally_preprocessor_create(&preprocessor) == TALLY_OK);
   CHECK(tally_preprocessor_create(nullptr) == TALLY_INVALID_ARGUMENT);
   std::vector<uint8_t> pixels(8 * 6 * 3), input(16 * 16 * 3);
   tally_letterbox letterbox;
-  tally_image image{
-      sizeof(tally_image),  TALLY_BGR, 8, 6, 0, {24, 0, 0}, {pixels.data(), nullptr, nullptr},
-      {pixels.size(), 0, 0}};
-  tally_tensor tensor{sizeof(tally_tensor), TALLY_UINT8, TALLY_NHWC, 16, 16,
-                      input.data(),         input.size()};
+  const tally_image image = image_of(TALLY_BGR, 8, 6, {24, 0, 0}, {&pixels, nullptr, nullptr});
+  const tally_tensor tensor = tensor_of(TALLY_UINT8, TALLY_NHWC, 16, 16, input);
   CHECK(tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox) == TALLY_OK);
   const auto refused = [&](tally_image bad, tally_tensor target) {
     return tally_preprocessor_run(preprocessor, &bad, &target, &letterbox) ==
@@ -240,21 +268,191 @@ void test_preprocessor_stays_in_its_buffers() {
                                                    : width;
             const int chroma = format == TALLY_I420 ? half_w : 2 * half_w;
             std::vector<uint8_t> luma(row * height, 9), u(chroma * half_h, 128), v(u);
-            const tally_image image{sizeof(tally_image),
-                                    format,
-                                    width,
-                                    height,
-                                    rotation,
-                                    {row, chroma, chroma},
-                                    {luma.data(), u.data(), v.data()},
-                                    {luma.size(), u.size(), v.size()}};
+            tally_image image =
+                image_of(format, width, height, {row, chroma, chroma}, {&luma, &u, &v});
+            image.rotation = rotation;
             std::vector<uint8_t> input(13 * 11 * 3 * (dtype == TALLY_FLOAT32 ? 4 : 1));
-            const tally_tensor tensor{sizeof(tally_tensor), dtype,       layout, 13, 11,
-                                      input.data(),         input.size()};
+            const tally_tensor tensor = tensor_of(dtype, layout, 13, 11, input);
             tally_letterbox letterbox;
             CHECK(tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox) == TALLY_OK);
           }
   tally_preprocessor_destroy(preprocessor);
+}
+
+/// What the fields of later versions allow and refuse; every buffer ends where it may.
+void test_fields_of_cameras_and_engines() {
+  tally_preprocessor* preprocessor = nullptr;
+  tally_preprocessor_create(&preprocessor);
+  tally_letterbox letterbox;
+  const auto status = [&](const tally_image& image, const tally_tensor& tensor) {
+    return tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox);
+  };
+  for (const auto& [width, height] : {std::pair{7, 5}, {3, 1}, {33, 2}, {2, 33}, {40, 18}})
+    for (const int rotation : {0, 90, 180, 270}) {
+      const int half_w = (width + 1) / 2, half_h = (height + 1) / 2;
+      std::vector<uint8_t> luma(width * height, 9), input(13 * 11 * 3);
+      const tally_tensor tensor = tensor_of(TALLY_UINT8, TALLY_NHWC, 13, 11, input);
+      // Three pointers and a step, whole rows only between rows.
+      for (const int step : {1, 2, 3, 16}) {
+        const int row = half_w * step + 1;
+        std::vector<uint8_t> u(row * (half_h - 1) + (half_w - 1) * step + 1, 130), v(u);
+        tally_image image = image_of(TALLY_I420, width, height, {width, row, row}, {&luma, &u, &v});
+        image.chroma_step = step;
+        image.rotation = rotation;
+        image.yuv_range = TALLY_FULL_RANGE;
+        image.yuv_matrix = TALLY_BT709;
+        CHECK(status(image, tensor) == TALLY_OK);
+        image.plane_bytes[2] -= 1;
+        CHECK(status(image, tensor) == TALLY_INVALID_ARGUMENT);
+      }
+      // Pairs whose last byte is missing.
+      std::vector<uint8_t> pairs(2 * half_w * half_h - 1, 130);
+      tally_image image =
+          image_of(TALLY_NV21, width, height, {width, 2 * half_w, 0}, {&luma, &pairs, nullptr});
+      image.rotation = rotation;
+      CHECK(status(image, tensor) == (half_w > 1 ? TALLY_OK : TALLY_INVALID_ARGUMENT));
+      image.plane_bytes[1] -= 1;
+      CHECK(status(image, tensor) == TALLY_INVALID_ARGUMENT);
+      image.plane_bytes[1] += 1;
+      image.chroma_step = 1;
+      CHECK(status(image, tensor) == TALLY_INVALID_ARGUMENT);
+    }
+  tally_preprocessor_destroy(preprocessor);
+}
+
+/// Rows of an input that are further apart than they are long; what is between is not touched.
+void test_inputs_with_longer_rows() {
+  tally_preprocessor* preprocessor = nullptr;
+  tally_preprocessor_create(&preprocessor);
+  std::vector<uint8_t> pixels(20 * 30 * 3, 200);
+  const tally_image image = image_of(TALLY_BGR, 20, 30, {60, 0, 0}, {&pixels, nullptr, nullptr});
+  tally_letterbox letterbox;
+  for (const int channels : {TALLY_CHANNELS_RGB, TALLY_CHANNELS_BGRA}) {
+    const size_t used = 13 * (channels == TALLY_CHANNELS_BGRA ? 4 : 3), row = used + 5;
+    std::vector<uint8_t> input(row * 10 + used, 77);
+    tally_tensor tensor = tensor_of(TALLY_UINT8, TALLY_NHWC, 13, 11, input);
+    tensor.channels = channels;
+    tensor.row_bytes = row;
+    CHECK(tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox) == TALLY_OK);
+    for (size_t i = 0; i < input.size(); ++i)
+      if (i % row >= used) CHECK(input[i] == 77);
+    const auto refused = [&](const tally_tensor& bad) {
+      return tally_preprocessor_run(preprocessor, &image, &bad, &letterbox) ==
+             TALLY_INVALID_ARGUMENT;
+    };
+    tally_tensor bad = tensor;
+    bad.bytes -= 1;
+    CHECK(refused(bad));
+    bad = tensor;
+    bad.row_bytes = used - 1;
+    CHECK(refused(bad));
+    bad = tensor;
+    bad.row_bytes = std::numeric_limits<size_t>::max();
+    CHECK(refused(bad));
+    bad = tensor;
+    bad.channels = 2;
+    CHECK(refused(bad));
+    bad = tensor;
+    bad.dtype = TALLY_FLOAT16;
+    CHECK(refused(bad));
+  }
+  std::vector<uint8_t> input(13 * 11 * 4);
+  tally_tensor tensor = tensor_of(TALLY_INT8, TALLY_NHWC, 13, 11, input);
+  tensor.channels = TALLY_CHANNELS_BGRA;
+  CHECK(tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox) ==
+        TALLY_INVALID_ARGUMENT);
+  tally_preprocessor_destroy(preprocessor);
+}
+
+/// Every bit pattern of binary16 against its definition: sign, exponent and significand.
+void test_half_floats() {
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const int exponent = static_cast<int>(bits >> 10 & 31), significand = bits & 1023;
+    const float value = tally::to_float(tally::Half{static_cast<uint16_t>(bits)});
+    if (exponent == 31 && significand != 0) {
+      CHECK(std::isnan(value));
+      continue;
+    }
+    double expected = exponent == 0 ? std::ldexp(significand, -24)
+                                    : std::ldexp(1024 + significand, exponent - 25);
+    if (exponent == 31) expected = std::numeric_limits<double>::infinity();
+    CHECK(std::signbit(value) == (bits >> 15 == 1));
+    CHECK(static_cast<double>(std::abs(value)) == expected);
+  }
+}
+
+/// Correctly rounded, up to the rare case that lies half way between two floats; and the limits.
+void test_exponential_and_logarithm() {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  int64_t beside = 0;
+  for (uint64_t word = 0; word < (uint64_t{1} << 32); word += 65'521) {
+    const auto bits = static_cast<uint32_t>(word);
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    if (std::isnan(x)) {
+      CHECK(std::isnan(tally::exponential(x)) && std::isnan(tally::logarithm(x)));
+      continue;
+    }
+    const double power = std::exp(static_cast<double>(x));
+    beside += tally::exponential(x) != static_cast<float>(power) && power < 3.5e38;
+    if (x < 0)
+      CHECK(std::isnan(tally::logarithm(x)));
+    else
+      beside += tally::logarithm(x) != static_cast<float>(std::log(static_cast<double>(x)));
+  }
+  CHECK(beside == 0);
+  CHECK(tally::exponential(0) == 1 && tally::exponential(-kInfinity) == 0);
+  CHECK(tally::exponential(89) == kInfinity && tally::exponential(kInfinity) == kInfinity);
+  CHECK(tally::logarithm(1) == 0 && tally::logarithm(0) == -kInfinity);
+  CHECK(tally::logarithm(kInfinity) == kInfinity);
+}
+
+void test_heads_with_strides_are_bounded() {
+  tally_decoder_options options{};
+  options.struct_size = sizeof options;
+  tally_decoder_defaults(&options);
+  options.num_classes = 2;
+  tally_decoder* decoder = nullptr;
+  CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_OK);
+  const float anchors[] = {10, 13};
+  const tally_letterbox letterbox{1, 1, 0, 0, 64, 64};
+  std::vector<tally_detection> out(300);
+  int32_t count = 0;
+  for (const int layout : {TALLY_NHWC, TALLY_NCHW}) {
+    tally_head head{};
+    head.struct_size = sizeof head;
+    head.dtype = TALLY_FLOAT16;
+    head.layout = layout;
+    head.width = 3;
+    head.height = 2;
+    head.stride = 8;
+    head.anchors = anchors;
+    head.num_anchors = 1;
+    head.row_stride = layout == TALLY_NHWC ? 32 : 8;
+    head.column_stride = layout == TALLY_NHWC ? 9 : 0;
+    head.channel_stride = layout == TALLY_NHWC ? 0 : 20;
+    const size_t elements = layout == TALLY_NHWC ? 32 + 2 * 9 + 7 : 6 * 20 + 8 + 3;
+    std::vector<uint16_t> values(elements, 0x4500);  // 5
+    head.data = values.data();
+    head.bytes = 2 * elements;
+    const auto run = [&](const tally_head& given) {
+      return tally_decoder_run(decoder, &given, 1, &letterbox, out.data(), 300, &count);
+    };
+    CHECK(run(head) == TALLY_OK && count > 0);
+    tally_head bad = head;
+    bad.bytes -= 1;
+    CHECK(run(bad) == TALLY_INVALID_ARGUMENT);
+    for (const int64_t stride : {int64_t{-1}, std::numeric_limits<int64_t>::min(),
+                                 std::numeric_limits<int64_t>::max(), int64_t{1} << 40}) {
+      bad = head;
+      bad.row_stride = stride;
+      CHECK(run(bad) == TALLY_INVALID_ARGUMENT);
+      bad = head;
+      bad.channel_stride = stride;
+      CHECK(run(bad) == TALLY_INVALID_ARGUMENT);
+    }
+  }
+  tally_decoder_destroy(decoder);
 }
 
 void test_decoder_survives_any_bits() {
@@ -270,23 +468,23 @@ void test_decoder_survives_any_bits() {
   const tally_letterbox letterbox{1, 1, 0, 0, 64, 64};
   std::mt19937 random(3);
   for (int round = 0; round < 200; ++round) {
-    const int dtype = round % 3, layout = round / 3 % 2;
+    const int dtype = round % 4, layout = round / 4 % 2;
     const size_t values = 2 * 8 * 4 * 5;
     std::vector<uint32_t> bits(values);
     for (auto& word : bits) word = static_cast<uint32_t>(random());
-    const tally_head head{sizeof(tally_head),
-                          dtype,
-                          layout,
-                          5,
-                          4,
-                          8,
-                          0.1f,
-                          3,
-                          bits.data(),
-                          values * (dtype == TALLY_FLOAT32 ? 4 : 1),
-                          anchors,
-                          2,
-                          0};
+    tally_head head{};
+    head.struct_size = sizeof head;
+    head.dtype = dtype;
+    head.layout = layout;
+    head.width = 5;
+    head.height = 4;
+    head.stride = 8;
+    head.scale = 0.1f;
+    head.zero_point = 3;
+    head.data = bits.data();
+    head.bytes = values * (dtype == TALLY_FLOAT32 ? 4 : dtype == TALLY_FLOAT16 ? 2 : 1);
+    head.anchors = anchors;
+    head.num_anchors = 2;
     std::vector<tally_detection> out(20);
     int32_t count = -1;
     CHECK(tally_decoder_run(decoder, &head, 1, &letterbox, out.data(), 20, &count) == TALLY_OK);
@@ -434,6 +632,11 @@ int main() {
   test_the_table_of_rules_is_sound();
   test_preprocessor_refuses_bad_arguments();
   test_preprocessor_stays_in_its_buffers();
+  test_fields_of_cameras_and_engines();
+  test_inputs_with_longer_rows();
+  test_half_floats();
+  test_exponential_and_logarithm();
+  test_heads_with_strides_are_bounded();
   test_decoder_survives_any_bits();
   test_counter_refuses_and_continues();
   test_struct_sizes();

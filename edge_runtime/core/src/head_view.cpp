@@ -1,0 +1,71 @@
+#include "exact_floats.h"
+
+#include "head_view.h"
+
+#include <cmath>
+
+#include "handle.h"
+
+namespace tally {
+namespace {
+
+constexpr int kMaxSide = 1 << 13;
+constexpr int64_t kMaxStride = int64_t{1} << 40;  // products with the sides stay far from overflow
+
+size_t element_bytes(int dtype) {
+  if (dtype == TALLY_FLOAT32) return 4;
+  return dtype == TALLY_FLOAT16 ? 2 : 1;
+}
+
+void check_buffer(const tally_head& head, size_t channels) {
+  for (const int64_t stride : {head.row_stride, head.column_stride, head.channel_stride})
+    require(stride >= 0 && stride <= kMaxStride, "head strides must be 0 to 2^40");
+  const size_t size = element_bytes(head.dtype);
+  if (head.row_stride == 0 && head.column_stride == 0 && head.channel_stride == 0) {
+    require(head.bytes == channels * head.width * head.height * size,
+            "head buffer has not the size of its shape");
+    return;
+  }
+  const Strides strides = strides_of(head, channels);
+  const auto last = [](int64_t count) { return static_cast<uint64_t>(count - 1); };
+  const uint64_t elements = last(head.height) * strides.row + last(head.width) * strides.column +
+                            last(static_cast<int64_t>(channels)) * strides.channel + 1;
+  require(elements <= head.bytes / size, "head buffer is smaller than its strides span");
+}
+
+}  // namespace
+
+Strides strides_of(const tally_head& head, size_t channels) {
+  const auto given = [](int64_t stride, size_t otherwise) {
+    return stride == 0 ? otherwise : static_cast<size_t>(stride);
+  };
+  Strides strides;
+  if (head.layout == TALLY_NHWC) {
+    strides.channel = given(head.channel_stride, 1);
+    strides.column = given(head.column_stride, channels * strides.channel);
+    strides.row = given(head.row_stride, head.width * strides.column);
+  } else {
+    strides.column = given(head.column_stride, 1);
+    strides.row = given(head.row_stride, head.width * strides.column);
+    strides.channel = given(head.channel_stride, head.height * strides.row);
+  }
+  return strides;
+}
+
+void check_head(const tally_head& head, int num_classes) {
+  require(head.data != nullptr && head.anchors != nullptr, "head data or anchors are NULL");
+  require(head.width >= 1 && head.width <= kMaxSide && head.height >= 1 && head.height <= kMaxSide,
+          "head sides must be 1 to 8192");
+  require(head.num_anchors >= 1 && head.num_anchors <= 64, "a head has 1 to 64 anchors");
+  require(head.stride >= 1 && head.stride <= 1024, "head stride must be 1 to 1024");
+  require(head.dtype >= TALLY_UINT8 && head.dtype <= TALLY_FLOAT16, "unknown head dtype");
+  require(head.layout == TALLY_NHWC || head.layout == TALLY_NCHW, "unknown head layout");
+  const bool quantized = head.dtype == TALLY_UINT8 || head.dtype == TALLY_INT8;
+  require(!quantized || (std::isfinite(head.scale) && head.scale > 0),
+          "head scale must be above zero");
+  check_buffer(head, static_cast<size_t>(head.num_anchors) * (kBoxChannels + num_classes));
+  for (int i = 0; i < 2 * head.num_anchors; ++i)
+    require(std::isfinite(head.anchors[i]) && head.anchors[i] > 0, "anchors must be above zero");
+}
+
+}  // namespace tally
