@@ -1,4 +1,6 @@
 // The C interface of the governor and the sampler. No logic lives here.
+#include "exact_floats.h"
+
 #include "api.h"
 #include "governor.h"
 #include "options.h"

@@ -1,4 +1,4 @@
-// A raw head as the decoder reads it: checked, with its strides and the types of its values.
+// One head as the decoder reads it: checked, with its strides and the types of its values.
 #pragma once
 
 #include <cstddef>

@@ -1,3 +1,5 @@
+#include "exact_floats.h"
+
 #include "rate_limiter.h"
 
 #include <algorithm>

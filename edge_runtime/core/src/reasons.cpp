@@ -1,4 +1,6 @@
 // Reasons of decisions: names for programs, and the words that reports show.
+#include "exact_floats.h"
+
 #include "tally.h"
 
 namespace {
