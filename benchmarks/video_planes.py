@@ -1,4 +1,4 @@
-"""What the extra `video` brings: counts of 1080p video at 120 frames per second with and without.
+"""Counts of 1080p video at 120 frames per second with the extra `video` and without it.
 
     python benchmarks/video_planes.py --model INT8-640.tflite INT8-320.tflite --video VIDEO
         [--seconds 10] [--rounds 5] [--json FILE]

@@ -14,7 +14,7 @@ from .images import SUFFIXES, open_images
 from .iterable import open_iterable
 from .live import LiveOptions
 from .source import Source
-from .stream import open_camera, open_url
+from .stream import is_youtube, open_camera, open_url
 from .video import open_video
 
 REMEDY = "Give a video, a folder or pattern of images, a camera number, or an rtsp or http URL"
@@ -67,6 +67,8 @@ def _open_named(spec: str, image_fps: float, start: int, live: LiveOptions | Non
         return _camera(int(spec), live)
     if glob.has_magic(spec):
         return open_images(spec, image_fps=image_fps, start=start)
+    if is_youtube(spec.partition("/")[0]):
+        return open_url(f"https://{spec}", live, start)
     raise SourceError(spec, "no such file or folder", REMEDY)
 
 

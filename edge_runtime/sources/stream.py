@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from http.client import HTTPException
+from shlex import quote
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from urllib.request import Request, urlopen
 
 from ..errors import NetworkError, SourceError, UnavailableError
@@ -19,6 +21,7 @@ from .video import decode_next, frame_count, frame_rate, video_source
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 TIMEOUT_MS = 10_000
+YOUTUBE = ("youtube.com", "youtu.be", "youtube-nocookie.com")
 
 
 def open_camera(index: int, live: Live | None = None) -> Source:
@@ -55,6 +58,8 @@ def open_url(url: str, live: Live | None = None, start: int = 0) -> Source:
         host = None
     if not host:
         raise SourceError(name, "incomplete URL", "Use scheme://host/path")
+    if is_youtube(host):
+        raise _youtube(url, name)
     cv2 = load_cv2()
     timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
     limits = [setting for timeout in timeouts for setting in (timeout, TIMEOUT_MS)]
@@ -89,6 +94,22 @@ def has_length(url: str) -> bool:
             return "Content-Length" in answer.headers or "Content-Range" in answer.headers
     except (OSError, ValueError, HTTPException):
         return True
+
+
+def is_youtube(host: str) -> bool:
+    """Whether the host serves YouTube's pages."""
+    return any(host.lower() == one or host.lower().endswith(f".{one}") for one in YOUTUBE)
+
+
+def _youtube(url: str, name: str) -> SourceError:
+    video = parse_qs(urlsplit(url).query).get("v", [""])[0]
+    page = f"{name}?v={video}" if re.fullmatch(r"[\w-]+", video, re.ASCII) else name
+    return SourceError(
+        name,
+        "a YouTube page, not a video",
+        "Fetch the video with yt-dlp (pip install yt-dlp): "
+        f"yt-dlp -f mp4 -o video.mp4 {quote(page)}, then count video.mp4",
+    )
 
 
 def redact(url: str) -> str:

@@ -17,7 +17,7 @@ from tallylens.edge_runtime.errors import (
     UsageError,
 )
 from tallylens.edge_runtime.sources import open_source
-from tallylens.edge_runtime.sources.stream import redact
+from tallylens.edge_runtime.sources.stream import is_youtube, redact
 from tallylens.edge_runtime.types import Image
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
@@ -41,6 +41,33 @@ def test_what_is_not_there(
     with pytest.raises(SourceError, match=problem) as caught:
         open_source(spec)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "page"),
+    [
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=42s", "/watch?v=dQw4w9WgXcQ'"),
+        ("https://youtu.be/dQw4w9WgXcQ?si=abc", "youtu.be/dQw4w9WgXcQ,"),
+        ("youtube.com/live/dQw4w9WgXcQ", "https://youtube.com/live/dQw4w9WgXcQ,"),
+        ("https://m.youtube.com/';reboot;'", """'https://m.youtube.com/'"'"';reboot;'"'"''"""),
+        ("https://YouTube.com/watch?v=$(reboot)", "https://YouTube.com/watch,"),
+    ],
+)
+def test_a_youtube_page_says_how_to_fetch_the_video(spec: str, page: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source(spec)
+    assert caught.value.exit_status == 3
+    assert caught.value.problem.endswith(": a YouTube page, not a video")
+    assert caught.value.remedy.startswith(
+        "Fetch the video with yt-dlp (pip install yt-dlp): yt-dlp -f mp4 -o video.mp4 "
+    )
+    assert page in caught.value.remedy
+    assert caught.value.remedy.endswith(", then count video.mp4")
+
+
+@pytest.mark.parametrize("host", ["notyoutube.com", "youtube.com.example.org"])
+def test_other_hosts_are_not_youtube(host: str) -> None:
+    assert not is_youtube(host)
 
 
 def test_a_folder_without_images(tmp_path: Path) -> None:
