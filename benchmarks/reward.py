@@ -4,7 +4,7 @@ python benchmarks/reward.py [--small MODEL.tflite] [--big MODEL.onnx] [--json FI
 
 Runs both models on the calibration images (no labels): the reward of an image is 1 less the F1 of
 the small model's detections against the big one's. Prints the weights for
-cloud_fallback/client/benefit.py, and the correlation of predicted and true rewards when each fifth
+edge_runtime/core/src/offload.cpp, and the correlation of predicted and true rewards when each fifth
 of the images is left out of the fit. Needs TALLYLENS_DATA and tallylens[convert].
 """
 

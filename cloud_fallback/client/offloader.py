@@ -18,8 +18,8 @@ from .benefit import predicted_reward
 from .connection import CloudClient
 from .credentials import Secret
 from .frame_difference import Thumbnail, largest_difference, thumbnail
-from .link_estimate import Ewma
 from .policy import (
+    NO_ANSWER,
     TOO_BIG,
     Decision,
     DecisionLog,
@@ -106,7 +106,6 @@ class Offloader:
         self._budget = TimeBudget(len(local)) if budgeted else None
         self._lock = threading.Lock()
         self._timing = threading.Lock()
-        self._local_s = Ewma()
         self._log = DecisionLog(self._deadline_s)
         self._last: tuple[Thumbnail, Detections] | None = None
         self.remote = RemoteDetector(
@@ -170,7 +169,7 @@ class Offloader:
             found = self._remote(image, started, before is not None, reason)
             if found is not None:
                 return found, decision
-            decision = Decision("local", "no answer in time")
+            decision = Decision("local", NO_ANSWER)
         found = before if before is not None else self._local(image)
         return self.remote.late_results.apply(found, time.monotonic()), decision
 
@@ -179,7 +178,7 @@ class Offloader:
             model_bytes=self._model_bytes,
             memory_bytes=self._options.memory_bytes,
             live=self._live,
-            local_s=self._local_s.mean / self._workers,
+            local_s=self._policy.local_s.mean / self._workers,
             cloud_s=self.remote.throughput_s(),
         )
 
@@ -190,7 +189,7 @@ class Offloader:
         if self._options.mode != "always" and not reason:
             return self._local(image)
         with self._timing:
-            return None if self._local_s.samples else self._local(image)
+            return None if self._policy.local_s.samples else self._local(image)
 
     def _decide(self, before: Detections | None, started: float, reason: str) -> Decision:
         link, ready = self._client.state(), self.remote.encoder() is not None
@@ -203,15 +202,14 @@ class Offloader:
             silent_s=link.silent_s,
             expected_s=self.remote.expected_s(),
             deadline_s=self._deadline_s - (time.monotonic() - started),
-            local_s=self._local_s.p95 if before is None else 0.0,
+            local_s=self._policy.local_s.p95 if before is None else 0.0,
             static_reason=reason,
             silence_limit_s=link.silence_limit_s,
             smallest=self.remote.smallest(),
             measuring=self.remote.measuring(),
             waiting_s=self._waiting_s(reason),
         )
-        with self._lock:
-            return self._policy.decide(context)
+        return self._policy.decide(context)
 
     def _local(self, image: Image) -> Detections:
         detector = self._idle.get()
@@ -222,8 +220,7 @@ class Offloader:
             return detector.detect(image)
         finally:
             ended = time.monotonic()
-            with self._lock:
-                self._local_s.add(ended - started)
+            self._policy.computed(ended - started)
             if self._budget is not None:
                 self._budget.compute(ended, -1)
             self._idle.put(detector)
@@ -232,7 +229,7 @@ class Offloader:
         self, image: Image, started: float, have_local: bool, reason: str
     ) -> Detections | None:
         """The cloud's answer, or None in time to detect without it."""
-        reserve_s = 0.0 if have_local else self._local_turns() * self._local_s.p95
+        reserve_s = 0.0 if have_local else self._local_turns() * self._policy.local_s.p95
         until = started + self._deadline_s - reserve_s - SPARE_S
         if self._budget is None or reason == TOO_BIG:
             return self.remote.detect(image, until)
@@ -243,7 +240,7 @@ class Offloader:
         finally:
             self._budget.wait(time.monotonic(), -1)
         if found is not None and not have_local:
-            self._budget.saved(self._local_s.mean / self._workers)
+            self._budget.saved(self._policy.local_s.mean / self._workers)
         return found
 
     def _waiting_s(self, reason: str) -> float:

@@ -2,7 +2,8 @@
 
 A frame goes to the cloud when something changed, when it is worth it (the reward predicted from
 what the device's own model found), when the answer comes in time, and when credits, quota and link
-allow it. In every other case the device counts alone, and the reason is reported.
+allow it. In every other case the device counts alone, and the reason is reported. The core decides
+(`tally_offload` in tally.h), for every language alike.
 """
 
 from __future__ import annotations
@@ -10,20 +11,37 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from ...edge_runtime.core.native import Handle, check_status, default, ffi, lib, struct
+from ...edge_runtime.core.native import options as core_options
+from ...edge_runtime.core.reasons import reason_text, reasons
+from ...edge_runtime.errors import UsageError
+from .link_estimate import Average
 
 Action = Literal["local", "cloud", "skip"]
 OffloadMode = Literal["auto", "never", "always"]
+_ACTIONS: dict[int, Action] = {
+    lib.TALLY_LOCAL: "local",
+    lib.TALLY_CLOUD: "cloud",
+    lib.TALLY_SKIP: "skip",
+}
+_MODES: dict[OffloadMode, int] = {
+    "never": lib.TALLY_OFFLOAD_NEVER,
+    "auto": lib.TALLY_OFFLOAD_AUTO,
+    "always": lib.TALLY_OFFLOAD_ALWAYS,
+}
+_REASONS = reasons()
 
 # Maximum difference of gray levels, in the most changed of 32 x 18 cells, of an unchanged view: the
 # noise of a good sensor.
-UNCHANGED = 2.0
+UNCHANGED: float = default("offload", "unchanged")
 # Maximum share of the frames that `auto` sends; the threshold on the reward moves to keep to it.
 # The limits of link and key lower the share further.
-SHARE = 0.8
-_STEP = 0.05
-TOO_BIG = "the model does not fit this device"
+SHARE: float = default("offload", "share")
+TOO_BIG = reason_text(lib.TALLY_REASON_TOO_BIG)
+NO_ANSWER = reason_text(lib.TALLY_REASON_NO_ANSWER)
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class OffloadContext:
         expected_s: time until the answer, 95th percentile.
         deadline_s: time until the frame must be counted.
         local_s: time that the local model needs afterwards, if no answer comes.
-        static_reason: a reason to send every frame, or "".
+        static_reason: a reason to send every frame, or ""; see `static_reason`.
         silence_limit_s: silence after which no answer is to be expected.
         smallest: no encoding with fewer bytes may be tried.
         measuring: a frame that measures the link is still on its way.
@@ -62,11 +80,6 @@ class OffloadContext:
     measuring: bool = False
     waiting_s: float = math.inf
 
-    @property
-    def late(self) -> bool:
-        """Whether the answer is expected too late for the deadline."""
-        return self.expected_s > self.deadline_s - self.local_s
-
 
 @dataclass(frozen=True)
 class Decision:
@@ -75,34 +88,30 @@ class Decision:
     action: Action
     reason: str
 
-
-def unavailable(context: OffloadContext) -> str:
-    """Why the cloud cannot be asked now; "" where it can."""
-    if not context.connected:
-        return "no connection"
-    if context.silent_s > min(context.deadline_s, context.silence_limit_s):
-        return "the server is silent"
-    if context.credits_left <= 0:
-        return "no credit"
-    if not context.allowed:
-        return "no quota"
-    if context.measuring:
-        return "the link is being measured"
-    return ""
+    @classmethod
+    def of(cls, decision: Any) -> Decision:
+        """A `tally_decision`."""
+        return cls(_ACTIONS[decision.action], reason_text(decision.reason))
 
 
 class Policy:
-    """Decides frame after frame; its only state is the reward that is high enough.
+    """Decides frame after frame; any thread. Its only state is the reward that is high enough.
 
     Args:
         mode: `never` and `always` do what they say; `auto` weighs reward, time and link.
         share: maximum share of the frames that `auto` sends.
+
+    Raises:
+        UsageError: an unknown mode.
     """
 
     def __init__(self, mode: OffloadMode, share: float = SHARE) -> None:
-        self.mode = mode
-        self._share = share
-        self._threshold = 0.0
+        if mode not in _MODES:
+            raise UsageError(f"the offload mode is {mode!r}", f"Use one of {', '.join(_MODES)}")
+        self._handle = Handle("offload", core_options("offload", mode=_MODES[mode], share=share))
+        self._lock = threading.Lock()
+        self._decision = ffi.new("tally_decision *")
+        self._local = ffi.new("tally_average *")
 
     def skip_if_unchanged(self, difference: float) -> Decision | None:
         """The decision to use no model at all, where the view has not changed.
@@ -111,38 +120,30 @@ class Policy:
             difference: gray levels by which the most changed cell differs from that of the last
                 frame that a model saw.
         """
-        if self.mode == "auto" and difference <= UNCHANGED:
-            return Decision("skip", "nothing changed")
-        return None
+        decision = self._decide(lib.tally_offload_skip, difference)
+        return decision if decision.action == "skip" else None
 
     def decide(self, context: OffloadContext) -> Decision:
         """Where this frame goes."""
-        if self.mode == "never":
-            return Decision("local", "never asked for")
-        problem = unavailable(context)
-        if not problem and context.late and (self.mode == "always" and context.smallest):
-            problem = "too late for the deadline"
-        if problem:
-            return Decision("local", problem)
-        if self.mode == "always":
-            return Decision("cloud", "always asked for")
-        if context.expected_s > context.waiting_s:
-            return Decision("local", "the file would end later")
-        if context.static_reason:
-            return Decision("cloud", context.static_reason)
-        if context.late:
-            return Decision("local", "too late for the deadline")
-        if context.link_debt_s > 0:
-            return Decision("local", "the link has done its share")
-        return self._by_reward(context.reward)
+        facts = asdict(context) | {"static_reason": _REASONS[context.static_reason]}
+        return self._decide(lib.tally_offload_decide, struct("offload_facts", **facts))
 
-    def _by_reward(self, reward: float) -> Decision:
-        """Send the frames of the highest rewards, `share` of all: a moving quantile."""
-        worth = reward > self._threshold
-        self._threshold += _STEP * ((1 - self._share) if worth else -self._share)
-        if worth:
-            return Decision("cloud", "worth it")
-        return Decision("local", "not worth it")
+    def _decide(self, function: Any, argument: Any) -> Decision:
+        with self._lock:
+            self._handle.call(function, argument, self._decision)
+            return Decision.of(self._decision)
+
+    def computed(self, seconds: float) -> None:
+        """Note how long the local model took for a frame."""
+        with self._lock:
+            self._handle.call(lib.tally_offload_computed, seconds)
+
+    @property
+    def local_s(self) -> Average:
+        """Seconds that the local model takes."""
+        with self._lock:
+            self._handle.call(lib.tally_offload_local, self._local)
+            return Average.of(self._local)
 
 
 def static_reason(
@@ -161,11 +162,17 @@ def static_reason(
         live: frames come at their own pace, so that nothing is done sooner elsewhere.
         local_s, cloud_s: seconds per frame, all workers together; 0 where it is not known yet.
     """
-    if memory_bytes is not None and 3 * model_bytes > memory_bytes:
-        return TOO_BIG
-    if not live and cloud_s and cloud_s * 1.2 < local_s:
-        return "the file is done sooner there"
-    return ""
+    facts = struct(
+        "offload_static_facts",
+        live=live,
+        model_bytes=model_bytes,
+        memory_bytes=-1 if memory_bytes is None else memory_bytes,
+        local_s=local_s,
+        cloud_s=cloud_s,
+    )
+    reason = ffi.new("int32_t *")
+    check_status(lib.tally_offload_static_reason(facts, reason))
+    return reason_text(reason[0])
 
 
 class DecisionLog:

@@ -84,7 +84,7 @@ def struct(name: str, **values: Any) -> Any:
 def defaults(kind: str) -> Any:
     """The core's default `tally_<kind>_options`."""
     options = struct(f"{kind}_options")
-    _raise(getattr(lib, f"tally_{kind}_defaults")(options))
+    check_status(getattr(lib, f"tally_{kind}_defaults")(options))
     return options
 
 
@@ -116,7 +116,12 @@ def names(function: Callable[..., Any], *arguments: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _raise(status: int) -> None:
+def check_status(status: int) -> None:
+    """Raise the error of a status of a function without a handle.
+
+    Raises:
+        CoreError: any status but TALLY_OK, with its own words.
+    """
     if status != lib.TALLY_OK:
         raise CoreError(status, text(lib.tally_status_text(status)) or "unknown status")
 
@@ -131,7 +136,7 @@ class Handle:
     def __init__(self, kind: str, options: Any = None) -> None:
         out, create = ffi.new(f"tally_{kind} **"), getattr(lib, f"tally_{kind}_create")
         if options is None:
-            _raise(create(out))
+            check_status(create(out))
         else:
             error = ffi.new("char[]", _ERROR_BYTES)
             status = create(options, out, error, _ERROR_BYTES)

@@ -19,6 +19,6 @@ def reason_text(reason: int) -> str:
 
 
 def reasons() -> dict[str, int]:
-    """The number of each reason by its words; "" is none."""
+    """The number of each reason by its words; "" is that of NONE."""
     members = cast(dict[int, Any], ffi.typeof("tally_reason").elements)
     return {reason_text(number): number for number in members}

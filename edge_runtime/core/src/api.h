@@ -69,6 +69,16 @@ tally_status fill_defaults(Options* options, const Options& defaults) noexcept {
   });
 }
 
+/// Make a handle of options that can grow.
+template <typename Options, typename Handle>
+tally_status create_with(const Options* options, const Options& defaults, Handle** out, char* error,
+                         size_t capacity) noexcept {
+  return create(out, error, capacity, [&] {
+    require(options != nullptr, "options are NULL");
+    return new Handle(complete(*options, defaults));
+  });
+}
+
 inline void copy_totals(const std::vector<int64_t>& totals, int64_t* out, int32_t capacity) {
   int32_t count;
   copy_out(totals, out, capacity, &count);

@@ -22,10 +22,7 @@ tally_status tally_governor_defaults(tally_governor_options* options) {
 
 tally_status tally_governor_create(const tally_governor_options* options, tally_governor** out,
                                    char* error, size_t capacity) {
-  return tally::create(out, error, capacity, [&] {
-    require(options != nullptr, "options are NULL");
-    return new tally_governor(tally::complete(*options, tally::governor_defaults()));
-  });
+  return tally::create_with(options, tally::governor_defaults(), out, error, capacity);
 }
 void tally_governor_destroy(tally_governor* governor) { delete governor; }
 const char* tally_governor_error(const tally_governor* governor) {
@@ -80,10 +77,7 @@ tally_status tally_sampler_defaults(tally_sampler_options* options) {
 
 tally_status tally_sampler_create(const tally_sampler_options* options, tally_sampler** out,
                                   char* error, size_t capacity) {
-  return tally::create(out, error, capacity, [&] {
-    require(options != nullptr, "options are NULL");
-    return new tally_sampler(tally::complete(*options, tally::sampler_defaults()));
-  });
+  return tally::create_with(options, tally::sampler_defaults(), out, error, capacity);
 }
 void tally_sampler_destroy(tally_sampler* sampler) { delete sampler; }
 const char* tally_sampler_error(const tally_sampler* sampler) { return tally::error_of(sampler); }

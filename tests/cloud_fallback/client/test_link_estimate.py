@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylens.cloud_fallback.client.link_estimate import LINK_SHARE, Ewma, LinkEstimate
+from tallylens.cloud_fallback.client.link_estimate import LINK_SHARE, LinkEstimate
 
 
 def test_a_moving_mean_begins_with_its_first_sample() -> None:
-    mean = Ewma()
-    mean.add(4.0)
-    assert (mean.mean, mean.p95) == (4.0, 4.0)
+    link = LinkEstimate()
+    link.welcomed(4.0)
+    assert (link.rtt.mean, link.rtt.p95, link.rtt.samples) == (4.0, 4.0, 1)
     for _ in range(100):
-        mean.add(8.0)
-    assert mean.mean == pytest.approx(8.0, abs=0.01)
+        link.welcomed(8.0)
+    assert link.rtt.mean == pytest.approx(8.0, abs=0.01)
 
 
 @given(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylens.cloud_fallback.client.policy import (
+    TOO_BIG,
     UNCHANGED,
     Decision,
     DecisionLog,
@@ -19,6 +20,7 @@ from tallylens.cloud_fallback.client.policy import (
     Policy,
     static_reason,
 )
+from tallylens.edge_runtime.errors import UsageError
 
 GOOD = OffloadContext(
     reward=0.9,
@@ -63,19 +65,29 @@ contexts = st.builds(
         ({"measuring": True}, Decision("local", "the link is being measured")),
         ({"waiting_s": 0.05}, Decision("local", "the file would end later")),
         (
-            {"waiting_s": 0.05, "static_reason": "it is small"},
+            {"waiting_s": 0.05, "static_reason": TOO_BIG},
             Decision("local", "the file would end later"),
         ),
         ({"credits_left": 0}, Decision("local", "no credit")),
         ({"allowed": False}, Decision("local", "no quota")),
         ({"expected_s": 0.495}, Decision("local", "too late for the deadline")),
         ({"link_debt_s": 0.01}, Decision("local", "the link has done its share")),
-        ({"link_debt_s": 0.01, "static_reason": "it is small"}, Decision("cloud", "it is small")),
-        ({"static_reason": "it is small", "reward": 0.0}, Decision("cloud", "it is small")),
+        ({"link_debt_s": 0.01, "static_reason": TOO_BIG}, Decision("cloud", TOO_BIG)),
+        ({"static_reason": TOO_BIG, "reward": 0.0}, Decision("cloud", TOO_BIG)),
     ],
 )
 def test_auto(changes: dict[str, object], decision: Decision) -> None:
     assert Policy("auto").decide(replace(GOOD, **changes)) == decision  # type: ignore[arg-type]
+
+
+def late(context: OffloadContext) -> bool:
+    """Whether the answer is expected too late for the deadline."""
+    return context.expected_s > context.deadline_s - context.local_s
+
+
+def test_a_mode_that_is_not_known() -> None:
+    with pytest.raises(UsageError, match="Use one of never, auto, always"):
+        Policy("sometimes")  # type: ignore[arg-type]
 
 
 def test_only_auto_leaves_out_what_did_not_change() -> None:
@@ -91,7 +103,7 @@ def test_never_and_always_keep_their_word(context: OffloadContext) -> None:
     decision = Policy("always").decide(context)
     able = context.connected and context.credits_left and context.allowed
     able = able and context.silent_s <= min(context.deadline_s, context.silence_limit_s)
-    able = able and not (context.late and context.smallest) and not context.measuring
+    able = able and not (late(context) and context.smallest) and not context.measuring
     assert (decision.action == "cloud") == bool(able)
 
 

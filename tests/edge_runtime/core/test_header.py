@@ -60,7 +60,7 @@ def is_pointer(argument: str) -> bool:
 def test_the_header_names_every_part_of_the_core() -> None:
     exported = re.findall(r"^TALLY_API ", TEXT, flags=re.MULTILINE)
     assert len(NAMES) == len(set(NAMES)) == len(exported)
-    for kind in ("preprocessor", "decoder", "counter", "governor", "sampler"):
+    for kind in METHODS:
         assert {f"tally_{kind}_{what}" for what in ("create", "destroy", "error")} <= set(NAMES)
 
 
@@ -163,10 +163,31 @@ WITHOUT_POINTERS = {
     "tally_governor_learn",
     "tally_governor_set_thermal",
     "tally_governor_set_headroom",
+    "tally_offload_computed",
+    "tally_link_welcomed",
+    "tally_link_sent",
+    "tally_link_answered",
+    "tally_link_lost",
+    "tally_waiting_start",
+    "tally_waiting_wait",
+    "tally_waiting_compute",
+    "tally_waiting_saved",
+}
+# How many of the others each handle has.
+METHODS = {
+    "preprocessor": 1,
+    "decoder": 1,
+    "counter": 12,
+    "governor": 4,
+    "sampler": 3,
+    "offload": 3,
+    "link": 2,
+    "waiting": 1,
+    "late": 2,
 }
 
 
-@pytest.mark.parametrize("kind", ["preprocessor", "decoder", "counter", "governor", "sampler"])
+@pytest.mark.parametrize("kind", METHODS)
 def test_a_live_handle_refuses_nulls_and_says_why(kind: str) -> None:
     out = ffi.new(f"tally_{kind} **")
     create = getattr(lib, f"tally_{kind}_create")
@@ -186,8 +207,7 @@ def test_a_live_handle_refuses_nulls_and_says_why(kind: str) -> None:
         assert getattr(lib, name)(handle, *rest) == lib.TALLY_INVALID_ARGUMENT, name
         assert ffi.string(getattr(lib, f"tally_{kind}_error")(handle)), name
         tried += 1
-    methods = {"preprocessor": 1, "decoder": 1, "counter": 12, "governor": 4, "sampler": 3}
-    assert tried == methods[kind]
+    assert tried == METHODS[kind]
 
 
 def test_statuses_have_names_and_texts() -> None:
@@ -249,10 +269,17 @@ def test_structs_that_can_grow() -> None:
         "tally_governor_state",
         "tally_sampler_options",
         "tally_sampler_state",
+        "tally_offload_options",
+        "tally_offload_facts",
+        "tally_offload_static_facts",
+        "tally_link_options",
+        "tally_link_state",
+        "tally_waiting_options",
+        "tally_late_options",
     }
 
 
-@pytest.mark.parametrize("kind", ["decoder", "counter", "region", "governor", "sampler"])
+@pytest.mark.parametrize("kind", [kind for kind in (*METHODS, "region") if kind != "preprocessor"])
 def test_defaults_are_filled_as_far_as_the_struct_goes(kind: str) -> None:
     given, whole = struct(f"{kind}_options"), options(kind)
     fill = getattr(lib, f"tally_{kind}_defaults")

@@ -132,7 +132,7 @@ def test_limits_that_are_refused(limits: dict[str, Any]) -> None:
 def heated(
     script: dict[float, str], seconds: float
 ) -> tuple[list[tuple[float, Level]], list[str], list[bool]]:
-    """Levels as they change, what was told, and which frames were wanted."""
+    """Levels as they change, the sentences, and the frames that were wanted."""
     said: list[str] = []
     governor = Governor(on_change=said.append)
     levels, wanted = [(0.0, governor.level)], []
