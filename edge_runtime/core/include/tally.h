@@ -728,8 +728,8 @@ TALLY_API const char* tally_offload_error(const tally_offload* offload);
 TALLY_API tally_status tally_offload_skip(tally_offload* offload, double difference,
                                           tally_decision* out);
 
-/* Where this frame goes. Of the frames that could stay, AUTO sends those of the highest rewards: each
- * such decision moves the reward that is high enough. */
+/* Where this frame goes. Of the frames that could stay, AUTO sends those of the highest rewards:
+ * each such decision moves the reward that is high enough. */
 TALLY_API tally_status tally_offload_decide(tally_offload* offload,
                                             const tally_offload_facts* facts, tally_decision* out);
 

@@ -1,4 +1,6 @@
 // The C interface of the decision to offload. No logic lives here.
+#include "exact_floats.h"
+
 #include "api.h"
 #include "late.h"
 #include "link.h"

@@ -1,3 +1,5 @@
+#include "exact_floats.h"
+
 #include "waiting.h"
 
 #include <algorithm>
