@@ -15,6 +15,7 @@ from .calibration import DEFAULT_IMAGES, calibration_images, evenly_spaced, list
 from .compress import PruneOptions, check_compression, compress
 from .emit import EMITTERS, CoreMLOptions, EmitOptions, Target
 from .load import load
+from .passes.keep_classes import KeepClasses
 from .prune.cost import multiply_adds
 from .request import (
     DEFAULT_CHECK,
@@ -47,6 +48,7 @@ def convert(
     coreml: CoreMLOptions | None = None,
     check: AcceptanceCheck | None = DEFAULT_CHECK,
     server: bool = False,
+    classes: Sequence[str] = (),
 ) -> ConversionReport:
     """Write `source` (.pt or .onnx) for each target, and a report as NAME.conversion.json.
 
@@ -69,10 +71,11 @@ def convert(
         check: how the artifacts are compared with the source; None skips the comparison.
         server: ONNX as NAME-server.onnx for `tallylens serve`: uint8 NHWC batches in, top-k boxes
             out. It has no raw head outputs to compare.
+        classes: names of the classes to keep; all by default. NAME then ends in, say, -4classes.
 
     Raises:
-        UsageError: an unknown target or quantization, int8 without images, or the source itself
-            would be overwritten.
+        UsageError: an unknown target, quantization or class, int8 without images, or the source
+            itself would be overwritten.
         InputError: the source, the images or the output folder cannot be used.
         RejectedError: an artifact is too far from the source; all files end in .rejected.
         UnavailableError: a package is not installed, or the disk is full.
@@ -86,13 +89,23 @@ def convert(
         raise UsageError("--server writes ONNX only", "Use --to onnx with --server")
     compression = compression or PruneOptions()
     check_compression(compression, calibration)
-    name = source.stem + compression.suffix + _SUFFIX_OF[quantize] + ("-server" if server else "")
+    keep = KeepClasses(classes) if classes else None
+    if keep and check and check.labels:
+        raise UsageError(
+            "--labels number all classes of the source, not those of --classes",
+            "Omit one of them",
+        )
+    kept = f"-{len(keep.names)}classes" if keep else ""
+    name = source.stem + kept + compression.suffix + _SUFFIX_OF[quantize]
+    name += "-server" if server else ""
     paths = {target: out_dir / f"{name}.{EMITTERS[target].extension}" for target in wanted}
     refuse_overwriting(source, paths)
 
     progress("load", None)
     loaded = load(source, input_size=input_size)
+    source_multiply_adds = multiply_adds(loaded)
     graph = _apply(passes, loaded, progress)
+    reference = keep(loaded) if keep else loaded
     state = out_dir / f".{source.stem}{compression.suffix}.recovery"
     if compression.prune and calibration is not None:
         graph = compress(graph, compression, Path(calibration), state, progress)
@@ -100,9 +113,13 @@ def convert(
     if calibration and any(EMITTERS[target].written(quantize) == "int8" for target in wanted):
         details = check is not None and check.details
         ranges = _calibrate(graph, Path(calibration), progress, sensitivities=details)
+    if keep:
+        # After the calibration, so that the rows that are left are rounded as in the whole model.
+        ranges = ranges and keep.calibration(graph, ranges)
+        graph = keep(graph)
     options = EmitOptions(quantize, ranges, coreml, server)
     emitted = [_emit(graph, target, paths[target], options, progress) for target in wanted]
-    checks = _check(emitted, loaded, source, check, calibration, progress)
+    checks = _check(emitted, reference, source, check, calibration, progress)
     # Drawn patterns show no objects: with them only the logits say something.
     shown = checks if calibration or (check and check.images) else {}
     report = ConversionReport(
@@ -112,7 +129,7 @@ def convert(
         artifacts=tuple(one.artifact(checks.get(one.path)) for one in emitted),
         metadata=graph.metadata,
         multiply_adds=multiply_adds(graph),
-        source_multiply_adds=multiply_adds(loaded),
+        source_multiply_adds=source_multiply_adds,
         sensitivity=ranges.sensitivity if ranges else {},
         warnings=(*(ranges.warnings if ranges else ()), *_warnings(emitted, shown, quantize)),
     )

@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   tallylens convert yolov5n.pt --to coreml --quantize fp16 --nms
   tallylens convert yolov5n.pt --quantize int8 --calibration my-images/ --report int8.html
   tallylens convert yolov5m.pt --to onnx --server
+  tallylens convert yolov5n.pt --classes car,truck,bus,person
   tallylens convert yolov5n.pt --prune 0.2 --recover 10 --calibration my-images/"""
 
 
@@ -67,6 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="Core ML int8: 8-bit weights with float16 arithmetic (iOS 16 and later); needs no "
         "--calibration",
+    )
+    parser.add_argument(
+        "--classes",
+        type=names,
+        default=[],
+        metavar="NAMES",
+        help="keep only these classes, such as car,truck,bus: smaller heads, the same boxes and "
+        "scores",
     )
     parser.add_argument(
         "--prune",
@@ -140,6 +149,7 @@ def run(options: argparse.Namespace) -> int:
             coreml=CoreMLOptions(nms=options.nms, weights_only=options.weights_only),
             check=check,
             server=options.server,
+            classes=options.classes,
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )
     if options.report is not None:

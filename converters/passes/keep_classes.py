@@ -1,0 +1,118 @@
+"""Removes the rows of classes that are not counted from the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from ...edge_runtime.errors import UnsupportedModelError, UsageError
+from ...edge_runtime.types import FloatArray
+from ..graph import DetectorGraph
+from ..quantize.scheme import Calibration
+from ..shapes import constant
+from .rewrite import new_constant, remove_unused_constants
+
+Indices = npt.NDArray[np.int64]
+BOX_CHANNELS = 5
+"""x, y, w, h and objectness of one anchor, before its classes."""
+
+
+class KeepClasses:
+    """Keeps the boxes and only the named classes of a detector.
+
+    Every head ends in a convolution with na * (5 + nc) output channels, anchor by anchor. Without
+    the rows of the other classes, what is left is the same to the bit, and the last convolutions,
+    the memory of the heads and their decoding shrink.
+
+    The source gives a box the best of all its classes, the smaller model the best of those that
+    are left: an object whose best class is removed may get its second best one.
+
+    Args:
+        names: classes to keep, in any order; the model keeps their order.
+
+    Raises:
+        UsageError: one is not among the model's classes, or none is left.
+    """
+
+    name = "keep_classes"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(dict.fromkeys(names))
+
+    def __call__(self, graph: DetectorGraph) -> DetectorGraph:
+        """A copy of `graph` with the named classes only; the pass is recorded."""
+        metadata = graph.metadata
+        kept = self._indices(graph)
+        if len(kept) == metadata.num_classes:
+            return graph
+        smaller = DetectorGraph(graph.model.clone(deep_copy=True), metadata)
+        for conv, rows in _last_convs(smaller, kept).values():
+            _keep_rows(smaller.model, conv, rows)
+        remove_unused_constants(smaller.model)
+        names = tuple(metadata.class_names[index] for index in kept)
+        smaller = replace(smaller, metadata=replace(metadata, class_names=names))
+        return smaller.with_pass(self.name, kept=len(kept), of=metadata.num_classes)
+
+    def calibration(self, graph: DetectorGraph, calibration: Calibration) -> Calibration:
+        """The scheme of the whole `graph` for what is left of it: the same steps, fewer rows."""
+        kept = self._indices(graph)
+        if len(kept) == graph.metadata.num_classes:
+            return calibration
+        weights, scales = dict(calibration.weights), dict(calibration.weight_scales)
+        for conv, rows in _last_convs(graph, kept).values():
+            for value in conv.inputs[1:3]:
+                name = str(value.name) if value is not None else ""
+                for arrays in (weights, scales):
+                    if name in arrays:
+                        arrays[name] = arrays[name][rows]
+        return replace(calibration, weights=weights, weight_scales=scales)
+
+    def _indices(self, graph: DetectorGraph) -> list[int]:
+        known = graph.metadata.class_names
+        unknown = [name for name in self.names if name not in known]
+        if unknown or not self.names:
+            listed = ", ".join(map(repr, unknown))
+            raise UsageError(
+                f"the model does not know the class {listed}" if unknown else "no class is left",
+                f"Choose from its classes: {', '.join(known)}",
+            )
+        return [index for index, name in enumerate(known) if name in self.names]
+
+
+def _last_convs(graph: DetectorGraph, kept: Sequence[int]) -> dict[str, tuple[ir.Node, Indices]]:
+    """By head name, the convolution that it ends in, and the output rows that are kept.
+
+    Raises:
+        UnsupportedModelError: a head ends in something else.
+    """
+    metadata = graph.metadata
+    found = {}
+    for head, anchors in zip(graph.model.graph.outputs, metadata.anchors, strict=True):
+        per_anchor = BOX_CHANNELS + metadata.num_classes
+        conv = head.producer()
+        channels = len(anchors) * per_anchor
+        if conv is None or conv.op_type != "Conv" or len(constant(conv, 1)) != channels:
+            raise UnsupportedModelError(
+                metadata.source_name,
+                f"{head.name} does not end in a convolution of {per_anchor} channels per anchor",
+                "Convert it without --classes",
+            )
+        inside = np.array([*range(BOX_CHANNELS), *(BOX_CHANNELS + index for index in kept)])
+        rows = (np.arange(len(anchors))[:, None] * per_anchor + inside).ravel()
+        found[str(head.name)] = (conv, rows.astype(np.int64))
+    return found
+
+
+def _keep_rows(model: ir.Model, conv: ir.Node, rows: Indices) -> None:
+    for index in range(1, len(conv.inputs)):
+        value = conv.inputs[index]
+        if value is not None:
+            array: FloatArray = constant(conv, index)[rows]
+            conv.replace_input_with(index, new_constant(model, str(value.name), array))
+    output = conv.outputs[0]
+    if output.shape is not None:
+        output.shape = ir.Shape([output.shape[0], len(rows), *output.shape[2:]])
