@@ -28,6 +28,14 @@ SERVE_MODULES = {
 }
 """{module: package} of the extra `serve`."""
 
+VIDEOS_MODULES = {
+    "sqlalchemy": "sqlalchemy",
+    "alembic": "alembic",
+    "dbos": "dbos",
+    "av": "av",
+}
+"""{module: package} of the extra `videos`."""
+
 CLUSTER_MODULES = {"ray": "ray[serve]"}
 """{module: package} of the extra `cluster`."""
 
@@ -68,6 +76,13 @@ def need_server(purpose: str) -> None:
     """Raise MissingExtraError unless all packages of the extra `serve` are installed."""
     for package in missing(SERVE_MODULES):
         raise MissingExtraError(package, "serve", purpose)
+
+
+def need_videos(purpose: str) -> None:
+    """Raise MissingExtraError unless all packages of the extra `videos` are installed."""
+    need_server(purpose)
+    for package in missing(VIDEOS_MODULES):
+        raise MissingExtraError(package, "videos", purpose)
 
 
 def need_cluster(purpose: str) -> None:

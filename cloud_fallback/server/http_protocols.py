@@ -20,6 +20,8 @@ MAX_HEADERS = 100
 MAX_HEADER_BYTES = 8192
 MAX_FRAGMENTS = 1024
 CLOSE_S = 1.0
+SOCKET = "tallylens.socket"
+"""Name of the socket's entry among the extensions of an ASGI scope."""
 
 
 class _StrictConnection(h11.Connection):
@@ -32,6 +34,8 @@ class _StrictConnection(h11.Connection):
         event = super().next_event()
         if isinstance(event, h11.Request):
             _check_request(event)
+        elif isinstance(event, h11.Data):
+            self.entry.body_received()
         elif isinstance(event, h11.EndOfMessage):
             if self.our_state is h11.DONE:
                 # The rest of a request that was answered before it had arrived.
@@ -53,6 +57,16 @@ def _check_request(request: h11.Request) -> None:
         raise h11.RemoteProtocolError("too long a target", 414)
 
 
+def with_socket(app: Any, entry: SocketEntry) -> Any:
+    """`app` with the socket's entry in each scope, for routes that take long bodies."""
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        extensions = {**(scope.get("extensions") or {}), SOCKET: entry}
+        await app({**scope, "extensions": extensions}, receive, send)
+
+    return inner
+
+
 class HttpProtocol(H11Protocol):
     """One HTTP connection."""
 
@@ -66,6 +80,7 @@ class HttpProtocol(H11Protocol):
         self.conn = strict
         self.entry.drop = transport.abort
         self.entry.time_out = self._time_out
+        self.app = with_socket(self.app, self.entry)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""

@@ -32,7 +32,7 @@ from ...edge_runtime.errors import InputError
 from .changed_files import file_stamp
 
 PREFIX = "tlk_"
-SCOPES = ("detect", "count", "token", "metrics")
+SCOPES = ("detect", "count", "token", "metrics", "videos")
 MAX_FILE_BYTES = 4 << 20
 NEVER = datetime.max.replace(tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -22,7 +22,7 @@ from ..wire.constants import MAX_FRAME_BYTES
 from ..wire.frames import HEADER_BYTES
 from ..wire.url import is_loopback
 from .acceptor import Acceptor
-from .app import create_app
+from .app import AppExtension, create_app
 from .certificates import CertificateFiles
 from .http_protocols import HttpProtocol, WebsocketProtocol
 from .logs import silence_libraries
@@ -77,12 +77,14 @@ class Server:
         limits: of the sockets.
         drain_delay_s: how long new clients are still taken after SIGTERM, while `/readyz`
             answers 503.
+        extensions: more of the application.
     """
 
     service: Service
     address: Address
     limits: SocketLimits = field(default_factory=SocketLimits)
     drain_delay_s: float = 0.0
+    extensions: Sequence[AppExtension] = ()
     listening: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
@@ -106,7 +108,7 @@ class Server:
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
-            create_app(self.service),
+            create_app(self.service, extensions=self.extensions),
             ws=WebsocketProtocol,
             ws_max_size=MAX_FRAME_BYTES + HEADER_BYTES,
             ws_per_message_deflate=False,
@@ -151,13 +153,18 @@ class Server:
 
     async def stop(self) -> None:
         """Drain and stop."""
-        await self.service.drain()
+        await self._end_clients()
         self._uvicorn.should_exit = True
 
     async def _drain(self, signal_number: int) -> None:
         # Nobody waits for a load balancer at a terminal.
         if signal_number == signal.SIGTERM:
             await self.service.leave(self.drain_delay_s)
+        await self._end_clients()
+
+    async def _end_clients(self) -> None:
+        for extension in self.extensions:
+            extension.drain()
         await self.service.drain()
 
 

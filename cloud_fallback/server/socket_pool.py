@@ -73,13 +73,28 @@ class SocketEntry:
         self.drop = drop
         self.time_out: Callable[[], None] = drop
         self._timer: asyncio.TimerHandle | None = None
+        self._body_s: float | None = None
         self.expect_request()
 
     def expect_request(self) -> None:
         """A complete request must arrive within the time limit from now on."""
+        self._body_s = None
+        self._expire_in(self._pool.limits.request_s)
+
+    def expect_body(self, idle_s: float) -> None:
+        """The rest of this request may take any time, but not `idle_s` seconds without a byte."""
+        if self._timer is not None:
+            self._body_s = idle_s
+            self._expire_in(idle_s)
+
+    def body_received(self) -> None:
+        """A part of the body has arrived."""
+        if self._body_s is not None:
+            self._expire_in(self._body_s)
+
+    def _expire_in(self, seconds: float) -> None:
         self.request_received()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._pool.limits.request_s, self._expire)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
 
     def request_received(self) -> None:
         """The request is complete: the server is the one to act."""

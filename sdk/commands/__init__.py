@@ -16,6 +16,7 @@ from tallylens.commands import (
     pick,
     serve,
     verify,
+    worker,
 )
 
 COMMANDS = (
@@ -30,5 +31,6 @@ COMMANDS = (
     models,
     serve,
     cost,
+    worker,
     doctor,
 )

@@ -14,9 +14,11 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from tallylens.commands.arguments import above_zero, positive
+from tallylens.commands.worker import add_places
 from tallylens.interruption import SIGNALS, Interrupted
 
 if TYPE_CHECKING:
+    from tallylens.cloud_fallback.jobs.service import VideoService
     from tallylens.cloud_fallback.server.run import Address, Server
 
 NAME = "serve"
@@ -77,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scopes",
         type=lambda text: tuple(text.split(",")),
         metavar="A,B",
-        help="of --new-key: detect, count, token, metrics (default: detect,count)",
+        help="of --new-key: detect, count, token, metrics, videos (default: detect,count)",
     )
     parser.add_argument(
         "--expires", type=_expiry, metavar="DATE", help="of --new-key, such as 2030-01-31"
@@ -98,6 +100,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--lanes", type=positive, metavar="N", help="model instances (default: one per core)"
+    )
+    add_places(parser, required=False)
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="with --videos: worker processes here; 0 leaves the videos to other machines "
+        "(default: one per core)",
     )
     parser.add_argument(
         "--drain-delay",
@@ -144,6 +154,12 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1000")
+    return int(text)
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
@@ -151,9 +167,11 @@ def _port(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    from tallylens.extras import need_server
+    from tallylens.extras import need_server, need_videos
 
     need_server("serving a model")
+    if options.videos is not None:
+        need_videos("serving uploaded videos")
     if options.new_key is not None or options.revoke is not None:
         return _edit_keys(options)
     _check(options)
@@ -207,6 +225,10 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--dev excludes --ray", "Omit one of them")
     if not options.ray and (options.replicas or options.gpus):
         raise UsageError("--replicas and --gpus need --ray", "Add --ray, or omit them")
+    if options.videos is None and (options.database or options.workers is not None):
+        raise UsageError("--database and --workers need --videos", "Add --videos DIR")
+    if options.ray and options.videos is not None:
+        raise UsageError("--ray excludes --videos", "Serve videos from another process")
     if options.ray and options.lanes:
         raise UsageError("--ray excludes --lanes", "Use --replicas with --ray")
 
@@ -242,13 +264,16 @@ async def _serve(options: argparse.Namespace, say: Callable[[str], None]) -> Non
         if options.dev:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tallylens-dev-")))
             hint = _prepare_development(options, folder)
-        server = _server(options)
+        videos = _videos(options, stack)
+        server = _server(options, videos)
         bound = stack.enter_context(server.bind())
         serving = asyncio.create_task(server.serve(bound))
         await server.listening.wait()
         if hint is not None and not serving.done():
             print(hint.format(port=server.port), flush=True)
         say(f"tallylens: listening on port {server.port}")
+        if videos is not None:
+            _start_workers(options, videos, stack)
         await serving
 
 
@@ -305,7 +330,35 @@ def _prepare_development(options: argparse.Namespace, folder: Path) -> str:
     )
 
 
-def _server(options: argparse.Namespace) -> Server:
+def _videos(options: argparse.Namespace, stack: contextlib.ExitStack) -> VideoService | None:
+    """The service of uploaded videos; None without --videos."""
+    if options.videos is None:
+        return None
+    import os
+
+    from tallylens.cloud_fallback.jobs.service import VideoService
+    from tallylens.cloud_fallback.jobs.settings import DATABASE_VARIABLE, VideoSettings
+    from tallylens.job_model import job_model
+
+    database = options.database or os.environ.get(DATABASE_VARIABLE)
+    settings = VideoSettings(options.videos, database)
+    service = VideoService(settings, job_model(options.model).digest)
+    stack.callback(service.close)
+    return service
+
+
+def _start_workers(
+    options: argparse.Namespace, videos: VideoService, stack: contextlib.ExitStack
+) -> None:
+    from tallylens.commands.worker import start_workers
+    from tallylens.edge_runtime.detection.pipeline import usable_cores
+
+    number = usable_cores() if options.workers is None else options.workers
+    supervisor = start_workers(videos.settings, options.model, videos.database, number)
+    stack.callback(supervisor.stop)
+
+
+def _server(options: argparse.Namespace, videos: VideoService | None) -> Server:
     from tallylens.cloud_fallback.server.auth import Auth
     from tallylens.cloud_fallback.server.keys import KeyFile
     from tallylens.cloud_fallback.server.models import ModelInstances
@@ -316,8 +369,9 @@ def _server(options: argparse.Namespace) -> Server:
     address = _address(options)
     auth = Auth(KeyFile(options.keys), options.origin, _token_secret(options))
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
+    extensions = () if videos is None else (videos,)
     service = Service(ModelInstances(model, options.lanes), auth)
-    return Server(service, address, drain_delay_s=options.drain_delay)
+    return Server(service, address, drain_delay_s=options.drain_delay, extensions=extensions)
 
 
 def _address(options: argparse.Namespace) -> Address:

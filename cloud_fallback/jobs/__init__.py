@@ -1,0 +1,1 @@
+"""Videos that people upload, counted as durable jobs: tables, uploads, queue, workers, routes."""

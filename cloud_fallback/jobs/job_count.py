@@ -1,0 +1,175 @@
+"""The count of one job: a video through the counting session of `tallylens count`, in chunks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...edge_runtime.counting.report import Report
+from ...edge_runtime.counting.saved_count import SavedCount
+from ...edge_runtime.counting.session import CountSession
+from ...edge_runtime.detection.pool import DetectorPool
+from ...edge_runtime.errors import InputError, SourceError, TallyLensError
+from ...edge_runtime.sources.video import open_video
+from .checkpoints import CheckpointRow
+from .job_options import JobOptions
+
+CHUNK_FRAMES = 240
+CHUNK_S = 5.0
+# A container may announce one frame less than there are.
+FRAME_TOLERANCE = 1
+
+OpenDetectors = Callable[[tuple[int, int], bool], DetectorPool]
+"""Opens the detectors for frames of a (width, height); the flag is `any_class`."""
+
+
+@dataclass(frozen=True)
+class JobModel:
+    """The model that jobs are counted with.
+
+    Args:
+        name: for reports; no path.
+        digest: SHA-256 of its file.
+        open: opens its detectors.
+    """
+
+    name: str
+    digest: str
+    open: OpenDetectors
+
+
+class Detectors:
+    """The detectors of the last frame size, kept from job to job."""
+
+    def __init__(self, model: JobModel) -> None:
+        self.model = model
+        self._key: tuple[tuple[int, int], bool] | None = None
+        self._pool: DetectorPool | None = None
+
+    def of(self, frame_size: tuple[int, int], any_class: bool) -> DetectorPool:
+        """The detectors for frames of this size."""
+        if self._pool is None or self._key != (frame_size, any_class):
+            self.close()
+            self._pool = self.model.open(frame_size, any_class)
+            self._key = frame_size, any_class
+        return self._pool
+
+    def close(self) -> None:
+        """Free the engines."""
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = self._key = None
+
+
+class JobCount:
+    """Counts one video from a checkpoint on; the file stays open between chunks.
+
+    Args:
+        job: its id.
+        name: the video's name for its user, which stands in the report.
+        path: the file.
+        options: what to count.
+        detectors: of the model.
+        start: index of the first frame to count.
+        document: the saved count of the frames before.
+        expected_frames: by the probe.
+
+    Raises:
+        TallyLensError: the video cannot be counted with these options.
+    """
+
+    def __init__(
+        self,
+        job: str,
+        name: str,
+        path: Path,
+        options: JobOptions,
+        detectors: Detectors,
+        *,
+        start: int,
+        document: dict[str, Any] | None,
+        expected_frames: int,
+    ) -> None:
+        self.checkpoint = CheckpointRow(job, document)
+        self.name, self._path, self._expected = name, path, expected_frames
+        self.ended = False
+        with ExitStack() as stack:
+            source = open_video(path, start)
+            stack.callback(source.close)
+            pool = detectors.of(source.size, options.any_class)
+            self._session = CountSession(
+                name,
+                pool.workers,
+                pool.metadata.class_names,
+                source.size,
+                model=detectors.model.name,
+                engine=pool.engine_name,
+                timing=pool.timing,
+                saved=SavedCount(self.checkpoint, float("inf")),
+                **options.counting(),
+            )
+            stack.callback(self._session.close)
+            self._results = self._session.watch(source)
+            stack.callback(self._results.close)
+            self._stack = stack.pop_all()
+
+    @property
+    def next_index(self) -> int:
+        """Index of the first frame that is not counted."""
+        return self._session.counter.next_index
+
+    @property
+    def frames(self) -> int:
+        """Frames counted so far."""
+        return self._session.frames
+
+    def run_chunk(self, wait: Callable[[], None] = lambda: None) -> None:
+        """Count CHUNK_FRAMES frames, or for CHUNK_S seconds, or to the end: then `ended` is set.
+
+        Args:
+            wait: called before each frame; it may sleep while others need the machine.
+
+        Raises:
+            SourceError: the video fails, or has more frames than its container says.
+        """
+        until = time.monotonic() + CHUNK_S
+        for _ in range(CHUNK_FRAMES):
+            wait()
+            if next(self._results, None) is None:
+                self.ended = True
+                break
+            if self.frames > self._expected + FRAME_TOLERANCE:
+                raise SourceError(
+                    self.name,
+                    f"it has more than the {self._expected} frames of its container",
+                    "Write the video again with another program",
+                )
+            if time.monotonic() >= until:
+                break
+        self._session.counter.save()
+
+    def report(self) -> Report:
+        """The report; complete once `ended` is set."""
+        return self._session.report()
+
+    def explain(self, error: TallyLensError) -> str:
+        """The error for the user, without the path of the server's file."""
+        problem = error.problem
+        if isinstance(error, InputError):
+            problem = problem.removeprefix(f"{error.path}: ")
+        return problem.replace(str(self._path), self.name)
+
+    def close(self) -> None:
+        """Close the video; safe after an error."""
+        self._stack.close()
+
+
+def report_files(report: Report) -> dict[str, str]:
+    """The forms of a report beside its document: {extension: text}."""
+    from ...edge_runtime.reports.count_page import to_html
+
+    return {"csv": report.to_csv(), "html": to_html(replace(report, model=report.model))}

@@ -1,0 +1,51 @@
+"""Plans: what an account may upload, how much of it at once, and how long it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class VideoLimits:
+    """Limits of one video.
+
+    Args:
+        bytes: length of the file.
+        seconds, fps, frames: of its video stream.
+        side: pixels of the longer side.
+    """
+
+    bytes: int = 512 * MIB
+    seconds: float = 60.0
+    fps: float = 240.0
+    frames: int = 14_400
+    side: int = 3840
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Limits of one account.
+
+    Args:
+        name: as in the plan file.
+        videos: number of videos in a period; None for no limit.
+        period_days: length of a period; None for one that does not end.
+        jobs_at_once: number of its jobs that run at a time.
+        open_uploads: number of its uploads that are not complete.
+        keep_days: after which a video and its reports are deleted.
+        video: limits of each video.
+    """
+
+    name: str = "unlimited"
+    videos: int | None = None
+    period_days: float | None = None
+    jobs_at_once: int = 1000
+    open_uploads: int = 1000
+    keep_days: float = 30.0
+    video: VideoLimits = VideoLimits()
+
+
+UNLIMITED = Plan()
+"""The plan of keys in the key file, which the operator gives to people."""

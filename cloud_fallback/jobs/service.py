@@ -1,0 +1,67 @@
+"""The video service inside the server's application: what all its routes share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from . import schema
+from .accounts import Identify, account_of_key_file
+from .plans import UNLIMITED
+from .problems import handle_problems
+from .routes import ROUTERS
+from .settings import VideoSettings
+from .uploads import Uploads
+
+log = logging.getLogger("tallylens.jobs")
+
+
+class VideoService:
+    """Uploads, videos, jobs and accounts of one server process; see `AppExtension`.
+
+    Args:
+        settings: where it keeps database and files.
+        model_sha256: digest of the model that counts what is uploaded.
+
+    Attributes:
+        identifiers: find the account of a request, in order.
+        known_accounts: ids whose row exists.
+    """
+
+    def __init__(self, settings: VideoSettings, model_sha256: str) -> None:
+        self.settings = settings
+        self.database = settings.open_database()
+        schema.upgrade(self.database)
+        self.folder = settings.open_folder()
+        self.storage = settings.open_storage()
+        self.uploads = Uploads(self.database, self.folder, model_sha256)
+        self.model_sha256 = model_sha256
+        self.identifiers: list[Identify] = [account_of_key_file]
+        self.known_accounts: set[str] = set()
+
+    @property
+    def largest_video(self) -> int:
+        """Bytes of the largest file that any plan allows."""
+        return UNLIMITED.video.bytes
+
+    def install(self, app: FastAPI) -> None:
+        """Add the routes."""
+        app.state.videos = self
+        handle_problems(app)
+        for router in ROUTERS:
+            app.include_router(router)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the tasks beside the requests, for the length of the block."""
+        yield
+
+    def drain(self) -> None:
+        """A shutdown begins."""
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()

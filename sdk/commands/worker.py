@@ -1,0 +1,118 @@
+"""`tallylens worker`: count uploaded videos on this machine, for a server here or elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tallylens.commands.arguments import positive
+
+if TYPE_CHECKING:
+    from tallylens.cloud_fallback.jobs.database import Database
+    from tallylens.cloud_fallback.jobs.settings import VideoSettings
+    from tallylens.cloud_fallback.jobs.supervisor import Supervisor
+
+NAME = "worker"
+HELP = "Count uploaded videos for a server with --videos."
+EXAMPLES = """examples:
+  tallylens worker --videos ./videos --model yolov5n-int8.tflite
+  TALLYLENS_DATABASE=postgresql://user:password@host/name \\
+      tallylens worker --videos /mnt/videos --model yolov5n-int8.tflite --workers 8
+
+Each worker is a process with one engine of one thread. A worker that ends is started again, and
+another one goes on with its job. The model must be the server's."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        default="yolov5n",
+        help="model file (.onnx, .tflite, .pt), or a name in the model store (default: yolov5n)",
+    )
+    add_places(parser, required=True)
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="processes (default: one per core)"
+    )
+    # Of a process that another one started: it is one worker, and ends with that process.
+    parser.add_argument("--parent", type=positive, help=argparse.SUPPRESS)
+
+
+def add_places(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add the options that say where the video service keeps what it has."""
+    parser.add_argument(
+        "--videos",
+        type=Path,
+        metavar="DIR",
+        required=required,
+        help="folder of uploaded videos and, without --database, of the database",
+    )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="postgresql://... for jobs and accounts; the variable TALLYLENS_DATABASE keeps its "
+        "password out of the list of processes",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from tallylens.cloud_fallback.jobs.settings import DATABASE_VARIABLE, VideoSettings
+    from tallylens.cloud_fallback.server.logs import log_as_json
+    from tallylens.extras import need_videos
+
+    need_videos("counting uploaded videos")
+    log_as_json("info")
+    database = options.database or os.environ.get(DATABASE_VARIABLE)
+    settings = VideoSettings(options.videos, database)
+    if options.parent is None:
+        return _supervise(options, settings)
+    from tallylens.cloud_fallback.jobs.supervisor import ID_VARIABLE
+    from tallylens.cloud_fallback.jobs.worker import Worker
+    from tallylens.job_model import job_model
+
+    identifier = os.environ[ID_VARIABLE]
+    Worker(settings, job_model(options.model), options.parent, identifier).run()
+    return 0
+
+
+def start_workers(
+    settings: VideoSettings, model: str, database: Database, number: int
+) -> Supervisor:
+    """Start worker processes, which end with this one."""
+    import sys
+
+    from tallylens.cloud_fallback.jobs.settings import DATABASE_VARIABLE
+    from tallylens.cloud_fallback.jobs.supervisor import Supervisor
+
+    command = [sys.executable, "-m", "tallylens", "worker", "--model", model]
+    command += ["--videos", str(settings.folder), "--parent", str(os.getpid())]
+    environment = dict(os.environ)
+    if settings.database is not None:
+        environment[DATABASE_VARIABLE] = settings.database
+    supervisor = Supervisor(command, environment, database, number)
+    supervisor.start()
+    return supervisor
+
+
+def _supervise(options: argparse.Namespace, settings: VideoSettings) -> int:
+    """Keep the workers running until SIGINT or SIGTERM."""
+    import signal
+    import threading
+
+    from tallylens.cloud_fallback.jobs import schema
+    from tallylens.edge_runtime.detection.pipeline import usable_cores
+    from tallylens.job_model import job_model
+
+    # A model that cannot be used is reported here, once.
+    job_model(options.model)
+    database = settings.open_database()
+    schema.upgrade(database)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    supervisor = start_workers(settings, options.model, database, options.workers or usable_cores())
+    ended.wait()
+    supervisor.stop()
+    database.close()
+    return 0

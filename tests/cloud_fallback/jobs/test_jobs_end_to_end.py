@@ -1,0 +1,54 @@
+"""Tests of the whole way of a video: upload, job, report, as processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Outcome
+from tests.support.video_server import VideoServer, job_of
+
+LINES = ["0,0.5,1,0.5,road"]
+pytestmark = pytest.mark.slow
+
+
+def comparable(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in ("speed", "source")}
+
+
+def test_a_report_is_the_document_of_count(
+    video_server: Callable[..., VideoServer],
+    tallylens: Callable[..., Outcome],
+    tiny_model: Path,
+    crossing: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = video_server()
+    job = server.upload(crossing, {"lines": LINES}, name="C:\\clips\\my street.mp4")
+    ended = server.wait(job)
+    assert (ended["state"], ended["error"]) == ("done", None)
+    monkeypatch.chdir(tiny_model.parent)
+    counted = tallylens("count", crossing, "--model", tiny_model.name, "--line", LINES[0], "--json")
+    report = server.report(job)
+    assert comparable(report) == comparable(json.loads(counted.out))
+    assert report["unique"] == {"car": 1, "person": 1}
+    assert report["source"] == "my street.mp4"
+    everything = json.dumps(report) + server.get(f"/v1/jobs/{job}/report.html").text
+    assert str(server.videos) not in everything
+    assert str(tiny_model.parent) not in everything
+
+
+def test_an_upload_in_parts_is_one_video(
+    video_server: Callable[..., VideoServer], crossing: Path
+) -> None:
+    server, content = video_server(), crossing.read_bytes()
+    location = server.create(len(content)).headers["location"]
+    half = len(content) // 2
+    assert server.patch(location, 0, content[:half]).headers["upload-offset"] == str(half)
+    assert server.patch(location, 0, content).status_code == 409
+    assert server.patch(location, half, content[half:]).status_code == 204
+    assert server.wait(job_of(location))["frames"] == 30
