@@ -16,6 +16,7 @@ from pathlib import Path
 
 from offloading.auto import auto
 from offloading.counting import counts, faults
+from offloading.cpu import cpu
 from offloading.fuzz import fuzz
 from offloading.service import fairness, sessions, throughput
 from offloading.work import STREET, Row, Settings, Work
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Work], Iterator[Row]]] = {
     "throughput": throughput,
     "fairness": fairness,
     "sessions": sessions,
+    "cpu": cpu,
     "fuzz": fuzz,
     "faults": faults,
 }

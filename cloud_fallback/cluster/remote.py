@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Hashable
 from typing import Any
 
 import ray
 
-from ..server.batcher import MAX_QUEUED, Job, JobResult
+from ..server.fair_queue import QueueLimits
+from ..server.job import Job, JobResult
 from ..server.metrics import Metrics
 from ..server.sessions import SavedSession
 from .session_store import MemorySessionStore
@@ -25,7 +25,7 @@ class RemoteQueue:
 
     def __init__(self, handle: Any, metrics: Metrics) -> None:
         self._handle, self._metrics = handle, metrics
-        self._tasks: dict[Hashable, set[asyncio.Task[None]]] = defaultdict(set)
+        self._tasks: dict[Hashable, dict[asyncio.Task[None], Job]] = {}
         self.queued = 0
 
     def start(self) -> None:
@@ -34,36 +34,40 @@ class RemoteQueue:
     async def stop(self) -> None:
         """Refuse the frames that wait."""
         for owner in list(self._tasks):
-            self.cancel(owner)
+            self.cancel(owner, JobResult("late"))
 
-    def submit(self, job: Job) -> bool:
-        """Submit a frame; False where too many wait."""
-        if self.queued >= MAX_QUEUED:
-            return False
+    def submit(self, job: Job) -> None:
+        """Submit a frame; it is refused as `busy` where too many wait."""
+        if self.queued >= QueueLimits.frames:
+            job.end(JobResult("busy"), self._metrics)
+            return
         self.queued += 1
         task = asyncio.create_task(self._finish(job))
-        self._tasks[job.owner].add(task)
+        self._tasks.setdefault(job.owner, {})[task] = job
         task.add_done_callback(lambda done: self._done(job.owner, done))
-        return True
 
-    def cancel(self, owner: Hashable) -> None:
-        """Refuse everything of a session that has ended."""
-        for task in list(self._tasks.get(owner, ())):
+    def cancel(self, owner: Hashable, result: JobResult) -> None:
+        """End everything of a session with this result."""
+        for task, job in self._tasks.pop(owner, {}).items():
             task.cancel()
+            job.end(result, self._metrics)
 
     def _done(self, owner: Hashable, task: asyncio.Task[None]) -> None:
         self.queued -= 1
-        self._tasks[owner].discard(task)
-        if not self._tasks[owner]:
-            del self._tasks[owner]
+        tasks = self._tasks.get(owner, {})
+        tasks.pop(task, None)
+        if not tasks:
+            self._tasks.pop(owner, None)
 
     async def _finish(self, job: Job) -> None:
         try:
             left = job.expires - time.monotonic()
             done = await asyncio.wait_for(self._ask(job), left)
-        except (TimeoutError, asyncio.CancelledError):
+        except TimeoutError:
             done = JobResult("late")
-        job.end(done, self._metrics)
+        # Unless it was canceled as it ended.
+        if asyncio.current_task() in self._tasks.get(job.owner, ()):
+            job.end(done, self._metrics)
 
     async def _ask(self, job: Job) -> JobResult:
         while True:

@@ -14,6 +14,7 @@ from ..wire.messages import Bye, Hello, ServerMessage, Welcome, decode_client
 from ..wire.server_session import State
 from .auth import Caller
 from .frame_handler import FrameHandler
+from .job import JobResult
 from .keys import hash_of
 from .outbox import SEND_SECONDS, CloseError, Outbox
 from .service import Service
@@ -52,8 +53,9 @@ class Connection:
         for task in (reader, writer):
             task.cancel()
         await asyncio.gather(reader, writer, return_exceptions=True)
-        if self._session is not None:
-            self._session.disconnect(self)
+        if self._session is not None and self._session.disconnect(self):
+            # Nobody waits for them, and who comes back sends them again.
+            self._service.queue.cancel(self._session.id, JobResult("left"))
 
     async def _close_after(self, error: BaseException | None, writer: asyncio.Task[None]) -> None:
         """Close with the code of what ended the reader, unless the client is gone."""

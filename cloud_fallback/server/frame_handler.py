@@ -14,14 +14,16 @@ from ..wire.frames import FrameHeader
 from ..wire.json_fields import MAX_NUMBER
 from ..wire.messages import MAX_DETECTIONS, DetectionRow, Reason, Result
 from ..wire.server_session import Answer, Arrival
-from .batcher import Job, JobResult
 from .image_decoding import decode_image
+from .job import Job, JobResult
 from .service import Service
 from .sessions import Session, SessionPeer
 
 log = logging.getLogger("tallylens.server")
 # Consecutive frames over quota before a client that ignores the refusals is closed.
 MAX_IGNORED_REJECTS = 1000
+# When a client may try again after its frame found the queue full.
+BUSY_MS = 1000
 
 
 class FrameHandler:
@@ -61,17 +63,23 @@ class FrameHandler:
         self._ignored = 0
         job = Job(
             owner=self._session.id,
-            expires=arrived + header.deadline_ms / 1000,
+            expires=arrived + min(header.deadline_ms / 1000, settings.deadline_s),
             decode=partial(decode_image, header, bytes(arrival.image), settings.pixels),
             finish=lambda done: self._finish(header, arrived, done),
             arrived=arrived,
+            key=self._peer.caller.key.sha256,
+            size=len(message),
+            pixels=header.width * header.height,
         )
-        if not self._service.queue.submit(job):
-            self._refuse(header, "busy", 1000)
+        self._service.queue.submit(job)
 
     def _finish(self, header: FrameHeader, arrived: float, done: JobResult) -> None:
+        if done.outcome == "left":
+            count = self._session.count
+            self._session.protocol.lose(header.sequence, *([count.last_us] if count else []))
+            return
         if not isinstance(done.outcome, Detections):
-            self._refuse(header, done.outcome)
+            self._refuse(header, done.outcome, BUSY_MS if done.outcome == "busy" else 0)
             return
         if not _can_be_sent(done.outcome):
             self._service.metrics.fault("answering", ValueError("numbers that are not finite"))

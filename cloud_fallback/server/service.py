@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...edge_runtime.errors import InputError
 from ..wire.constants import CloseCode
@@ -14,6 +14,8 @@ from ..wire.frames import FrameHeader
 from ..wire.messages import Drain, Limits
 from .auth import Auth
 from .batcher import Batcher, Queue
+from .fair_queue import QueueLimits
+from .job import JobResult
 from .keys import Plan
 from .metrics import Metrics
 from .models import ServedModel
@@ -31,6 +33,8 @@ class Settings:
     Args:
         credits: maximum number of frames of a session without an answer.
         frame_bytes, pixels, side: maximum size of a frame; `side` is of its width and height.
+        deadline_s: maximum deadline of a frame; a longer one is taken for this.
+        queue: maximum of what waits.
         drain_s: how long a shutdown waits for answers.
     """
 
@@ -38,6 +42,8 @@ class Settings:
     frame_bytes: int = 1 << 20
     pixels: int = 1 << 23
     side: int = 1 << 14
+    deadline_s: float = 30.0
+    queue: QueueLimits = field(default_factory=QueueLimits)
     drain_s: float = 10.0
 
     def allow(self, header: FrameHeader) -> bool:
@@ -79,7 +85,9 @@ class Service:
         self.metrics = Metrics()
         self.sessions = Sessions(self.settings.credits, model.metadata.class_names)
         self.queue: Queue = (
-            Batcher(model.detectors, self.metrics) if queue is None else queue(self.metrics)
+            Batcher(model.detectors, self.metrics, self.settings.queue)
+            if queue is None
+            else queue(self.metrics)
         )
         self.connections: set[SessionPeer] = set()
         self.ready = False
@@ -159,6 +167,6 @@ class Service:
                 self.metrics.refused("revoked")
                 connection.close(CloseCode.UNAUTHORIZED, "the key or token has ended")
         for session in self.sessions.expired():
-            self.queue.cancel(session.id)
+            self.queue.cancel(session.id, JobResult("late"))
             self.sessions.end(session)
         self.metrics.sessions.set(len(self.sessions))

@@ -112,12 +112,14 @@ class Session:
         self.peer = peer
         return self.protocol.connection_made()
 
-    def disconnect(self, peer: SessionPeer) -> None:
-        """The connection is lost; the session waits, unless a newer connection has it."""
-        if self.peer is peer:
-            self.peer = None
-            self.lost_at = time.monotonic()
-            self.protocol.connection_lost()
+    def disconnect(self, peer: SessionPeer) -> bool:
+        """The connection is lost; the session waits, unless a newer connection has it (False)."""
+        if self.peer is not peer:
+            return False
+        self.peer = None
+        self.lost_at = time.monotonic()
+        self.protocol.connection_lost()
+        return True
 
 
 class Sessions:

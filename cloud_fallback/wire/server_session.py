@@ -74,13 +74,15 @@ class ServerSession:
         self.state = State.WAITING
         self.credits = credits
         self._ordered = ordered
-        self._capture_us = NO_TIME_US
+        # Capture times that the next new frame, and the next one to come again, must be after.
+        self._capture_us = self._lost_us = NO_TIME_US
         self.highest = 0
         self.frames = 0
         self.answered = 0
         self.rejected: Counter[str] = Counter()
         self._pending: set[int] = set()
-        # Frames that arrived in another process and were not sent again yet.
+        # Frames that arrived in another process, or were dropped when the connection was lost, and
+        # were not sent again yet.
         self._lost: set[int] = set()
         self._answers: OrderedDict[int, Answer] = OrderedDict()
 
@@ -101,7 +103,7 @@ class ServerSession:
         self.frames, self.answered = saved.frames, saved.answered
         self.rejected = Counter(saved.rejected)
         self._answers = OrderedDict((one.sequence, one) for one in saved.answers)
-        self._capture_us = capture_us
+        self._capture_us = self._lost_us = capture_us
 
     @property
     def pending(self) -> int:
@@ -154,9 +156,12 @@ class ServerSession:
             return self._refusal(sequence, "forgotten")
         if self.highest and sequence - self.highest > MAX_JUMP:
             raise ProtocolError(f"frame {sequence} follows frame {self.highest}")
+        again = sequence <= self.highest
         if self._ordered:
-            self._check_time(header.capture_us)
-        self._capture_us = header.capture_us
+            self._check_time(header.capture_us, self._lost_us if again else self._capture_us)
+        if again:
+            self._lost_us = header.capture_us
+        self._capture_us = max(self._capture_us, header.capture_us)
         self.highest = max(self.highest, sequence)
         # Frames come in order: those before this one that have not come will not.
         self._lost = {one for one in self._lost if one > sequence}
@@ -166,9 +171,9 @@ class ServerSession:
             return self.reject(sequence, "no_credit")
         return Arrival(header, image)
 
-    def _check_time(self, capture_us: int) -> None:
+    def _check_time(self, capture_us: int, after_us: int) -> None:
         """Counting needs times that rise, and that 64 bits hold as nanoseconds."""
-        if capture_us <= self._capture_us:
+        if capture_us <= after_us:
             raise ProtocolError("capture times that do not rise")
         if not abs(capture_us) <= MAX_CAPTURE_US:
             raise ProtocolError("a capture time that is too far away")
@@ -188,6 +193,13 @@ class ServerSession:
         refusal = self._refusal(sequence, reason, retry_after_ms)
         self._remember(refusal)
         return refusal
+
+    def lose(self, sequence: int, capture_us: int = NO_TIME_US) -> None:
+        """Drop a frame that the client must send again; `capture_us` is of the last one counted."""
+        self._pending.discard(sequence)
+        self._lost.add(sequence)
+        self._lost_us = capture_us
+        self.frames -= 1
 
     def summary(self) -> Summary:
         """Totals so far."""

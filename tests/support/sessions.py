@@ -12,8 +12,9 @@ LIMITS = Limits(1 << 20, 1 << 23, 100, 1000)
 IMAGE = EncodedImage(b"picture", 4, 2)
 
 
-def frame(sequence: int) -> bytes:
-    return encode_frame(FrameHeader(sequence, sequence, 100, 4, 2), b"picture")
+def frame(sequence: int, capture_us: int | None = None) -> bytes:
+    at = sequence if capture_us is None else capture_us
+    return encode_frame(FrameHeader(sequence, at, 100, 4, 2), b"picture")
 
 
 def welcome(credits: int = 4, *, resumed: bool = False, ack: int = 0, session: str = "s") -> str:

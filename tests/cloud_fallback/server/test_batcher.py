@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from tallylens.cloud_fallback.server import batcher as batcher_module
-from tallylens.cloud_fallback.server.batcher import Batcher, Job, JobResult
+from tallylens.cloud_fallback.server.batcher import Batcher
+from tallylens.cloud_fallback.server.fair_queue import QueueLimits
+from tallylens.cloud_fallback.server.job import Job, JobResult
 from tallylens.cloud_fallback.server.metrics import Metrics
 from tallylens.edge_runtime.types import Detections, Image
 
@@ -44,9 +46,9 @@ class Queue:
         self.batcher = batcher
         self.done: dict[int, JobResult] = {}
 
-    def put(self, owner: str, number: int, *, seconds: float = 60.0, good: bool = True) -> bool:
+    def put(self, owner: str, number: int, *, seconds: float = 60.0, good: bool = True) -> None:
         now = time.monotonic()
-        return self.batcher.submit(
+        self.batcher.submit(
             Job(
                 owner=owner,
                 expires=now + seconds,
@@ -62,10 +64,12 @@ class Queue:
 
 
 def drive(
-    detector: Notes, use: Callable[[Queue], Coroutine[Any, Any, None]]
+    detector: Notes,
+    use: Callable[[Queue], Coroutine[Any, Any, None]],
+    limits: QueueLimits | None = None,
 ) -> dict[int, JobResult]:
     async def main() -> dict[int, JobResult]:
-        queue = Queue(Batcher([detector], Metrics()))
+        queue = Queue(Batcher([detector], Metrics(), limits))
         queue.batcher.start()
         try:
             await asyncio.wait_for(use(queue), 30)
@@ -166,8 +170,8 @@ def test_late_and_canceled_frames_never_reach_the_model() -> None:
         queue.put("a", 2, seconds=0.0)
         queue.put("gone", 3)
         queue.put("gone", 4)
-        queue.batcher.cancel("gone")
-        queue.batcher.cancel("gone")
+        queue.batcher.cancel("gone", JobResult("late"))
+        queue.batcher.cancel("gone", JobResult("late"))
         left: int = queue.batcher.queued
         assert left == 1
         detector.go.set()
@@ -221,16 +225,17 @@ def test_an_answer_that_fails_is_a_refusal_and_the_lane_goes_on() -> None:
     assert isinstance(done[2].outcome, Detections)
 
 
-def test_the_queue_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batcher_module, "MAX_QUEUED", 2)
+def test_the_queue_has_an_end() -> None:
     detector = Notes(max_batch=1)
 
     async def use(queue: Queue) -> None:
-        assert [queue.put("a", number) for number in range(3)] == [True, True, False]
-        assert queue.batcher.oldest_s() >= 0
+        for number in range(3):
+            queue.put("a", number)
+        await queue.all_done(1)
+        assert {number: done.outcome for number, done in queue.done.items()} == {2: "busy"}
         detector.go.set()
 
-    drive(detector, use)
+    drive(detector, use, QueueLimits(frames=2))
 
 
 def test_an_answer_that_cannot_be_given_does_not_end_the_lane() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,16 @@ from tallylens.cloud_fallback.wire.frames import Codec
 from tallylens.cloud_fallback.wire.messages import (
     Bye,
     Hello,
+    Reject,
     Result,
     Summary,
     encode,
 )
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
-from tallylens.edge_runtime.types import Image
+from tallylens.edge_runtime.types import Detections, Image
 from tests.support.running_service import (
+    PATIENCE_S,
     ServiceFactory,
     close_code,
     receive,
@@ -185,3 +189,44 @@ def test_fuzzed_messages_leave_the_others_alone(serve: ServiceFactory, image: Im
         bystander.send(frame_message(1, image))
         assert len(receive_as(bystander, Result).detections) == 2
     assert b'faults_total{where="reading"}' not in running.service.metrics.text()
+
+
+def test_frames_that_wait_when_their_client_goes_are_dropped_and_may_come_again(
+    serve: ServiceFactory, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, go = serve(), threading.Event()
+    (detector,) = running.model.detectors
+    seen, detect = list[int](), detector.detect
+
+    def hold(images: Sequence[Image]) -> list[Detections]:
+        assert go.wait(PATIENCE_S)
+        seen.append(len(images))
+        return detect(images)
+
+    monkeypatch.setattr(detector, "detect", hold)
+    with running.session() as (websocket, welcome):
+        for sequence in range(1, 6):
+            websocket.send(frame_message(sequence, image))
+        running.wait_until(lambda: running.service.queue.queued == 4)
+    running.wait_until_left()
+    running.wait_until(lambda: not running.service.queue.queued)
+    go.set()
+    running.wait_until(lambda: len(seen) == 1)
+    again = Hello(session=welcome.session, resume=welcome.resume)
+    with running.session(again) as (websocket, resumed):
+        assert (resumed.resumed, resumed.ack) == (True, 1)
+        for sequence in range(2, 6):
+            websocket.send(frame_message(sequence, image))
+        answers = [receive_as(websocket, Result) for _ in range(5)]
+        assert [one.sequence for one in answers] == [1, 2, 3, 4, 5]
+        websocket.send(encode(Bye()))
+        assert receive(websocket) == Summary(5, 5)
+    assert sum(seen) == 5
+
+
+def test_no_frame_waits_for_longer_than_the_server_allows(
+    serve: ServiceFactory, image: Image
+) -> None:
+    with serve(deadline_s=0.0).session() as (websocket, _):
+        websocket.send(frame_message(1, image, deadline_ms=(1 << 32) - 1))
+        assert receive_as(websocket, Reject).reason == "late"

@@ -60,7 +60,10 @@ def test_a_log_that_nobody_reads_blocks_nobody(pipe: tuple[int, int]) -> None:
     assert lines[0] == "tallylens: listening on port 1"
     assert json.loads(lines[1])["what"] == "ready"
     kept = [json.loads(line) for line in lines[2:-1]]
-    assert [one["number"] for one in kept] == list(range(len(kept)))
+    numbers = [one["number"] for one in kept]
+    # The first lines are complete; a later one is kept where the writer has just taken another.
+    assert numbers[:10_000] == list(range(10_000))
+    assert numbers == sorted(set(numbers))
     assert json.loads(lines[-1])["n"] == 12_000 - len(kept)
 
 

@@ -77,3 +77,37 @@ def test_a_session_waits_between_connections_until_it_ends() -> None:
     assert states == [State.WAITING, State.OPEN, State.WAITING, State.ENDED]
     with pytest.raises(ProtocolError, match="after the end of the session"):
         session.frame_received(frame(2))
+
+
+def test_a_frame_that_was_dropped_comes_again_and_is_counted_once() -> None:
+    """Also where capture times must rise: one that comes again is older than the newest."""
+    session = ServerSession(credits=4, ordered=True)
+    for sequence in (1, 2, 3, 4):
+        session.frame_received(frame(sequence))
+    session.answer(Result(4, 0, 0))
+    session.connection_lost()
+    for sequence in (1, 2, 3):
+        session.lose(sequence)
+    assert [one.sequence for one in session.connection_made()] == [4]
+    assert (session.pending, session.arrived, session.ack) == (0, 0, 0)
+    for sequence in (1, 2):
+        assert isinstance(session.frame_received(frame(sequence)), Arrival)
+    again = session.frame_received(frame(4))
+    assert isinstance(again, Result)
+    assert isinstance(session.frame_received(frame(5)), Arrival)
+    for sequence in (1, 2, 5):
+        session.answer(Result(sequence, 0, 0))
+    assert session.summary() == Summary(4, 4), "frame 3 was given up"
+    with pytest.raises(ProtocolError, match="do not rise"):
+        session.frame_received(frame(6, capture_us=1))
+
+
+def test_capture_times_of_frames_that_come_again_rise_too() -> None:
+    session = ServerSession(credits=4, ordered=True)
+    for sequence in (1, 2, 3):
+        session.frame_received(frame(sequence))
+    for sequence in (2, 3):
+        session.lose(sequence, capture_us=1)
+    assert isinstance(session.frame_received(frame(2, capture_us=3)), Arrival)
+    with pytest.raises(ProtocolError, match="do not rise"):
+        session.frame_received(frame(3, capture_us=3))
