@@ -1,9 +1,15 @@
-"""Allow-list of the names in a checkpoint's pickle, and the errors for all others.
+"""Judges the names in a checkpoint's pickle: part of a model, inert, or something that acts.
 
-Allowing a name means that it may appear as a word. Nothing is imported for it.
+A name is only a word here, and nothing is ever imported or run for it. A class is known by its last
+part: `yolov5.models.common.C3` and `src.detector.models.common.C3` are `C3`. Names that act in
+Python (`os.system`, `eval`) make the file one not to be trusted. Any other name may be a class of
+some project, and is kept as an inert record.
 """
 
 from __future__ import annotations
+
+import re
+import sys
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError, UnsupportedModelError
 from ...edge_runtime.text import printable
@@ -11,66 +17,45 @@ from ..operators import ACTIVATIONS
 from .archive import DO_NOT_TRUST, FROM_TRAINING
 from .values import ITEM_TYPES
 
+DETECTORS = frozenset({"Model", "DetectionModel"})
+"""Classes of whole models, in which the layers are."""
+
 MODULES = frozenset(
     {
-        *(f"models.yolo.{name}" for name in ("Model", "DetectionModel", "Detect")),
+        *DETECTORS,
+        "BatchNorm2d",
+        "Bottleneck",
+        "BottleneckCSP",
+        "C3",
+        "Concat",
+        "Conv",
+        "Conv2d",
+        "DWConv",
+        "Detect",
+        "Focus",
+        "Identity",
+        "MaxPool2d",
+        "ModuleList",
+        "SPP",
+        "SPPF",
+        "Sequential",
+        "SiLU",
+        "Upsample",
         *(
-            f"models.common.{name}"
-            for name in (
-                "Bottleneck",
-                "BottleneckCSP",
-                "C3",
-                "Concat",
-                "Conv",
-                "DWConv",
-                "Focus",
-                "SPP",
-                "SPPF",
-            )
+            name.rpartition(".")[2]
+            for operator in ACTIVATIONS.values()
+            for name in operator.modules
         ),
-        *(name for operator in ACTIVATIONS.values() for name in operator.modules),
-        "utils.activations.SiLU",
-        "torch.nn.modules.activation.SiLU",
-        "torch.nn.modules.batchnorm.BatchNorm2d",
-        "torch.nn.modules.container.ModuleList",
-        "torch.nn.modules.container.Sequential",
-        "torch.nn.modules.conv.Conv2d",
-        "torch.nn.modules.linear.Identity",
-        "torch.nn.modules.pooling.MaxPool2d",
-        "torch.nn.modules.upsampling.Upsample",
     }
 )
-
-# Names that training leaves beside the model. They are kept as inert records and never read.
-BYSTANDERS = frozenset(
-    {
-        "argparse.Namespace",
-        "datetime.datetime",
-        "numpy.core.multiarray._reconstruct",
-        "numpy.core.multiarray.scalar",
-        "numpy._core.multiarray._reconstruct",
-        "numpy._core.multiarray.scalar",
-        "numpy.dtype",
-        "numpy.ndarray",
-        "pathlib.Path",
-        "pathlib.PosixPath",
-        "pathlib.PurePosixPath",
-        "pathlib.PureWindowsPath",
-        "pathlib.WindowsPath",
-        "torch.bfloat16",
-        "torch.device",
-        "torch.float16",
-        "torch.float32",
-        "torch.float64",
-        "torch.int64",
-        "torch.nn.modules.loss.BCEWithLogitsLoss",
-    }
-)
+"""The classes that have a handler, or are read by `detector`."""
 
 REBUILDERS = frozenset(
     {
+        "__builtin__.getattr",
         "__builtin__.set",
         "_codecs.encode",
+        "builtins.getattr",
         "builtins.set",
         "collections.OrderedDict",
         "torch.Size",
@@ -78,42 +63,72 @@ REBUILDERS = frozenset(
         "torch._utils._rebuild_tensor_v2",
     }
 )
+"""Functions with a counterpart in `rebuild`."""
 
-ALLOWED = MODULES | BYSTANDERS | REBUILDERS | ITEM_TYPES.keys()
-
-_OTHER_KINDS = {
-    "models.yolo.Segment": "a segmentation model",
-    "models.yolo.SegmentationModel": "a segmentation model",
-    "models.yolo.ClassificationModel": "a classification model",
-    "models.common.Classify": "a classification model",
-    "models.common.Proto": "a segmentation model",
-    "models.common.AutoShape": "a model wrapped for PyTorch Hub",
-    "models.common.DetectMultiBackend": "a model wrapped for PyTorch Hub",
+# What training leaves beside the model, by kind: new releases move these classes.
+_INERT = re.compile(
+    r"""
+    argparse\.Namespace | types\.SimpleNamespace
+  | collections\.(defaultdict|deque|Counter)
+  | datetime\.(date|datetime|time|timedelta|timezone)
+  | decimal\.Decimal | fractions\.Fraction | uuid\.UUID
+  | pathlib(\._\w+)?\.(Pure)?(Posix|Windows)?Path
+  | numpy(\._?core)?(\.multiarray)?\.(_reconstruct|scalar|dtype|ndarray)
+  | numpy(\._?core)?(\.numeric)?\._frombuffer
+  | numpy\.(dtypes\.\w+|bool_?|u?int\d+|float\d+|complex\d+|str_|bytes_)
+  | torch\.(device|dtype|u?int\d+|b?float\d+|bool|half|double|float|long|int|strided)
+  | torch(\.\w+)*\.[A-Z]\w*
+    """,
+    re.VERBOSE,
+)
+_PART = re.compile(r"[^\W\d]\w*", re.ASCII)
+_STANDARD = frozenset(sys.stdlib_module_names) | {
+    *("__builtin__", "commands", "copy_reg", "exceptions", "nt", "posix"),
 }
+# Packages whose functions act; their classes of data are in the list above.
+_ACTING = frozenset({"numpy", "torch", "pip", "setuptools", "pkg_resources", "_distutils_hack"})
+
+
+def is_module(dotted: str) -> bool:
+    """Whether it is a class of a detector that tallylens knows."""
+    return kind_of(dotted) in MODULES and not is_acting(dotted)
+
+
+def is_inert(dotted: str) -> bool:
+    """Whether objects of it are data that nobody reads."""
+    return _INERT.fullmatch(dotted) is not None
+
+
+def is_acting(dotted: str) -> bool:
+    """Whether mentioning it shows that the file wants to do something."""
+    if dotted in REBUILDERS or dotted in ITEM_TYPES or is_inert(dotted):
+        return False
+    parts = dotted.split(".")
+    return (
+        len(parts) < 2  # noqa: PLR2004
+        or not all(map(_PART.fullmatch, parts))
+        or any(part.startswith("__") and part != "__main__" for part in parts)
+        or (parts[0] in _STANDARD and parts[0] != "__main__")
+        or parts[0] in _ACTING
+    )
+
+
+def is_class(dotted: str) -> bool:
+    """Whether it looks like a class, by the custom of a capital letter."""
+    return kind_of(dotted)[:1].isupper()
+
+
+def kind_of(dotted: str) -> str:
+    """The class without its package. Pruning tools add a word to classes that stay the same."""
+    kind = dotted.rpartition(".")[2]
+    shorter = kind.removesuffix("Pruned")
+    return shorter if shorter in MODULES else kind
 
 
 def refusal(path: str, dotted: str) -> ModelError:
-    """The error for a name that is not in ALLOWED."""
+    """The error for a name that acts."""
     shown = printable(dotted, 80)
-    if dotted in _OTHER_KINDS:
-        return UnsupportedModelError(
-            path,
-            f"this is {_OTHER_KINDS[dotted]}, and tallylens counts with detection models",
-            "Give a YOLOv5 detection checkpoint, such as yolov5n.pt",
-        )
-    if dotted.startswith("ultralytics."):
-        return UnsupportedModelError(
-            path,
-            "saved by the ultralytics package (YOLOv8 or later), and tallylens reads YOLOv5",
-            "Give a YOLOv5 detection checkpoint, such as yolov5n.pt",
-        )
-    if dotted.startswith(("models.", "torch.nn.modules.", "utils.activations.")):
-        return UnsupportedModelError(
-            path,
-            f"the model uses {shown}, which tallylens does not know",
-            "Give a YOLOv5 v3 to v7 detection checkpoint of a standard architecture",
-        )
-    if dotted.startswith("torch."):
+    if dotted.startswith("torch.") and all(map(_PART.fullmatch, dotted.split("."))):
         return UnsupportedModelError(
             path, f"the file holds {shown}, which YOLOv5 checkpoints do not", FROM_TRAINING
         )

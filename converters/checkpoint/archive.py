@@ -6,6 +6,7 @@ file cannot unfold into more than its own size.
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -24,6 +25,7 @@ DAMAGED = "Copy or download the file again; if that does not help, save the chec
 FROM_TRAINING = "Give the .pt file that YOLOv5 training wrote (weights/best.pt)"
 DO_NOT_TRUST = "Do not use this file; get the checkpoint from a source you trust"
 
+_TORCHSCRIPT = re.compile(r"[^/]+/(code/.*|constants\.pkl)", re.DOTALL)
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -108,6 +110,8 @@ class Archive:
         for info in infos:
             if info.filename in members or len(info.filename) > MAX_NAME_LENGTH:
                 raise self._unsafe("the zip repeats a member name or has an overlong one")
+            if _TORCHSCRIPT.fullmatch(info.filename):
+                raise self._torchscript()
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
                 raise self._unsafe("the zip holds compressed members, which torch never writes")
             if info.flag_bits & 0x1:
@@ -137,8 +141,6 @@ class Archive:
         return found[0]
 
     def _check_kind(self) -> None:
-        if any(name.startswith(f"{self.prefix}/code/") for name in self._members):
-            raise UnsupportedModelError(self.path, "a TorchScript archive", FROM_TRAINING)
         name = f"{self.prefix}/byteorder"
         if name in self._members and self._read(name, 16).strip() != b"little":
             raise UnsupportedModelError(
@@ -155,6 +157,13 @@ class Archive:
             return self._zip.read(info)
         except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
             raise self._damaged("a member of the zip is damaged") from error
+
+    def _torchscript(self) -> UnsupportedModelError:
+        return UnsupportedModelError(
+            self.path,
+            "a TorchScript archive, which holds a program instead of the model's layers",
+            f"{FROM_TRAINING}, or its ONNX export",
+        )
 
     def _damaged(self, problem: str) -> ModelError:
         return ModelError(self.path, problem, DAMAGED)

@@ -12,8 +12,6 @@ from ...edge_runtime.types import FloatArray
 from .architecture import Assembler
 from .module import Module
 
-DETECTORS = ("Model", "DetectionModel")
-
 
 @dataclass(frozen=True)
 class Detect:
@@ -38,7 +36,8 @@ def read_detect(model: Module) -> Detect:
     module = layers[-1]
     num_classes = module.integer("nc")
     anchors = module.tensor("anchors")
-    heads = len(module.child("m").children())
+    # Release 1.0 has its output convolutions before Detect, which only names them.
+    heads = len(module.child("m").children() if module.has_child("m") else _sources(module))
     strides = _strides(model, module, heads)
     if not 1 <= num_classes <= MAX_CLASSES or not 1 <= heads <= MAX_HEADS:
         raise model.damaged(f"{num_classes} classes and {heads} heads")
@@ -80,6 +79,8 @@ def add_layers(assembler: Assembler, model: Module) -> list[ir.Value]:
         )
         outputs.append(x)
     inputs = _inputs(layers[-1], outputs, x)
+    if not layers[-1].has_child("m"):
+        return inputs
     convs = layers[-1].child("m").children()
     if len(inputs) != len(convs):
         raise model.damaged("its heads do not fit the layers that they read")
@@ -97,12 +98,17 @@ def _strides(model: Module, detect: Module, heads: int) -> tuple[int, ...]:
 
 
 def _inputs(layer: Module, outputs: list[ir.Value], x: ir.Value) -> list[ir.Value]:
-    source = layer.attribute("f", lambda value: type(value) in (int, list))
-    numbers = source if type(source) is list else [source]
+    numbers = _sources(layer)
     valid = range(-len(outputs), len(outputs))
     if any(type(number) is not int or number not in (-1, *valid) for number in numbers):
         raise layer.damaged(f"{layer.name} reads a layer that does not come before it")
     return [x if number == -1 else outputs[number] for number in numbers]
+
+
+def _sources(layer: Module) -> list[int]:
+    """The numbers of the layers that it reads."""
+    source = layer.attribute("f", lambda value: type(value) in (int, list))
+    return source if type(source) is list else [source]
 
 
 def _only(layer: Module, inputs: list[ir.Value]) -> ir.Value:

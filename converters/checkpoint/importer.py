@@ -14,7 +14,8 @@ from ..shapes import ShapeError
 from ..source_file import check_input_size, check_strides, head_name
 from .architecture import Assembler
 from .archive import DAMAGED, FROM_TRAINING, Archive
-from .detector import DETECTORS, Detect, add_layers, class_names, read_detect
+from .detector import Detect, add_layers, class_names, read_detect
+from .kinds import is_detector, refuse_other_kinds
 from .module import Module, WeightReader
 from .pickle_machine import PickleMachine
 from .values import Record, Tensor
@@ -53,8 +54,10 @@ def _find_model(document: Any, path: str) -> Record:
     for candidate in candidates:
         # Releases before 5.0 saved the pair (smoothed model, number of updates).
         found = candidate[0] if type(candidate) is tuple and candidate else candidate
-        if type(found) is Record and found.kind.rpartition(".")[2] in DETECTORS:
-            return found
+        if type(found) is Record:
+            refuse_other_kinds(found, path)
+            if is_detector(found):
+                return found
     if any(_is_state_dict(value) for value in (document, *candidates)):
         raise UnsupportedModelError(
             path,

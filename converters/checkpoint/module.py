@@ -10,6 +10,7 @@ import numpy as np
 from ...edge_runtime.errors import ModelError, UnsafeModelError
 from ...edge_runtime.text import printable
 from ...edge_runtime.types import FloatArray
+from .allowed import kind_of
 from .archive import DAMAGED, DO_NOT_TRUST, Archive
 from .values import Record, Tensor
 
@@ -59,7 +60,7 @@ class Module:
             raise self.damaged(f"{name or 'the model'} is not a module")
         reader.count_module()
         self._state = record.state
-        self.kind = record.kind.rpartition(".")[2]
+        self.kind = kind_of(record.kind)
 
     def damaged(self, problem: str) -> ModelError:
         """The error for a module that does not hold what it must."""

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError
-from .allowed import ALLOWED, BYSTANDERS, MODULES, refusal
+from .allowed import REBUILDERS, is_acting, is_class, is_inert, is_module, refusal
 from .archive import DAMAGED, DO_NOT_TRUST
 from .rebuild import REBUILD, StorageSize, UnacceptableError, checked_key, storage
-from .values import Name, Record
+from .values import ITEM_TYPES, Name, Record
 
 MAX_OPCODES = 2_000_000
 
@@ -72,7 +72,7 @@ class PickleMachine:
 
 
 def _name(machine: PickleMachine, dotted: str) -> None:
-    if dotted not in ALLOWED:
+    if is_acting(dotted):
         raise refusal(machine.path, dotted)
     machine.stack.append(Name(dotted))
 
@@ -150,7 +150,7 @@ def _new_object(machine: PickleMachine, _: object) -> None:
     arguments, name = machine.stack.pop(), machine.stack.pop()
     if type(name) is not Name or type(arguments) is not tuple:
         raise machine.unsafe("its pickle makes an object of something that is not a class")
-    if name.dotted not in MODULES | BYSTANDERS:
+    if name.dotted in REBUILDERS or name.dotted in ITEM_TYPES:
         raise machine.unsafe(f"its pickle makes an object of {name.dotted}")
     machine.stack.append(Record(name.dotted))
 
@@ -163,7 +163,7 @@ def _build(machine: PickleMachine, _: object) -> None:
         raise machine.unsafe("its pickle sets attributes of something that is not an object")
     if type(state) is dict:
         target.state = state
-    elif target.kind in MODULES:
+    elif is_module(target.kind):
         raise TypeError("a module whose attributes are not a dictionary")
 
 
@@ -171,10 +171,11 @@ def _reduce(machine: PickleMachine, _: object) -> None:
     arguments, name = machine.stack.pop(), machine.stack.pop()
     if type(name) is not Name or type(arguments) is not tuple:
         raise machine.unsafe("its pickle calls something that is not a function")
-    if name.dotted in BYSTANDERS:
+    unknown_class = is_class(name.dotted) and not is_module(name.dotted)
+    rebuild = REBUILD.get(name.dotted)
+    if rebuild is None and (is_inert(name.dotted) or unknown_class):
         machine.stack.append(Record(name.dotted))
         return
-    rebuild = REBUILD.get(name.dotted)
     if rebuild is None:
         raise machine.unsafe(f"its pickle calls {name.dotted}")
     try:

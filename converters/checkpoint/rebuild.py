@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .values import ITEM_TYPES, Name, Storage, Tensor
+from .values import ITEM_TYPES, Name, Record, Storage, Tensor
 
 StorageSize = Callable[[str], "int | None"]
 
@@ -87,9 +87,20 @@ def _parameter(tensor: Any, _requires_grad: Any, _hooks: Any) -> Tensor:
     return tensor
 
 
+def _getattr(owner: Any, name: Any) -> Record:
+    """A method of a class, which a segmentation head keeps as an attribute; nothing reads it."""
+    if type(owner) is not Name or type(name) is not str or not name.isidentifier():
+        raise TypeError("a class and a name expected")
+    if name.startswith("_"):
+        raise UnacceptableError(f"builtins.getattr of {name}")
+    return Record(f"{owner.dotted}.{name}")
+
+
 REBUILD: dict[str, Callable[..., Any]] = {
+    "__builtin__.getattr": _getattr,
     "__builtin__.set": _set,
     "_codecs.encode": _bytes,
+    "builtins.getattr": _getattr,
     "builtins.set": _set,
     "collections.OrderedDict": _ordered_dict,
     "torch.Size": _size,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tallylens.converters.checkpoint import allowed, pickle_machine
 from tallylens.converters.checkpoint.importer import load_checkpoint
-from tallylens.converters.checkpoint.values import Storage, Tensor
+from tallylens.converters.checkpoint.values import ITEM_TYPES, Storage, Tensor
 from tallylens.edge_runtime.errors import (
     ModelError,
     TallyLensError,
@@ -112,6 +112,74 @@ def test_names_outside_the_list_are_refused_when_mentioned(kind: str, nothing_ru
     dotted = "os.system" if kind == "stack global" else kind
     assert dotted in error.problem
     assert "Do not use" in error.remedy or isinstance(error, UnsupportedModelError)
+
+
+NAMES = [
+    *(f"models.common.{kind}" for kind in allowed.MODULES),
+    "yolov5.models.common.C3",
+    "src.detector.models.yolo.DetectionModel",
+    "yolo_pruned.ModelPruned",
+    "some.project.blocks.NewBlock",
+    "__main__.Options",
+    "argparse.Namespace",
+    "datetime.datetime",
+    "numpy._core.multiarray.scalar",
+    "numpy._core.numeric._frombuffer",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.dtype",
+    "numpy.dtypes.Float64DType",
+    "numpy.float64",
+    "numpy.ndarray",
+    "pathlib.PosixPath",
+    "pathlib.WindowsPath",
+    "pathlib._abc.PurePosixPath",
+    "pathlib._local.PosixPath",
+    "torch.device",
+    "torch.float16",
+    "torch.nn.modules.loss.BCEWithLogitsLoss",
+    "torch.optim.sgd.SGD",
+    "ultralytics.utils.IterableSimpleNamespace",
+]
+
+
+@pytest.mark.parametrize(
+    "dotted",
+    [
+        "numpy.f2py.compile",
+        "numpy.testing._private.utils.runstring",
+        "pathlib._local.PosixPath.write_text",
+        "pathlib.os",
+        "torch.hub.load",
+        "torch.load",
+        "types.FunctionType",
+        "types.CodeType",
+        "webbrowser.open",
+        "system",
+        "some.project.__class__",
+        "pip._internal.cli.main.main",
+    ],
+)
+def test_names_that_act_are_refused_when_mentioned(dotted: str, nothing_runs: Any) -> None:
+    error = nothing_runs(PROTO + name(dotted) + b".")
+    assert isinstance(error, UnsafeModelError) or dotted.startswith("torch.")
+
+
+def test_a_function_of_a_project_may_be_mentioned_but_not_called(nothing_runs: Any) -> None:
+    error = nothing_runs(PROTO + name("some.project.train") + b")R.")
+    assert isinstance(error, UnsafeModelError)
+    assert "calls some.project.train" in error.problem
+
+
+def test_getattr_of_a_method_is_inert() -> None:
+    """A segmentation head keeps `Detect.forward` as an attribute."""
+    detect = name("models.yolo.Detect")
+    value = load_pickle(PROTO + name("builtins.getattr") + detect + text("forward") + b"\x86R.")
+    assert value.kind == "models.yolo.Detect.forward"
+
+
+@pytest.mark.parametrize("owner", [text("os"), b"N", name("models.yolo.Detect") + b")\x81"])
+def test_getattr_of_anything_but_a_class_is_refused(owner: bytes, nothing_runs: Any) -> None:
+    nothing_runs(PROTO + name("builtins.getattr") + owner + text("system") + b"\x86R.")
 
 
 OPCODES = {
@@ -289,8 +357,9 @@ def test_weights_used_again_and_again_are_refused(small_net: SmallNet, tmp_path:
 
 
 def test_every_allowed_name_is_inert() -> None:
-    """Whatever is on the list, mentioning, making and calling it gives data or an error."""
-    for dotted in sorted(allowed.ALLOWED):
+    """Mentioning, making and calling what is known or inert gives data or an error."""
+    for dotted in sorted({*NAMES, *allowed.REBUILDERS, *ITEM_TYPES}):
+        assert not allowed.is_acting(dotted)
         for use in (b"", b")R", b")\x81", b"NR", text("touch sentinel") + b"\x85R"):
             try:
                 value = load_pickle(PROTO + name(dotted) + use + b".")

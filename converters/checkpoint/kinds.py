@@ -1,0 +1,92 @@
+"""Tells what a checkpoint's model is, and lists all classes in it that are unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...edge_runtime.errors import UnsupportedModelError
+from ...edge_runtime.text import printable
+from .allowed import DETECTORS, MODULES, kind_of
+from .module import MAX_MODULES
+from .values import Record
+
+MAX_LISTED = 12
+_YOLOV7 = "YOLOv7 model"
+_OTHER_KINDS = {
+    "AutoShape": "a model wrapped for PyTorch Hub",
+    "ClassificationModel": "a classification model",
+    "Classify": "a classification model",
+    "DetectMultiBackend": "a model wrapped for PyTorch Hub",
+    "Segment": "a segmentation model",
+    "SegmentationModel": "a segmentation model",
+    **dict.fromkeys(("IDetect", "IAuxDetect", "IBin", "IKeypoint", "MTDetect"), f"a {_YOLOV7}"),
+    **dict.fromkeys(("SPPCSPC", "RepConv", "SP", "MP", "Chuncat", "ReOrg"), f"a {_YOLOV7}"),
+}
+_REMEDIES = {
+    "a model wrapped for PyTorch Hub": "Give the .pt file that it was loaded from",
+}
+
+
+def is_detector(record: object) -> bool:
+    """Whether it is a whole model: by its class, or by what it holds (forks rename the class)."""
+    if type(record) is not Record:
+        return False
+    if kind_of(record.kind) in DETECTORS:
+        return True
+    layers = _children(record).get("model")
+    return type(layers) is Record and kind_of(layers.kind) in ("Sequential", "ModuleList")
+
+
+def refuse_other_kinds(model: Record, path: str) -> None:
+    """Raise UnsupportedModelError for another kind of model, or with all unknown classes.
+
+    Layers only are looked at: what else hangs at a model, such as its loss, is never read.
+    """
+    kinds = {kind_of(model.kind): model.kind}
+    layers = _children(model).get("model")
+    if type(layers) is Record:
+        kinds |= {kind_of(record.kind): record.kind for record in _modules(layers)}
+    if any(dotted.startswith("ultralytics.") for dotted in kinds.values()):
+        raise UnsupportedModelError(
+            path,
+            "saved by the ultralytics package (YOLOv8 or later), and tallylens reads YOLOv5",
+            "Give a YOLOv5 detection checkpoint, such as yolov5n.pt",
+        )
+    for kind in kinds:
+        if kind in _OTHER_KINDS:
+            raise UnsupportedModelError(
+                path,
+                f"this is {_OTHER_KINDS[kind]}, and tallylens counts with YOLOv5 detection models",
+                _REMEDIES.get(_OTHER_KINDS[kind], "Give a YOLOv5 checkpoint, such as yolov5n.pt"),
+            )
+    root = kind_of(model.kind)
+    unknown = sorted(
+        dotted for kind, dotted in kinds.items() if kind not in MODULES and kind != root
+    )
+    if unknown:
+        listed = ", ".join(printable(name, 80) for name in unknown[:MAX_LISTED])
+        more = f" and {len(unknown) - MAX_LISTED} more" if len(unknown) > MAX_LISTED else ""
+        raise UnsupportedModelError(
+            path,
+            f"the model uses {listed}{more}, which tallylens does not know",
+            "Give a YOLOv5 v3 to v7 detection checkpoint of a standard architecture, or export "
+            "the model to ONNX and give that",
+        )
+
+
+def _modules(root: Record) -> Iterator[Record]:
+    """All modules below `root`, each once."""
+    waiting, seen = [root], set[int]()
+    while waiting and len(seen) < MAX_MODULES:
+        record = waiting.pop()
+        if id(record) in seen:
+            continue
+        seen.add(id(record))
+        yield record
+        waiting += [child for child in _children(record).values() if type(child) is Record]
+
+
+def _children(record: Record) -> dict[Any, Any]:
+    children = record.state.get("_modules")
+    return children if type(children) is dict else {}
