@@ -113,4 +113,5 @@ def insert_if_absent(connection: Connection, table: sa.Table, row: dict[str, obj
     else:
         from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
     statement = insert(table).values(row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount > 0
+    # Not by `rowcount`, which psycopg does not always have for an insertion.
+    return connection.execute(statement.returning(sa.literal(1))).first() is not None

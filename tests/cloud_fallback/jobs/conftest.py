@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,36 @@ import pytest
 
 from tallylens.cloud_fallback.jobs import schema
 from tallylens.cloud_fallback.jobs.database import Database, sqlite_url
+from tests.support.postgres import Postgres, binaries
 from tests.support.video_server import VideoServer
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server of PostgreSQL, which the tests of a process share."""
+    if binaries() is None:
+        pytest.skip("needs the PostgreSQL server: apt-get install postgresql")
+    server = Postgres()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind."""
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path / "tallylens.db")
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.create(f"test{next(NUMBERS)}")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty database with all tables, in SQLite."""
-    made = Database(sqlite_url(tmp_path / "tallylens.db"))
+def database(database_url: str) -> Iterator[Database]:
+    """An empty database with all tables, of each kind."""
+    made = Database(database_url)
     schema.upgrade(made)
     yield made
     made.close()
