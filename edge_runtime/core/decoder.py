@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import UsageError
 from ..types import Detections, HeadSpec
 from .native import DETECTION, DTYPES, LAYOUTS, Handle, address, default, ffi, lib
 from .native import options as core_options
@@ -42,6 +43,7 @@ class Decoder:
         self._handle = Handle(
             "decoder", core_options("decoder", num_classes=num_classes, **vars(thresholds))
         )
+        self._num_classes = num_classes
         self._heads = ffi.new("tally_head[]", len(heads))
         self._anchors = [
             ffi.new("float[]", [side for anchor in head.anchors for side in anchor])
@@ -60,16 +62,21 @@ class Decoder:
         """Decode one frame.
 
         Args:
-            raw: one C-contiguous array per head, uint8, int8 or float32, in the order of the heads.
+            raw: one array per head, uint8, int8, float16 or float32, in the order of the heads;
+                C-contiguous, or (1, h, w, channels) or (1, channels, h, w) with gaps between rows,
+                cells or channels, as engines pad their outputs.
             letterbox: what the preprocessor returned for this frame.
 
         Returns:
             Detections in source pixels, most confident first.
+
+        Raises:
+            UsageError: an array with gaps has another shape than its head.
+            CoreError: sizes that are not those of the heads.
         """
         for slot, array in zip(self._heads, raw, strict=True):
-            slot.data = address(array)
-            slot.bytes = array.nbytes
             slot.dtype = DTYPES[array.dtype]
+            _point(slot, array, slot.num_anchors * (5 + self._num_classes))
         self._handle.call(
             lib.tally_decoder_run,
             self._heads,
@@ -81,3 +88,29 @@ class Decoder:
         )
         found = self._found[: self._count[0]].copy()
         return Detections(found["xyxy"], found["confidence"], found["class_id"])
+
+
+def _point(head: Any, array: npt.NDArray[Any], channels: int) -> None:
+    """Let a `tally_head` read `array`, through its strides where it is not contiguous."""
+    row = column = channel = 0
+    # A stride of an axis of length 1 says nothing; 0 is the core's "by layout".
+    steps = [
+        stride // array.itemsize if length > 1 else 0
+        for length, stride in zip(array.shape, array.strides, strict=True)
+    ][1:]
+    apart = all(
+        step > 0 or length == 1 for length, step in zip(array.shape[1:], steps, strict=True)
+    )
+    if array.ndim == 4 and not array.flags.c_contiguous and apart:
+        last_first = head.layout == lib.TALLY_NHWC
+        cells = head.height, head.width
+        shape = (1, *cells, channels) if last_first else (1, channels, *cells)
+        if array.shape != shape:
+            raise UsageError(f"a head has shape {array.shape}", f"Give {shape}")
+        row, column, channel = steps if last_first else (*steps[1:], steps[0])
+        last = sum((n - 1) * step for n, step in zip(shape[1:], steps, strict=True))
+        head.data = ffi.cast("void *", array.ctypes.data)
+        head.bytes = (last + 1) * array.itemsize
+    else:
+        head.data, head.bytes = address(array), array.nbytes
+    head.row_stride, head.column_stride, head.channel_stride = row, column, channel

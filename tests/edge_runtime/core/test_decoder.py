@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tallylens.edge_runtime.core import Decoder, DecoderOptions, Letterbox, Preprocessor
-from tallylens.edge_runtime.errors import CoreError
+from tallylens.edge_runtime.errors import CoreError, UsageError
 from tallylens.edge_runtime.types import Detections, HeadSpec
 
 Array = npt.NDArray[Any]
@@ -154,8 +154,8 @@ def random_heads(seed: int, dtype: str, classes: int) -> list[Head]:
         cells = (HEIGHT // stride, WIDTH // stride)
         logits = rng.normal(-0.5, 2.5, (len(ANCHORS), *cells, 5 + classes))
         logits[..., 2:4] *= 0.4  # no box too thin for the areas of float32
-        if dtype == "float32":
-            heads.append(Head(logits.astype(np.float32), stride))
+        if dtype in ("float32", "float16"):
+            heads.append(Head(logits.astype(dtype), stride))
             continue
         scale, zero = 0.05 + 0.05 * rng.random(), int(rng.integers(-20, 20))
         zero += 128 * (dtype == "uint8")
@@ -174,7 +174,7 @@ def distinct(heads: list[Head], options: DecoderOptions) -> Array:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
-@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])
 @given(
     seed=st.integers(0, 2**32),
     classes=st.integers(1, 5),
@@ -251,6 +251,51 @@ def test_the_float_threshold_loses_nothing(layout: str) -> None:
     for threshold in whole:
         found = decode([head], replace(OPEN, confidence=float(threshold)), layout)
         assert len(found) == np.count_nonzero(whole >= threshold)
+
+
+def padded(tensor: Array, gaps: tuple[int, int, int]) -> Array:
+    """`tensor` as a view of a larger array, with noise between its values."""
+    _, *shape = tensor.shape
+    random = np.random.default_rng(3)
+    whole = random.integers(0, 256, (*np.add(shape, gaps), tensor.itemsize), np.uint8)
+    rows, columns, channels = shape
+    view: Array = whole.view(tensor.dtype)[..., 0][:rows, :columns, :channels][None]
+    view[:] = tensor
+    return view
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])
+@pytest.mark.parametrize("gaps", [(0, 0, 5), (0, 3, 0), (2, 1, 7), (1, 0, 0)])
+def test_gaps_in_a_head_change_nothing(gaps: tuple[int, int, int], dtype: str, layout: str) -> None:
+    heads = random_heads(5, dtype, 3)
+    decoder = Decoder([head.spec(layout) for head in heads], 3, replace(OPEN, confidence=0.1))
+    box = letterbox_of(WIDTH, HEIGHT)
+    packed = [head.tensor(layout) for head in heads]
+    expected = decoder.run(packed, box)
+    assert len(expected) > 10
+    for tensors in ([padded(tensor, gaps) for tensor in packed], packed):  # and without again
+        found = decoder.run(tensors, box)
+        for name in ("xyxy", "confidence", "class_id"):
+            assert np.array_equal(getattr(found, name), getattr(expected, name))
+
+
+def test_a_head_read_in_the_other_layout_through_its_strides() -> None:
+    (head, _) = random_heads(6, "float16", 2)
+    box, options = letterbox_of(WIDTH, HEIGHT), replace(OPEN, confidence=0.1)
+    expected = Decoder([head.spec("NHWC")], 2, options).run([head.tensor("NHWC")], box)
+    turned = head.tensor("NCHW").transpose(0, 2, 3, 1)
+    found = Decoder([head.spec("NHWC")], 2, options).run([turned], box)
+    assert np.array_equal(found.xyxy, expected.xyxy)
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_a_head_with_gaps_of_another_shape(layout: str) -> None:
+    (head, _) = random_heads(6, "float32", 2)
+    tensor = padded(head.tensor(layout), (0, 0, 4))
+    decoder = Decoder([head.spec(layout)], 2)
+    with pytest.raises(UsageError, match=r"a head has shape .*\. Give \(1, "):
+        decoder.run([tensor[:, :, :, :-1]], letterbox_of(WIDTH, HEIGHT))
 
 
 def one_cell(**channels: float) -> Head:
