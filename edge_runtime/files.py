@@ -73,7 +73,7 @@ def _stage(target: Path, temporary: Path, content: bytes | Folder) -> None:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             _write(temporary / name, part)
     except OSError as error:
-        raise _explain(target, error) from error
+        raise write_failure(target, error) from error
 
 
 def _refuse_conflict(target: Path, content: bytes | Folder) -> None:
@@ -104,7 +104,7 @@ def _move(temporary: Path, target: Path) -> None:
         else:
             temporary.replace(target)
     except OSError as error:
-        raise _explain(target, error) from error
+        raise write_failure(target, error) from error
 
 
 def _swap(temporary: Path, target: Path) -> None:
@@ -127,7 +127,8 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _explain(target: Path, error: OSError) -> TallyLensError:
+def write_failure(target: Path, error: OSError) -> TallyLensError:
+    """The error to raise for `error`, which ended the writing of `target`."""
     if error.errno in _NO_SPACE:
         return UnavailableError(
             f"{target} cannot be written: the disk is full",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files import write_failure
 from ..types import Event, FloatArray, Image
 from .report import Period
 from .sinks import FrameResult
@@ -92,5 +94,10 @@ def _write_jpeg(path: Path, image: Image) -> None:
     cv2 = load_cv2()
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     partial = path.with_suffix(".part")
-    partial.write_bytes(data.tobytes())
-    partial.replace(path)
+    try:
+        partial.write_bytes(data.tobytes())
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise write_failure(path, error) from error

@@ -13,7 +13,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, UsageError
+from ..errors import UsageError
+from ..files import write_failure
 from ..sources.recorded import SUFFIX
 from .report import Period
 from .sinks import FrameResult
@@ -82,7 +83,10 @@ class DetectionFile:
 
     def _append(self, key: str, values: npt.ArrayLike) -> None:
         dtype, _ = GROWING[key]
-        self._files[key].write(np.ascontiguousarray(values, dtype).tobytes())
+        try:
+            self._files[key].write(np.ascontiguousarray(values, dtype).tobytes())
+        except OSError as error:
+            raise write_failure(self._path, error) from error
 
     def period(self, period: Period) -> None:
         """Nothing: detections do not depend on periods."""
@@ -95,22 +99,24 @@ class DetectionFile:
         """Write the file.
 
         Raises:
-            InputError: the disk is full, or the folder gone.
+            UnavailableError: the disk is full.
+            InputError: it cannot be written for another reason.
         """
-        with self._stack:
-            if not self._fixed:
-                return
-            partial = self._path.with_name(f".{self._path.name}.part")
-            try:
-                self._write(partial)
-                partial.replace(self._path)
-            except OSError as error:
-                partial.unlink(missing_ok=True)
-                raise InputError(
-                    self._path,
-                    error.strerror or "cannot be written",
-                    "Choose a folder that you can write to, with space for the detections",
-                ) from error
+        try:
+            with self._stack:
+                if self._fixed:
+                    self._replace()
+        except OSError as error:
+            raise write_failure(self._path, error) from error
+
+    def _replace(self) -> None:
+        partial = self._path.with_name(f".{self._path.name}.part")
+        try:
+            self._write(partial)
+            partial.replace(self._path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
 
     def _write(self, path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

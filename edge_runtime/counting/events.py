@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from ..errors import InputError, UsageError
 from ..types import Event
+from .appended_file import AppendedFile
 from .crops import CropFolder
 from .report import Period
 from .saved_count import whole_number
@@ -73,14 +73,12 @@ class EventStream:
     def __init__(self, path: Path, *, crops: CropFolder | None = None) -> None:
         self._path = path
         self._crops = crops
-        self._file: TextIO | None = None
+        self._file: AppendedFile | None = None
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Open the file, cut to the length that it had when the count was saved."""
-        if self._path == STDOUT:
-            self._file = sys.stdout
-        else:
-            self._file = open_at(self._path, whole_number(saved, SAVED))
+        if self._path != STDOUT:
+            self._file = AppendedFile(self._path, whole_number(saved, SAVED))
 
     def frame(self, result: FrameResult) -> None:
         """Write the events of the frame."""
@@ -95,22 +93,21 @@ class EventStream:
         self._write({"event": "period", **period.as_dict()})
 
     def _write(self, record: dict[str, Any]) -> None:
+        # ASCII, because not every terminal or pipe takes every name.
+        line = json.dumps(record) + "\n"
         if self._file is not None:
-            # ASCII, because not every terminal or pipe takes every name.
-            self._file.write(json.dumps(record) + "\n")
-            self._file.flush()
+            self._file.write(line)
+        elif self._path == STDOUT:
+            sys.stdout.write(line)
+            sys.stdout.flush()
 
     def save(self) -> dict[str, Any]:
         """How many bytes of events are on the disk; 0 for standard output."""
-        if self._file is None or self._file is sys.stdout:
-            return {SAVED: 0}
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return {SAVED: self._file.tell()}
+        return {SAVED: 0 if self._file is None else self._file.sync()}
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None and self._file is not sys.stdout:
+        if self._file is not None:
             self._file.close()
 
 
@@ -122,23 +119,3 @@ def event_sinks(
     # Crops first: an event names only an image that is there.
     sinks: list[Sink] = [] if folder is None else [folder]
     return sinks if events is None else [*sinks, EventStream(Path(events), crops=folder)]
-
-
-def open_at(path: Path, length: int) -> TextIO:
-    """Open a file to append, cut to `length` bytes; raises as `EventStream`."""
-    if not path.resolve().parent.is_dir():
-        raise UsageError(f"the folder of {path} does not exist", "Make it first")
-    try:
-        with path.open("ab") as file:
-            if file.tell() < length:
-                raise InputError(
-                    path,
-                    f"it should hold {length} bytes of events, but has {file.tell()}",
-                    "Restore it, or start over without the state file",
-                )
-            file.truncate(length)
-        return path.open("a", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(
-            path, error.strerror or "cannot be written", "Choose a file that you can write to"
-        ) from error

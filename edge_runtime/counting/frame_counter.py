@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -55,6 +55,7 @@ class FrameCounter:
         self._last: FrameResult | None = None
         self._saved = saved
         self._changed = True
+        self._published = True
         self._starts_at = starts_at
         if saved is not None and saved.document:
             self._restore(saved)
@@ -135,8 +136,16 @@ class FrameCounter:
 
     def _publish(self, result: FrameResult) -> None:
         self._last = result
-        for sink in self._sinks:
-            sink.frame(result)
+        with self._publishing():
+            for sink in self._sinks:
+                sink.frame(result)
+
+    @contextmanager
+    def _publishing(self) -> Iterator[None]:
+        """If a sink fails, what was saved last stays: the next process sends the rest again."""
+        self._published = False
+        yield
+        self._published = True
 
     def _check_size(self, frame: Frame) -> None:
         width, height = frame.size
@@ -154,8 +163,9 @@ class FrameCounter:
         if span is not None:
             period = self.periods.close(span, self.totals.close_period())
             self._changed = True
-            for sink in self._sinks:
-                sink.period(period)
+            with self._publishing():
+                for sink in self._sinks:
+                    sink.period(period)
 
     def save(self, *, when_due: bool = False) -> None:
         """Save the count; with `when_due` only if the interval between saves is over."""
@@ -163,6 +173,7 @@ class FrameCounter:
         if (
             saved is None
             or not self.frames
+            or not self._published
             or (when_due and not saved.is_due(changed=self._changed))
         ):
             return
@@ -183,11 +194,21 @@ class FrameCounter:
         saved.save(values)
         self._changed = False
 
-    def finish_sinks(self) -> list[str]:
-        """Let sinks deliver what waits; warnings on what was not delivered."""
-        finishing = [sink for sink in self._sinks if isinstance(sink, FinishingSink)]
-        return [warning for sink in finishing for warning in sink.finish()]
+    def finish_sinks(self, warnings: list[str]) -> None:
+        """Let sinks deliver what waits; adds warnings on what was not delivered.
+
+        A sink that fails does not keep the others from finishing; its error is then raised.
+        """
+        with ExitStack() as finishing:
+            # Callbacks run in the reverse order, and after one that raises.
+            for sink in reversed(self._sinks):
+                if isinstance(sink, FinishingSink):
+                    finishing.callback(_finish, sink, warnings)
 
     def close(self) -> None:
         """Close the sinks."""
         self._stack.close()
+
+
+def _finish(sink: FinishingSink, warnings: list[str]) -> None:
+    warnings += sink.finish()

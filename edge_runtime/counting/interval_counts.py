@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from ..text import printable
-from .events import open_at, wall_clock
+from .appended_file import AppendedFile
+from .events import wall_clock
 from .region import ClassCounts, RegionReport
 from .report import Period
 from .saved_count import whole_number
@@ -34,7 +35,7 @@ class IntervalCounts:
 
     def __init__(self, path: Path, interval_s: int) -> None:
         self._path, self._interval_s = path, interval_s
-        self._file: TextIO | None = None
+        self._file: AppendedFile | None = None
         self._number: int | None = None
         self._clock = False
         self._before: dict[Key, int] = {}
@@ -48,7 +49,7 @@ class IntervalCounts:
         self._before = {_key(row): int(row[4]) for row in own.get("before", ())}
         self._now = {_key(row): int(row[4]) for row in own.get("now", ())}
         self._number, self._clock = own.get("number"), bool(own.get("clock"))
-        self._file = open_at(self._path, length)
+        self._file = AppendedFile(self._path, length)
         if not length:
             self._write([COLUMNS])
 
@@ -81,11 +82,9 @@ class IntervalCounts:
         """The length of the file and the numbers at the start of the interval."""
         if self._file is None:
             return {}
-        self._file.flush()
-        os.fsync(self._file.fileno())
         return {
             SAVED: {
-                "bytes": self._file.tell(),
+                "bytes": self._file.sync(),
                 "number": self._number,
                 "clock": self._clock,
                 "before": [[*key, number] for key, number in self._before.items()],
@@ -106,8 +105,9 @@ class IntervalCounts:
 
     def _write(self, rows: Iterable[tuple[str | int, ...]]) -> None:
         if self._file is not None:
-            csv.writer(self._file, lineterminator="\n").writerows(rows)
-            self._file.flush()
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(rows)
+            self._file.write(text.getvalue())
 
     def _rows(self) -> list[tuple[str | int, ...]]:
         if self._number is None:

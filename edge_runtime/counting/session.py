@@ -161,8 +161,10 @@ class CountSession:
                 yield final
         finally:
             results.close()
-            self.counter.save()
-            self.warnings.extend(self.counter.finish_sinks())
+            try:
+                self.counter.save()
+            finally:
+                self.counter.finish_sinks(self.warnings)
 
     def _detected(self, source: Source) -> Generator[FrameResult]:
         filters = FrameFilters(self._filters)
@@ -232,7 +234,7 @@ class CountSession:
         """After the last `update`: count what only the end decides; its result, None without."""
         result = self.counter.conclude()
         self.counter.save()
-        self.warnings.extend(self.counter.finish_sinks())
+        self.counter.finish_sinks(self.warnings)
         return result
 
     def _add(self, frame: Frame | FrameTime, detections: Detections) -> FrameResult:

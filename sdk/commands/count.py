@@ -265,37 +265,49 @@ def _show(report: Report, options: argparse.Namespace) -> None:
         print_report_on_stderr(report)
 
 
-def _count(counter: Counter, options: argparse.Namespace) -> tuple[Report, TallyLensError | None]:
+def _count(
+    counter: Counter, options: argparse.Namespace
+) -> tuple[Report, TallyLensError | OSError | None]:
     """The report, and the error that ended the count early, so that hours of counting are kept."""
     from tallylens.edge_runtime.errors import TallyLensError
     from tallylens.edge_runtime.reports.annotate import AnnotatedVideo
     from tallylens.edge_runtime.sources import Source
     from tallylens.terminal.progress import Progress
 
-    with ExitStack() as stack:
-        source = counter.open(options.source)
-        stack.callback(source.close)
-        video = None
-        if options.annotate is not None:
-            assert isinstance(source, Source), "refused for recorded detections"
-            video = stack.enter_context(AnnotatedVideo(options.annotate, source))
-            counter.add_sink(video)
-        if counter.frames_before:
-            print(f"tallylens: resuming after {counter.frames_before} frames", file=sys.stderr)
-            if video is not None:
-                _tell("the annotated video starts where the count resumes")
-        progress = stack.enter_context(Progress("counting", source.frames_total, "frames"))
+    error: TallyLensError | OSError | None = None
+    report: Report | None = None
+    try:
+        with ExitStack() as stack:
+            source = counter.open(options.source)
+            stack.callback(source.close)
+            video = None
+            if options.annotate is not None:
+                assert isinstance(source, Source), "refused for recorded detections"
+                video = stack.enter_context(AnnotatedVideo(options.annotate, source))
+                counter.add_sink(video)
+            if counter.frames_before:
+                print(f"tallylens: resuming after {counter.frames_before} frames", file=sys.stderr)
+                if video is not None:
+                    _tell("the annotated video starts where the count resumes")
+            progress = stack.enter_context(Progress("counting", source.frames_total, "frames"))
 
-        def show(result: FrameResult) -> None:
-            progress.update(result.frame.index + 1)
+            def show(result: FrameResult) -> None:
+                progress.update(result.frame.index + 1)
 
-        try:
-            report = counter.run(source, on_frame=show)
-        except TallyLensError as error:
-            if not counter.frames:
-                raise
-            report = counter.report(interrupted=True)
-            return replace(report, warnings=(*report.warnings, str(error))), error
-        if report.interrupted:
-            print("tallylens: interrupted; these are the counts so far", file=sys.stderr)
-        return report, None
+            try:
+                report = counter.run(source, on_frame=show)
+            except (TallyLensError, OSError) as ended_by:
+                if not counter.frames:
+                    raise
+                error, report = ended_by, counter.report(interrupted=True)
+        counter.close()
+    except (TallyLensError, OSError) as unwritten:
+        # Files that are complete at the end only, such as the annotated video, are written there.
+        if report is None:
+            raise
+        error = error or unwritten
+    if error is not None:
+        return replace(report, warnings=(*report.warnings, str(error))), error
+    if report.interrupted:
+        print("tallylens: interrupted; these are the counts so far", file=sys.stderr)
+    return report, None
