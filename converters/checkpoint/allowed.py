@@ -17,30 +17,18 @@ from ..operators import ACTIVATIONS
 from .archive import DO_NOT_TRUST, FROM_TRAINING
 from .values import ITEM_TYPES
 
-DETECTORS = frozenset({"Model", "DetectionModel"})
+DETECTORS = frozenset({"Model", "DetectionModel", "SegmentationModel"})
 """Classes of whole models, in which the layers are."""
 
 MODULES = frozenset(
     {
         *DETECTORS,
-        "BatchNorm2d",
-        "Bottleneck",
-        "BottleneckCSP",
-        "C3",
-        "Concat",
-        "Conv",
-        "Conv2d",
-        "DWConv",
-        "Detect",
-        "Focus",
-        "Identity",
-        "MaxPool2d",
-        "ModuleList",
-        "SPP",
-        "SPPF",
-        "Sequential",
-        "SiLU",
-        "Upsample",
+        *("ADD", "BatchNorm2d", "Bottleneck", "BottleneckCSP", "C3", "C3Ghost", "C3SPP", "C3x"),
+        *("CBH", "Concat", "Contract", "Conv", "Conv2d", "CrossConv", "DWConv", "DWConvblock"),
+        *("Dense", "Detect", "Dropout", "Focus", "GhostBottleneck", "GhostConv", "Identity"),
+        *("LC_Block", "MaxPool2d", "ModuleList", "RepVGGBlock", "SPP", "SPPF", "Segment"),
+        *("Sequential", "ShuffleV2Block", "Shuffle_Block", "SiLU", "StemBlock", "Upsample"),
+        *("ZeroPad2d", "conv_bn_relu_maxpool"),
         *(
             name.rpartition(".")[2]
             for operator in ACTIVATIONS.values()
@@ -65,7 +53,7 @@ REBUILDERS = frozenset(
 )
 """Functions with a counterpart in `rebuild`."""
 
-# What training leaves beside the model, by kind: new releases move these classes.
+# Data that training leaves beside the model, by kind: new releases move these classes.
 _INERT = re.compile(
     r"""
     argparse\.Namespace | types\.SimpleNamespace
@@ -105,7 +93,7 @@ def is_acting(dotted: str) -> bool:
         return False
     parts = dotted.split(".")
     return (
-        len(parts) < 2  # noqa: PLR2004
+        len(parts) < 2
         or not all(map(_PART.fullmatch, parts))
         or any(part.startswith("__") and part != "__main__" for part in parts)
         or (parts[0] in _STANDARD and parts[0] != "__main__")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import onnx_ir as ir
 
 from ...edge_runtime.errors import UnsupportedModelError
 from ..builder import GraphBuilder
 from ..operators import ACTIVATIONS, Operator
+from ..shapes import size_of
+from .fork_blocks import FORK_HANDLERS
 from .module import Module
 
 MAX_DEPTH = 12
@@ -39,6 +41,29 @@ class Assembler:
         self._depth -= 1
         return output
 
+    def conv2d(self, module: Module, x: ir.Value, rows: Sequence[int] | None = None) -> ir.Value:
+        """A convolution; with `rows` only these of its output channels."""
+        if module.kind != "Conv2d":
+            raise self.unsupported(f"{module.name} is a {module.kind}")
+        weight, bias = module.tensor("weight"), module.optional_tensor("bias")
+        if module.attribute("padding_mode", lambda mode: type(mode) is str, "zeros") != "zeros":
+            raise self.unsupported(f"{module.name} pads with something else than zeros")
+        if rows is not None:
+            if len(weight) <= max(rows):
+                raise module.damaged(f"{module.name} has too few channels")
+            weight, bias = weight[rows], None if bias is None else bias[rows]
+        top, left = module.pair("padding", 0)
+        return self.builder.conv(
+            module.name,
+            x,
+            weight,
+            bias,
+            strides=module.pair("stride", 1),
+            pads=(top, left, top, left),
+            dilations=module.pair("dilation", 1),
+            group=module.integer("groups", 1),
+        )
+
     def unsupported(self, problem: str) -> UnsupportedModelError:
         """The error for an architecture that is not YOLOv5's."""
         return UnsupportedModelError(
@@ -52,20 +77,7 @@ Handler = Callable[[Assembler, Module, ir.Value], ir.Value]
 
 
 def _conv2d(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    weight = module.tensor("weight")
-    if module.attribute("padding_mode", lambda mode: type(mode) is str, "zeros") != "zeros":
-        raise assembler.unsupported(f"{module.name} pads with something else than zeros")
-    top, left = module.pair("padding", 0)
-    return assembler.builder.conv(
-        module.name,
-        x,
-        weight,
-        module.optional_tensor("bias"),
-        strides=module.pair("stride", 1),
-        pads=(top, left, top, left),
-        dilations=module.pair("dilation", 1),
-        group=module.integer("groups", 1),
-    )
+    return assembler.conv2d(module, x)
 
 
 def _batch_norm(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
@@ -129,16 +141,19 @@ def _focus(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
 
 
 def _max_pool(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    if module.pair("dilation", 1) != (1, 1) or module.attribute(
-        "ceil_mode", lambda mode: type(mode) is bool, False
-    ):
-        raise assembler.unsupported(f"{module.name} is a dilated or rounded-up MaxPool2d")
+    kernel, stride = module.pair("kernel_size"), module.pair("stride")
     top, left = module.pair("padding", 0)
+    rounded = module.attribute("ceil_mode", lambda mode: type(mode) is bool, False) and any(
+        (side + 2 * pad - window) % max(step, 1)
+        for side, pad, window, step in zip(size_of(x)[1:], (top, left), kernel, stride, strict=True)
+    )
+    if module.pair("dilation", 1) != (1, 1) or rounded:
+        raise assembler.unsupported(f"{module.name} is a dilated or rounded-up MaxPool2d")
     return assembler.builder.max_pool(
         module.name,
         x,
-        module.pair("kernel_size"),
-        module.pair("stride"),
+        kernel,
+        stride,
         (top, left, top, left),
     )
 
@@ -184,9 +199,14 @@ HANDLERS: Mapping[str, Handler] = {
     "Bottleneck": _bottleneck,
     "BottleneckCSP": _bottleneck_csp,
     "C3": _c3,
+    "C3Ghost": _c3,
+    "C3SPP": _c3,
+    "C3x": _c3,
     "Conv": _conv,
     "Conv2d": _conv2d,
+    "CrossConv": _bottleneck,
     "DWConv": _conv,
+    "Dropout": _identity,
     "Focus": _focus,
     "Identity": _identity,
     "MaxPool2d": _max_pool,
@@ -195,6 +215,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Sequential": _sequential,
     "SiLU": _silu,
     "Upsample": _upsample,
+    **FORK_HANDLERS,
     **{
         module.rpartition(".")[2]: _activation(operator)
         for operator in ACTIVATIONS.values()

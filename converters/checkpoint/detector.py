@@ -12,26 +12,52 @@ from ...edge_runtime.types import FloatArray
 from .architecture import Assembler
 from .module import Module
 
+MAX_EXTRA = 1024
+
 
 @dataclass(frozen=True)
 class Detect:
-    """Settings of the Detect module: `anchors` (heads, anchors, 2) in pixels."""
+    """Settings of the Detect module.
+
+    `anchors`: (heads, anchors, 2) in pixels. `extra`: channels per anchor beside box, objectness
+    and classes.
+    """
 
     module: Module
     strides: tuple[int, ...]
     anchors: FloatArray
     num_classes: int
+    extra: int
 
     @property
     def channels(self) -> int:
         """Channels of each head."""
         return int(self.anchors.shape[1]) * (5 + self.num_classes)
 
+    @property
+    def dropped(self) -> str:
+        """What the heads hold beside boxes and classes, and is left out; "" for nothing."""
+        if not self.extra:
+            return ""
+        return "masks" if self.module.kind == "Segment" else "landmarks"
+
+    def rows(self) -> list[int]:
+        """The output rows of a head's convolution that hold boxes and classes."""
+        # Landmarks of face detectors lie between objectness and classes, masks behind the classes.
+        start = 5 if self.module.kind == "Segment" else 5 + self.extra
+        classes = range(start, start + self.num_classes)
+        per_anchor = 5 + self.num_classes + self.extra
+        return [
+            anchor * per_anchor + channel
+            for anchor in range(self.anchors.shape[1])
+            for channel in (*range(5), *classes)
+        ]
+
 
 def read_detect(model: Module) -> Detect:
     """The last layer's settings. Anchors lie in the file in cells of their head's grid."""
     layers = model.child("model").children()
-    if not layers or layers[-1].kind != "Detect":
+    if not layers or layers[-1].kind not in ("Detect", "Segment"):
         raise model.damaged("its last layer is not Detect")
     module = layers[-1]
     num_classes = module.integer("nc")
@@ -46,7 +72,10 @@ def read_detect(model: Module) -> Detect:
     pixels = anchors * np.array(strides, np.float32)[:, None, None]
     if not (np.isfinite(pixels).all() and (pixels > 0).all()):
         raise model.damaged("its anchors are not above zero")
-    return Detect(module, strides, pixels, num_classes)
+    extra = module.integer("no", 5 + num_classes) - 5 - num_classes
+    if not 0 <= extra <= MAX_EXTRA:
+        raise model.damaged(f"it has {extra} channels beside its boxes")
+    return Detect(module, strides, pixels, num_classes, extra)
 
 
 def class_names(model: Module, num_classes: int) -> tuple[str, ...]:
@@ -62,7 +91,7 @@ def class_names(model: Module, num_classes: int) -> tuple[str, ...]:
     return found
 
 
-def add_layers(assembler: Assembler, model: Module) -> list[ir.Value]:
+def add_layers(assembler: Assembler, model: Module, detect: Detect) -> list[ir.Value]:
     """Run all layers; the raw head outputs in the order in which Detect lists them.
 
     Every layer has `f`, the number of the layer that it reads (-1: the one before it), or several.
@@ -72,11 +101,8 @@ def add_layers(assembler: Assembler, model: Module) -> list[ir.Value]:
     layers = model.child("model").children()
     for layer in layers[:-1]:
         inputs = _inputs(layer, outputs, x)
-        x = (
-            _concat(assembler, layer, inputs)
-            if layer.kind == "Concat"
-            else assembler.run(layer, _only(layer, inputs))
-        )
+        join = _JOINING.get(layer.kind)
+        x = join(assembler, layer, inputs) if join else assembler.run(layer, _only(layer, inputs))
         outputs.append(x)
     inputs = _inputs(layers[-1], outputs, x)
     if not layers[-1].has_child("m"):
@@ -84,7 +110,8 @@ def add_layers(assembler: Assembler, model: Module) -> list[ir.Value]:
     convs = layers[-1].child("m").children()
     if len(inputs) != len(convs):
         raise model.damaged("its heads do not fit the layers that they read")
-    return [assembler.run(conv, value) for conv, value in zip(convs, inputs, strict=True)]
+    rows = detect.rows() if detect.extra else None
+    return [assembler.conv2d(conv, value, rows) for conv, value in zip(convs, inputs, strict=True)]
 
 
 def _strides(model: Module, detect: Module, heads: int) -> tuple[int, ...]:
@@ -121,3 +148,12 @@ def _concat(assembler: Assembler, layer: Module, inputs: list[ir.Value]) -> ir.V
     if layer.integer("d", 1) != 1 or not inputs:
         raise assembler.unsupported(f"{layer.name} is a Concat along another dimension")
     return assembler.builder.concat(layer.name, inputs)
+
+
+def _add(assembler: Assembler, layer: Module, inputs: list[ir.Value]) -> ir.Value:
+    if len(inputs) != 2:
+        raise layer.damaged(f"{layer.name} adds {len(inputs)} layers")
+    return assembler.builder.add("Add", f"{layer.name}/Add", inputs)
+
+
+_JOINING = {"ADD": _add, "Concat": _concat}

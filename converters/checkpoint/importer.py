@@ -77,13 +77,16 @@ def _build(
     detect = read_detect(model)
     check_input_size(size, max(detect.strides))
     builder = GraphBuilder(size, batch)
-    heads = add_layers(Assembler(builder, str(path)), model)
+    heads = add_layers(Assembler(builder, str(path)), model, detect)
     check_strides(heads, detect.strides, detect.channels, size)
     # Detect lists its heads from fine to coarse in every release; a file that does not is sorted.
     order = sorted(range(len(heads)), key=detect.strides.__getitem__)
-    return builder.finish(
+    graph = builder.finish(
         [heads[index] for index in order], _metadata(document, model, detect, order, path, size)
     )
+    if detect.dropped:
+        return graph.with_pass(f"drop_{detect.dropped}", channels=detect.extra)
+    return graph
 
 
 def _metadata(

@@ -1,4 +1,4 @@
-"""Tells what a checkpoint's model is, and lists all classes in it that are unknown."""
+"""Names the kind of model in a checkpoint, and lists all its unknown classes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ _OTHER_KINDS = {
     "ClassificationModel": "a classification model",
     "Classify": "a classification model",
     "DetectMultiBackend": "a model wrapped for PyTorch Hub",
-    "Segment": "a segmentation model",
-    "SegmentationModel": "a segmentation model",
     **dict.fromkeys(("IDetect", "IAuxDetect", "IBin", "IKeypoint", "MTDetect"), f"a {_YOLOV7}"),
     **dict.fromkeys(("SPPCSPC", "RepConv", "SP", "MP", "Chuncat", "ReOrg"), f"a {_YOLOV7}"),
 }
@@ -47,6 +45,7 @@ def refuse_other_kinds(model: Record, path: str) -> None:
     layers = _children(model).get("model")
     if type(layers) is Record:
         kinds |= {kind_of(record.kind): record.kind for record in _modules(layers)}
+        kinds.pop("Proto", None)  # the masks of a segmentation model, which are not read
     if any(dotted.startswith("ultralytics.") for dotted in kinds.values()):
         raise UnsupportedModelError(
             path,

@@ -310,7 +310,6 @@ def test_only_weights(torch_file: TorchFile, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("dotted", "message"),
     [
-        ("models.yolo.SegmentationModel", "a segmentation model"),
         ("models.yolo.ClassificationModel", "a classification model"),
         ("models.common.AutoShape", "wrapped for PyTorch Hub"),
         ("ultralytics.nn.tasks.DetectionModel", "YOLOv8 or later"),

@@ -1,0 +1,54 @@
+"""Checkpoints as people have them: raw heads against goldens that PyTorch computed in float64."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from tallylens.converters.emit.onnx import emit_onnx
+from tallylens.converters.load import load
+from tallylens.edge_runtime.errors import UnsupportedModelError
+
+pytestmark = [pytest.mark.realdata, pytest.mark.slow]
+
+CONVERTED = [
+    *("face-c3", "face-shufflev2", "lite-e", "lite-g", "lite-s", "misc-imgsz320", "misc-numpy2"),
+    *("misc-py313-path", "pkg-prefix", "pkg-yolov5-pip", "plate-shufflev2", "v7-c3spp", "v7-c3x"),
+    *("v7-crossconv", "v7-dwconv", "v7-ghost", "v7-ghostbottleneck", "v7-seg", "v7-yolov3"),
+    *("v7-yolov3-spp", "v7-yolov3-tiny", "refuse-v1.0"),
+]
+REFUSED = {
+    "refuse-state-dict.pt": "only weights",
+    "refuse-torchscript-named.pt": "TorchScript",
+}
+DROPPED = {"face": "drop_landmarks", "plate": "drop_landmarks", "v7-seg": "drop_masks"}
+
+
+@pytest.fixture
+def wild(data: Path) -> Path:
+    return data / "checkpoints" / "wild"
+
+
+@pytest.mark.parametrize("stem", CONVERTED)
+def test_heads_are_those_of_pytorch(wild: Path, stem: str) -> None:
+    golden = np.load(wild / f"{stem}.golden.npz")
+    images = golden["images"]
+    graph = load(wild / f"{stem}.pt", input_size=images.shape[2:])
+    heads = ort.InferenceSession(emit_onnx(graph)).run(None, {"images": images})
+    wanted = [golden[f"head{number}"] for number in range(len(heads))]
+    if stem == "refuse-v1.0":  # its Detect lists the coarse head first
+        wanted.reverse()
+    for found, head in zip(heads, wanted, strict=True):
+        assert np.abs(head.transpose(0, 1, 4, 2, 3).reshape(found.shape) - found).max() <= 2e-4
+    dropped = [one.name for one in graph.metadata.passes if one.name.startswith("drop_")]
+    assert dropped == [name for start, name in DROPPED.items() if stem.startswith(start)]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals_name_the_thing(wild: Path, name: str) -> None:
+    with pytest.raises(UnsupportedModelError, match=REFUSED[name]) as caught:
+        load(wild / name)
+    assert caught.value.exit_status == 3
