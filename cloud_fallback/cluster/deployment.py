@@ -2,131 +2,38 @@
 
 Socket replicas submit frames to model replicas, which form batches. The state of a session is
 saved in one actor before its client hears of it, so that any other socket replica can resume it.
-Quotas are counted by each replica for itself.
+The same actor gathers what each key uses and the metrics of all replicas.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
+import socket
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ray
-from fastapi import FastAPI
 from ray import serve
-from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, HTTPOptions
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 
-from ...edge_runtime.metadata import ModelMetadata
-from ...edge_runtime.types import Detections
-from ..server.app import create_app
-from ..server.auth import Auth, check_secret, read_token_secret
-from ..server.batch_detection import Decode, decode_safely, detect_each
-from ..server.batcher import MAX_WAIT_S
-from ..server.keys import KeyFile
-from ..server.models import BatchDetector, ModelInstances
-from ..server.run import Address
-from ..server.service import Service
-from ..wire.messages import Reason
-from .autoscaling import Load, wanted_replicas
-from .remote import APPLICATION, RemoteQueue, RemoteSessionStore, end_session_store
-
-log = logging.getLogger(__name__)
+from ...edge_runtime.errors import UsageError
+from ..server.auth import check_secret, read_token_secret
+from ..server.models import ModelInstances
+from ..server.run import Address, bind_socket
+from ..server.service import Settings
+from .autoscaling import wanted_replicas
+from .config import ClusterConfig, RemoteModel
+from .detector_replica import DetectorReplica
+from .ingress import REPORT_S, Ingress
+from .local_cluster import LOOPBACK
+from .remote import APPLICATION, cluster_state, end_cluster_state
 
 DETECTOR, INGRESS = "detector", "ingress"
-# A websocket is one request to Ray, for as long as it is open.
-MAX_SOCKETS = 2000
 MAX_FRAMES = 64
-
-
-@dataclass(frozen=True)
-class ClusterConfig:
-    """The deployment: files, address and numbers of replicas.
-
-    Args:
-        model, keys: files, readable on every machine.
-        address: where to listen.
-        origins: of web pages that may connect.
-        token_secret: signs the tokens of all replicas.
-        replicas: of sockets and of the model.
-        max_detectors: maximum number of model replicas under load.
-        gpus: number, or share of one, per model replica.
-    """
-
-    model: Path
-    keys: Path
-    address: Address
-    origins: tuple[str, ...] = ()
-    token_secret: bytes | None = field(default=None, repr=False)
-    replicas: tuple[int, int] = (2, 2)
-    max_detectors: int = 8
-    gpus: float = 0.0
-
-
-@dataclass
-class RemoteModel:
-    """Facts about a model whose instances run in other processes."""
-
-    name: str
-    digest: str
-    engine: str
-    metadata: ModelMetadata
-    detectors: list[BatchDetector] = field(default_factory=list)
-
-
-class DetectorReplica:
-    """One instance of the model; Ray gives it batches."""
-
-    def __init__(self, model: Path) -> None:
-        self._instances = ModelInstances(model, 1)
-        self._detector = self._instances.detectors[0]
-        self._load = Load(time.monotonic())
-        self.detect.set_max_batch_size(self._detector.max_batch)
-
-    @serve.batch(  # type: ignore[untyped-decorator]
-        max_batch_size=1, batch_wait_timeout_s=MAX_WAIT_S
-    )
-    async def detect(self, frames: list[tuple[Decode, float]]) -> list[tuple[Any, float]]:
-        """Outcome and seconds of work for each (decode, unix time of arrival)."""
-        begun = time.monotonic()
-        self._load.waited(max(time.time() - arrived for _, arrived in frames))
-        outcomes = await asyncio.to_thread(self._work, [decode for decode, _ in frames])
-        spent = time.monotonic() - begun
-        self._load.worked(spent)
-        return [(outcome, spent) for outcome in outcomes]
-
-    def _work(self, decoders: Sequence[Decode]) -> list[Detections | Reason]:
-        images = [decode_safely(decode, _fault) for decode in decoders]
-        return detect_each(self._detector, images, _fault)
-
-    def record_autoscaling_stats(self) -> dict[str, float]:
-        """The load since the last call, for `wanted_replicas`; Ray calls it."""
-        return self._load.stats(time.monotonic())
-
-
-def _fault(where: str) -> None:
-    log.exception("fault while %s", where)
-
-
-class Ingress:
-    """One replica with the websockets."""
-
-    def __init__(self, config: ClusterConfig, model: RemoteModel, handle: Any) -> None:
-        # A ticket is known only to the replica that issued it, so there are none.
-        auth = Auth(KeyFile(config.keys), config.origins, config.token_secret, tickets=False)
-        self._service = Service(
-            model,
-            auth,
-            queue=lambda metrics: RemoteQueue(handle, metrics),
-            store=RemoteSessionStore(),
-        )
-
-    def __serve_build_asgi_app__(self) -> FastAPI:
-        """The application that Ray serves."""
-        return create_app(self._service)
+EVERYWHERE = ("0.0.0.0", "::")
+# Beyond the drain itself: the replica's reports, and the end of its server.
+END_S = 15.0
 
 
 def application(config: ClusterConfig) -> Any:
@@ -150,53 +57,89 @@ def application(config: ClusterConfig) -> Any:
         health_check_period_s=2,
     )
     ingress = serve.deployment(
-        serve.ingress()(Ingress),
+        Ingress,
         name=INGRESS,
         num_replicas=sockets,
-        max_ongoing_requests=MAX_SOCKETS,
-        ray_actor_options={"num_cpus": 0.1},
+        ray_actor_options={"num_cpus": 0.1, "resources": _place(config.address.host)},
         health_check_period_s=2,
+        graceful_shutdown_timeout_s=config.drain_delay_s + Settings().drain_s + END_S,
+        graceful_shutdown_wait_loop_s=0.1,
     )
     return ingress.bind(config, model, detector.bind(config.model))
 
 
-def build(arguments: dict[str, str]) -> Any:
-    """The application for a RayService: `model`, `keys`, and the rest of `ClusterConfig`, as text.
+def _place(host: str) -> dict[str, float]:
+    """Resources that only a machine with this address has: the one that asks for it."""
+    if host in EVERYWHERE or not ray.is_initialized():
+        return {}
+    address = ray.util.get_node_ip_address()
+    return {} if address == LOOPBACK else {f"node:{address}": 0.001}
 
-    TLS ends in front of Ray's proxies.
+
+def build(arguments: dict[str, str]) -> Any:
+    """The application for a RayService: `model`, `keys`, `tls_cert`, `tls_key`, and the rest of
+    `ClusterConfig`, as text.
+
+    Raises:
+        UsageError: without TLS on an address that others reach.
     """
-    token_secret = arguments.get("token_secret")
+    token_secret, most = arguments.get("token_secret"), arguments.get("most", "8")
+    certificate, key = (arguments.get(name) for name in ("tls_cert", "tls_key"))
+    address = Address(
+        arguments.get("host", EVERYWHERE[0]),
+        int(arguments.get("port", "8443")),
+        Path(certificate) if certificate else None,
+        Path(key) if key else None,
+    )
+    address.check()
     config = ClusterConfig(
         Path(arguments["model"]),
         Path(arguments["keys"]),
-        Address(),
+        address,
         tuple(arguments.get("origins", "").split()),
         check_secret(read_token_secret(Path(token_secret) if token_secret else None)),
         (int(arguments.get("sockets", "2")), int(arguments.get("detectors", "2"))),
-        int(arguments.get("most", "8")),
+        int(most),
         float(arguments.get("gpus", "0")),
+        float(arguments.get("drain_delay", "0")),
     )
     return application(config)
 
 
-def deploy(config: ClusterConfig) -> None:
-    """Start everything on the cluster that Ray finds, or on this machine; returns when it is up."""
+def deploy(config: ClusterConfig) -> int:
+    """Start everything on the cluster that Ray is connected to; returns the port when it is up.
+
+    Raises:
+        UsageError: without TLS on an address that others reach, or port 0 on another machine.
+        UnavailableError: the port is in use.
+    """
     config.address.check()
-    if not ray.is_initialized():
-        ray.init(namespace=APPLICATION, log_to_driver=False, logging_level="warning")
-    address = config.address
-    serve.start(
-        http_options=HTTPOptions(
-            host=address.host,
-            port=address.port,
-            ssl_certfile=address.certificate and str(address.certificate),
-            ssl_keyfile=address.key and str(address.key),
-        )
-    )
-    serve.run(application(config), name=APPLICATION, route_prefix="/")
+    with _reserved(config.address) as reserved:
+        port = config.address.port or int(reserved.getsockname()[1])
+        config = replace(config, address=replace(config.address, port=port))
+        # The replicas listen themselves: Ray's proxies have other limits, and compress.
+        serve.start(proxy_location="Disabled")
+        serve.run(application(config), name=APPLICATION, route_prefix=None)
+    return port
 
 
-def shutdown() -> None:
-    """Take everything down."""
+def _reserved(address: Address) -> socket.socket:
+    """A socket that holds the port until the replicas do; it does not listen."""
+    if ray.util.get_node_ip_address() != LOOPBACK:
+        if not address.port:
+            raise UsageError("port 0 on a cluster", "Choose a --port that is free everywhere")
+        return socket.socket()
+    with bind_socket(address) as probe:
+        free = replace(address, port=int(probe.getsockname()[1]))
+    return bind_socket(free, share_port=True)
+
+
+def shutdown(drain_delay_s: float = 0.0) -> None:
+    """Take everything down, once clients have been answered; the sockets end before the model."""
+    state, patience_s = cluster_state(), drain_delay_s + Settings().drain_s + END_S
+    ray.get(state.drain.remote())
+    deadline = time.monotonic() + patience_s
+    while not ray.get(state.drained.remote()) and time.monotonic() < deadline:
+        time.sleep(REPORT_S / 4)
     serve.shutdown()
-    end_session_store()
+    end_cluster_state()

@@ -13,9 +13,10 @@ from ..server.fair_queue import QueueLimits
 from ..server.job import Job, JobResult
 from ..server.metrics import Metrics
 from ..server.sessions import SavedSession
+from .replica_board import News, ReplicaBoard, Report
 from .session_store import MemorySessionStore
 
-APPLICATION, SESSION_STORE = "tallylens", "tallylens-sessions"
+APPLICATION, STATE = "tallylens", "tallylens-state"
 # Pause before a frame is given to another replica.
 RETRY_S = 0.1
 
@@ -80,25 +81,37 @@ class RemoteQueue:
                 await asyncio.sleep(RETRY_S)
                 continue
             waited_s = time.monotonic() - sent - work_s
-            self._metrics.batch(1, [waited_s])
+            self._metrics.waited([waited_s])
             return JobResult(outcome, sent - job.arrived + waited_s, work_s)
+
+
+class ClusterState(MemorySessionStore, ReplicaBoard):
+    """The state that all processes of a cluster share; one Ray actor has it."""
+
+    def __init__(self) -> None:
+        MemorySessionStore.__init__(self)
+        ReplicaBoard.__init__(self)
+
+
+def cluster_state() -> Any:
+    """The actor with the `ClusterState`, started by whoever asks first."""
+    options = {"name": STATE, "namespace": APPLICATION, "lifetime": "detached"}
+    actor = ray.remote(ClusterState).options(
+        **options, get_if_exists=True, num_cpus=0, max_restarts=-1
+    )
+    return actor.remote()
 
 
 class RemoteSessionStore:
     """The cluster's session store; while it cannot be reached, sessions stay in their process."""
 
-    def __init__(self) -> None:
-        options = {"name": SESSION_STORE, "namespace": APPLICATION, "lifetime": "detached"}
-        self._store = (
-            ray.remote(MemorySessionStore)
-            .options(**options, get_if_exists=True, num_cpus=0, max_restarts=-1)
-            .remote()
-        )
+    def __init__(self, state: Any) -> None:
+        self._state = state
 
     async def claim(self, session: str, resume_hash: str) -> SavedSession | None:
         """A session for the holder of its token."""
         try:
-            saved: SavedSession | None = await self._store.claim.remote(session, resume_hash)
+            saved: SavedSession | None = await self._state.claim.remote(session, resume_hash)
         except ray.exceptions.RayError:
             return None
         return saved
@@ -106,11 +119,34 @@ class RemoteSessionStore:
     async def save(self, saved: SavedSession) -> bool:
         """Write a session down; False where another process has claimed it."""
         try:
-            return bool(await self._store.save.remote(saved))
+            return bool(await self._state.save.remote(saved))
         except ray.exceptions.RayError:
             return True
 
 
-def end_session_store() -> None:
-    """Forget all sessions."""
-    ray.kill(ray.get_actor(SESSION_STORE, APPLICATION))
+class RemoteBoard:
+    """The cluster's board; while it cannot be reached, nothing is known of other processes."""
+
+    def __init__(self, state: Any) -> None:
+        self._state = state
+
+    async def exchange(self, process: str, report: Report) -> News | None:
+        """Report, and hear of the others; None where that fails."""
+        try:
+            news: News = await self._state.exchange.remote(process, report)
+        except ray.exceptions.RayError:
+            return None
+        return news
+
+    async def metrics(self) -> dict[str, Any]:
+        """The metric families of each process."""
+        try:
+            found: dict[str, Any] = await self._state.metrics.remote()
+        except ray.exceptions.RayError:
+            return {}
+        return found
+
+
+def end_cluster_state() -> None:
+    """Forget all sessions and reports."""
+    ray.kill(ray.get_actor(STATE, APPLICATION))

@@ -89,6 +89,10 @@ class Metrics:
     def batch(self, size: int, ages_s: Sequence[float]) -> None:
         """A batch leaves the queue."""
         self._batch.observe(size)
+        self.waited(ages_s)
+
+    def waited(self, ages_s: Sequence[float]) -> None:
+        """Frames have waited so long for the model."""
         for age in ages_s:
             self._queue_age.observe(age)
 

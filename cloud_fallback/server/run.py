@@ -10,7 +10,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,7 +32,7 @@ from .socket_pool import SocketEntry, SocketLimits, SocketPool
 # How long a thread of a detector may keep the interpreter from the sockets; Python's own 5 ms for
 # each of several threads would be most of a frame's time.
 SWITCH_SECONDS = 0.0005
-# What ends a server in an orderly way. SIGHUP, of a terminal that closes, is missing on Windows.
+# A server that receives one ends in order. SIGHUP, of a terminal that closes, is not on Windows.
 END_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -65,6 +65,34 @@ class Address:
                 f"{self.host} is not a loopback address, and TLS is off",
                 "Add --tls-cert and --tls-key, or listen on 127.0.0.1",
             )
+
+    def resolved(self) -> Address:
+        """The same with files that another process finds, whatever its folder."""
+        if self.certificate is None or self.key is None:
+            return self
+        return replace(self, certificate=self.certificate.absolute(), key=self.key.absolute())
+
+
+def bind_socket(address: Address, *, share_port: bool = False) -> socket.socket:
+    """A socket bound to an address; `share_port` lets other processes of this user bind it too.
+
+    Raises:
+        UnavailableError: the port is in use, or the host is not an address of this machine.
+    """
+    host, port = address.host, address.port
+    try:
+        family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share_port and hasattr(socket, "SO_REUSEPORT"):
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(found)
+    except OSError as error:
+        raise UnavailableError(
+            f"cannot listen on {host}:{port} ({error.strerror})",
+            "Choose another --host or --port",
+        ) from error
+    return bound
 
 
 @dataclass
@@ -122,23 +150,9 @@ class Server:
             timeout_graceful_shutdown=5,
         )
 
-    def bind(self) -> socket.socket:
-        """The listening socket.
-
-        Raises:
-            UnavailableError: the port is in use, or the host is not an address of this machine.
-        """
-        host, port = self.address.host, self.address.port
-        try:
-            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            bound = socket.socket(family, socket.SOCK_STREAM)
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(address)
-        except OSError as error:
-            raise UnavailableError(
-                f"cannot listen on {host}:{port} ({error.strerror})",
-                "Choose another --host or --port",
-            ) from error
+    def bind(self, *, share_port: bool = False) -> socket.socket:
+        """The listening socket; see `bind_socket`."""
+        bound = bind_socket(self.address, share_port=share_port)
         self.port = int(bound.getsockname()[1])
         return bound
 
@@ -196,7 +210,7 @@ class _Uvicorn(uvicorn.Server):
             yield
             return
         numbers = [getattr(signal, name) for name in END_SIGNALS if hasattr(signal, name)]
-        # What is ignored (`nohup`) stays ignored.
+        # An ignored signal (`nohup`) stays ignored.
         heard = [one for one in numbers if signal.getsignal(one) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self.handle_exit) for number in heard}
         try:

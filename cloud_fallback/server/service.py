@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -66,6 +66,7 @@ class Service:
         ready: whether connections are taken.
         leaving: whether a load balancer should send new clients elsewhere; they are still taken.
         watchers: called every two seconds, such as to read a file that may have changed.
+        metrics_of_all: the metrics of all processes of a cluster, where there are several.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Service:
         self.ready = False
         self.leaving = False
         self.watchers: list[Callable[[], None]] = []
+        self.metrics_of_all: Callable[[], Awaitable[bytes]] | None = None
         self.metrics.watch_keys(lambda: self.auth.keys.problem is not None)
         self.metrics.watch_queue(lambda: self.queue.queued)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "serve"
 MAX_DRAIN_DELAY_S = 3600
+MAX_END_S = 90.0
 HELP = "Serve a model to devices over a secure websocket."
 EXAMPLES = """examples:
   tallylens serve --model yolov5m.onnx --dev
@@ -192,7 +193,7 @@ def _ended_by_signals() -> Iterator[None]:
     """Until the server handles them itself, signals end the command at once and leave no file."""
 
     def end(number: int, _: FrameType | None) -> None:
-        # A planned end is no failure; Ctrl-C is an interruption, as for every command.
+        # A planned end succeeds; Ctrl-C is an interruption, as for every command.
         raise Interrupted(number) if number == signal.SIGINT else SystemExit(0)
 
     if threading.current_thread() is not threading.main_thread():
@@ -278,34 +279,46 @@ async def _serve(options: argparse.Namespace, say: Callable[[str], None]) -> Non
 
 
 def _serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> None:
-    """Deploy on Ray, and shut down at SIGINT or SIGTERM."""
+    """Deploy on Ray, and shut down in order at a signal."""
     import secrets
 
     from tallylens.extras import need_cluster
 
     need_cluster("serving on Ray")
-    from tallylens.cloud_fallback.cluster.deployment import ClusterConfig, deploy, shutdown
+    from tallylens.cloud_fallback.cluster.local_cluster import connect
+    from tallylens.edge_runtime.errors import UnavailableError
     from tallylens.models import LONGEST_SIDE, ready_model
 
     address = _address(options)
+    # One secret for all replicas: a token that one signs is checked by another.
+    token_secret = _token_secret(options) or secrets.token_bytes(32)
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
+    connect()
+    from tallylens.cloud_fallback.cluster.config import ClusterConfig
+    from tallylens.cloud_fallback.cluster.deployment import deploy, shutdown
+
     config = ClusterConfig(
         model.resolve(),
         options.keys.resolve(),
-        address,
+        address.resolved(),
         tuple(options.origin),
-        # One secret for all replicas: a token that one signs is checked by another.
-        _token_secret(options) or secrets.token_bytes(32),
+        token_secret,
         options.replicas or (2, 2),
         gpus=options.gpus or 0.0,
+        drain_delay_s=options.drain_delay,
     )
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    deploy(config)
-    say(f"tallylens: listening on port {address.port}")
+    for name in SIGNALS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: ended.set())
+    say(f"tallylens: listening on port {deploy(config)}")
     ended.wait()
-    shutdown()
+    # In a thread: a call to a Ray that has failed may never return.
+    ending = threading.Thread(target=shutdown, args=(options.drain_delay,), daemon=True)
+    ending.start()
+    ending.join(MAX_END_S + options.drain_delay)
+    if ending.is_alive():
+        raise UnavailableError("Ray did not end", "End its processes: ray stop --force")
 
 
 def _token_secret(options: argparse.Namespace) -> bytes | None:

@@ -77,7 +77,7 @@ def test_the_line_it_prints_is_all_that_a_client_needs(
 def test_an_ended_server_leaves_nothing(
     tiny_model: Path, tmp_path: Path, when: str, name: str
 ) -> None:
-    """A planned end is no error; the key of --dev is gone from the temporary folder."""
+    """A planned end succeeds; the key of --dev is gone from the temporary folder."""
     command = [sys.executable, "-m", "tallylens", "serve", "--dev", "--port", "0"]
     command += ["--model", str(tiny_model), "--lanes", "1"]
     process = subprocess.Popen(

@@ -1,129 +1,218 @@
-"""Ray Serve on one machine: two replicas with sockets, two with the model; one of each dies."""
+"""`serve --ray` on this machine: two replicas with sockets, two with the model; some die."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tallylens.cloud_fallback.client import connection as client_module
 from tallylens.cloud_fallback.client.connection import CloudClient
 from tallylens.cloud_fallback.client.credentials import Secret
-from tallylens.cloud_fallback.cluster.autoscaling import Load, wanted_replicas
 from tallylens.cloud_fallback.server.keys import entry, new_key
-from tallylens.cloud_fallback.server.run import Address
 from tallylens.cloud_fallback.wire.client_session import EncodedImage
-from tallylens.cloud_fallback.wire.frames import Codec
-from tallylens.cloud_fallback.wire.messages import Hello, Result
+from tallylens.cloud_fallback.wire.constants import MAX_FRAME_BYTES, PATH, SUBPROTOCOL, CloseCode
+from tallylens.cloud_fallback.wire.frames import HEADER_BYTES, Codec
+from tallylens.cloud_fallback.wire.messages import Drain, Hello, Result, decode_server, encode
 from tallylens.edge_runtime.counting.regions import Line
+from tests.support.listening_sockets import Listening, children_of, listening
 from tests.support.squares import scene
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs tallylens[cluster]"),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
 PATIENCE_S = 60.0
 FRAMES = 30
 
 
-def context(now: int, **metrics: list[float]) -> Any:
-    return SimpleNamespace(
-        current_num_replicas=now,
-        aggregated_metrics={name: dict(enumerate(values)) for name, values in metrics.items()},
-        capacity_adjusted_min_replicas=1,
-        capacity_adjusted_max_replicas=4,
-    )
+@dataclass
+class Cluster:
+    """A running `serve --ray`, with a key of all scopes."""
+
+    process: subprocess.Popen[str]
+    port: int
+    key: str
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    def replicas(self, deployment: str) -> list[int]:
+        """The processes of the replicas that are there now."""
+        title = f"ray::ServeReplica:tallylens:{deployment}".encode()
+        found = []
+        for process in children_of(self.process.pid):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{process}/cmdline").read_bytes().startswith(title):
+                    found.append(process)
+        return found
+
+    def page(self, path: str) -> str:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", headers={"Authorization": f"Bearer {self.key}"}
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return str(answer.read().decode())
+
+    def connect(self, **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        chosen: Any = {"subprotocols": [SUBPROTOCOL], "additional_headers": headers, **options}
+        return connect(f"{self.url}{PATH}", proxy=None, **chosen)
 
 
-@pytest.mark.parametrize(
-    ("now", "busy", "waited_s", "wanted"),
-    [
-        (2, [0.7, 0.7], [0.0, 0.0], 2),
-        (2, [0.9, 0.9], [0.0, 0.0], 3),
-        (2, [0.1, 0.1], [0.0, 0.0], 1),
-        (2, [0.1, 0.1], [0.0, 0.3], 3),
-        (4, [1.0] * 4, [0.3] * 4, 4),
-        (2, [0.0, 0.0], [0.0, 0.0], 1),
-    ],
-)
-def test_replicas_follow_the_load_and_the_wait(
-    now: int, busy: list[float], waited_s: list[float], wanted: int
-) -> None:
-    assert wanted_replicas(context(now, busy=busy, waited_s=waited_s)) == (wanted, {})
-
-
-def test_without_metrics_nothing_changes() -> None:
-    assert wanted_replicas(context(3)) == (3, {})
-
-
-def test_a_replica_tells_what_happened_since_it_was_asked() -> None:
-    load = Load(10.0)
-    load.worked(0.5)
-    load.worked(0.2)
-    load.waited(0.1)
-    load.waited(0.05)
-    assert load.stats(11.0) == {"busy": pytest.approx(0.7), "waited_s": 0.1}
-    assert load.stats(12.0) == {"busy": 0.0, "waited_s": 0.0}
-
-
-@pytest.fixture
-def cluster(
-    tiny_model: Path, tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, Secret]]:
+@pytest.fixture(scope="module")
+def cluster(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Everything on this machine, with keys of its own."""
-    # Ray asks in its own name for what the tests forbid: warnings are not ours to raise.
-    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
-    pytest.importorskip("ray", reason="needs tallylens[cluster]")
-    import ray
-
-    from tallylens.cloud_fallback.cluster.deployment import ClusterConfig, deploy, shutdown
-    from tallylens.cloud_fallback.cluster.remote import APPLICATION
-
-    key = new_key()
-    keys = tmp_path / "keys.toml"
-    keys.write_text(entry("tester", key))
-    ray.init(
-        num_cpus=2,
-        namespace=APPLICATION,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="warning",
-        object_store_memory=100 << 20,
-    )
+    folder = tmp_path_factory.mktemp("cluster")
+    key, keys, log = new_key(), folder / "keys.toml", folder / "log"
+    plan = "[plans.few]\nconnections = 12\n"
+    keys.write_text(plan + entry("tester", key, ("detect", "count", "metrics"), plan="few"))
+    command = [sys.executable, "-m", "tallylens", "serve", "--ray", "--model", str(tiny_model)]
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--keys", str(keys), "--port", "0"],
+            stderr=output,
+            text=True,
+            env={**environment, "PYTHONWARNINGS": "ignore"},
+        )
     try:
-        deploy(ClusterConfig(tiny_model, keys, Address("127.0.0.1", free_port)))
-        yield f"ws://127.0.0.1:{free_port}", Secret(key)
-        shutdown()
+        port = _port(process, log)
+        yield Cluster(process, port, key)
     finally:
-        ray.shutdown()
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(PATIENCE_S) == 0, log.read_text()
+        finally:
+            process.kill()
+            process.wait()
 
 
-def processes(deployment: str) -> list[int]:
-    """Of the replicas that are there now."""
-    title = f"ray::ServeReplica:tallylens:{deployment}".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (process / "cmdline").read_bytes().startswith(title):
-                found.append(int(process.name))
-    assert len(found) == 2
-    return found
+def _port(process: subprocess.Popen[str], log: Path) -> int:
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    while time.monotonic() < deadline and process.poll() is None:
+        found = re.search(r"listening on port (\d+)", log.read_text())
+        if found:
+            return int(found[1])
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_replicas_that_die_lose_no_count(
-    cluster: tuple[str, Secret], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_listens_beside_loopback(cluster: Cluster) -> None:
+    """Ray runs code for whoever reaches its ports: there are none for others."""
+    found = listening(cluster.process.pid)
+    assert {one for one in found if not one.loopback} == set()
+    public = [one for one in found if one.port == cluster.port]
+    assert {one.process for one in public} == set(cluster.replicas("ingress"))
+    assert Listening(cluster.replicas("ingress")[0], "127.0.0.1", cluster.port) in found
+
+
+def test_ray_runs_nothing_without_the_token(cluster: Cluster) -> None:
+    """Another user of this machine reaches the ports on loopback."""
+    environment = Path(f"/proc/{cluster.replicas('ingress')[0]}/environ").read_bytes()
+    settings = dict(one.split(b"=", 1) for one in environment.split(b"\0") if b"=" in one)
+    assert settings[b"RAY_AUTH_MODE"] == b"token"
+    assert len(settings[b"RAY_AUTH_TOKEN"]) == 64
+    # The client of Ray's control store, which starts processes: ray.init would retry for minutes.
+    code = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
+    stranger = {
+        name: value for name, value in os.environ.items() if not name.startswith("RAY_")
+    } | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64, "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-c", code, _gcs_address(cluster)]
+    outcome = subprocess.run(
+        command, env=stranger, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    assert outcome.returncode != 0
+    assert "AuthenticationError" in outcome.stderr
+
+
+def _gcs_address(cluster: Cluster) -> str:
+    for process in children_of(cluster.process.pid):
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+        found = re.search(rb"--gcs-address=([0-9.:]+)", command)
+        if found:
+            return found[1].decode()
+    raise AssertionError("no process names the address of the GCS")
+
+
+def test_the_protocol_is_that_of_one_process(cluster: Cluster) -> None:
+    with cluster.connect(compression="deflate") as websocket:
+        assert websocket.protocol.extensions == []
+        websocket.send(encode(Hello()))
+        assert decode_server(str(websocket.recv(PATIENCE_S)))
+        websocket.send(bytes(MAX_FRAME_BYTES + HEADER_BYTES + 1))
+        with pytest.raises(ConnectionClosed) as closed:
+            websocket.recv(PATIENCE_S)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == CloseCode.MESSAGE_TOO_BIG
+
+
+def test_a_key_has_its_connections_once_in_all(cluster: Cluster) -> None:
+    """Two replicas admit together what the plan allows, once they have heard of each other."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(12):
+            stack.enter_context(cluster.connect())
+        time.sleep(2.5)
+        for _ in range(8):
+            with pytest.raises(Exception, match="HTTP 429"):
+                cluster.connect()
+
+
+def test_the_metrics_are_of_all_replicas(cluster: Cluster) -> None:
+    with contextlib.closing(CloudClient(cluster.url, Secret(cluster.key))) as client:
+        assert client.start(PATIENCE_S) is not None
+        for number, image in enumerate(scene(frames=4)):
+            assert isinstance(submit(client, image, number).result(PATIENCE_S), Result)
+    time.sleep(2.5)
+    text = cluster.page("/metrics")
+    names = set(re.findall(r'tallylens_connections\{replica="(\w+)"', text))
+    assert len(names) >= 4, "the two with sockets, and the two with the model"
+    counted = re.findall(r'tallylens_batch_size_sum\{replica="\w+"\} ([0-9.]+)', text)
+    assert sum(map(float, counted)) >= 4
+    assert "replica=" not in cluster.page("/metrics?of=self")
+
+
+def test_the_probe_of_the_manifest_is_answered(cluster: Cluster) -> None:
+    """Without a program in the image, and without the token."""
+    manifest = Path(__file__).parents[3] / "deploy" / "rayservice.yaml"
+    (document,) = [
+        one for one in yaml.safe_load_all(manifest.read_text()) if one["kind"] == "RayService"
+    ]
+    group = document["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]
+    (container,) = group["template"]["spec"]["containers"]
+    probe = container["livenessProbe"]["httpGet"]
+    assert probe["port"] in {one.port for one in listening(cluster.process.pid)}
+    url = f"http://127.0.0.1:{probe['port']}{probe['path']}"
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+        assert answer.status == 200
+
+
+def test_replicas_that_die_lose_no_count(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mode count: whichever replica has the session, every frame is counted once."""
     monkeypatch.setattr(client_module, "LONGEST_BACKOFF_S", 0.5)
-    url, key = cluster
+    url, key = cluster.url, Secret(cluster.key)
     regions = (Line(0.0, 0.5, 1.0, 0.5),)
     clients = [CloudClient(url, key, hello=Hello("count", regions=regions)) for _ in range(4)]
     assert all(client.start(PATIENCE_S) is not None for client in clients)
-    sockets, models = processes("ingress"), processes("detector")
+    sockets, models = cluster.replicas("ingress"), cluster.replicas("detector")
+    assert (len(sockets), len(models)) == (2, 2)
     # Every client was with one of the two, so that each has come back at least once.
     dies = {5: sockets[0], 10: models[0], 20: sockets[1]}
     for number, image in enumerate(scene()):
@@ -150,3 +239,18 @@ def submit(client: CloudClient, image: Any, number: int) -> Any:
             return pending.reply
         time.sleep(0.01)
     raise AssertionError("the client does not come back")
+
+
+def test_a_planned_end_answers_and_closes_with_1012(cluster: Cluster) -> None:
+    """The last test of the cluster: SIGTERM, as the operator's machine sends it."""
+    with cluster.connect() as websocket:
+        websocket.send(encode(Hello()))
+        assert decode_server(str(websocket.recv(PATIENCE_S)))
+        cluster.process.send_signal(signal.SIGTERM)
+        assert isinstance(decode_server(str(websocket.recv(PATIENCE_S))), Drain)
+        with pytest.raises(ConnectionClosed) as closed:
+            websocket.recv(PATIENCE_S)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == CloseCode.RESTART
+    assert cluster.process.wait(PATIENCE_S) == 0
+    assert not listening(cluster.process.pid)

@@ -1,0 +1,72 @@
+"""A Ray cluster of this machine alone, that nobody else reaches.
+
+Ray runs code for whoever reaches its ports. All of them are bound to 127.0.0.1, and each request
+needs a token that only this process and its children know.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Any
+
+LOOPBACK = "127.0.0.1"
+NAMESPACE = "tallylens"
+# Only frames under way are in it.
+OBJECT_STORE_BYTES = 256 << 20
+_ENVIRONMENT = {
+    # The setting with which Ray stays on the loopback address, the default on macOS and Windows.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+def has_cluster() -> bool:
+    """Whether the environment names a cluster (RAY_ADDRESS); one is never looked for."""
+    return bool(os.environ.get("RAY_ADDRESS"))
+
+
+def connect() -> None:
+    """Connect to the cluster of RAY_ADDRESS, or start one that ends with this process.
+
+    Before anything else imports Ray, which reads its environment only then.
+    """
+    if has_cluster():
+        import ray
+
+        ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
+        return
+    os.environ.update(_ENVIRONMENT, RAY_AUTH_TOKEN=secrets.token_hex(32))
+    import ray
+
+    ray.init(
+        address="local",
+        namespace=NAMESPACE,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="warning",
+        object_store_memory=OBJECT_STORE_BYTES,
+    )
+
+
+def keep_to_loopback() -> None:
+    """In a replica on a local cluster: let its gRPC server listen on loopback only.
+
+    Ray Serve binds it to all interfaces without asking for the token.
+    """
+    import grpc.aio
+    import ray
+
+    if ray.util.get_node_ip_address() != LOOPBACK:
+        return
+    server = type(grpc.aio.server())
+    original = server.add_insecure_port
+    if getattr(original, "keeps_to_loopback", False):
+        return
+
+    def add_insecure_port(self: Any, address: str) -> int:
+        return int(original(self, address.replace("[::]:", f"{LOOPBACK}:")))
+
+    add_insecure_port.keeps_to_loopback = True  # type: ignore[attr-defined]
+    server.add_insecure_port = add_insecure_port
