@@ -16,6 +16,12 @@ def printable(text: str, limit: int | None = None) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
 
+def inert(text: str) -> str:
+    """A cell of a CSV file: names are untrusted, and a spreadsheet would run a formula."""
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+
+
 def markup(value: object) -> str:
     """Any value as escaped text of an HTML page."""
     return escape(printable(str(value)))

@@ -13,6 +13,7 @@ from tallylens.detectors import ModelDetectors, decoder_options
 from tallylens.edge_runtime.core import CounterOptions
 from tallylens.edge_runtime.counting.counting_options import counting_options
 from tallylens.edge_runtime.counting.detection_file import DetectionFile
+from tallylens.edge_runtime.counting.detection_filter import detection_filter
 from tallylens.edge_runtime.counting.events import event_sinks
 from tallylens.edge_runtime.counting.regions import Line, Region, Zone
 from tallylens.edge_runtime.counting.report import Report
@@ -62,6 +63,10 @@ class Counter:
         zones: where presence and dwell times are counted.
         classes: names of the classes to count; None counts all.
         any_class: count every detection as one class, `object`.
+        ignore: zones; a detection whose anchor point is in one is neither tracked nor counted.
+        min_size, max_size: smaller and larger detections are neither tracked nor counted. The size
+            is the side of a square of the box's area: a fraction of the frame's shorter side if
+            <= 1, else pixels.
         imgsz: (height, width) of the model's input, for checkpoints; None takes the rectangle with
             sides of at most 640 pixels that fits the source.
         workers: frames processed in parallel; None takes one per core for files and one for live
@@ -113,12 +118,21 @@ class Counter:
         on_notice: Callable[[str], None] = no_notice,
         offload: OffloadOptions | None = None,
         regions: Sequence[Region] = (),
+        ignore: Sequence[Zone] = (),
+        min_size: float | None = None,
+        max_size: float | None = None,
     ) -> None:
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}", "Use 1 or more")
         self._model, self._imgsz, self._workers, self._offload = model, imgsz, workers, offload
         self._decoding = decoder_options(options or CounterOptions(), iou, any_class)
-        self._counting = counting_options((*lines, *zones, *regions), classes, any_class, options)
+        self._counting = counting_options(
+            (*lines, *zones, *regions),
+            classes,
+            any_class,
+            options,
+            detection_filter(ignore, min_size, max_size),
+        )
         self._limits = RateLimits(max_fps, budget_ms, sample, on_notice)
         self._schedule = None if reset is None else parse_schedule(reset)
         self._starts_at = starts_at
@@ -151,6 +165,9 @@ class Counter:
         state: str | os.PathLike[str] | None = None,
         state_every_s: float = SAVE_INTERVAL_S,
         events: str | os.PathLike[str] | None = None,
+        ignore: Sequence[Zone] = (),
+        min_size: float | None = None,
+        max_size: float | None = None,
     ) -> Self:
         """A counter of any detector's boxes, without a model: see `update_detections`.
 
@@ -184,6 +201,9 @@ class Counter:
             state=state,
             state_every_s=state_every_s,
             events=events,
+            ignore=ignore,
+            min_size=min_size,
+            max_size=max_size,
         )
         counter._given = tuple(class_names), size
         return counter

@@ -70,6 +70,7 @@ class Diagnostics:
     needed_fps: float
     fastest: float
     longest_unconfirmed_s: float
+    ignored: int
 
 
 class TrackCounter:
@@ -79,6 +80,8 @@ class TrackCounter:
         num_classes: class ids run from 0 to num_classes - 1; 1 with `any_class`.
         frame_size: (width, height) of the frames in pixels.
         any_class: count every detection as class 0.
+        min_size, max_size: smaller and larger detections are ignored: pixels of the side of a
+            square of the same area; None sets no bound.
     """
 
     def __init__(
@@ -88,8 +91,12 @@ class TrackCounter:
         *,
         any_class: bool = False,
         options: CounterOptions | None = None,
+        min_size: float | None = None,
+        max_size: float | None = None,
     ) -> None:
         values = dict(vars(options or CounterOptions()))
+        sizes = {"min_size": min_size, "max_size": max_size}
+        values |= {name: size for name, size in sizes.items() if size is not None}
         values["anchor"] = ANCHORS[values["anchor"]]
         width, height = frame_size
         self.num_classes = 1 if any_class else num_classes
@@ -157,6 +164,27 @@ class TrackCounter:
         """
         ids = ffi.new("int32_t[]", list(class_ids))
         self._handle.call(lib.tally_counter_want_classes, ids, len(ids))
+
+    def ignore(self, corners: Sequence[tuple[float, float]]) -> None:
+        """Neither track nor count detections whose anchor is inside this polygon in pixels.
+
+        Raises:
+            CoreError: not 3 to 1000 finite corners, or a frame has been counted.
+        """
+        points = ffi.new("tally_point[]", [tuple(corner) for corner in corners])
+        self._handle.call(lib.tally_counter_ignore, points, len(points))
+
+    def usable(self, detections: Detections) -> npt.NDArray[np.bool_]:
+        """Whether `update` would track each detection, (n,): neither weak nor ignored."""
+        rows = detection_rows(detections)
+        found = np.zeros(len(rows), np.int32)
+        self._handle.call(
+            lib.tally_counter_usable,
+            ffi.cast("tally_detection *", rows.ctypes.data),
+            len(rows),
+            ffi.cast("int32_t *", found.ctypes.data),
+        )
+        return found.astype(bool)
 
     @property
     def last_ns(self) -> int | None:

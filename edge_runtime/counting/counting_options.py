@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from ..core import CounterOptions
 from ..errors import UsageError
+from .detection_filter import NO_FILTER, DetectionFilter
 from .regions import Line, Region, Zone
 
 
@@ -19,6 +20,9 @@ class CountingOptions(TypedDict, total=False):
     classes: Iterable[str] | None
     any_class: bool
     options: CounterOptions | None
+    ignore: Sequence[Zone]
+    min_size: float | None
+    max_size: float | None
 
 
 def counting_options(
@@ -26,6 +30,7 @@ def counting_options(
     classes: Iterable[str] | None,
     any_class: bool,
     options: CounterOptions | None,
+    only: DetectionFilter = NO_FILTER,
 ) -> CountingOptions:
     """The options of `Totals`, checked as far as no model is needed.
 
@@ -40,4 +45,12 @@ def counting_options(
     given = list(regions)
     for region in given:
         region.check()
-    return {"regions": given, "classes": wanted, "any_class": any_class, "options": options}
+    return {
+        "regions": given,
+        "classes": wanted,
+        "any_class": any_class,
+        "options": options,
+        "ignore": only.ignore,
+        "min_size": only.min_size,
+        "max_size": only.max_size,
+    }

@@ -29,10 +29,13 @@ def uncounted(totals: Totals) -> dict[str, Any]:
     """Detections and tracks that were never counted, as in the report document.
 
     `weak_detections` are below the minimum confidence of tracking, `short_tracks` ended before
-    they were confirmed, `other_classes` are detections of classes that were not asked for.
+    they were confirmed, `other_classes` are detections of classes that were not asked for,
+    `ignored_detections` are in ignored zones, too small or too large.
     """
     facts = totals.diagnostics()
+    ignored = {"ignored_detections": facts.ignored} if totals.only.as_dict() else {}
     return {
+        **ignored,
         "weak_detections": facts.below_low_confidence,
         "short_tracks": facts.unconfirmed_tracks,
         "longest_short_track_s": round(facts.longest_unconfirmed_s, 3),
@@ -62,6 +65,11 @@ def _why_nothing(totals: Totals, facts: Diagnostics) -> str:
         return (
             f"no detections of the chosen classes, but {most(totals, detected)} "
             "(detections, not objects)"
+        )
+    if facts.ignored and facts.ignored + facts.below_low_confidence == facts.detections:
+        return (
+            f"{facts.ignored} detections, all in ignored zones or outside the minimum and maximum "
+            "size"
         )
     tracks = facts.unconfirmed_tracks + facts.live_tracks
     if not tracks:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..text import printable
+from ..text import inert
 from .appended_file import AppendedFile
 from .events import wall_clock
 from .region import ClassCounts, RegionReport
@@ -118,7 +118,7 @@ class IntervalCounts:
         return [
             (
                 *times,
-                *(_inert(one) for one in key),
+                *(inert(one) for one in key),
                 self._now.get(key, 0) - self._before.get(key, 0),
             )
             for key in keys
@@ -142,9 +142,3 @@ def _key(row: list[Any]) -> Key:
 
 def _time(seconds: int, clock: bool) -> str:
     return (wall_clock(seconds * 1_000_000_000, 0) or "") if clock else str(seconds)
-
-
-def _inert(text: str) -> str:
-    """Names come from files: a spreadsheet must not take one for a formula."""
-    shown = printable(text)
-    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from ..text import printable
+from ..text import inert
 from .region import ClassCounts, Point, RegionReport
 from .regions import LineReport, ZoneReport, read_reports, reports_as_dict
 
@@ -137,6 +137,7 @@ class Report:
         periods: closed by scheduled resets; all totals then begin with the last reset.
         uncounted: what was detected and never counted, and why.
         offload: what was asked of the cloud and why, None without one.
+        filters: ignored zones, and minimum and maximum size of detections, in pixels.
         outlines: points in pixels of each region, in the order of `regions`; for images.
         history: paths, recent events and a frame; for the HTML report.
     """
@@ -161,6 +162,7 @@ class Report:
     offload: Mapping[str, Any] | None = None
     others: tuple[RegionReport, ...] = ()
     unique_range: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    filters: Mapping[str, Any] = field(default_factory=dict)
     outlines: tuple[tuple[Point, ...], ...] = field(default=(), repr=False, compare=False)
     history: History | None = field(default=None, repr=False, compare=False)
 
@@ -197,6 +199,7 @@ class Report:
             "uncounted": dict(self.uncounted),
             "periods": [period.as_dict() for period in self.periods],
             **({"unique_range": ranges} if ranges else {}),
+            **({"filters": dict(self.filters)} if self.filters else {}),
             **({} if self.offload is None else {"offload": dict(self.offload)}),
         }
 
@@ -211,7 +214,7 @@ class Report:
         rows.writerow(("where", "name", "direction", "class", "count"))
         for where, name, direction, counts in self._tables():
             rows.writerows(
-                (where, _inert(name), _inert(direction), _inert(label), number)
+                (where, inert(name), inert(direction), inert(label), number)
                 for label, number in counts.items()
             )
         return out.getvalue()
@@ -232,9 +235,3 @@ class Report:
             for title, counts in region.counts().items():
                 tables.append((region.kind, region.name, title, counts))
         return tables
-
-
-def _inert(text: str) -> str:
-    """Class names come from model files: a spreadsheet must not take one for a formula or a row."""
-    shown = printable(text)
-    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown

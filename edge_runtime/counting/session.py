@@ -267,6 +267,7 @@ class CountSession:
             skipped=counter.skipped,
             periods=tuple(counter.periods.closed),
             uncounted=totals.uncounted(),
+            filters=totals.only.as_dict(),
             outlines=tuple(placed.points for placed in totals.placed),
             history=self.history,
         )

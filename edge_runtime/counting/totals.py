@@ -15,6 +15,7 @@ from ..core import CounterOptions, TrackCounter
 from ..core.track_counter import ClassTotals, Diagnostics
 from ..types import Detections, Event, Tracks
 from .class_filter import ClassFilter
+from .detection_filter import DetectionFilter, PlacedFilter
 from .diagnostics import explanations, uncounted
 from .possible_returns import PossibleReturns
 from .region import ClassCounts, RegionReport
@@ -47,11 +48,15 @@ class Totals:
         classes: names of the classes to count; None counts all.
         any_class: count every detection as one class, `object`.
         options: thresholds of tracking and counting.
+        ignore: zones; a detection whose anchor point is in one is neither tracked nor counted.
+        min_size, max_size: smaller and larger detections are not tracked either; see
+            `DetectionFilter`.
 
     Attributes:
         class_names: of what is counted, by id: the model's, or `object` alone.
         model_class_names: of the detections.
         placed: all regions in pixels, in the order of reports.
+        only: the filter of detections, in pixels.
 
     Raises:
         UsageError: an unknown class.
@@ -68,17 +73,28 @@ class Totals:
         classes: Iterable[str] | None = None,
         any_class: bool = False,
         options: CounterOptions | None = None,
+        ignore: Sequence[Zone] = (),
+        min_size: float | None = None,
+        max_size: float | None = None,
     ) -> None:
         self.model_class_names = tuple(class_names)
         self.class_names = (ANY_CLASS_NAME,) if any_class else tuple(class_names)
         self.frame_size = frame_size
         self.placed = place_regions((*lines, *zones, *regions), frame_size)
+        self.only = DetectionFilter(tuple(ignore), min_size, max_size).place(frame_size)
         self.options = options or CounterOptions()
         self.counting_ns = 0
         self._filter = ClassFilter(self.class_names, None if any_class else classes)
         self._counter = TrackCounter(
-            len(self.class_names), frame_size, any_class=any_class, options=self.options
+            len(self.class_names),
+            frame_size,
+            any_class=any_class,
+            options=self.options,
+            min_size=self.only.min_size,
+            max_size=self.only.max_size,
         )
+        for _, corners in self.only.zones:
+            self._counter.ignore(corners)
         if not self._filter.takes_all:
             self._counter.want_classes(self._filter.wanted)
         longest_s = max(self.options.lost_s, self.options.edge_lost_s, self.options.remember_s)
@@ -252,7 +268,12 @@ class Totals:
         return self._filter.unwanted(class_totals)
 
     def only_wanted(self, detections: Detections) -> Detections:
-        """The detections of wanted classes."""
+        """The detections of wanted classes that are tracked."""
+        if self.only != PlacedFilter():
+            keep = self._counter.usable(detections)
+            detections = Detections(
+                detections.xyxy[keep], detections.confidence[keep], detections.class_id[keep]
+            )
         return self._filter.detections(detections)
 
     def close_period(self) -> PeriodTotals:

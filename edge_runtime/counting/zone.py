@@ -49,8 +49,12 @@ class Zone:
     min_dwell_s: float = 0.0
 
     @classmethod
-    def parse(cls, text: str) -> Zone:
+    def parse(cls, text: str, option: str = "--zone") -> Zone:
         """The zone that `x1,y1,x2,y2,x3,y3...[,name][,dwell=SECONDS]` describes.
+
+        Args:
+            text: value of the option.
+            option: its name in messages.
 
         Raises:
             UsageError: not pairs of numbers, or a zone without an area.
@@ -58,7 +62,8 @@ class Zone:
         numbers, rest = split_numbers(text)
         if len(numbers) < 6 or len(numbers) % 2:
             raise UsageError(
-                f"--zone {text!r}: expected x,y of at least 3 corners, got {len(numbers)} numbers",
+                f"{option} {text!r}: expected x,y of at least 3 corners, "
+                f"got {len(numbers)} numbers",
                 "Use x1,y1,x2,y2,x3,y3[,...][,name]",
             )
         dwells = [part for part in rest if part.startswith(DWELL)]

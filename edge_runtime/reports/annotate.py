@@ -30,6 +30,8 @@ def draw(image: Image, result: FrameResult) -> None:
     for placed, report in zip(totals.placed, totals.regions(), strict=True):
         label = counts_label(placed.name, report.counts())
         pen.region(placed.region.shape, placed.points, label)
+    for name, points in totals.only.zones:
+        pen.ignored(points, name)
     objects = ", ".join(f"{number} {name}" for name, number in totals.unique().items())
     pen.text(f"unique: {objects or 'none yet'}", (0, image.shape[0]), (60, 60, 60))
 

@@ -102,6 +102,8 @@ def _uncounted(report: Report) -> str:
         parts.append(f"{short:,} tracks too short or uncertain, the longest {longest:.2f} s")
     if weak := left_out.get("weak_detections", 0):
         parts.append(f"{weak:,} detections below the minimum confidence")
+    if ignored := left_out.get("ignored_detections", 0):
+        parts.append(f"{ignored:,} detections in ignored zones, too small or too large")
     if report.skipped:
         parts.append(f"{report.skipped:,} frames skipped by rate control")
     if report.dropped:

@@ -17,6 +17,7 @@ Color = tuple[int, int, int]
 INK: Color = (255, 255, 255)
 LINE_COLOR: Color = (0, 215, 255)
 ZONE_COLOR: Color = (255, 160, 60)
+IGNORED_COLOR: Color = (22, 115, 249)
 GOLDEN_RATIO = 0.618034
 
 cv2 = load_cv2()
@@ -109,6 +110,15 @@ class Pen:
         outline = np.array([_pixel(corner) for corner in corners], np.int32)
         cv2.polylines(self.image, [outline], True, ZONE_COLOR, self.stroke, cv2.LINE_AA)
         self.text(label, corners[0], (130, 70, 20))
+
+    def ignored(self, corners: Sequence[Point], label: str) -> None:
+        """A zone in which nothing is counted, darkened."""
+        outline = np.array([_pixel(corner) for corner in corners], np.int32)
+        shade = self.image.copy()
+        cv2.fillPoly(shade, [outline], (0, 0, 0))
+        cv2.addWeighted(shade, 0.5, self.image, 0.5, 0, self.image)
+        cv2.polylines(self.image, [outline], True, IGNORED_COLOR, self.stroke, cv2.LINE_AA)
+        self.text(label, corners[0], (60, 60, 60))
 
 
 def _pixel(point: Point) -> tuple[int, int]:

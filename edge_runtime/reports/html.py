@@ -97,7 +97,12 @@ def photograph(image: Image, caption: str) -> str:
     """A (height, width, 3) uint8 BGR image inside the page."""
     cv2 = load_cv2()
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    data = base64.b64encode(cv2.imencode(".jpg", image, quality)[1].tobytes()).decode()
+    return picture(cv2.imencode(".jpg", image, quality)[1].tobytes(), caption)
+
+
+def picture(jpeg: bytes, caption: str) -> str:
+    """A JPEG inside the page."""
+    data = base64.b64encode(jpeg).decode()
     return (
         f'<figure><img class="frame" alt="{markup(caption)}" src="data:image/jpeg;base64,{data}">'
         f"<figcaption>{markup(caption)}</figcaption></figure>"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..counting.history import Heat
 
 # On a photograph, whatever the page's scheme.
-IN, OUT, LINE, ZONE = "#34d399", "#fbbf24", "#ffffff", "#60a5fa"
+IN, OUT, LINE, ZONE, IGNORED = "#34d399", "#fbbf24", "#ffffff", "#60a5fa", "#f97316"
 
 
 def images(report: Report) -> str:
@@ -34,7 +34,8 @@ def images(report: Report) -> str:
     # Areas first, so that no line is hidden.
     pairs.sort(key=lambda pair: REGIONS[pair[0].kind].shape == "segment")
     regions = "".join(_region(region, points, size) for region, points in pairs)
-    figures = [_figure(photo + regions, size, "Counting regions")]
+    ignored = "".join(map(_ignored, report.filters.get("ignore", ())))
+    figures = [_figure(photo + ignored + regions, size, "Counting regions")]
     if history.heat.any():
         shade = '<rect width="100%" height="100%" fill="#000" opacity="0.55"/>'
         warmth = _image("image/png", heat_png(history.heat), size)
@@ -129,6 +130,16 @@ def _polygon(region: RegionReport, points: Sequence[Point], size: tuple[int, int
     return (
         f'<polygon points="{outline}" fill="{ZONE}" fill-opacity=".22" stroke="{ZONE}" '
         f'stroke-width="{2 * unit:g}"/>{_label(at, label, "#fff", unit, size)}'
+    )
+
+
+def _ignored(zone: Mapping[str, Any]) -> str:
+    """A zone in which nothing is counted, darkened."""
+    outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in zone["points"])
+    return (
+        f'<polygon points="{outline}" fill="#000" fill-opacity=".5" stroke="{IGNORED}" '
+        f'stroke-width="2" stroke-dasharray="8 5" vector-effect="non-scaling-stroke">'
+        f"<title>{markup(zone['name'])}</title></polygon>"
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tallylens.cloud_fallback.client.offloader import OffloadOptions
     from tallylens.counter import Counter, FrameResult
     from tallylens.edge_runtime.core import CounterOptions
+    from tallylens.edge_runtime.counting.regions import Zone
     from tallylens.edge_runtime.counting.report import Report
     from tallylens.edge_runtime.counting.sinks import Sink
     from tallylens.edge_runtime.errors import TallyLensError
@@ -118,6 +119,9 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
         options.model,
         lines=[Line.parse(text) for text in options.line],
         zones=[Zone.parse(text) for text in options.zone],
+        ignore=_ignored(options),
+        min_size=options.min_size,
+        max_size=options.max_size,
         classes=options.classes,
         any_class=options.any_class,
         imgsz=options.imgsz,
@@ -189,17 +193,19 @@ def _offload(options: argparse.Namespace) -> OffloadOptions | None:
 
 
 def _run_stills(options: argparse.Namespace, counting: CounterOptions) -> int:
+    from tallylens.edge_runtime.counting.detection_filter import detection_filter
     from tallylens.edge_runtime.errors import UsageError
     from tallylens.exit_status import DONE
-    from tallylens.stills import count_stills
+    from tallylens.stills import check_stills_reports, count_stills, write_stills_reports
     from tallylens.terminal.progress import Progress
 
-    names = ("line", "zone", "report", "annotate", "events", "crops", "state", "sink", "interval")
+    names = ("line", "zone", "annotate", "events", "crops", "state", "sink", "interval")
     given = [f"--{name}" for name in (*names, "detections", "cloud") if getattr(options, name)]
     if given:
         raise UsageError(
             f"--stills does not work with {' and '.join(given)}", "Photos are counted one by one"
         )
+    check_stills_reports(options.report)
     with Progress("counting", None, "images") as progress:
         report = count_stills(
             options.source,
@@ -209,8 +215,11 @@ def _run_stills(options: argparse.Namespace, counting: CounterOptions) -> int:
             imgsz=options.imgsz,
             options=counting,
             iou=options.iou,
+            only=detection_filter(_ignored(options), options.min_size, options.max_size),
+            previews=any(path.suffix.lower() == ".html" for path in options.report),
             on_image=progress.update,
         )
+    write_stills_reports(report, options.report)
     if options.json:
         print_json(report.as_dict())
         return DONE
@@ -220,6 +229,12 @@ def _run_stills(options: argparse.Namespace, counting: CounterOptions) -> int:
     for warning in report.warnings:
         _tell(warning)
     return DONE
+
+
+def _ignored(options: argparse.Namespace) -> list[Zone]:
+    from tallylens.edge_runtime.counting.regions import Zone
+
+    return [Zone.parse(text, "--ignore") for text in options.ignore]
 
 
 def _is_by_interval(path: Path, options: argparse.Namespace) -> bool:

@@ -64,6 +64,24 @@ def add_counting(parser: argparse.ArgumentParser) -> None:
         help="count objects inside this polygon and visits to it; with dwell=S only visits of at "
         "least S seconds",
     )
+    group.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="x1,y1,x2,y2,x3,y3...[,name]",
+        help="do not count objects while they are in this polygon (parked cars, mirrors, screens); "
+        "may be repeated",
+    )
+    group.add_argument(
+        "--min-size",
+        type=above_zero,
+        metavar="S",
+        help="ignore detections smaller than S: the side of a square of the box's area, a fraction "
+        "of the frame's shorter side if <= 1, else pixels",
+    )
+    group.add_argument(
+        "--max-size", type=above_zero, metavar="S", help="ignore detections larger than S"
+    )
     group.add_argument("--classes", type=names, metavar="car,bus", help="count only these classes")
     group.add_argument(
         "--stills",

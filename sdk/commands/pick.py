@@ -54,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a zone to start with",
     )
     parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="x1,y1,...[,name]",
+        help="an ignored zone to start with",
+    )
+    parser.add_argument(
         "--grid",
         type=Path,
         metavar="FILE.png|.jpg",

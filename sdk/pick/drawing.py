@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tallylens.edge_runtime.counting.region import Region
@@ -21,7 +22,11 @@ DIGITS = 4
 
 DETAILS = ("in=", "out=", "dwell=")
 
-KINDS: dict[str, Callable[[str], Region]] = {"line": Line.parse, "zone": Zone.parse}
+KINDS: dict[str, Callable[[str], Region]] = {
+    "line": Line.parse,
+    "zone": Zone.parse,
+    "ignore": partial(Zone.parse, option="--ignore"),
+}
 """Kinds of region that can be drawn, by the name of the option."""
 
 

@@ -38,7 +38,10 @@ def write_grid(frame: PickedFrame, path: Path, regions: Iterable[DrawnRegion] = 
     for region in regions:
         points = [(x * width, y * height) for x, y in region.points]
         label = region.name or region.kind
-        pen.region("segment" if region.kind == "line" else "polygon", points, label)
+        if region.kind == "ignore":
+            pen.ignored(points, label)
+        else:
+            pen.region("segment" if region.kind == "line" else "polygon", points, label)
     encoded, data = load_cv2().imencode(path.suffix.lower(), image)
     if not encoded:
         raise UsageError(f"{path} cannot be written as an image", "Use .png or .jpg")

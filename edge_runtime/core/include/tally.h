@@ -253,6 +253,8 @@ typedef struct tally_counter_options {
   float edge_lost_s;        /* the same for one that was leaving the frame */
   float hysteresis;         /* an object has changed sides when this far past the line, in sizes */
   float remember_s;         /* an object that was standing is expected there for this long */
+  float min_size;           /* detections whose size, sqrt(width * height), is smaller or ... */
+  float max_size;           /* ... larger are ignored, in pixels of the frame */
 } tally_counter_options;
 
 typedef struct tally_point {
@@ -324,6 +326,7 @@ typedef struct tally_diagnostics {
   float fastest;               /* of the objects that were followed, in own sizes per second */
   float longest_unconfirmed_s; /* of the tracks that ended before they counted */
   int64_t last_timestamp_ns;   /* INT64_MIN before the first frame */
+  int64_t ignored;             /* of the detections: in an ignored area, too small or too large */
 } tally_diagnostics;
 
 typedef struct tally_counter tally_counter;
@@ -387,11 +390,22 @@ TALLY_API tally_status tally_counter_add_region(tally_counter* counter, const ch
 TALLY_API tally_status tally_counter_want_classes(tally_counter* counter, const int32_t* class_ids,
                                                   int32_t count);
 
+/* Ignore detections whose anchor is inside this polygon of 3..1000 corners: they are neither
+ * tracked nor counted. Before the first update; at most 256 areas. */
+TALLY_API tally_status tally_counter_ignore(tally_counter* counter, const tally_point* points,
+                                            int32_t num_points);
+
 /* ---- counting ---------------------------------------------------------------------------- */
 
 /* Track and count one frame. Every frame is given, also one without detections. */
 TALLY_API tally_status tally_counter_update(tally_counter* counter, int64_t timestamp_ns,
                                             const tally_detection* detections, int32_t count);
+
+/* Which detections `update` would track: `out` receives 1 or 0 for each of `count`; 0 for those
+ * below low_confidence and for ignored ones. The counter does not change. */
+TALLY_API tally_status tally_counter_usable(tally_counter* counter,
+                                            const tally_detection* detections, int32_t count,
+                                            int32_t* out);
 
 /* Confirmed tracks seen in the last frame. `count` is set also when `capacity` is too small. */
 TALLY_API tally_status tally_counter_tracks(tally_counter* counter, tally_track* out,

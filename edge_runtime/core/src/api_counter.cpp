@@ -91,6 +91,20 @@ tally_status tally_counter_want_classes(tally_counter* counter, const int32_t* c
   });
 }
 
+tally_status tally_counter_ignore(tally_counter* counter, const tally_point* points,
+                                  int32_t num_points) {
+  return call(counter, [&](tally_counter& self) { self.ignore(points_of(points, num_points)); });
+}
+
+tally_status tally_counter_usable(tally_counter* counter, const tally_detection* detections,
+                                  int32_t count, int32_t* out) {
+  return call(counter, [&](tally_counter& self) {
+    require(count >= 0 && ((detections != nullptr && out != nullptr) || count == 0),
+            "detections or results are NULL");
+    for (int32_t i = 0; i < count; ++i) out[i] = self.is_usable(detections[i]) ? 1 : 0;
+  });
+}
+
 tally_status tally_counter_update(tally_counter* counter, int64_t timestamp_ns,
                                   const tally_detection* detections, int32_t count) {
   return call(counter, [&](tally_counter& self) { self.update(timestamp_ns, detections, count); });

@@ -24,7 +24,10 @@ bool is_near(const tally_detection& d) {
 
 }  // namespace
 
-Counter::Counter(const tally_counter_options& options) : options_(options), tracker_(options) {
+Counter::Counter(const tally_counter_options& options)
+    : options_(options),
+      filter_(options),
+      tracker_(options) {
   check(options);
   unique_.assign(options.num_classes, 0);
   detected_.assign(options.num_classes, 0);
@@ -45,18 +48,41 @@ int32_t Counter::class_of(const Track& track, int32_t current) const {
   return track.vote.leader(wanted_, current);
 }
 
-std::vector<tally_detection> Counter::usable(const tally_detection* detections, int count) {
+void Counter::ignore(const Points& corners) {
+  require(!started_, "ignored areas are added before the first frame");
+  filter_.ignore(corners);
+}
+
+tally_detection Counter::checked(tally_detection d) const {
+  require(std::isfinite(d.x1) && std::isfinite(d.y1) && std::isfinite(d.x2) &&
+              std::isfinite(d.y2) && d.x1 <= d.x2 && d.y1 <= d.y2,
+          "detection boxes must be finite with x1 <= x2 and y1 <= y2");
+  require(is_score(d.confidence), "detection confidence must be 0 to 1");
+  if (options_.any_class) d.class_id = 0;
+  require(d.class_id >= 0 && d.class_id < options_.num_classes, "class_id is out of range");
+  return d;
+}
+
+bool Counter::is_seen(const tally_detection& d) const {
+  return d.confidence >= options_.low_confidence && is_near(d);
+}
+
+bool Counter::is_usable(const tally_detection& detection) const {
+  const tally_detection d = checked(detection);
+  return is_seen(d) && filter_.keeps(d);
+}
+
+std::vector<tally_detection> Counter::usable(const tally_detection* detections, int count,
+                                             int64_t& ignored) const {
   std::vector<tally_detection> usable;
   usable.reserve(count);
   for (int i = 0; i < count; ++i) {
-    tally_detection d = detections[i];
-    require(std::isfinite(d.x1) && std::isfinite(d.y1) && std::isfinite(d.x2) &&
-                std::isfinite(d.y2) && d.x1 <= d.x2 && d.y1 <= d.y2,
-            "detection boxes must be finite with x1 <= x2 and y1 <= y2");
-    require(is_score(d.confidence), "detection confidence must be 0 to 1");
-    if (options_.any_class) d.class_id = 0;
-    require(d.class_id >= 0 && d.class_id < options_.num_classes, "class_id is out of range");
-    if (d.confidence >= options_.low_confidence && is_near(d)) usable.push_back(d);
+    const tally_detection d = checked(detections[i]);
+    if (!is_seen(d)) continue;
+    if (filter_.keeps(d))
+      usable.push_back(d);
+    else
+      ++ignored;
   }
   return usable;
 }
@@ -67,8 +93,10 @@ void Counter::update(int64_t now_ns, const tally_detection* detections, int coun
   require(is_time(now_ns), "timestamp is out of range");
   if (started_ && now_ns <= now_ns_)
     throw StatusError(TALLY_OUT_OF_ORDER, "timestamp is not later than the previous one");
-  const auto seen = usable(detections, count);
-  note_frame(now_ns, detections, count, seen.size());
+  int64_t ignored = 0;
+  const auto seen = usable(detections, count, ignored);
+  note_frame(now_ns, detections, count, count - ignored - static_cast<int64_t>(seen.size()));
+  diagnostics_.ignored += ignored;
   now_ns_ = now_ns;
   started_ = true;
   tracker_.update(now_ns, seen);
@@ -78,12 +106,12 @@ void Counter::update(int64_t now_ns, const tally_detection* detections, int coun
 }
 
 void Counter::note_frame(int64_t now_ns, const tally_detection* detections, int count,
-                         size_t usable) {
+                         int64_t weak) {
   if (started_)
     diagnostics_.longest_gap_ns = std::max(diagnostics_.longest_gap_ns, now_ns - now_ns_);
   diagnostics_.frames += 1;
   diagnostics_.detections += count;
-  diagnostics_.below_low_confidence += count - static_cast<int64_t>(usable);
+  diagnostics_.below_low_confidence += weak;
   for (int i = 0; i < count; ++i) detected_[options_.any_class ? 0 : detections[i].class_id] += 1;
 }
 

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "detection_filter.h"
 #include "frame_edge.h"
 #include "region.h"
 #include "state.h"
@@ -45,6 +46,10 @@ class Counter {
   int add_region(std::string_view kind, const Points& points, const tally_region_options& options);
   /// An object's class is chosen among these where the vote gives them enough.
   void want_classes(const std::vector<int32_t>& class_ids);
+  /// Detections whose anchor is inside this polygon are neither tracked nor counted.
+  void ignore(const Points& corners);
+  /// Whether `update` would track a detection.
+  bool is_usable(const tally_detection& detection) const;
   void update(int64_t now_ns, const tally_detection* detections, int count);
   /// The source has ended: count what is past a line and moves on.
   void conclude();
@@ -69,8 +74,12 @@ class Counter {
   std::string error;
 
  private:
-  std::vector<tally_detection> usable(const tally_detection* detections, int count);
-  void note_frame(int64_t now_ns, const tally_detection* detections, int count, size_t usable);
+  /// The detections to track; `ignored` receives how many the filter left out.
+  std::vector<tally_detection> usable(const tally_detection* detections, int count,
+                                      int64_t& ignored) const;
+  tally_detection checked(tally_detection detection) const;
+  bool is_seen(const tally_detection& detection) const;
+  void note_frame(int64_t now_ns, const tally_detection* detections, int count, int64_t weak);
   void observe(const Track& track);
   void begin(ObjectState& object, const Track& track, Point anchor);
   void advance(ObjectState& object, const Track& track, Point anchor);
@@ -102,6 +111,7 @@ class Counter {
   void check_region(int32_t kind, int32_t index) const;
 
   tally_counter_options options_;
+  DetectionFilter filter_;
   Tracker tracker_;
   Regions regions_;
   std::vector<bool> wanted_;  // by class; empty if all are

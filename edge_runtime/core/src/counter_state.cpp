@@ -9,6 +9,8 @@
 namespace tally {
 namespace {
 
+// Where a list of regions would have the number of its rule, which is never negative.
+constexpr int32_t kFilterFollows = -1;
 constexpr int64_t kMaxEntry = int64_t{1} << 31;
 
 }  // namespace
@@ -26,6 +28,11 @@ Bytes Counter::configuration(uint32_t version) {
   }
   Archive archive(writer);
   regions_.persist(archive, [&](size_t i) { regions_[i].persist_outline(archive); });
+  // States of counters that ignore nothing are those of versions that could not.
+  if (!filter_.keeps_all()) {
+    int32_t follows = kFilterFollows;
+    writer(follows, filter_);
+  }
   return writer.take();
 }
 
@@ -38,6 +45,7 @@ void Counter::persist(Archive& archive) {
   auto& d = diagnostics_;
   archive(d.frames, d.detections, d.below_low_confidence, d.unconfirmed_tracks, d.longest_gap_ns,
           d.fastest, d.longest_unconfirmed_s);
+  if (!filter_.keeps_all()) archive(d.ignored);
 }
 
 void Counter::persist(Archive& archive, ObjectState& object) {
@@ -81,7 +89,7 @@ void Counter::check_state() const {
   for (size_t i = 0; i < regions_.size(); ++i) regions_[i].check_totals();
   const auto& d = diagnostics_;
   require_state(is_count(d.frames) && is_count(d.detections) && is_count(d.below_low_confidence) &&
-                    is_count(d.unconfirmed_tracks) && d.longest_gap_ns >= 0,
+                    is_count(d.unconfirmed_tracks) && is_count(d.ignored) && d.longest_gap_ns >= 0,
                 "a total is out of range");
   require_state(is_time(now_ns_), "a time is out of range");
   for (const tally_event& event : events_) check_event(event);

@@ -54,6 +54,8 @@ constexpr Field<Counter, float> kCounterThresholds[] = {
     {"edge_lost_s", &Counter::edge_lost_s, 0.5f, 0, kDay},
     {"hysteresis", &Counter::hysteresis, 0.1f, 0, 10},
     {"remember_s", &Counter::remember_s, 30.0f, 0, kDay},
+    {"min_size", &Counter::min_size, 0, 0, kMaxFloat},
+    {"max_size", &Counter::max_size, kMaxFloat, 0, kMaxFloat},
 };
 
 using Region = tally_region_options;
@@ -114,6 +116,7 @@ void check(const tally_decoder_options& options) {
 void check(const tally_counter_options& options) {
   check_bounds(options, kCounterCounts);
   check_bounds(options, kCounterThresholds);
+  require(options.min_size <= options.max_size, "min_size is above max_size");
   require(!options.any_class || options.num_classes == 1, "any_class needs num_classes 1");
 }
 

@@ -177,7 +177,7 @@ WITHOUT_POINTERS = {
 METHODS = {
     "preprocessor": 1,
     "decoder": 1,
-    "counter": 12,
+    "counter": 14,
     "governor": 4,
     "sampler": 3,
     "offload": 3,
