@@ -191,7 +191,7 @@ int hardware(int32_t accelerator) {
 
 const char* engine_name(int32_t accelerator) {
   if (accelerator == TALLY_ENGINE_GPU) return "litert-gpu";
-  return accelerator == TALLY_ENGINE_NPU ? "litert-npu" : "litert-cpu";
+  return accelerator == TALLY_ENGINE_NPU ? "litert-npu" : "litert-xnnpack";
 }
 
 }  // namespace

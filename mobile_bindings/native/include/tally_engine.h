@@ -73,7 +73,7 @@ TALLY_API void tally_engine_destroy(tally_engine* engine);
 /* What was wrong in the last call on this handle that failed. */
 TALLY_API const char* tally_engine_error(const tally_engine* engine);
 
-/* What runs the model, for reports: "litert-cpu", "litert-gpu", "litert-npu", or
+/* What runs the model, for reports: "litert-xnnpack", "litert-gpu", "litert-npu", or
  * "litert-gpu (partly cpu)". */
 TALLY_API const char* tally_engine_name(const tally_engine* engine);
 

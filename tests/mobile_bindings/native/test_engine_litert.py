@@ -155,7 +155,7 @@ def test_outputs_are_those_of_python(library: Any) -> None:
         found = outputs(library, ours)
         for head, raw in zip(theirs.heads, theirs.run(), strict=True):
             np.testing.assert_array_equal(found[head.name], raw)
-        assert library.tally_engine_name(ours) == b"litert-cpu"
+        assert library.tally_engine_name(ours) == b"litert-xnnpack"
         assert library.tally_engine_warning(ours) is None
 
 
@@ -169,7 +169,7 @@ def test_the_input_buffer_stays_where_it_is(library: Any) -> None:
 @pytest.mark.parametrize(("accelerator", "word"), [(GPU, "GPU"), (NPU, "NPU")])
 def test_a_processor_that_is_not_there_is_told(library: Any, accelerator: int, word: str) -> None:
     with engine(library, MODEL.read_bytes(), accelerator=accelerator) as ours:
-        assert library.tally_engine_name(ours) == b"litert-cpu"
+        assert library.tally_engine_name(ours) == b"litert-xnnpack"
         assert library.tally_engine_warning(ours).decode() == (
             f"the {word} was asked for, but LiteRT has found none that it can use; "
             "the model runs on the CPU"

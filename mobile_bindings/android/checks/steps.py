@@ -1,0 +1,54 @@
+"""All steps by name, in their order."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from . import builds, places
+from .outcome import Outcome, require
+
+SUMMARY = re.compile(r"OK \((\d+) tests?\)|Tests run: (\d+),\s+Failures: (\d+)")
+
+
+def native() -> Outcome:
+    """The native library builds without a warning."""
+    return require(builds.native().is_file(), "no library")
+
+
+def kotlin() -> Outcome:
+    """The modules compile without a warning."""
+    return require(builds.core().is_file(), "no core") + require(builds.desktop().is_file(), "none")
+
+
+def unit_tests() -> Outcome:
+    """The unit tests and conformance vectors, on the JVM."""
+    builds.tests()
+    return junit(builds.java_command(builds.native()))
+
+
+def junit(command: list[str | Path]) -> Outcome:
+    """Run all test classes with the `java` command given."""
+    classes = sorted(
+        ".".join(file.relative_to(module / "src" / "test" / "kotlin").with_suffix("").parts)
+        for module in (places.CORE, places.JVM)
+        for file in (module / "src" / "test" / "kotlin").rglob("*Test.kt")
+    )
+    words = [str(word) for word in [*command, "org.junit.runner.JUnitCore", *classes]]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    found = SUMMARY.search(done.stdout)
+    if found is None:
+        return Outcome(failed=1, notes=((done.stdout + done.stderr)[-6000:],))
+    if found.group(1):
+        return Outcome(passed=int(found.group(1)))
+    failed = int(found.group(3))
+    return Outcome(int(found.group(2)) - failed, failed, (done.stdout[-6000:],))
+
+
+STEPS: dict[str, Callable[[], Outcome]] = {
+    "native": native,
+    "kotlin": kotlin,
+    "unit-tests": unit_tests,
+}

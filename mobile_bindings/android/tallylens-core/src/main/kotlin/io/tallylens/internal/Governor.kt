@@ -1,0 +1,63 @@
+package io.tallylens.internal
+
+import io.tallylens.Level
+import java.io.Closeable
+
+/**
+ * Which frames are processed, by rate, latency and heat: `tally_governor`, which decides in the core.
+ *
+ * Safe to use from several threads: heat is told by the system, latency by the worker.
+ */
+internal class Governor(maxFps: Double, budgetMs: Double, sizes: Int = 1) : Closeable {
+    /** The level in force; changed by each decision of the core. */
+    @Volatile
+    var level: Level = Level()
+        private set
+
+    private val handle: NativeHandle
+    private val scratch = directBuffer(CHANGES * CHANGE_BYTES)
+
+    init {
+        val out = directBuffer(512)
+        check(Native.governorCreate(sizes, budgetMs, maxFps, out)) { out.errorText() }
+        handle = NativeHandle("counter", out.getLong(0), Native::governorDestroy)
+    }
+
+    /** Whether to process the frame of this capture time; once per frame, in order. */
+    fun wants(timestampNanos: Long): Boolean = handle.use { address ->
+        val reason = Native.governorWants(address, timestampNanos)
+        if (reason < 0) raise(-reason, "")
+        takeChanges(address)
+        reason == 0
+    }
+
+    fun learn(timestampNanos: Long, latencyNanos: Long) = decide { Native.governorLearn(it, timestampNanos, latencyNanos / 1e6) }
+
+    fun setThermal(status: Int) = decide { Native.governorSetThermal(it, status) }
+
+    fun setHeadroom(headroom: Float) = decide { Native.governorSetHeadroom(it, headroom.toDouble()) }
+
+    private inline fun decide(call: (Long) -> Int) = handle.use { address ->
+        check(call(address), "")
+        takeChanges(address)
+    }
+
+    private fun takeChanges(address: Long) {
+        val count = Native.governorTakeChanges(address, CHANGES, scratch)
+        if (count <= 0) return
+        val at = (count - 1) * CHANGE_BYTES
+        level = Level(
+            rate = scratch.getInt(at + 24),
+            size = scratch.getInt(at + 28),
+            paused = scratch.getInt(at + 20) != 0,
+            reason = Native.reasonText(scratch.getInt(at + 16)).orEmpty(),
+        )
+    }
+
+    override fun close() = handle.close()
+
+    private companion object {
+        const val CHANGES = 16
+        const val CHANGE_BYTES = 32
+    }
+}
