@@ -17,8 +17,8 @@ import numpy as np
 from ..types import Image, YuvPlanes
 from .opencv import load_cv2
 
-# AVCOL_RANGE_JPEG: samples are 0..255.
-FULL_RANGE = 2
+# FFmpeg's AVCOL_RANGE_JPEG and AVCOL_SPC_BT709; what a file does not say is video range, BT.601.
+FULL_RANGE, BT709 = 2, 1
 
 
 def load_av() -> Any | None:
@@ -151,16 +151,23 @@ def _bgr(frame: Any) -> Image:
 
 def _planes(frame: Any) -> YuvPlanes | None:
     """The planes of an 8-bit 4:2:0 frame without a copy; None for other formats."""
-    if frame.format.name != "yuv420p" or frame.color_range == FULL_RANGE:
-        return None
-    y, u, v = frame.planes
+    form = frame.format.name
     half = (frame.width + 1) // 2, (frame.height + 1) // 2
+    if form in ("yuv420p", "yuvj420p"):
+        u, v = (_rows(plane, *half) for plane in frame.planes[1:])
+    elif form == "nv12":
+        pairs = _rows(frame.planes[1], 2 * half[0], half[1])
+        u, v = pairs[:, ::2], pairs[:, 1::2]
+    else:
+        return None
     return YuvPlanes(
-        _rows(y, frame.width, frame.height),
-        _rows(u, *half),
-        _rows(v, *half),
+        _rows(frame.planes[0], frame.width, frame.height),
+        u,
+        v,
         to_bgr=partial(_bgr, frame),
         rotation=-90 * _quarters(frame) % 360,
+        full_range=form == "yuvj420p" or int(frame.color_range) == FULL_RANGE,
+        matrix="BT.709" if int(frame.colorspace) == BT709 else "BT.601",
     )
 
 
