@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 NAME = "count"
 NEED_IMAGES = (
     "annotate",
+    "show",
     "crops",
     "imgsz",
     "iou",
@@ -145,7 +146,7 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
         if output is not None:
             output.stop = counter.stop
         interruption.stop = counter.stop
-        for sink in (*_intervals(options), *_sinks(options)):
+        for sink in (*_intervals(options), *_sinks(options), *_window(options)):
             counter.add_sink(sink)
         report, error = _count(counter, options)
     try:
@@ -171,7 +172,7 @@ def _check_recorded(options: argparse.Namespace) -> None:
     from tallylens.edge_runtime.errors import UsageError
 
     for name in NEED_IMAGES:
-        if getattr(options, name) not in (None, "all"):
+        if getattr(options, name) not in (None, "all", False):
             raise UsageError(
                 f"--{name.replace('_', '-')} needs the images, and {options.source} holds "
                 "detections only",
@@ -199,7 +200,7 @@ def _run_stills(options: argparse.Namespace, counting: CounterOptions) -> int:
     from tallylens.stills import check_stills_reports, count_stills, write_stills_reports
     from tallylens.terminal.progress import Progress
 
-    names = ("line", "zone", "annotate", "events", "crops", "state", "sink", "interval")
+    names = ("line", "zone", "annotate", "show", "events", "crops", "state", "sink", "interval")
     given = [f"--{name}" for name in (*names, "detections", "cloud") if getattr(options, name)]
     if given:
         raise UsageError(
@@ -262,6 +263,15 @@ def _sinks(options: argparse.Namespace) -> Sequence[Sink]:
     if spool is None and options.state is not None:
         spool = options.state.with_name(f"{options.state.name}.spool")
     return open_sinks(options.sink, spool=spool, on_notice=_tell)
+
+
+def _window(options: argparse.Namespace) -> Sequence[Sink]:
+    """The window of --show."""
+    if not options.show:
+        return ()
+    from tallylens.edge_runtime.reports.window import LiveWindow
+
+    return (LiveWindow(f"tallylens {printable(options.source, 80)}", _tell),)
 
 
 def _tell(notice: str) -> None:

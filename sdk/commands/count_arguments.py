@@ -138,6 +138,11 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         "--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and counts"
     )
     group.add_argument(
+        "--show",
+        action="store_true",
+        help="show the annotated frames in a window; Escape closes it, and the count continues",
+    )
+    group.add_argument(
         "--events",
         type=Path,
         metavar="FILE.jsonl",
