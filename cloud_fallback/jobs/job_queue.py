@@ -50,6 +50,7 @@ class Claim:
     probe: str | None
     options: str
     kind: str
+    plan: Plan
 
 
 def unlimited(_account: Row[Any]) -> Plan:
@@ -74,7 +75,7 @@ def claim(
         jobs.c.not_before <= now,
         sa.or_(jobs.c.model_sha256.is_(None), jobs.c.model_sha256 == model_sha256),
     )
-    for account in _turns(connection, waiting, plan_of):
+    for account, plan in _turns(connection, waiting, plan_of):
         query = (
             sa.select(jobs, videos.c.name, videos.c.probe)
             .join(videos, videos.c.id == jobs.c.video)
@@ -86,11 +87,13 @@ def claim(
                 error = f"a worker ended {MAX_ATTEMPTS} times at frame {row.frames}"
                 _end(connection, row.id, "failed", error)
                 continue
-            return _take(connection, row, worker, now)
+            return _take(connection, row, worker, now, plan)
     return None
 
 
-def _turns(connection: Connection, waiting: sa.ColumnElement[bool], plan_of: PlanOf) -> list[str]:
+def _turns(
+    connection: Connection, waiting: sa.ColumnElement[bool], plan_of: PlanOf
+) -> list[tuple[str, Plan]]:
     """The accounts that wait and may run one more job, in the order of their turns."""
     running = (
         sa.select(jobs.c.account, sa.func.count().label("number"))
@@ -105,10 +108,11 @@ def _turns(connection: Connection, waiting: sa.ColumnElement[bool], plan_of: Pla
         .where(accounts.c.id.in_(sa.select(jobs.c.account).where(waiting)))
         .order_by(number, accounts.c.turn, accounts.c.id)
     )
-    return [row.id for row in connection.execute(query) if row.running < plan_of(row).jobs_at_once]
+    found = [(row, plan_of(row)) for row in connection.execute(query)]
+    return [(row.id, plan) for row, plan in found if row.running < plan.jobs_at_once]
 
 
-def _take(connection: Connection, row: Row[Any], worker: str, now: int) -> Claim:
+def _take(connection: Connection, row: Row[Any], worker: str, now: int, plan: Plan) -> Claim:
     attempt = row.attempt + 1
     workflow = row.workflow or f"{row.id}-{attempt}"
     connection.execute(
@@ -135,6 +139,7 @@ def _take(connection: Connection, row: Row[Any], worker: str, now: int) -> Claim
         row.probe,
         row.options,
         row.kind,
+        plan,
     )
 
 

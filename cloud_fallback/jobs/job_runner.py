@@ -18,7 +18,6 @@ from .database import Database
 from .job_count import Detectors, JobCount, report_files
 from .job_options import JobOptions
 from .job_queue import Claim, LostJobError
-from .plans import UNLIMITED, VideoLimits
 from .probe import Probed, RefusedVideoError
 from .probing import probe_apart
 from .storage import Storage, StorageGoneError
@@ -108,7 +107,7 @@ class JobRunner:
         try:
             path = self._opened.enter_context(self.storage.local(claim.video))
             if claim.probe is None:
-                found = probe_apart(path, self._limits(claim))
+                found = probe_apart(path, claim.plan.video)
                 digest = sha256(path)
             else:
                 found, digest = Probed.from_json(claim.probe), None
@@ -188,9 +187,6 @@ class JobRunner:
         self._rates.append((now, frames, seconds))
         while self._rates[0][0] < now - RATE_WINDOW_S:
             self._rates.popleft()
-
-    def _limits(self, _claim: Claim) -> VideoLimits:
-        return UNLIMITED.video
 
     def _fail(self, error: str, *, refused: bool = False) -> None:
         claim = self._taken

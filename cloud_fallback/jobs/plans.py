@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row
+
+from .clock import now_us
 
 MIB = 1 << 20
 
@@ -49,3 +55,26 @@ class Plan:
 
 UNLIMITED = Plan()
 """The plan of keys in the key file, which the operator gives to people."""
+
+
+@dataclass(frozen=True)
+class Plans:
+    """All plans by name.
+
+    Args:
+        by_name: the plans; an account of another name has UNLIMITED.
+        default: name of the plan of an account whose own has ended.
+    """
+
+    by_name: Mapping[str, Plan] = field(default_factory=dict)
+    default: str = ""
+
+    def of(self, account: Row[Any]) -> Plan:
+        """The plan of a row of `accounts`, as of now."""
+        ended = account.plan_until is not None and account.plan_until <= now_us()
+        return self.by_name.get(self.default if ended else account.plan, UNLIMITED)
+
+    @property
+    def largest_video(self) -> int:
+        """Bytes of the largest file that any plan allows."""
+        return max(plan.video.bytes for plan in (UNLIMITED, *self.by_name.values()))

@@ -69,6 +69,21 @@ class ProblemError(Exception):
         return JSONResponse(self.document(), self.status, headers, MEDIA_TYPE)
 
 
+def _documented(status: int) -> dict[str, Any]:
+    schema = {"type": "object", "required": ["type", "title", "status", "detail"]}
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
+
+
+STATUSES = (400, 401, 402, 403, 404, 405, 408, 409, 412, 413, 415, 416, 422, 423, 429)
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: _documented(status) for status in (*STATUSES, 500, 503, 507)
+}
+"""{status: its description} of the errors of all routes, for the OpenAPI document."""
+
+
 def not_found(what: str) -> ProblemError:
     """The problem of something that does not exist, or is another account's."""
     return ProblemError(404, f"there is no such {what}", "Check its identifier")

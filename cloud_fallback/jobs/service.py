@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from ..server.service import Service
 from . import schema
 from .accounts import Identify, account_of_key_file
-from .plans import UNLIMITED
-from .problems import handle_problems
+from .problems import PROBLEMS, handle_problems
+from .progress import Progress
 from .routes import ROUTERS
 from .settings import VideoSettings
+from .sweep import Sweep
 from .uploads import Uploads
 
 log = logging.getLogger("tallylens.jobs")
@@ -37,30 +40,50 @@ class VideoService:
         schema.upgrade(self.database)
         self.folder = settings.open_folder()
         self.storage = settings.open_storage()
-        self.uploads = Uploads(self.database, self.folder, model_sha256)
+        self.uploads = Uploads(self.database, self.folder, model_sha256, settings.plans)
         self.model_sha256 = model_sha256
+        self.progress = Progress(self.database)
+        self.sweep = Sweep(self.database, self.folder, self.storage, self.uploads)
         self.identifiers: list[Identify] = [account_of_key_file]
         self.known_accounts: set[str] = set()
 
     @property
     def largest_video(self) -> int:
         """Bytes of the largest file that any plan allows."""
-        return UNLIMITED.video.bytes
+        return self.settings.plans.largest_video
 
     def install(self, app: FastAPI) -> None:
         """Add the routes."""
         app.state.videos = self
+        self._server: Service = app.state.service
         handle_problems(app)
         for router in ROUTERS:
-            app.include_router(router)
+            app.include_router(router, responses=PROBLEMS)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the tasks beside the requests, for the length of the block."""
-        yield
+        tasks = [
+            asyncio.create_task(self.progress.run(self._show_database)),
+            asyncio.create_task(self.sweep.run()),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _show_database(self) -> None:
+        """Let load balancers know whether there is a database."""
+        if self.progress.alive:
+            self._server.missing.discard("database")
+        else:
+            self._server.missing.add("database")
 
     def drain(self) -> None:
-        """A shutdown begins."""
+        """A shutdown begins: end the streams."""
+        self.progress.close()
 
     def close(self) -> None:
         """Close the database."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...edge_runtime.errors import UsageError
 from .database import Database, sqlite_url
+from .plans import Plans
 from .storage import FolderStorage, Storage
 
 DATABASE_VARIABLE = "TALLYLENS_DATABASE"
@@ -21,11 +22,13 @@ class VideoSettings:
         folder: for files, and for SQLite.
         database: a URL of PostgreSQL or SQLite; None takes SQLite in `folder`.
         store: URL of an object store for complete files; None keeps them in `folder`.
+        plans: the plans of accounts.
     """
 
     folder: Path
     database: str | None = None
     store: str | None = None
+    plans: Plans = field(default_factory=Plans)
 
     def open_database(self) -> Database:
         """The database, with its folder made."""

@@ -23,10 +23,10 @@ from .clock import DAY, SECOND, now_us
 from .database import Database
 from .identifiers import new_id, with_prefix
 from .job_options import JobOptions
-from .plans import Plan
+from .plans import Plan, Plans
 from .problems import ProblemError, not_found
 from .storage import RESERVE_BYTES, FolderStorage
-from .tables import jobs, uploads, usage, videos
+from .tables import accounts, jobs, uploads, usage, videos
 from .upload_file import BLOCK_BYTES, BusyFileError, DiskFullError, UploadFile, make_file
 
 LIFE_US = DAY
@@ -107,10 +107,14 @@ class Uploads:
         database: of the rows.
         folder: of the files.
         model_sha256: the model that counts what is uploaded.
+        plans: of accounts, which say how long a video is kept.
     """
 
-    def __init__(self, database: Database, folder: FolderStorage, model_sha256: str) -> None:
+    def __init__(
+        self, database: Database, folder: FolderStorage, model_sha256: str, plans: Plans
+    ) -> None:
         self._database, self._folder, self._model = database, folder, model_sha256
+        self._plans = plans
         self._at_work: dict[str, asyncio.Task[Any]] = {}
 
     async def create(self, account: Account, given: Announced) -> tuple[str, int]:
@@ -202,7 +206,7 @@ class Uploads:
 
     async def complete(self, row: Row[Any]) -> None:
         """Make the video and the job of a complete upload, once."""
-        await self._database.call(complete, row, self._model)
+        await self._database.call(complete, row, self._model, self._plans)
 
     async def delete(self, account: Account, upload: str) -> None:
         """End an upload and delete what has arrived.
@@ -327,10 +331,11 @@ def _delete(connection: Connection, upload: str) -> None:
     connection.execute(sa.delete(uploads).where(uploads.c.id == upload))
 
 
-def complete(connection: Connection, row: Row[Any], model_sha256: str) -> None:
+def complete(connection: Connection, row: Row[Any], model_sha256: str, plans: Plans) -> None:
     """Turn a complete upload into a video and a job: all at once, and once."""
     video, now = with_prefix("vid", row.id), now_us()
     options = JobOptions.parse(row.options)
+    account = connection.execute(sa.select(accounts).where(accounts.c.id == row.account)).one()
     values: dict[str, object] = {
         "id": video,
         "account": row.account,
@@ -338,7 +343,7 @@ def complete(connection: Connection, row: Row[Any], model_sha256: str) -> None:
         "bytes": row.length,
         "state": "checking",
         "created": now,
-        "expires": now + 30 * DAY,
+        "expires": now + int(plans.of(account).keep_days * DAY),
     }
     if insert_if_absent(connection, videos, values):
         insert_job(

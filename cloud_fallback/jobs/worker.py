@@ -73,7 +73,9 @@ class Worker:
     def _work(self) -> bool:
         """Count the next job, if there is one."""
         try:
-            claim = self._database.run(job_queue.claim, self.id, self.model.digest)
+            claim = self._database.run(
+                job_queue.claim, self.id, self.model.digest, self.settings.plans.of
+            )
         except DatabaseGoneError as error:
             log.warning("the database is gone", extra={"problem": str(error)})
             time.sleep(1.0)

@@ -65,6 +65,7 @@ class Service:
     Attributes:
         ready: whether connections are taken.
         leaving: whether a load balancer should send new clients elsewhere; they are still taken.
+        missing: names of what it cannot work without and is not there, such as a database.
         watchers: called every two seconds, such as to read a file that may have changed.
         metrics_of_all: the metrics of all processes of a cluster, where there are several.
     """
@@ -93,6 +94,7 @@ class Service:
         self.connections: set[SessionPeer] = set()
         self.ready = False
         self.leaving = False
+        self.missing: set[str] = set()
         self.watchers: list[Callable[[], None]] = []
         self.metrics_of_all: Callable[[], Awaitable[bytes]] | None = None
         self.metrics.watch_keys(lambda: self.auth.keys.problem is not None)

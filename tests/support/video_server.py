@@ -26,7 +26,7 @@ FINAL = ("done", "failed", "cancelled")
 
 
 class VideoServer:
-    """A server in its own process group, with one key of its own.
+    """A server in its own process group, with keys of two accounts and of a device.
 
     Args:
         folder: of its keys, videos and log.
@@ -45,7 +45,12 @@ class VideoServer:
     ) -> None:
         self.folder, self.videos, self.key = folder, folder / "videos", new_key()
         self.keys = folder / "keys.toml"
-        self.keys.write_text(entry("tester", self.key, ("videos",)))
+        self.other_key, self.weak_key = new_key(), new_key()
+        self.keys.write_text(
+            entry("tester", self.key, ("videos",))
+            + entry("somebody else", self.other_key, ("videos",))
+            + entry("a device", self.weak_key, ("detect",))
+        )
         self._command = [sys.executable, "-m", "tallylens", "serve", "--model", str(model)]
         self._command += ["--videos", str(self.videos), "--keys", str(self.keys)]
         self._command += ["--workers", str(workers), *options]

@@ -1,5 +1,5 @@
 """The HTTP routes of videos; a new one is a module here and its router in `ROUTERS`."""
 
-from . import jobs, reports, uploads, videos
+from . import events, jobs, reports, uploads, videos
 
-ROUTERS = (uploads.router, videos.router, jobs.router, reports.router)
+ROUTERS = (uploads.router, videos.router, jobs.router, reports.router, events.router)

@@ -2,25 +2,81 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Header, Path, Request, Response
 from sqlalchemy import Connection, Row
 
+from .. import job_queue
 from ..accounts import AccountOf, VideosOf
-from ..problems import not_found
+from ..idempotency import IdempotentRoute
+from ..paging import DEFAULT, After, Limit, link_next, page
+from ..problems import ProblemError, not_found
 from ..tables import jobs
-from ..views import job_document
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=IdempotentRoute)
 JobId = Annotated[str, Path(alias="job", max_length=64)]
+MAX_WAIT_S = 60
+
+
+@router.get("")
+async def all_jobs(
+    service: VideosOf,
+    account: AccountOf,
+    request: Request,
+    response: Response,
+    limit: Limit = DEFAULT,
+    after: After = None,
+) -> dict[str, Any]:
+    """The jobs, newest first."""
+    rows, more = await service.database.call(page, jobs, account.id, limit, after)
+    link_next(request, response, rows, more)
+    return {"jobs": [service.progress.document(row) for row in rows]}
 
 
 @router.get("/{job}")
-async def one(service: VideosOf, account: AccountOf, job: JobId) -> dict[str, Any]:
-    """One job."""
-    return job_document(await service.database.call(find_job, account.id, job))
+async def one(
+    service: VideosOf,
+    account: AccountOf,
+    job: JobId,
+    response: Response,
+    prefer: Annotated[str, Header(max_length=200, description="wait=N, at most 60")] = "",
+) -> dict[str, Any]:
+    """One job; with `Prefer: wait=N` once it has ended, or after N seconds."""
+    row = await service.database.call(find_job, account.id, job)
+    wait_s = _wait(prefer)
+    if wait_s and row.state in ("queued", "running"):
+        response.headers["preference-applied"] = f"wait={wait_s}"
+        await service.progress.wait_for_end(account.id, job, wait_s)
+        row = await service.database.call(find_job, account.id, job)
+    return service.progress.document(row)
+
+
+@router.post("/{job}/cancel", status_code=202)
+async def cancel(service: VideosOf, account: AccountOf, job: JobId) -> dict[str, Any]:
+    """Cancel a job: at once, or after the chunk that is being counted."""
+    return await _change(service, account.id, job, job_queue.cancel)
+
+
+@router.post("/{job}/retry", status_code=202)
+async def retry(service: VideosOf, account: AccountOf, job: JobId) -> dict[str, Any]:
+    """Put a failed or canceled job back into the queue."""
+    return await _change(service, account.id, job, job_queue.retry)
+
+
+async def _change(
+    service: VideosOf, account: str, job: str, change: Callable[[Connection, str], bool]
+) -> dict[str, Any]:
+    def work(connection: Connection) -> Row[Any]:
+        row = find_job(connection, account, job)
+        if not change(connection, job):
+            raise ProblemError(409, f"the job is {row.state}", "Ask for its state")
+        return find_job(connection, account, job)
+
+    return service.progress.document(await service.database.call(work))
 
 
 def find_job(connection: Connection, account: str, job: str) -> Row[Any]:
@@ -31,3 +87,9 @@ def find_job(connection: Connection, account: str, job: str) -> Row[Any]:
     if row is None:
         raise not_found("job")
     return row
+
+
+def _wait(prefer: str) -> int:
+    """The seconds of `Prefer: wait=N` (RFC 7240), 0 without."""
+    found = re.search(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", prefer)
+    return 0 if found is None else min(int(found[1]), MAX_WAIT_S)

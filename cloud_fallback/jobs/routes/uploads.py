@@ -10,11 +10,12 @@ from starlette.requests import ClientDisconnect
 
 from ...server.http_protocols import SOCKET
 from ..accounts import AccountOf, VideosOf
+from ..idempotency import IdempotentRoute
 from ..identifiers import with_prefix
 from ..problems import ProblemError
 from ..uploads import IDLE_S, announced
 
-router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
+router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=IdempotentRoute)
 VERSION = "1.0.0"
 EXTENSIONS = "creation,termination,expiration"
 MEDIA_TYPE = "application/offset+octet-stream"

@@ -5,29 +5,95 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Path
-from sqlalchemy import Connection
+from fastapi import APIRouter, Body, Path, Request, Response
+from sqlalchemy import Connection, Row
 
-from ..accounts import AccountOf, VideosOf
-from ..problems import not_found
+from ....edge_runtime.errors import UsageError
+from ..accounts import Account, AccountOf, VideosOf
+from ..idempotency import IdempotentRoute
+from ..identifiers import new_id
+from ..job_options import JobOptions
+from ..paging import DEFAULT, After, Limit, link_next, page
+from ..problems import ProblemError, not_found
 from ..tables import jobs, videos
-from ..views import job_document, video_document
+from ..uploads import check_quota, insert_job
+from ..views import video_document
 
-router = APIRouter(prefix="/v1/videos", tags=["videos"])
+router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=IdempotentRoute)
 VideoId = Annotated[str, Path(alias="video", max_length=64)]
+
+
+@router.get("")
+async def all_videos(
+    service: VideosOf,
+    account: AccountOf,
+    request: Request,
+    response: Response,
+    limit: Limit = DEFAULT,
+    after: After = None,
+) -> dict[str, Any]:
+    """The videos, newest first."""
+    rows, more = await service.database.call(page, videos, account.id, limit, after)
+    link_next(request, response, rows, more)
+    return {"videos": [video_document(row) for row in rows]}
 
 
 @router.get("/{video}")
 async def one(service: VideosOf, account: AccountOf, video: VideoId) -> dict[str, Any]:
     """One video with its jobs."""
-    return await service.database.call(_one, account.id, video)
+    row, listed = await service.database.call(_with_jobs, account.id, video)
+    return {**video_document(row), "jobs": [service.progress.document(job) for job in listed]}
 
 
-def _one(connection: Connection, account: str, video: str) -> dict[str, Any]:
+@router.delete("/{video}", status_code=204)
+async def delete(service: VideosOf, account: AccountOf, video: VideoId) -> Response:
+    """Delete a video with its jobs, its reports and its file."""
+    await service.database.call(find_video, account.id, video)
+    await service.sweep.delete_video(video)
+    return Response(status_code=204)
+
+
+@router.post("/{video}/jobs", status_code=202)
+async def count_again(
+    service: VideosOf,
+    account: AccountOf,
+    video: VideoId,
+    response: Response,
+    body: Annotated[dict[str, Any] | None, Body(description="options, as of an upload")] = None,
+) -> dict[str, Any]:
+    """Count a video again, with other options."""
+    try:
+        options = JobOptions.of(body or {})
+    except UsageError as error:
+        raise ProblemError(422, error.problem, error.remedy, kind="options") from error
+    row = await service.database.call(_insert, account, video, options, service.model_sha256)
+    response.headers["location"] = f"/v1/jobs/{row.id}"
+    return service.progress.document(row)
+
+
+def find_video(connection: Connection, account: str, video: str) -> Row[Any]:
+    """The row of an account's video; raises ProblemError (404) if there is none."""
     row = connection.execute(
         sa.select(videos).where(videos.c.id == video, videos.c.account == account)
     ).one_or_none()
     if row is None:
         raise not_found("video")
-    listed = connection.execute(sa.select(jobs).where(jobs.c.video == video).order_by(jobs.c.id))
-    return {**video_document(row), "jobs": [job_document(job) for job in listed]}
+    return row
+
+
+def _with_jobs(connection: Connection, account: str, video: str) -> tuple[Row[Any], list[Row[Any]]]:
+    row = find_video(connection, account, video)
+    query = sa.select(jobs).where(jobs.c.video == video).order_by(jobs.c.id)
+    return row, list(connection.execute(query))
+
+
+def _insert(
+    connection: Connection, account: Account, video: str, options: JobOptions, model: str
+) -> Row[Any]:
+    row = find_video(connection, account.id, video)
+    if row.state == "refused":
+        raise ProblemError(409, f"the video was refused: {row.reason}", "Upload another one")
+    check_quota(connection, account, uploading=False)
+    job = new_id("job")
+    insert_job(connection, job, video, account.id, options, model)
+    return connection.execute(sa.select(jobs).where(jobs.c.id == job)).one()

@@ -60,3 +60,11 @@ def video_server(tmp_path: Path, tiny_model: Path) -> Iterator[Callable[..., Vid
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def idle_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoServer]:
+    """A server without workers, which the tests of a module share: its jobs stay queued."""
+    server = VideoServer(tmp_path_factory.mktemp("idle"), "demo", workers=0).start()
+    yield server
+    server.stop()
