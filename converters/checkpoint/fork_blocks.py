@@ -1,7 +1,7 @@
-"""Blocks beyond the standard YOLOv5: of its hub, and of forks for small devices, faces and plates.
+"""Blocks beyond the standard YOLOv5: of its hub and of forks (small devices, faces, plates).
 
-All of them become the operators of a detector graph. What moves channels without computing becomes
-a 1x1 convolution of zeros and ones, which is exact in float.
+All become operators of a detector graph. A move of channels becomes a 1x1 convolution of
+zeros and ones, which is exact in float.
 
 Papers: GhostNet (arXiv:1911.11907), ShuffleNet V2 (arXiv:1807.11164), RepVGG (arXiv:2101.03697),
 PP-LCNet (arXiv:2109.15099), YOLO5Face (arXiv:2105.12931).
@@ -112,13 +112,13 @@ def _contract(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
         module.name,
         x,
         weight.reshape(gain * gain * channels, channels, gain, gain),
-        None,
+        np.zeros(gain * gain * channels, np.float32),
         strides=(gain, gain),
     )
 
 
 def _zero_pad(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    """Zeros around the picture: a convolution of each channel with 1, padded."""
+    """Zeros around the feature map: a convolution of each channel with 1, padded."""
     padding = module.attribute(
         "padding",
         lambda sides: (
@@ -133,7 +133,7 @@ def _zero_pad(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
         module.name,
         x,
         np.ones((channels, 1, 1, 1), np.float32),
-        None,
+        np.zeros(channels, np.float32),
         pads=(top, left, bottom, right),
         group=channels,
     )
@@ -143,7 +143,7 @@ def _channels(assembler: Assembler, name: str, x: ir.Value, wanted: Sequence[int
     """The channels `wanted` of `x`, in this order."""
     weight = np.zeros((len(wanted), size_of(x)[0], 1, 1), np.float32)
     weight[range(len(wanted)), list(wanted)] = 1
-    return assembler.builder.conv(name, x, weight, None)
+    return assembler.builder.conv(name, x, weight, np.zeros(len(wanted), np.float32))
 
 
 def _lite(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
@@ -54,6 +55,19 @@ def _image_size(value: ir.Value | None) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
+def _ungrouped(node: ir.Node, kernel: FloatArray) -> FloatArray:
+    """The kernel of a convolution in groups as one over all channels, zero outside its group."""
+    groups = int(number(node, "group", 1))
+    if groups == 1:
+        return kernel
+    outputs, inputs = len(kernel) // groups, kernel.shape[1]
+    whole = np.zeros((len(kernel), inputs * groups, *kernel.shape[2:]), np.float32)
+    for group in range(groups):
+        rows = slice(group * outputs, (group + 1) * outputs)
+        whole[rows, group * inputs : (group + 1) * inputs] = kernel[rows]
+    return whole
+
+
 def _hwio(kernel: FloatArray) -> FloatArray:
     """(out, in, h, w) of the graph to (h, w, in, out) of TensorFlow."""
     moved: FloatArray = kernel.transpose(2, 3, 1, 0)
@@ -85,7 +99,7 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     assert kernel is not None
     assert bias is not None
     strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
-    kernel = _hwio(kernel)
+    kernel = _hwio(kernel if _is_depthwise(node) else _ungrouped(node, kernel))
     if _pays_in_pairs(source.shape, kernel.shape, strides, pads):
         source, kernel, strides, pads = _in_pairs(tf, source, kernel, strides, pads)
     source_of_weights = node.inputs[1]
@@ -160,8 +174,6 @@ def _conv_problem(node: ir.Node) -> str | None:
         return "its kernel and bias must be constants"
     if kernel.ndim != 4:
         return "only 2-D convolutions are known"
-    if number(node, "group", 1) != 1 and not _is_depthwise(node):
-        return "grouped convolutions are not known"
     if set(integers(node, "dilations", (1, 1))) != {1}:
         return "dilated convolutions are not known"
     if text(node, "auto_pad", "NOTSET") != "NOTSET":
@@ -171,14 +183,25 @@ def _conv_problem(node: ir.Node) -> str | None:
 
 def _max_pool(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     window, strides = integers(node, "kernel_shape", ()), integers(node, "strides", (1, 1))
-    same = any(integers(node, "pads", (0, 0, 0, 0)))
-    return writer.tf.nn.max_pool2d(inputs[0], window, strides, "SAME" if same else "VALID")
+    source, pads = inputs[0], integers(node, "pads", (0, 0, 0, 0))
+    padding = "VALID"
+    if any(pads) and pads_like_same(source.shape[1:3], window, strides, pads):
+        padding = "SAME"
+    elif any(pads):
+        top, left, bottom, right = pads
+        sides = ((0, 0), (top, bottom), (left, right), (0, 0))
+        source = writer.tf.pad(source, sides, constant_values=_below(node.inputs[0]))
+    return writer.tf.nn.max_pool2d(source, window, strides, padding)
+
+
+def _below(value: ir.Value | None) -> float:
+    """A number that is never the largest of a window of `value`."""
+    producer = value.producer() if value is not None else None
+    return 0.0 if producer is not None and producer.op_type == "Relu" else float(np.finfo("f4").min)
 
 
 def _max_pool_problem(node: ir.Node) -> str | None:
-    pads = integers(node, "pads", (0, 0, 0, 0))
-    window, strides = integers(node, "kernel_shape", ()), integers(node, "strides", (1, 1))
-    size = _image_size(node.inputs[0])
+    window = integers(node, "kernel_shape", ())
     if (
         len(window) != 2
         or len(node.outputs) != 1
@@ -187,8 +210,6 @@ def _max_pool_problem(node: ir.Node) -> str | None:
         return "only plain 2-D pooling is known"
     if number(node, "ceil_mode", 0) or text(node, "auto_pad", "NOTSET") != "NOTSET":
         return "its padding must be explicit, without ceil_mode"
-    if any(pads) and (size is None or not pads_like_same(size, window, strides, pads)):
-        return "its padding is uneven"
     return None
 
 

@@ -8,16 +8,19 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.emit.tflite_file import float_tensors
 from tallylens.converters.emit.tflite_ops import LOWERINGS
 from tallylens.converters.graph import DetectorGraph
+from tallylens.converters.quantize.calibrate import observe_ranges
 from tallylens.converters.quantize.scheme import Calibration
 from tallylens.edge_runtime.engines.tflite_resize import (
     ANY_SIZE,
@@ -27,7 +30,14 @@ from tallylens.edge_runtime.engines.tflite_resize import (
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata, Quantization
 from tallylens.edge_runtime.types import Image
-from tests.support.tiny_graph import Heads, build_graph, largest_error, run_graph, run_tflite
+from tests.support.tiny_graph import (
+    Heads,
+    build_graph,
+    largest_error,
+    random_images,
+    run_graph,
+    run_tflite,
+)
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,6 +77,32 @@ def test_rectangles_pad_like_the_graph(size: tuple[int, int]) -> None:
     image = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
     heads = run_tflite(emit_tflite(graph), image)
     assert largest_error(heads, run_graph(graph, image)) <= 1e-5
+
+
+@pytest.mark.parametrize("quantization", ["none", "int8"])
+@pytest.mark.parametrize("positive", [True, False])
+def test_groups_and_uneven_padding(quantization: Quantization, positive: bool) -> None:
+    """TFLite has neither: groups become zeros of a whole kernel, padding a row of its own."""
+    random = np.random.default_rng(11)
+    builder = GraphBuilder((32, 48), batch=1)
+
+    def conv(name: str, x: ir.Value, shape: tuple[int, ...], stride: int, **how: Any) -> ir.Value:
+        weight, bias = random.normal(0, 0.3, shape), random.normal(0, 0.1, shape[0])
+        return builder.conv(name, x, weight, bias, strides=(stride, stride), **how)
+
+    x = conv("a", builder.input, (8, 3, 2, 2), 2)
+    x = conv("groups", x, (12, 2, 3, 3), 1, group=4, pads=(1, 1, 1, 1))
+    x = builder.add("Relu" if positive else "HardSwish", "act", [x])
+    x = builder.max_pool("pool", x, (3, 3), (2, 2), (1, 1, 1, 1))
+    head = conv("head", x, (6, 12, 1, 1), 1)
+    names = ("head4",)
+    metadata = ModelMetadata(("thing",), (32, 48), (4,), (((1.0, 1.0),),), names, source_name="n")
+    graph = builder.finish([head], metadata)
+    images = random_images((32, 48), 4)
+    ranges = observe_ranges(graph, images) if quantization == "int8" else None
+    content = emit_tflite(graph, quantization=quantization, calibration=ranges)
+    error = largest_error(run_tflite(content, images[0]), run_graph(graph, images[0]))
+    assert error <= (1e-5 if quantization == "none" else 0.05)
 
 
 def test_outputs_are_named_and_in_the_order_of_the_metadata(
@@ -201,7 +237,6 @@ def test_one_error_lists_every_unsupported_node() -> None:
             ir.AttrString("auto_pad", "SAME_UPPER"),
             "its padding must be explicit",
         ),
-        ("Conv", ir.AttrInt64("group", 2), "grouped convolutions are not known"),
         ("Concat", ir.AttrInt64("axis", 2), "only channels can be joined"),
         (
             "Resize",
@@ -213,7 +248,6 @@ def test_one_error_lists_every_unsupported_node() -> None:
             ir.AttrString("nearest_mode", "ceil"),
             "only nearest-neighbor doubling is known",
         ),
-        ("MaxPool", ir.AttrInt64s("pads", [0, 0, 4, 4]), "its padding is uneven"),
         (
             "MaxPool",
             ir.AttrInt64s("dilations", [2, 2]),
