@@ -36,7 +36,7 @@ class Detect:
 
     @property
     def dropped(self) -> str:
-        """What the heads hold beside boxes and classes, and is left out; "" for nothing."""
+        """The other contents of the heads, which are left out: "masks", "landmarks" or ""."""
         if not self.extra:
             return ""
         return "masks" if self.module.kind == "Segment" else "landmarks"

@@ -19,7 +19,7 @@ from tallylens.converters.quantize.scheme import Calibration
 from tallylens.converters.request import AcceptanceCheck
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import UnsupportedModelError, UsageError
-from tallylens.edge_runtime.metadata import ModelMetadata
+from tallylens.edge_runtime.metadata import ModelMetadata, Quantization
 
 NAMES = ("car", "bus", "dog", "person")
 ANCHORS = ((4.0, 4.0), (8.0, 8.0))
@@ -115,7 +115,7 @@ def test_labels_of_all_classes_do_not_fit(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("quantize", ["none", "int8"])
-def test_yolov5n(data: Path, tmp_path: Path, quantize: str) -> None:
+def test_yolov5n(data: Path, tmp_path: Path, quantize: Quantization) -> None:
     """The heads of four classes are those of all eighty, in float and in int8."""
     calibration = tmp_path / "images"
     calibration.mkdir()
@@ -126,7 +126,7 @@ def test_yolov5n(data: Path, tmp_path: Path, quantize: str) -> None:
         report = convert(
             data / "models/yolov5n.pt",
             out_dir=tmp_path,
-            quantize=quantize,  # type: ignore[arg-type]
+            quantize=quantize,
             calibration=calibration if quantize == "int8" else None,
             input_size=(320, 320),
             classes=classes,
@@ -136,8 +136,9 @@ def test_yolov5n(data: Path, tmp_path: Path, quantize: str) -> None:
             "-int8" if quantize == "int8" else ""
         )
         with open_engine(report.path_of("tflite")) as engine:
-            image = np.random.default_rng(0).integers(0, 256, engine.input.shape, np.uint8)
-            engine.input[...] = image if engine.input.dtype == np.uint8 else image / 255
+            pixels = np.random.default_rng(0).integers(0, 256, engine.input.shape, np.uint8)
+            scale = 1 if engine.input.dtype == np.uint8 else 255
+            engine.input[...] = pixels / scale
             heads[len(classes)] = [np.array(head) for head in engine.run()]
     rows = [a * 85 + c for a in range(3) for c in (0, 1, 2, 3, 4, 5 + 0, 5 + 2, 5 + 5, 5 + 7)]
     for whole, cut in zip(heads[0], heads[4], strict=True):
