@@ -15,7 +15,11 @@ REMEDY = "Use mqtt://HOST/PREFIX, https://HOST/PATH or sqlite:///FILE.db"
 
 
 def open_sink(
-    url: str, *, spool: Path | None = None, on_notice: Callable[[str], None] = no_notice
+    url: str,
+    *,
+    spool: Path | None = None,
+    limit: int = MAX_WAITING,
+    on_notice: Callable[[str], None] = no_notice,
 ) -> DeliverySink:
     """A sink for `Counter.add_sink`.
 
@@ -24,6 +28,7 @@ def open_sink(
             four slashes for an absolute path). Give secrets in TALLYLENS_MQTT_PASSWORD and
             TALLYLENS_WEBHOOK_SECRET.
         spool: a folder that keeps what is not delivered for the next count.
+        limit: maximum number of messages that wait; beyond it the oldest are dropped.
         on_notice: receives a sentence when delivery stops and when it resumes.
 
     Raises:
@@ -31,8 +36,8 @@ def open_sink(
         MissingExtraError: MQTT without the extra `mqtt`.
     """
     transport = _transport(url)
-    kept = None if spool is None else Spool(spool, transport.key, MAX_WAITING)
-    return DeliverySink(transport, spool=kept, on_notice=on_notice)
+    kept = None if spool is None else Spool(spool, transport.key, limit)
+    return DeliverySink(transport, spool=kept, limit=limit, on_notice=on_notice)
 
 
 def open_sinks(
