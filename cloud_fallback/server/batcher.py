@@ -85,9 +85,13 @@ class Batcher:
     def submit(self, job: Job) -> None:
         """Queue a frame; it or a frame of the key with the most is refused where too many wait."""
         self._end(self._queue.add(job), JobResult("busy"))
+        if not self._free or self._soon:
+            return
+        max_batch = self._free[-1].max_batch
+        if max_batch == 1:
+            self._dispatch()
         # While a timer runs, only a full batch is a reason to leave before it ends.
-        full = self._free and self.queued >= self._free[-1].max_batch
-        if not self._soon and self._free and (full or self._timer is None):
+        elif self._timer is None or self.queued >= max_batch:
             # Frames that arrive in the same iteration of the event loop are taken together.
             self._soon = True
             asyncio.get_running_loop().call_soon(self._dispatch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -14,13 +15,16 @@ from ..wire.messages import Bye, Hello, ServerMessage, Welcome, decode_client
 from ..wire.server_session import State
 from .auth import Caller
 from .frame_handler import FrameHandler
+from .http_protocols import DIRECT
 from .job import JobResult
 from .keys import hash_of
-from .outbox import SEND_SECONDS, CloseError, Outbox
+from .outbox import SEND_SECONDS, CloseError, DirectSocket, Outbox
 from .service import Service
 from .sessions import Session
 
 log = logging.getLogger("tallylens.server")
+# A client that has sent too much is read again after this at the latest, so that its end is seen.
+MAX_HOLD_S = 10.0
 
 
 class Connection:
@@ -29,7 +33,16 @@ class Connection:
     def __init__(self, service: Service, socket: WebSocket, caller: Caller) -> None:
         self._service, self._socket, self._caller = service, socket, caller
         self._session: Session | None = None
-        self._outbox = Outbox(socket, service.metrics, self._save_session, self._log_fields)
+        self._direct: DirectSocket | None = socket.scope.get("extensions", {}).get(DIRECT)
+        self._frames: FrameHandler | None = None
+        self._pause: asyncio.Task[None] | None = None
+        self._outbox = Outbox(
+            socket,
+            self._direct,
+            service.metrics,
+            None if service.store is None else self._save_session,
+            self._log_fields,
+        )
 
     @property
     def caller(self) -> Caller:
@@ -37,7 +50,7 @@ class Connection:
         return self._caller
 
     def send(self, message: ServerMessage) -> None:
-        """Queue a message; a client that does not read is closed."""
+        """Send or queue a message; a client that does not read is closed."""
         self._outbox.send(message)
 
     def close(self, code: CloseCode, reason: str) -> None:
@@ -46,19 +59,24 @@ class Connection:
 
     async def run(self) -> None:
         """Read and write until either end closes."""
-        reader, writer = asyncio.create_task(self._read()), self._outbox.start()
-        done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-        if reader in done and not writer.done():
-            await self._close_after(reader.exception(), writer)
-        for task in (reader, writer):
-            task.cancel()
-        await asyncio.gather(reader, writer, return_exceptions=True)
-        if self._session is not None and self._session.disconnect(self):
-            # Nobody waits for them, and who comes back sends them again.
-            self._service.queue.cancel(self._session.id, JobResult("left"))
+        reader = asyncio.create_task(self._read())
+        try:
+            await asyncio.wait({reader, self._outbox.ended}, return_when=asyncio.FIRST_COMPLETED)
+            if reader.done() and self._close_after(reader.exception()):
+                await asyncio.wait({self._outbox.ended}, timeout=SEND_SECONDS)
+        finally:
+            self._deliver_to(None)
+            reader.cancel()
+            self._outbox.stop()
+            if self._pause is not None:
+                self._pause.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+            if self._session is not None and self._session.disconnect(self):
+                # Nobody waits for them, and who comes back sends them again.
+                self._service.queue.cancel(self._session.id, JobResult("left"))
 
-    async def _close_after(self, error: BaseException | None, writer: asyncio.Task[None]) -> None:
-        """Close with the code of what ended the reader, unless the client is gone."""
+    def _close_after(self, error: BaseException | None) -> bool:
+        """Close with the code of what ended the reading; False where the client is gone."""
         if isinstance(error, ProtocolError):
             self.close(CloseCode.PROTOCOL_ERROR, error.problem)
         elif isinstance(error, CloseError):
@@ -67,22 +85,52 @@ class Connection:
             self._service.metrics.fault("reading", error)
             self.close(CloseCode.SERVER_FAULT, "an internal error of the server")
         else:
-            return
-        await asyncio.wait({writer}, timeout=SEND_SECONDS)
+            return False
+        return True
 
     async def _read(self) -> None:
         session = await self._begin()
-        frames = FrameHandler(self._service, session, self)
+        self._frames = FrameHandler(self._service, session, self)
+        self._deliver_to(self._take)
         while True:
             message = await self._receive()
             if isinstance(message, bytes):
-                await frames.frame_received(message)
+                wait_s = self._frames.frame_received(message)
                 # Repeated frames are answered from memory: no faster than the answers are read.
-                await self._outbox.half_empty()
+                if wait_s or self._outbox.crowded:
+                    await self._wait(wait_s)
             elif isinstance(decode_client(message), Bye):
+                self._deliver_to(None)
                 await self._end(session)
             else:
                 raise ProtocolError("a second hello")
+
+    def _deliver_to(self, take: Callable[[bytes], None] | None) -> None:
+        if self._direct is not None:
+            self._direct.deliver_to(take)
+
+    def _take(self, message: bytes) -> None:
+        """A binary message, as it comes; does what the reader does with one."""
+        assert self._frames is not None
+        assert self._direct is not None
+        try:
+            wait_s = self._frames.frame_received(message)
+        except Exception as error:
+            self._deliver_to(None)
+            self._close_after(error)
+            return
+        if (wait_s or self._outbox.crowded) and (self._pause is None or self._pause.done()):
+            self._direct.hold()
+            self._pause = asyncio.create_task(self._hold(self._direct, wait_s))
+
+    async def _hold(self, direct: DirectSocket, seconds: float) -> None:
+        await self._wait(seconds)
+        direct.release()
+
+    async def _wait(self, seconds: float) -> None:
+        """Until the key may send again, and the client has read its answers."""
+        await asyncio.sleep(min(seconds, MAX_HOLD_S))
+        await self._outbox.half_empty()
 
     async def _receive(self) -> bytes | str:
         event = await self._socket.receive()

@@ -12,10 +12,11 @@ from ...edge_runtime.types import Detections
 from ..wire.constants import CloseCode
 from ..wire.frames import FrameHeader
 from ..wire.json_fields import MAX_NUMBER
-from ..wire.messages import MAX_DETECTIONS, DetectionRow, Reason, Result
+from ..wire.messages import MAX_DETECTIONS, Reason, Result
 from ..wire.server_session import Answer, Arrival
-from .image_decoding import decode_image
+from .image_decoding import decode_message
 from .job import Job, JobResult
+from .quota import REFUSED_BYTES
 from .service import Service
 from .sessions import Session, SessionPeer
 
@@ -31,27 +32,37 @@ class FrameHandler:
 
     def __init__(self, service: Service, session: Session, peer: SessionPeer) -> None:
         self._service, self._session, self._peer = service, session, peer
+        self._key = peer.caller.key
         self._ignored = 0
 
-    async def frame_received(self, message: bytes) -> None:
+    def frame_received(self, message: bytes) -> float:
         """Queue the frame of a binary message, or refuse it.
+
+        Returns:
+            For how many seconds nothing more is to be read: the key has sent more bytes than its
+            plan allows, counting what was refused.
 
         Raises:
             ProtocolError: an invalid message.
         """
         arrived = time.monotonic()
+        wait_s = self._service.quota.received(self._key, len(message))
         arrival = self._session.protocol.frame_received(message)
-        if arrival is None:
-            return
-        if not isinstance(arrival, Arrival):
+        if isinstance(arrival, Arrival) and self._take(arrival, message, arrived, wait_s):
+            return 0.0
+        if arrival is not None and not isinstance(arrival, Arrival):
             self._peer.send(arrival)
-            return
+        rest = max(0, REFUSED_BYTES - len(message))
+        return self._service.quota.received(self._key, rest)
+
+    def _take(self, arrival: Arrival, message: bytes, arrived: float, wait_s: float) -> bool:
+        """Queue a new frame; False where it is refused."""
         header, settings = arrival.header, self._service.settings
         if len(arrival.image) > settings.frame_bytes or not settings.allow(header):
             self._refuse(header, "too_big")
-            return
+            return False
         try:
-            wait_ms = await self._service.quota.frame(self._peer.caller.key)
+            wait_ms = int(wait_s * 1000) or self._service.quota.frame(self._key)
         except BaseException:
             # Also where the connection is lost meanwhile: the session may be resumed.
             self._refuse(header, "failed")
@@ -59,29 +70,30 @@ class FrameHandler:
         if wait_ms is not None:
             self._refuse(header, "over_quota", wait_ms)
             self._over_quota()
-            return
+            return False
         self._ignored = 0
         job = Job(
             owner=self._session.id,
             expires=arrived + min(header.deadline_ms / 1000, settings.deadline_s),
-            decode=partial(decode_image, header, bytes(arrival.image), settings.pixels),
-            finish=lambda done: self._finish(header, arrived, done),
+            decode=partial(decode_message, header, message, settings.pixels),
+            finish=partial(self._finish, header, arrived),
             arrived=arrived,
-            key=self._peer.caller.key.sha256,
+            key=self._key.sha256,
             size=len(message),
             pixels=header.width * header.height,
         )
         self._service.queue.submit(job)
+        return True
 
     def _finish(self, header: FrameHeader, arrived: float, done: JobResult) -> None:
-        if done.outcome == "left":
-            count = self._session.count
-            self._session.protocol.lose(header.sequence, *([count.last_us] if count else []))
+        found, session = done.outcome, self._session
+        if not isinstance(found, Detections):
+            if found == "left":
+                session.protocol.lose(header.sequence, *_last_us(session))
+            else:
+                self._refuse(header, found, BUSY_MS if found == "busy" else 0)
             return
-        if not isinstance(done.outcome, Detections):
-            self._refuse(header, done.outcome, BUSY_MS if done.outcome == "busy" else 0)
-            return
-        if not _can_be_sent(done.outcome):
+        if not _can_be_sent(found):
             self._service.metrics.fault("answering", ValueError("numbers that are not finite"))
             self._refuse(header, "failed")
             return
@@ -90,13 +102,21 @@ class FrameHandler:
             sequence=header.sequence,
             ack=0,
             credits=0,
-            detections=_rows(done.outcome),
+            detections=tuple(
+                (*box, confidence, kind)
+                for box, confidence, kind in zip(
+                    found.xyxy.tolist(),
+                    found.confidence.tolist(),
+                    found.class_id.tolist(),
+                    strict=True,
+                )
+            ),
             queue_ms=round(queue_ms, 2),
             work_ms=round((time.monotonic() - arrived) * 1000 - queue_ms, 2),
         )
-        if self._session.count is not None:
-            self._session.count.add(header, done.outcome)
-        self._settle(self._session.protocol.answer(result), "answered")
+        if session.count is not None:
+            session.count.add(header, found)
+        self._settle(session.protocol.answer(result), "answered")
 
     def _refuse(self, header: FrameHeader, reason: Reason, retry_after_ms: int = 0) -> None:
         answer = self._session.protocol.reject(header.sequence, reason, retry_after_ms)
@@ -119,21 +139,23 @@ class FrameHandler:
                 # The answer is given all the same: each frame gets one.
                 self._service.metrics.fault("counting")
         self._service.metrics.frame(outcome)
-        request = f"{session.id}/{answer.sequence}"
-        log.debug("frame", extra={"request": request, "outcome": outcome})
+        if log.isEnabledFor(logging.DEBUG):
+            request = f"{session.id}/{answer.sequence}"
+            log.debug("frame", extra={"request": request, "outcome": outcome})
         session.send(answer)
+
+
+def _last_us(session: Session) -> tuple[int, ...]:
+    """Capture time of the last frame counted, if any are counted."""
+    return () if session.count is None else (session.count.last_us,)
 
 
 def _can_be_sent(found: Detections) -> bool:
     """Whether a message can hold the detections and a client accepts them."""
-    values = np.column_stack((found.xyxy, found.confidence))
-    return len(found) <= MAX_DETECTIONS and bool((np.abs(values) < MAX_NUMBER).all())
-
-
-def _rows(found: Detections) -> tuple[DetectionRow, ...]:
-    """Detections as a message has them: nine digits identify a float32, more would be noise."""
-    values = np.column_stack((found.xyxy, found.confidence)).tolist()
-    return tuple(
-        (*(float(f"{value:.9g}") for value in row), kind)
-        for row, kind in zip(values, found.class_id.tolist(), strict=True)
+    if len(found) > MAX_DETECTIONS:
+        return False
+    # Not a number is not below anything.
+    return all(
+        bool(np.abs(values).max(initial=0.0) < MAX_NUMBER)
+        for values in (found.xyxy, found.confidence)
     )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+from websockets.http11 import Request
 
 from ..wire.constants import CloseCode
 from .socket_pool import SocketEntry
@@ -19,6 +21,8 @@ from .socket_pool import SocketEntry
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 8192
 MAX_FRAGMENTS = 1024
+DIRECT = "tallylens.direct"
+"""Name of the extension of the scope that is the protocol itself: a `DirectSocket`."""
 CLOSE_S = 1.0
 SOCKET = "tallylens.socket"
 """Name of the socket's entry among the extensions of an ASGI scope."""
@@ -135,6 +139,50 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
 
     entry: SocketEntry | None = None
     _write_paused = False
+    _held = False
+    _deliver: Callable[[bytes], None] | None = None
+
+    def deliver_to(self, take: Callable[[bytes], None] | None) -> None:
+        """Give binary messages to `take` as they come, not to the application; None ends that."""
+        self._deliver = take
+
+    def write_text(self, text: bytes) -> bool:
+        """Write one text message; False where it must wait, or the websocket is not open."""
+        if self._write_paused or self.close_sent or self.disconnected:
+            return False
+        if not self.handshake_complete or self.transport.is_closing():
+            return False
+        self.transport.write(_text_header(len(text)) + text)
+        return True
+
+    def hold(self) -> None:
+        """Read nothing more from the client, until `release`."""
+        self._held = True
+        self.transport.pause_reading()
+
+    def release(self) -> None:
+        """Read again, unless something else forbids it."""
+        self._held = False
+        self._read_again()
+
+    def _read_again(self) -> None:
+        paused = self.read_paused or self._write_paused or self._held
+        if not paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def handle_connect(self, event: Request) -> None:
+        """Answer a handshake; the application finds this protocol among the extensions."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            extensions = cast(dict[str, Any], self.scope["extensions"])
+            extensions[DIRECT] = self
+
+    def handle_bytes(self, event: Frame) -> None:
+        """Take a binary message; in order, so that none passes one that the application has."""
+        if self._deliver is None or not event.fin or self.close_sent or not self.queue.empty():
+            super().handle_bytes(event)
+        else:
+            self._deliver(bytes(event.data))
 
     def take(self, entry: SocketEntry) -> None:
         """Belong to a socket, from its handshake on."""
@@ -162,8 +210,7 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
         """The client has read: take more, unless the application is behind."""
         super().resume_writing()
         self._write_paused = False
-        if not self.read_paused and not self.transport.is_closing():
-            self.transport.resume_reading()
+        self._read_again()
 
     def handle_cont(self, event: Frame) -> None:
         """Append a fragment; a message of very many is refused, whatever its size."""
@@ -187,7 +234,7 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
     async def receive(self) -> ASGIReceiveEvent:
         """The next event for the application."""
         message = await super().receive()
-        if self._write_paused and not self.transport.is_closing():
+        if (self._write_paused or self._held) and not self.transport.is_closing():
             self.transport.pause_reading()
         return message
 
@@ -198,8 +245,7 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
             return
         if message["type"] == "websocket.accept":
             self.entry.admitted()
-            if not self._write_paused and not self.transport.is_closing():
-                self.transport.resume_reading()
+            self._read_again()
         elif message["type"] == "websocket.http.response.body" and self.close_sent:
             # Answered with a status, not forgotten, as uvicorn would log.
             self.handshake_complete = True
@@ -207,3 +253,12 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
     def _close_soon(self) -> None:
         self.transport.close()
         self.loop.call_later(CLOSE_S, self.transport.abort)
+
+
+def _text_header(size: int) -> bytes:
+    """In front of a whole text message of a server, which is not masked (RFC 6455, 5.2)."""
+    if size < 126:
+        return bytes((0x81, size))
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2)
+    return b"\x81\x7f" + size.to_bytes(8)

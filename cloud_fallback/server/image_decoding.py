@@ -6,12 +6,19 @@ import numpy as np
 
 from ...edge_runtime.sources.image_header import image_size
 from ...edge_runtime.types import Image
-from ..wire.frames import Codec, FrameHeader
+from ..wire.frames import HEADER_BYTES, Codec, FrameHeader
 
-# A JPEG of few bytes may ask for thousands of passes over millions of pixels.
+# A JPEG of few bytes may ask for thousands of passes over millions of pixels: as many as a camera's
+# largest progressive images have, and fewer over very large ones.
 MAX_SCANS = 64
+MAX_SCANNED_PIXELS = 1 << 27
 _SCAN = b"\xff\xda"
 _START = {Codec.JPEG: b"\xff\xd8\xff", Codec.WEBP: b"RIFF"}
+
+
+def decode_message(header: FrameHeader, message: bytes, max_pixels: int) -> Image | None:
+    """The image behind the header of a binary message, as of `decode_image`."""
+    return decode_image(header, message[HEADER_BYTES:], max_pixels)
 
 
 def decode_image(header: FrameHeader, content: bytes, max_pixels: int) -> Image | None:
@@ -28,7 +35,8 @@ def decode_image(header: FrameHeader, content: bytes, max_pixels: int) -> Image 
         return np.frombuffer(content, np.uint8).reshape(height, width, 3)
     if not content.startswith(_START[header.codec]) or image_size(content) != (height, width):
         return None
-    if content.count(_SCAN) > MAX_SCANS:
+    scans = content.count(_SCAN)
+    if scans > MAX_SCANS or scans * height * width > MAX_SCANNED_PIXELS:
         return None
     image = _decode(content)
     return image if image is not None and image.shape == (height, width, 3) else None

@@ -4,6 +4,7 @@
     connections = 10
     frames_per_second = 30
     frames_per_day = 1_000_000
+    bytes_per_second = 10_000_000
 
     [[keys]]
     name = "front door"
@@ -39,11 +40,12 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Plan:
-    """Limits of one key."""
+    """Limits of one key; `bytes_per_second` 0 is 1 MiB for each of its frames per second."""
 
     connections: int = 100
     frames_per_second: int = 100
     frames_per_day: int = 10_000_000
+    bytes_per_second: int = 0
 
 
 @dataclass(frozen=True)

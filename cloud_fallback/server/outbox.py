@@ -1,15 +1,18 @@
-"""The sending half of a websocket: a bounded queue and one task, so that nobody waits to send."""
+"""The sending half of a websocket: what it takes is sent at once, the rest waits in bounds."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..wire.answer_text import answer_text
 from ..wire.constants import CloseCode
-from ..wire.messages import ServerMessage, encode
+from ..wire.messages import ServerMessage
 from .metrics import Metrics
 from .sessions import RESUMED_ELSEWHERE
 
@@ -27,79 +30,124 @@ class CloseError(Exception):
         super().__init__(reason)
 
 
+class DirectSocket(Protocol):
+    """A websocket that takes and gives messages without a task or a queue in between."""
+
+    def write_text(self, text: bytes) -> bool:
+        """Write one text message; False where it must wait."""
+
+    def deliver_to(self, take: Callable[[bytes], None] | None) -> None:
+        """Give binary messages to `take` as they come, which must not raise; None ends that."""
+
+    def hold(self) -> None:
+        """Read nothing more from the client, until `release`."""
+
+    def release(self) -> None:
+        """Read again."""
+
+
 class Outbox:
     """Messages on their way to one client.
 
     Args:
         socket: where they go.
+        direct: the same socket, where nothing needs to wait.
         metrics: counts clients that do not read.
-        may_send: asked before each message; False where another process has the session.
+        may_send: asked before each message; False where another process has the session. None
+            where no other process exists.
         log_fields: says which key and session it is.
     """
 
     def __init__(
         self,
         socket: WebSocket,
+        direct: DirectSocket | None,
         metrics: Metrics,
-        may_send: Callable[[], Awaitable[bool]],
+        may_send: Callable[[], Awaitable[bool]] | None,
         log_fields: Callable[[], dict[str, str]],
     ) -> None:
         self._socket, self._metrics = socket, metrics
+        self._direct = direct if may_send is None else None
         self._may_send, self._log_fields = may_send, log_fields
-        self._queue: asyncio.Queue[ServerMessage | CloseError] = asyncio.Queue(_CAPACITY)
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> asyncio.Task[None]:
-        """Start to send; the task ends with the connection."""
-        self._task = asyncio.create_task(self._run())
-        return self._task
+        self._waiting: deque[ServerMessage | CloseError] = deque()
+        self._sending: asyncio.Task[None] | None = None
+        # Ended: closed, or the client is gone or does not read.
+        self.ended = asyncio.get_running_loop().create_future()
 
     def send(self, message: ServerMessage) -> None:
-        """Queue a message; a client that does not read is closed."""
-        if self._queue.full():
+        """Send a message, now or once those before it are sent; a client that does not read is closed."""
+        if self._sending is None and self._write(message):
+            return
+        if len(self._waiting) >= _CAPACITY:
             self.close(CloseCode.NOT_READING, "answers are not read")
         else:
-            self._queue.put_nowait(message)
+            self._put(message)
+
+    def _write(self, message: ServerMessage) -> bool:
+        return self._direct is not None and self._direct.write_text(answer_text(message).encode())
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """Close once everything queued is sent, or at once where the queue is full."""
-        while self._queue.full():
-            self._queue.get_nowait()
+        """Close once everything that waits is sent, or sooner where that is too much."""
+        while len(self._waiting) >= _CAPACITY:
+            self._waiting.popleft()
         # RFC 6455 has 123 bytes for it.
         short = reason.encode(errors="replace")[:120].decode(errors="ignore")
-        self._queue.put_nowait(CloseError(code, short))
+        self._put(CloseError(code, short))
+
+    def _put(self, message: ServerMessage | CloseError) -> None:
+        if self.ended.done():
+            return
+        self._waiting.append(message)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_all())
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the client should be sent no more reasons to answer."""
+        return len(self._waiting) > _CAPACITY // 2
 
     async def half_empty(self) -> None:
         """Wait until the client has read enough."""
-        while self._queue.qsize() > _CAPACITY // 2:
+        while self.crowded and not self.ended.done():
             await asyncio.sleep(0.01)
 
-    async def _run(self) -> None:
+    def stop(self) -> None:
+        """The connection has ended."""
+        if self._sending is not None:
+            self._sending.cancel()
+        self._end()
+
+    def _end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+        self._waiting.clear()
+
+    async def _send_all(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            message = await self._queue.get()
+        while self._waiting:
+            message = self._waiting.popleft()
             # Cheaper than the task per message that asyncio.wait_for would make.
             timeout = loop.call_later(SEND_SECONDS, self._time_out)
             try:
                 await self._send(message)
             except (WebSocketDisconnect, RuntimeError):
-                return
+                self._end()
             finally:
                 timeout.cancel()
             if isinstance(message, CloseError):
-                return
+                self._end()
+        self._sending = None
 
     def _time_out(self) -> None:
         self._metrics.refused("not_reading")
-        if self._task is not None:
-            self._task.cancel()
+        self.stop()
 
     async def _send(self, message: ServerMessage | CloseError) -> None:
         if isinstance(message, CloseError):
             log.info("closed", extra={"code": int(message.code), **self._log_fields()})
             await self._socket.close(message.code, message.reason)
-        elif await self._may_send():
-            await self._socket.send_text(encode(message))
+        elif self._may_send is None or await self._may_send():
+            await self._socket.send_text(answer_text(message))
         else:
             await self._socket.close(CloseCode.DUPLICATE_SESSION, RESUMED_ELSEWHERE)
             raise WebSocketDisconnect(CloseCode.DUPLICATE_SESSION)

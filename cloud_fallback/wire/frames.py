@@ -30,6 +30,9 @@ class Flag(IntFlag):
 
 
 _HEADER = struct.Struct("<BBBBIqIHH")
+# Faster than to ask the enumerations, for every frame.
+_CODECS = {int(one): one for one in Codec}
+_FLAGS = {0: Flag.NONE, 1: Flag.REPEATED}
 HEADER_BYTES = _HEADER.size
 
 
@@ -86,13 +89,13 @@ def decode_frame(message: bytes) -> tuple[FrameHeader, memoryview]:
     )
     if (version, kind) != (VERSION, FRAME):
         raise ProtocolError(f"a binary message of version {version} and type {kind}")
-    if codec not in set(Codec):
+    if codec not in _CODECS:
         raise ProtocolError(f"the codec is {codec}")
-    if flags > Flag.REPEATED:
+    if flags not in _FLAGS:
         raise ProtocolError(f"the flags are {flags:#x}")
     if not (sequence and width and height):
         raise ProtocolError("a sequence number, width or height of 0")
     header = FrameHeader(
-        sequence, capture_us, deadline_ms, width, height, Codec(codec), Flag(flags)
+        sequence, capture_us, deadline_ms, width, height, _CODECS[codec], _FLAGS[flags]
     )
     return header, memoryview(message)[HEADER_BYTES:]

@@ -229,10 +229,11 @@ def test_the_queue_has_an_end() -> None:
     detector = Notes(max_batch=1)
 
     async def use(queue: Queue) -> None:
-        for number in range(3):
+        for number in range(4):
             queue.put("a", number)
+        # One is at the detector, two wait.
         await queue.all_done(1)
-        assert {number: done.outcome for number, done in queue.done.items()} == {2: "busy"}
+        assert {number: done.outcome for number, done in queue.done.items()} == {3: "busy"}
         detector.go.set()
 
     drive(detector, use, QueueLimits(frames=2))

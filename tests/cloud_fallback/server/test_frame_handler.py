@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import cv2
 import numpy as np
 import pytest
 
+from tallylens.cloud_fallback.server import connection as connection_module
 from tallylens.cloud_fallback.server import frame_handler as frame_handler_module
+from tallylens.cloud_fallback.server import image_decoding
 from tallylens.cloud_fallback.server.counting import SessionCount
+from tallylens.cloud_fallback.server.image_decoding import decode_image
 from tallylens.cloud_fallback.wire.constants import CloseCode
-from tallylens.cloud_fallback.wire.frames import Codec
+from tallylens.cloud_fallback.wire.frames import Codec, FrameHeader
 from tallylens.cloud_fallback.wire.messages import (
     Bye,
     Hello,
@@ -23,6 +27,7 @@ from tallylens.cloud_fallback.wire.messages import (
 )
 from tallylens.edge_runtime.types import Detections, Image
 from tests.support.running_service import (
+    PATIENCE_S,
     ServiceFactory,
     close_code,
     receive,
@@ -83,7 +88,7 @@ def test_frames_over_quota_close_a_client_only_in_a_row(
     monkeypatch.setattr(frame_handler_module, "MAX_IGNORED_REJECTS", 3)
     running, turns = serve(), itertools.cycle([1000, 1000, None])
 
-    async def frame(_: object) -> int | None:
+    def frame(_: object) -> int | None:
         return next(turns)
 
     monkeypatch.setattr(running.service.quota, "frame", frame)
@@ -116,7 +121,7 @@ def test_a_frame_whose_quota_fails_is_answered_when_the_session_is_resumed(
 ) -> None:
     running = serve()
 
-    async def fail(_: object) -> int | None:
+    def fail(_: object) -> int | None:
         raise ConnectionError("the store of quotas is away")
 
     with running.session() as (websocket, welcome), monkeypatch.context() as patch:
@@ -206,3 +211,48 @@ def test_a_late_frame_never_reaches_the_model(serve: ServiceFactory, image: Imag
         websocket.send(frame_message(1, image, deadline_ms=0))
         assert receive(websocket) == Reject(1, 1, 8, "late")
     assert b"batch_size_count 0.0" in running.service.metrics.text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("oversized", bytes((1 << 20) + 1)), ("repeated", None), ("tiny", b"")]
+)
+def test_what_is_refused_costs_bytes_of_the_plan(
+    serve: ServiceFactory, image: Image, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    """Until reading stops, a client with 8 MiB at once gets at most 128 refusals of 64 KiB."""
+    monkeypatch.setattr(connection_module, "MAX_HOLD_S", 0.5)
+    running = serve(plan="[plans.p]\nbytes_per_second = 1000\n")
+    with running.session() as (websocket, _):
+        websocket.send(frame_message(1, image))
+        assert isinstance(receive(websocket), Result)
+        websocket.socket.settimeout(PATIENCE_S)
+        for number in range(2, 132):
+            begun = time.monotonic()
+            again = 1 if name == "repeated" else number
+            websocket.send(frame_message(again, image, content=content, width=0x7FFF))
+            receive(websocket)
+            if time.monotonic() - begun > 0.4:
+                return
+    pytest.fail("130 refusals in a row")
+
+
+def scanned(width: int, height: int, scans: int) -> tuple[FrameHeader, bytes]:
+    """A JPEG whose header claims this size, and this many passes."""
+    content = bomb(height, width)
+    return FrameHeader(1, 1, 1, width, height), content[:-2] + b"\xff\xda" * (scans - 1)
+
+
+def test_large_images_may_have_fewer_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    monkeypatch.setattr(
+        image_decoding, "_decode", lambda content: decoded.append(content.count(b"\xff\xda"))
+    )
+    for width, height, scans in [
+        (640, 384, 64),
+        (640, 384, 65),
+        (3840, 2160, 16),
+        (3840, 2160, 17),
+    ]:
+        header, content = scanned(width, height, scans)
+        assert decode_image(header, content, 1 << 23) is None
+    assert decoded == [64, 16]
