@@ -77,7 +77,8 @@ sanitize:
 	tests/edge_runtime/core/run.sh
 
 fuzz:
-	tests/edge_runtime/core/fuzz/run.sh
+	tests/edge_runtime/core/fuzz/run.sh 60 "" core
+	tests/edge_runtime/core/fuzz/run.sh 60 "" model
 
 format:
 	ruff check --fix .

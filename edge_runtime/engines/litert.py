@@ -26,8 +26,7 @@ from ..metadata import ModelMetadata
 from .engine import TensorView
 from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads
-from .tflite_check import check_tflite
-from .tflite_metadata import read_tflite_metadata
+from .tflite_model import read_tflite_metadata
 from .tflite_resize import for_size
 
 # The maintained package first.
@@ -63,7 +62,6 @@ class LiteRTEngine:
         """
         shown = self._path = str(path)
         self.metadata: ModelMetadata = read_tflite_metadata(data, shown)
-        check_tflite(data, shown)
         if input_size == self.metadata.input_size:
             input_size = None
         if input_size is not None:

@@ -78,7 +78,7 @@ def read_metadata(path: Path) -> ModelMetadata:
     """
     data = _read(path)
     if data[4:8] == b"TFL3":
-        from .tflite_metadata import read_tflite_metadata
+        from .tflite_model import read_tflite_metadata
 
         return read_tflite_metadata(data, str(path))
     from .onnx_file import read_onnx_metadata
@@ -91,7 +91,7 @@ def takes_input(path: Path, size: tuple[int, int]) -> bool:
     data = _read(path)
     if data[4:8] != b"TFL3":
         return False
-    from .tflite_metadata import read_tflite_metadata
+    from .tflite_model import read_tflite_metadata
     from .tflite_resize import for_size
 
     metadata = read_tflite_metadata(data, str(path))

@@ -34,6 +34,10 @@ constexpr StatusWords kStatuses[] = {
     {"unsupported_size",
      "struct_size is 0 or of a later version than this library; set it to sizeof the struct, and "
      "use the tally.h of this library"},
+    {"bad_model", "the model file is damaged, or not a model; copy or convert it again"},
+    {"unsupported_model",
+     "the model file is not one that tallylens wrote; convert its checkpoint with tallylens "
+     "convert"},
 };
 
 const StatusWords* words_of(int32_t status) {

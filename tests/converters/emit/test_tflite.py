@@ -22,11 +22,7 @@ from tallylens.converters.emit.tflite_ops import LOWERINGS
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.quantize.calibrate import observe_ranges
 from tallylens.converters.quantize.scheme import Calibration
-from tallylens.edge_runtime.engines.tflite_resize import (
-    ANY_SIZE,
-    RESHAPE,
-    RESIZE_NEAREST_NEIGHBOR,
-)
+from tallylens.edge_runtime.engines.tflite_resize import resized
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata, Quantization
 from tallylens.edge_runtime.types import Image
@@ -167,18 +163,16 @@ def test_metadata_travels_along(
     assert passes == ([("calibrate_minmax", {"images": 4})] if kind == "int8" else [])
 
 
-def test_every_operator_that_is_written_can_be_resized(files: Mapping[str, bytes]) -> None:
+def test_every_operator_that_is_written_can_be_resized(
+    files: Mapping[str, bytes], graph: DetectorGraph
+) -> None:
     """The tiny graph holds every operator of the table; see test_operators."""
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    written = set()
+    height, width = graph.metadata.input_size
     for content in files.values():
-        model = schema.Model.GetRootAs(content, 0)
-        for index in range(model.OperatorCodesLength()):
-            code = model.OperatorCodes(index)
-            written.add(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
-    # These two hold sizes as constants, which `tflite_resize` rewrites.
-    assert written - ANY_SIZE == {RESHAPE, RESIZE_NEAREST_NEIGHBOR}
+        changed = resized(content, (height, width), (2 * height, 2 * width))
+        assert changed is not None
+        assert changed != content, "sizes that are constants"
+        assert resized(changed, (2 * height, 2 * width), (height, width)) == content
 
 
 def test_weights_start_at_aligned_addresses(files: Mapping[str, bytes], kind: Quantization) -> None:

@@ -29,6 +29,8 @@ STATUSES = (
     "internal",
     "bad_state",
     "unsupported_size",
+    "bad_model",
+    "unsupported_model",
 )
 # (result, name, arguments) of every function.
 FUNCTIONS = re.findall(r"TALLY_API\s+([\w\s]+\*?)\s*\b(tally_\w+)\s*\(([^)]*)\)\s*;", TEXT)
@@ -276,6 +278,7 @@ def test_structs_that_can_grow() -> None:
         "tally_link_state",
         "tally_waiting_options",
         "tally_late_options",
+        "tally_model_tensor",
     }
 
 

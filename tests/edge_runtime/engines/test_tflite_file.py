@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallylens.edge_runtime.engines.tflite_check import check_tflite
-from tallylens.edge_runtime.engines.tflite_metadata import read_tflite_metadata
+from tallylens.edge_runtime.engines.tflite_model import check_tflite, read_tflite_metadata
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError
 from tallylens.edge_runtime.metadata import MAX_DOCUMENT_BYTES
 from tests.support.engine_models import METADATA, edit_tflite, with_document
