@@ -950,7 +950,7 @@ TALLY_API tally_status tally_model_output(tally_model* model, int32_t index,
                                           tally_model_tensor* out);
 
 /* Rewrite the sizes inside a .tflite file, in place, so that its input of old_width x old_height
- * can be new_width x new_height, for example the rectangle that fits the camera. The weights stay.
+ * can be new_width x new_height, for example a rectangle like the frames'. The weights stay.
  * Set the new input shape in the interpreter, which carries it through the graph. A model that
  * depends on its input size is refused with TALLY_UNSUPPORTED_MODEL, and unchanged. */
 TALLY_API tally_status tally_model_resize(uint8_t* data, size_t size, int32_t old_width,
