@@ -191,7 +191,7 @@ class NoNames:
         def unknown(*_: Any, **__: Any) -> Any:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-        socket.getaddrinfo = unknown  # type: ignore[assignment]
+        socket.getaddrinfo = unknown
         self._link.reset()
 
     def end(self) -> None:

@@ -113,11 +113,10 @@ def test_ray_runs_nothing_for_strangers_and_survives_its_head() -> None:
     (document,) = of_kind("RayService")
     groups = document["spec"]["rayClusterConfig"]
     assert groups["gcsFaultToleranceOptions"]["redisAddress"]
-    for template in (groups["headGroupSpec"], *groups["workerGroupSpecs"]):
-        (container,) = template["template"]["spec"]["containers"]
-        settings = {one["name"]: one for one in container["env"]}
-        assert settings["RAY_AUTH_MODE"]["value"] == "token"
-        assert "secretKeyRef" in settings["RAY_AUTH_TOKEN"]["valueFrom"]
+    assert groups["authOptions"] == {"mode": "token"}
+    (policy,) = [one for one in of_kind("NetworkPolicy") if "ray" in one["metadata"]["name"]]
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    assert all(rule["from"] for rule in policy["spec"]["ingress"])
 
 
 def test_the_ingress_leads_to_a_service_that_is_there() -> None:
