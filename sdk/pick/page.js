@@ -106,11 +106,8 @@ function show() {
   regions.forEach((region, index) => {
     const row = element(list, "li", {});
     element(row, "span", {}, NAMES[region.kind]);
-    const input = element(row, "input", {
-      value: region.name, maxlength: 100, placeholder: label({ ...region, name: "" }),
-      "aria-label": `Name of ${label(region)}`,
-    });
-    input.placeholder = `name of ${label(region)}`;
+    const named = { value: region.name, maxlength: 100, placeholder: "name" };
+    const input = element(row, "input", { ...named, "aria-label": `Name of ${label(region)}` });
     input.addEventListener("input", () => { region.name = input.value; draw(); send(); });
     if (region.kind === "line") {
       element(row, "button", { type: "button", "aria-label": `Flip direction of ${label(region)}` }, "Flip")
@@ -126,8 +123,7 @@ function show() {
 }
 
 function showProblems() {
-  [...list.children].forEach((row, index) => {
-    const note = row.querySelector(".bad");
+  list.querySelectorAll(".bad").forEach((note, index) => {
     note.hidden = !problems[index];
     note.textContent = problems[index] ?? "";
   });
@@ -159,7 +155,7 @@ function changed(text) {
   draw();
   show();
   send();
-  if (text) say(text);
+  say(text);
 }
 
 function remove(index) {
@@ -219,14 +215,13 @@ svg.addEventListener("pointerdown", (event) => {
   const key = event.target.dataset.key;
   if (!draft && !key) return;
   svg.setPointerCapture(event.pointerId);
+  event.preventDefault();
   if (draft) {
-    cross = under(event);
-    set(cross);
+    set(cross = under(event));
   } else {
     event.target.focus({ preventScroll: true });
     dragged = point(key);
   }
-  event.preventDefault();
 });
 svg.addEventListener("pointermove", (event) => {
   if (!event.isPrimary || !(draft || dragged)) return;
