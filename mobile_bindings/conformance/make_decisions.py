@@ -1,0 +1,291 @@
+"""Writes governor.json and offload.json: decisions that every binding must come to.
+
+    python mobile_bindings/conformance/make_decisions.py
+
+Expected values are those of `oracles/`, plain Python that shares nothing with the core.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from oracles import offload  # noqa: E402
+from oracles.governor import Governor  # noqa: E402
+
+FPS = 10
+Latency = Callable[[tuple[int, int], float], float]
+
+
+def governed(
+    name: str,
+    seconds: float,
+    latency: Latency,
+    heat: dict[float, dict[str, float]] | None = None,
+    **options: float,
+) -> dict[str, Any]:
+    """A case: frames as [timestamp_ns, latency_ms of those wanted, else why not]."""
+    values = {"num_sizes": 1, "budget_ms": 0.0, "max_fps": 0.0, **options}
+    governor = Governor(int(values["num_sizes"]), values["budget_ms"], values["max_fps"])
+    frames, inputs = [], []
+    for index in range(round(seconds * FPS)):
+        now_s = index / FPS
+        if heat and now_s in heat:
+            governor.set_heat(**heat[now_s])  # type: ignore[arg-type]
+            inputs.append([index, heat[now_s]])
+        timestamp_ns = round(now_s * 1e9)
+        reason = governor.wants(timestamp_ns)
+        spent: float | str = reason
+        if reason == "none":
+            spent = round(latency(governor.level, now_s), 3)
+            governor.learn(timestamp_ns, spent)
+        frames.append([timestamp_ns, spent])
+    state = {"level": governor.level, "lowest": governor.lowest, "paused": int(governor.paused)}
+    return {
+        "name": name,
+        "options": values,
+        "ladder": governor.levels,
+        "inputs": inputs,
+        "expected": {**state, "changes": governor.changes},
+        "frames": frames,
+    }
+
+
+def governor_cases() -> list[dict[str, Any]]:
+    """Latency, rates and heat."""
+    noise = random.Random(15)
+    script = {10.0: "light", 20.0: "moderate", 40.0: "severe", 60.0: "light", 90.0: "none"}
+    names = ("none", "light", "moderate", "severe", "critical")
+    heat = {at: {"thermal": names.index(state)} for at, state in script.items()}
+    critical = {5.0: {"thermal": 4}, 15.0: {"thermal": 3}, 20.0: {"thermal": 0}}
+    headroom = {3.0: {"headroom": 0.94}, 6.0: {"headroom": 0.95}, 12.0: {"headroom": 0.5}}
+    return [
+        governed("within its budget", 20, lambda *_: 45.0, budget_ms=50.0),
+        governed(
+            "down until the budget is kept",
+            30,
+            lambda level, _: 48.0 if level[1] else 70.0,
+            budget_ms=50.0,
+            num_sizes=2,
+        ),
+        governed(
+            "back when the machine is back",
+            60,
+            lambda _, now: 90.0 if now < 15 else 20.0,
+            budget_ms=50.0,
+        ),
+        governed(
+            "near its limit each try waits longer",
+            90,
+            lambda level, _: 60.0 if level[0] == 1 else 20.0,
+            budget_ms=50.0,
+        ),
+        governed(
+            "noise", 60, lambda *_: noise.uniform(20, 90), budget_ms=50.0, num_sizes=3, max_fps=7.0
+        ),
+        governed("a maximum rate", 20, lambda *_: 1.0, max_fps=3.0),
+        governed("none, severe, none", 120, lambda *_: 1.0, heat),
+        governed("too hot", 45, lambda *_: 1.0, critical),
+        governed("little headroom", 40, lambda *_: 1.0, headroom),
+        governed(
+            "heat on top of the budget",
+            60,
+            lambda level, _: 70.0 if level[0] == 1 else 20.0,
+            {20.0: {"thermal": 3}, 30.0: {"thermal": 0}},
+            budget_ms=50.0,
+            num_sizes=2,
+        ),
+    ]
+
+
+GOOD = {
+    "connected": 1, "allowed": 1, "smallest": 0, "measuring": 0, "static_reason": "none",
+    "credits_left": 4, "reward": 0.9, "link_debt_s": 0.0, "silent_s": 0.0,
+    "silence_limit_s": math.inf, "expected_s": 0.1, "deadline_s": 0.5, "local_s": 0.01,
+    "waiting_s": math.inf,
+}  # fmt: skip
+
+
+def any_facts(rng: random.Random) -> dict[str, Any]:
+    """Facts of all kinds, each problem rare enough that the others are reached."""
+    rare = lambda: int(rng.random() < 0.1)  # noqa: E731
+    return {
+        **GOOD,
+        "connected": 1 - rare(),
+        "allowed": 1 - rare(),
+        "smallest": rng.randrange(2),
+        "measuring": rare(),
+        "static_reason": rng.choice(["none"] * 6 + ["too_big", "file_sooner"]),
+        "credits_left": 0 if rare() else rng.randrange(1, 8),
+        "reward": round(rng.random(), 4),
+        "link_debt_s": rng.random() if rare() else 0.0,
+        "silent_s": rng.random() if rare() else 0.0,
+        "silence_limit_s": rng.choice([math.inf, 0.3]),
+        "expected_s": rng.random() * 0.6,
+        "waiting_s": rng.random() if rare() else math.inf,
+    }
+
+
+def decide_cases() -> list[dict[str, Any]]:
+    """Frames one after the other through one policy."""
+    cases = []
+    for number, (mode, share) in enumerate(
+        [("auto", 0.8), ("auto", 0.3), ("always", 0.8), ("never", 0.8)]
+    ):
+        rng, policy = random.Random(number), offload.Policy(mode, share)
+        steps = []
+        for _ in range(150):
+            facts = any_facts(rng)
+            steps.append({"facts": facts, "decision": policy.decide(facts)})
+        cases.append({"mode": mode, "share": share, "steps": steps})
+    return cases
+
+
+def reward_cases() -> list[dict[str, Any]]:
+    """Scores of detections."""
+    rng = random.Random(7)
+    lists = [
+        [],
+        [0.9] * 5,
+        [0.3] * 5,
+        *([round(rng.random(), 3) for _ in range(n)] for n in range(1, 30, 4)),
+    ]
+    return [
+        {"scores": scores, "features": offload.features(scores), "reward": offload.reward(scores)}
+        for scores in lists
+    ]
+
+
+def static_cases() -> list[dict[str, Any]]:
+    """Facts that do not change from frame to frame."""
+    facts = [
+        {"live": live, "model_bytes": 100, "memory_bytes": memory, "local_s": 1.0, "cloud_s": cloud}
+        for live in (0, 1)
+        for memory in (-1, 299, 300)
+        for cloud in (0.0, 0.5, 0.83, 0.84, 9.0)
+    ]
+    return [{"facts": one, "reason": offload.static_reason(one)} for one in facts]
+
+
+def link_cases() -> list[list[list[Any]]]:
+    """Simulated links: [call, arguments, the state then, the time expected for 50,000 bytes]."""
+    cases = []
+    for seed in range(6):
+        rng, link = random.Random(seed), offload.Link()
+        rate, rtt_s, server_s = rng.uniform(2e4, 2e6), rng.uniform(0, 0.2), rng.uniform(0, 0.1)
+        steps: list[list[Any]] = []
+
+        def call(
+            name: str, *arguments: float, now: float, to: Any = link, out: Any = steps
+        ) -> None:
+            getattr(to, name)(*arguments)
+            out.append([name, arguments, now, to.state(now), to.expected_s(50_000, now)])
+
+        call("welcomed", rtt_s, now=0.0)
+        now, free, answers = 0.5, 0.0, []
+        for sequence in range(1, 40):
+            now += rng.uniform(0, 0.3)
+            while answers and answers[0][1] <= now:
+                number, at = answers.pop(0)
+                call("answered", number, server_s, at, now=at)
+            size = rng.randrange(1000, 90_000)
+            call("sent", sequence, size, now, now=now)
+            free = max(free, now + rtt_s / 2) + size / rate
+            answers.append((sequence, free + server_s + rtt_s / 2))
+            if sequence == 25:
+                call("lost", now=now)
+                answers = []
+        call("answered", 1000, 0.1, now, now=now)
+        cases.append(steps)
+    return cases
+
+
+def waiting_cases() -> list[dict[str, Any]]:
+    """Files: [call, arguments, seconds left then]."""
+    cases = []
+    for seed in range(4):
+        rng = random.Random(seed)
+        engines = 1 + seed % 3
+        account, now, steps = offload.Waiting(engines), 100.0, []
+        calls: list[tuple[str, tuple[float, ...]]] = [("start", (now,))]
+        for _ in range(20):
+            for name, change in (("compute", 1), ("wait", 1), ("compute", -1), ("wait", -1)):
+                now += rng.uniform(0, 0.2)
+                calls.append((name, (now, change)))
+            calls.append(("saved", (rng.uniform(0, 0.1),)))
+        for name, arguments in calls:
+            getattr(account, name)(*arguments)
+            at = arguments[0] if name != "saved" else now
+            steps.append([name, arguments, at, account.left(at)])
+        cases.append({"engines": engines, "steps": steps})
+    return cases
+
+
+def late_cases() -> list[list[list[Any]]]:
+    """Answers and detections: ["note", rows, now], or ["apply", rows, now, classes]."""
+    rng = random.Random(3)
+    late, now, steps = offload.Late(), 0.0, []
+
+    def rows(count: int) -> list[list[float]]:
+        found = []
+        for _ in range(count):
+            x, y = rng.randrange(4) * 60, rng.randrange(3) * 60
+            shift = rng.randrange(-12, 13)
+            found.append(
+                [x + shift, y, x + shift + 50, y + 50, rng.choice([0.25, 0.75]), rng.randrange(4)]
+            )
+        return found
+
+    for _ in range(60):
+        now = round(now + rng.uniform(0.05, 0.9), 3)
+        given = rows(rng.randrange(5))
+        if rng.random() < 0.5:
+            late.note(given, now)
+            steps.append(["note", given, now])
+        else:
+            steps.append(["apply", given, now, late.apply(given, now)])
+    return [steps]
+
+
+def finite(value: Any) -> Any:
+    """Infinity as null, which JSON can hold."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and math.isinf(value) else value
+
+
+def lines(items: list[Any]) -> str:
+    """A JSON array, one item on each line."""
+    return (
+        "[\n" + ",\n".join(json.dumps(finite(one), separators=(",", ":")) for one in items) + "\n]"
+    )
+
+
+def main() -> None:
+    """Write both files."""
+    parts = {
+        "reward": reward_cases(), "static_reason": static_cases(), "decide": decide_cases(),
+        "link": link_cases(), "waiting": waiting_cases(), "late": late_cases(),
+    }  # fmt: skip
+    body = ",\n".join(f'"{name}": {lines(cases)}' for name, cases in parts.items())
+    files = {
+        "governor.json": f'{{"version": 1, "cases": {lines(governor_cases())}}}\n',
+        "offload.json": f'{{"version": 1,\n{body}}}\n',
+    }
+    for name, text in files.items():
+        json.loads(text)
+        (HERE / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Independent implementations, in plain Python, that expected values are computed by."""
