@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Pass = Callable[["DetectorGraph"], "DetectorGraph"]
 
+DEFAULT_SIZE = (640, 640)
 _SUFFIX_OF = {"none": "", "fp16": "-fp16", "int8": "-int8"}
 
 
@@ -131,7 +132,11 @@ def convert(
         multiply_adds=multiply_adds(graph),
         source_multiply_adds=source_multiply_adds,
         sensitivity=ranges.sensitivity if ranges else {},
-        warnings=(*(ranges.warnings if ranges else ()), *_warnings(emitted, shown, quantize)),
+        warnings=(
+            *_notes(loaded, input_size),
+            *(ranges.warnings if ranges else ()),
+            *_warnings(emitted, shown, quantize),
+        ),
     )
     _write(report, emitted, check)
     state.unlink(missing_ok=True)
@@ -207,6 +212,17 @@ def _write(
             agreement, path = min(short, key=lambda entry: entry[0])
             raise RejectedError(path, agreement, minimum)
     write_all(contents)
+
+
+def _notes(loaded: DetectorGraph, input_size: tuple[int, int] | None) -> Iterator[str]:
+    """Sentences on what was decided from the source alone."""
+    metadata = loaded.metadata
+    if input_size is None and metadata.input_size != DEFAULT_SIZE:
+        height, width = metadata.input_size
+        yield f"made for {height}x{width} pixels, as the source was; --imgsz chooses another size"
+    for one in metadata.passes:
+        if one.name.startswith("drop_"):
+            yield f"{one.name.removeprefix('drop_')} of the source are left out: boxes are counted"
 
 
 def _warnings(

@@ -18,6 +18,8 @@ from .detector import Detect, add_layers, class_names, read_detect
 from .kinds import is_detector, refuse_other_kinds
 from .module import Module, WeightReader
 from .pickle_machine import PickleMachine
+from .training import Training, read_training
+from .training import input_size as training_size
 from .values import Record, Tensor
 
 DEFAULT_SIZE = (640, 640)
@@ -28,7 +30,8 @@ def load_checkpoint(
 ) -> DetectorGraph:
     """The detector in a YOLOv5 checkpoint, as it was trained: batch norm and Focus not yet folded.
 
-    `input_size` is (height, width) in pixels, 640x640 if None; `batch` None means any.
+    `input_size` is (height, width) in pixels; None takes the square that training used, or 640x640
+    where the file does not say. `batch` None means any.
 
     Raises:
         UnsafeModelError: the file asks for anything but data.
@@ -41,7 +44,7 @@ def load_checkpoint(
         record = _find_model(document, archive.path)
         model = Module(record, "", WeightReader(archive))
         try:
-            return _build(document, model, path, input_size or DEFAULT_SIZE, batch)
+            return _build(document, model, path, input_size, batch)
         except ShapeError as error:
             raise ModelError(archive.path, f"the layers do not fit: {error}", DAMAGED) from error
 
@@ -72,9 +75,11 @@ def _is_state_dict(value: object) -> bool:
 
 
 def _build(
-    document: Any, model: Module, path: Path, size: tuple[int, int], batch: int | None
+    document: Any, model: Module, path: Path, wanted: tuple[int, int] | None, batch: int | None
 ) -> DetectorGraph:
     detect = read_detect(model)
+    trained = training_size(read_training(document), max(detect.strides))
+    size = wanted or trained or DEFAULT_SIZE
     check_input_size(size, max(detect.strides))
     builder = GraphBuilder(size, batch)
     heads = add_layers(Assembler(builder, str(path)), model, detect)
@@ -85,8 +90,15 @@ def _build(
         [heads[index] for index in order], _metadata(document, model, detect, order, path, size)
     )
     if detect.dropped:
-        return graph.with_pass(f"drop_{detect.dropped}", channels=detect.extra)
+        graph = graph.with_pass(f"drop_{detect.dropped}", channels=detect.extra)
     return graph
+
+
+def checkpoint_training(path: Path) -> Training:
+    """The facts of the training that the checkpoint holds; raises as `load_checkpoint`."""
+    with Archive(path) as archive:
+        machine = PickleMachine(archive.path, archive.storage_size)
+        return read_training(machine.load(archive.pickle))
 
 
 def _metadata(

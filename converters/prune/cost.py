@@ -22,6 +22,16 @@ def multiply_adds(graph: DetectorGraph) -> int:
     )
 
 
+def parameters(graph: DetectorGraph) -> int:
+    """Weights and biases of all convolutions, batch norm folded."""
+    return sum(
+        int(constant(node, index).size)
+        for node in graph.model.graph
+        if node.op_type == "Conv"
+        for index in range(1, len(node.inputs))
+    )
+
+
 class CostModel:
     """MACs of a graph as a function of the channels that are removed."""
 

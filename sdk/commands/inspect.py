@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tallylens.commands.arguments import add_json, print_json
+
+if TYPE_CHECKING:
+    from tallylens.converters.graph import DetectorGraph
 
 NAME = "inspect"
 HELP = "Show the classes, input, heads and origin of a model."
@@ -38,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
 def _summary(document: dict[str, Any]) -> list[str]:
     height, width = document["input_size"]
     names = document["class_names"]
+    anchors = zip(document["strides"], document["anchors"], strict=True)
     return [
         f"{document['file']}  {document['size_bytes'] / 1e6:.2f} MB  {document['kind']}",
         f"input         {height}x{width} {document['layout']} {document['colour_order']}",
@@ -45,14 +50,35 @@ def _summary(document: dict[str, Any]) -> list[str]:
         f"quantization  {document['quantization']}",
         f"source        {document['source_name']}  sha256 {document['source_sha256'][:16]}",
         f"passes        {', '.join(one['name'] for one in document['passes']) or 'none'}",
+        f"anchors       {'; '.join(f'{stride}: {_boxes(boxes)}' for stride, boxes in anchors)}",
+        *_checkpoint(document),
         f"classes       {len(names)}: {', '.join(names)}",
     ]
+
+
+def _boxes(anchors: list[list[float]]) -> str:
+    """Anchors as width x height in pixels."""
+    return " ".join(f"{width:g}x{height:g}" for width, height in anchors)
+
+
+def _checkpoint(document: dict[str, Any]) -> list[str]:
+    """Lines on a checkpoint alone."""
+    lines = []
+    if "parameters" in document:
+        amounts = document["parameters"] / 1e6, document["multiply_adds"] / 1e9
+        lines.append("size          {:.2f} M parameters, {:.2f} G MACs per image".format(*amounts))
+    if document.get("training"):
+        training = document["training"].items()
+        facts = (f"{name.replace('_', ' ')} {value}" for name, value in training)
+        lines.append(f"training      {', '.join(facts)}")
+    return lines
 
 
 def describe(path: Path) -> dict[str, Any]:
     """The document of `inspect --json`: the model's metadata, with its file, size and kind."""
     from tallylens.models import runs_as_it_is
 
+    about: dict[str, Any] = {}
     if path.is_dir():
         from tallylens.models import open_to_measure
 
@@ -69,9 +95,27 @@ def describe(path: Path) -> dict[str, Any]:
         need_converters("reading a checkpoint")
         from tallylens.converters.load import load
 
-        metadata, kind = load(path).metadata, "checkpoint, converted on first use"
-    about: dict[str, Any] = json.loads(metadata.to_json())
+        graph = load(path)
+        metadata, kind = graph.metadata, "checkpoint, converted on first use"
+        about |= _measured(path, graph)
+    about |= json.loads(metadata.to_json())
     return {"file": str(path), "size_bytes": _size(path), "kind": kind} | about
+
+
+def _measured(path: Path, graph: DetectorGraph) -> dict[str, Any]:
+    """Parameters and MACs of a source, and the facts of its training."""
+    from tallylens.converters.prune.cost import multiply_adds, parameters
+
+    facts: dict[str, Any] = {
+        "parameters": parameters(graph),
+        "multiply_adds": multiply_adds(graph),
+    }
+    if path.suffix == ".pt":
+        from tallylens.converters.checkpoint.importer import checkpoint_training
+
+        training = dataclasses.asdict(checkpoint_training(path))
+        facts["training"] = {name: value for name, value in training.items() if value is not None}
+    return facts
 
 
 def _size(path: Path) -> int:

@@ -52,3 +52,9 @@ def test_refusals_name_the_thing(wild: Path, name: str) -> None:
     with pytest.raises(UnsupportedModelError, match=REFUSED[name]) as caught:
         load(wild / name)
     assert caught.value.exit_status == 3
+
+
+@pytest.mark.parametrize(("stem", "side"), [("misc-imgsz320", 320), ("misc-numpy2", 640)])
+def test_the_size_of_the_training_is_taken(wild: Path, stem: str, side: int) -> None:
+    assert load(wild / f"{stem}.pt").metadata.input_size == (side, side)
+    assert load(wild / f"{stem}.pt", input_size=(64, 96)).metadata.input_size == (64, 96)
