@@ -18,6 +18,7 @@ class ClusterConfig:
         model, keys: files, readable on every machine, as are those of TLS.
         address: where each socket replica listens; those of one machine share the port.
         origins: of web pages that may connect.
+        proxies: addresses of proxies that may name their clients.
         token_secret: signs the tokens of all replicas.
         replicas: of sockets and of the model.
         max_detectors: maximum number of model replicas under load.
@@ -34,6 +35,7 @@ class ClusterConfig:
     max_detectors: int = 8
     gpus: float = 0.0
     drain_delay_s: float = 0.0
+    proxies: tuple[str, ...] = ()
 
 
 @dataclass

@@ -9,6 +9,7 @@ from ray import serve
 
 from ..server.auth import Auth
 from ..server.keys import KeyFile
+from ..server.proxies import TrustedProxies
 from ..server.run import Server
 from ..server.service import Service
 from .cluster_metrics import text_of
@@ -43,7 +44,7 @@ class Ingress:
         )
         self._service.metrics_of_all = self._metrics_of_all
         self._drained = False
-        self._server = Server(self._service, config.address)
+        self._server = Server(self._service, config.address, proxies=TrustedProxies(config.proxies))
         bound = self._server.bind(share_port=True)
         self._serving = asyncio.create_task(self._server.serve(bound))
         await self._server.listening.wait()

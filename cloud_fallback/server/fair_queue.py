@@ -137,8 +137,8 @@ class FairQueue:
 
     def oldest(self) -> float:
         """When the oldest frame arrived, monotonic seconds; infinite without one."""
-        waiting = (one for key in self._keys.values() for one in key.sessions.values())
-        return min((jobs[0].arrived for jobs in waiting), default=float("inf"))
+        waiting = (self._keys[key].sessions[owner][0] for owner, key in self._key_of.items())
+        return min((job.arrived for job in waiting), default=float("inf"))
 
     def add(self, job: Job) -> list[Job]:
         """Queue a frame; the frames to refuse for it, which may be itself."""

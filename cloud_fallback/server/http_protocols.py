@@ -32,12 +32,14 @@ class _StrictConnection(h11.Connection):
     """Refuses requests with more than any client sends, or with two statements of their length."""
 
     entry: SocketEntry
+    request_begun: Callable[[h11.Request], None]
 
     def next_event(self) -> Any:
         """The next event; raises RemoteProtocolError for a request that is refused."""
         event = super().next_event()
         if isinstance(event, h11.Request):
             _check_request(event)
+            self.request_begun(event)
         elif isinstance(event, h11.Data):
             self.entry.body_received()
         elif isinstance(event, h11.EndOfMessage):
@@ -81,10 +83,17 @@ class HttpProtocol(H11Protocol):
         super().connection_made(transport)
         strict = _StrictConnection(h11.SERVER, MAX_HEADERS * 160)
         strict.entry = self.entry
+        strict.request_begun = self._request_begun
         self.conn = strict
         self.entry.drop = transport.abort
         self.entry.time_out = self._time_out
         self.app = with_socket(self.app, self.entry)
+
+    def _request_begun(self, request: h11.Request) -> None:
+        """Know the client that a named proxy asks for."""
+        client = self.entry.request_from(list(request.headers))
+        if self.client is not None and self.client[0] != client:
+            self.client = (client, 0)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
@@ -101,6 +110,7 @@ class HttpProtocol(H11Protocol):
         super().handle_websocket_upgrade(event)
         protocol = self.transport.get_protocol()
         assert isinstance(protocol, WebsocketProtocol)
+        protocol.client = self.client
         protocol.take(self.entry)
 
     def send_400_response(self, msg: str) -> None:
@@ -188,6 +198,8 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
         """Belong to a socket, from its handshake on."""
         self.entry = entry
         entry.time_out = entry.drop
+        if hasattr(self, "scope"):
+            self.scope["client"] = self.client
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()))
             self._close_soon()

@@ -75,7 +75,7 @@ class Outbox:
         self.ended = asyncio.get_running_loop().create_future()
 
     def send(self, message: ServerMessage) -> None:
-        """Send a message, now or once those before it are sent; a client that does not read is closed."""
+        """Send a message after those that wait; a client that does not read is closed."""
         if self._sending is None and self._write(message):
             return
         if len(self._waiting) >= _CAPACITY:

@@ -26,6 +26,7 @@ from .app import AppExtension, create_app
 from .certificates import CertificateFiles
 from .http_protocols import HttpProtocol, WebsocketProtocol
 from .logs import silence_libraries
+from .proxies import TrustedProxies
 from .service import Service
 from .socket_pool import SocketEntry, SocketLimits, SocketPool
 
@@ -103,6 +104,7 @@ class Server:
         service: what is served.
         address: where, and the files of TLS.
         limits: of the sockets.
+        proxies: which may name their clients.
         drain_delay_s: how long new clients are still taken after SIGTERM, while `/readyz`
             answers 503.
         extensions: more of the application.
@@ -111,6 +113,7 @@ class Server:
     service: Service
     address: Address
     limits: SocketLimits = field(default_factory=SocketLimits)
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     drain_delay_s: float = 0.0
     extensions: Sequence[AppExtension] = ()
     listening: asyncio.Event = field(default_factory=asyncio.Event)
@@ -127,7 +130,7 @@ class Server:
         self._uvicorn = _Uvicorn(self._config())
         self._uvicorn.drain = self._drain
         self._uvicorn.tls = self._tls
-        self.sockets = SocketPool(self.limits, self.service.metrics)
+        self.sockets = SocketPool(self.limits, self.service.metrics, self.proxies)
         self._uvicorn.pool = self.sockets
 
     def _tls(self) -> ssl.SSLContext | None:

@@ -12,11 +12,12 @@ import asyncio
 import ipaddress
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .logs import RateLimitedLog
 from .metrics import Metrics
+from .proxies import TrustedProxies
 
 log = logging.getLogger("tallylens.server")
 # Descriptors for everything that is not a client: models, logs, pipes, databases.
@@ -70,6 +71,7 @@ class SocketEntry:
 
     def __init__(self, pool: SocketPool, address: str, drop: Callable[[], None]) -> None:
         self._pool, self.address, self.group = pool, address, address_group(address)
+        self._peer = address
         self.drop = drop
         self.time_out: Callable[[], None] = drop
         self._timer: asyncio.TimerHandle | None = None
@@ -95,6 +97,14 @@ class SocketEntry:
     def _expire_in(self, seconds: float) -> None:
         self.request_received()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def request_from(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """The address of the client of a request: as a named proxy says, or where it came from."""
+        client = self._pool.proxies.client(self._peer, headers) or self._peer
+        if client != self.address:
+            self.address = client
+            self._pool.regroup(self, address_group(client))
+        return client
 
     def request_received(self) -> None:
         """The request is complete: the server is the one to act."""
@@ -124,10 +134,14 @@ class SocketPool:
     Args:
         limits: how many, and for how long.
         metrics: shows how many there are, and counts those that were dropped.
+        proxies: which name their clients; the limit of one address is not for them.
     """
 
-    def __init__(self, limits: SocketLimits, metrics: Metrics) -> None:
+    def __init__(
+        self, limits: SocketLimits, metrics: Metrics, proxies: TrustedProxies | None = None
+    ) -> None:
         self.limits = limits.resolved()
+        self.proxies = proxies or TrustedProxies()
         self._metrics = metrics
         self._waiting: dict[str, dict[SocketEntry, None]] = {}
         self._number_waiting = 0
@@ -143,17 +157,28 @@ class SocketPool:
         entry = SocketEntry(self, address, drop)
         self._waiting.setdefault(entry.group, {})[entry] = None
         self._number_waiting += 1
-        surplus = self._surplus(entry)
+        self._drop_surplus(entry)
+        return entry
+
+    def regroup(self, entry: SocketEntry, group: str) -> None:
+        """Count a socket that waits for the address of its client, as a proxy names it."""
+        if self._forget_waiting(entry):
+            entry.group = group
+            self._waiting.setdefault(group, {})[entry] = None
+            self._number_waiting += 1
+            self._drop_surplus(entry)
+
+    def _drop_surplus(self, newest: SocketEntry) -> None:
+        surplus = self._surplus(newest)
         if surplus is not None:
             self.report("crowded", surplus)
             surplus.closed()
             surplus.drop()
-        return entry
 
     def _surplus(self, newest: SocketEntry) -> SocketEntry | None:
         """The socket to drop: the oldest of the address that has the most."""
         own, limits = self._waiting[newest.group], self.limits
-        if len(own) > limits.waiting_of_address:
+        if len(own) > limits.waiting_of_address and not self.proxies.trusts(newest.address):
             return next(iter(own))
         if self._number_waiting > limits.waiting or len(self) > limits.sockets:
             fullest: dict[SocketEntry, None] = max(self._waiting.values(), key=len)

@@ -71,6 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="allow web pages of this origin to connect, with a ticket; may be repeated",
     )
     parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="proxy or network whose X-Forwarded-For names the client; may be repeated",
+    )
+    parser.add_argument(
         "--dev",
         action="store_true",
         help="development mode: own keys and certificates, this machine only",
@@ -306,6 +313,7 @@ def _serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> No
         options.replicas or (2, 2),
         gpus=options.gpus or 0.0,
         drain_delay_s=options.drain_delay,
+        proxies=tuple(options.trusted_proxy),
     )
     ended = threading.Event()
     for name in SIGNALS:
@@ -375,16 +383,24 @@ def _server(options: argparse.Namespace, videos: VideoService | None) -> Server:
     from tallylens.cloud_fallback.server.auth import Auth
     from tallylens.cloud_fallback.server.keys import KeyFile
     from tallylens.cloud_fallback.server.models import ModelInstances
+    from tallylens.cloud_fallback.server.proxies import TrustedProxies
     from tallylens.cloud_fallback.server.run import Server
     from tallylens.cloud_fallback.server.service import Service
     from tallylens.models import LONGEST_SIDE, ready_model
 
     address = _address(options)
+    proxies = TrustedProxies(options.trusted_proxy)
     auth = Auth(KeyFile(options.keys), options.origin, _token_secret(options))
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
     extensions = () if videos is None else (videos,)
     service = Service(ModelInstances(model, options.lanes), auth)
-    return Server(service, address, drain_delay_s=options.drain_delay, extensions=extensions)
+    return Server(
+        service,
+        address,
+        proxies=proxies,
+        drain_delay_s=options.drain_delay,
+        extensions=extensions,
+    )
 
 
 def _address(options: argparse.Namespace) -> Address:

@@ -23,6 +23,7 @@ from tallylens.cloud_fallback.client.credentials import Secret
 from tallylens.cloud_fallback.server.auth import Auth
 from tallylens.cloud_fallback.server.keys import KeyFile, entry, new_key
 from tallylens.cloud_fallback.server.models import ModelInstances
+from tallylens.cloud_fallback.server.proxies import TrustedProxies
 from tallylens.cloud_fallback.server.run import Address, Server
 from tallylens.cloud_fallback.server.service import Service, Settings
 from tallylens.cloud_fallback.server.socket_pool import SocketLimits
@@ -188,6 +189,7 @@ class ServiceFactory:
         origins: tuple[str, ...] = (),
         key: str | None = None,
         limits: SocketLimits | None = None,
+        proxies: tuple[str, ...] = (),
         **settings: Any,
     ) -> RunningService:
         """A service that listens, with one key; `plan` is TOML that defines plan `p`."""
@@ -201,7 +203,12 @@ class ServiceFactory:
         def make() -> Server:
             auth = Auth(KeyFile(keys), origins, TOKEN_SECRET)
             service = Service(model, auth, Settings(**settings))
-            return Server(service, Address("127.0.0.1", port, *files), limits or SocketLimits())
+            return Server(
+                service,
+                Address("127.0.0.1", port, *files),
+                limits or SocketLimits(),
+                TrustedProxies(proxies),
+            )
 
         server, loop, thread = _run(make)
         running = RunningService(
