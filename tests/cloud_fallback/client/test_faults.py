@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tallylens import Counter, Line, Zone
+from tallylens import Counter, Line
 from tallylens.cloud_fallback.client import connection as client_module
 from tallylens.cloud_fallback.client import keepalive as keepalive_module
 from tallylens.cloud_fallback.client.connection import CloudClient
@@ -105,18 +105,6 @@ def test_through_the_cloud_the_totals_are_the_same(
     same_totals(report, local)
     assert sent_to_cloud(report) == FRAMES
     assert report.warnings == local.warnings
-
-
-def test_detections_of_the_server_are_ignored_too(
-    serve: ServiceFactory, tiny_model: Path, frames: Frames
-) -> None:
-    cloud = options(serve(tls=True), deadline_s=PATIENCE_S)
-    left = Zone(((0, 0), (0.5, 0), (0.5, 1), (0, 1)))  # of the car; the person is at the right
-    with Counter(tiny_model, lines=LINES, ignore=[left], offload=cloud, workers=1) as counter:
-        report = counter.run(frames)
-    assert sent_to_cloud(report) == FRAMES
-    assert report.unique == {"person": 1}
-    assert report.uncounted["ignored_detections"] == FRAMES
 
 
 @pytest.mark.slow

@@ -218,17 +218,3 @@ def test_what_is_being_drawn_can_be_taken_back(picking: Start, page: Any, crossi
     page.mouse.click(*screen(page, (0.2, 0.2)))
     page.keyboard.press("Escape")
     assert page.locator(".handle").count() == 2
-
-
-def test_what_is_in_a_drawn_ignored_zone_is_not_counted(
-    picking: Start, page: Any, crossing: Path, tiny_model: Path, tallylens: Callable[..., Any]
-) -> None:
-    running = picking(crossing, "--line", "0,0.5,1,0.5")
-    page.goto(running.url)
-    page.click("text=Add ignore zone")
-    for corner in ((0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98), (0.02, 0.02)):
-        page.mouse.click(*screen(page, corner))
-    options = shlex.split(text(page.locator("#options"), "--ignore"))
-    assert options[::2] == ["--line", "--ignore"]
-    outcome = tallylens("count", crossing, "--model", tiny_model, "--json", *options)
-    assert json.loads(outcome.out)["unique"] == {"person": 1}

@@ -270,6 +270,32 @@ jstring eventKindName(JNIEnv* env, Class, jint kind) {
   return text(env, tally_event_kind_name(kind));
 }
 
+// Checks the model. The size of its document, whose bytes are in `out`, or a negative status, whose
+// error is there.
+jint modelDocument(JNIEnv* env, Class, jobject model, jlong bytes, jobject out) {
+  const Span file(env, model), result(env, out);
+  if (bytes < 0 || static_cast<size_t>(bytes) > file.bytes || result.bytes == 0)
+    return -TALLY_INVALID_ARGUMENT;
+  tally_model* opened = nullptr;
+  int32_t status = tally_model_open(file.data, static_cast<size_t>(bytes), 1, &opened,
+                                    reinterpret_cast<char*>(result.data), result.bytes);
+  if (status != TALLY_OK) return -status;
+  const char* document = nullptr;
+  size_t size = 0;
+  status = tally_model_document(opened, &document, &size);
+  if (status == TALLY_OK && size > result.bytes) status = TALLY_BUFFER_TOO_SMALL;
+  if (status == TALLY_OK) std::memcpy(result.data, document, size);
+  tally_model_destroy(opened);
+  return status == TALLY_OK ? static_cast<jint>(size) : -status;
+}
+
+// Changes the sizes inside the model, in place, for another input size; see tally_model_resize.
+jint modelResize(JNIEnv* env, Class, jobject model, jint old_width, jint old_height, jint new_width,
+                 jint new_height) {
+  const Span file(env, model);
+  return tally_model_resize(file.data, file.bytes, old_width, old_height, new_width, new_height);
+}
+
 jint engineOpen(JNIEnv* env, Class, jobject model, jlong bytes, jobject options, jstring library,
                 jobject out) {
   const Span file(env, model), result(env, out);
@@ -683,6 +709,8 @@ const JNINativeMethod kFunctions[] = {
     FUNCTION(reasonName, "(I)" STRING),
     FUNCTION(reasonText, "(I)" STRING),
     FUNCTION(eventKindName, "(I)" STRING),
+    FUNCTION(modelDocument, "(" BUFFER "J" BUFFER ")I"),
+    FUNCTION(modelResize, "(" BUFFER "IIII)I"),
     FUNCTION(engineOpen, "(" BUFFER "J" BUFFER STRING BUFFER ")I"),
     FUNCTION(engineDestroy, "(J)V"),
     FUNCTION(engineName, "(J)" STRING),

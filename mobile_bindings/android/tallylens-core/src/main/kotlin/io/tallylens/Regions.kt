@@ -4,6 +4,7 @@ import io.tallylens.internal.Point
 import io.tallylens.internal.checkCoordinates
 import io.tallylens.internal.checkUnits
 import io.tallylens.internal.formatG
+import io.tallylens.internal.pointOf
 import io.tallylens.internal.sidesCross
 
 /**
@@ -27,7 +28,7 @@ public data class Line @JvmOverloads constructor(
     val outName: String = "out",
 ) {
     internal val points: List<Point>
-        get() = listOf(Point(x1.toDouble(), y1.toDouble()), Point(x2.toDouble(), y2.toDouble()))
+        get() = listOf(pointOf(x1, y1), pointOf(x2, y2))
 
     init {
         checkCoordinates(points)
@@ -58,7 +59,7 @@ public data class Zone @JvmOverloads constructor(
     val minDwellSeconds: Float = 0f,
 ) {
     internal val points: List<Point>
-        get() = corners.chunked(2) { (x, y) -> Point(x.toDouble(), y.toDouble()) }
+        get() = corners.chunked(2) { (x, y) -> pointOf(x, y) }
 
     init {
         if (corners.size % 2 != 0 || corners.size / 2 !in 3..MAX_CORNERS) {

@@ -108,7 +108,7 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
         }
 
         fun decoding(classes: Int, options: CounterOptions): ByteBuffer {
-            val decoding = directBuffer(32)
+            val decoding = directBuffer(OPTIONS_BYTES)
             check(Native.decoderDefaults(decoding), "")
             decoding.putInt(4, classes)
             options.iou?.let { decoding.putFloat(12, it) }

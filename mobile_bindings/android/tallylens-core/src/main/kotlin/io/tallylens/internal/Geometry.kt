@@ -11,6 +11,9 @@ private const val MAX_COORDINATE = 1e6
 /** A point in pixels or in fractions of the frame. */
 internal data class Point(val x: Double, val y: Double)
 
+/** The point as its numbers are written: 0.6f is 0.6, as it is in Python, not 0.60000002. */
+internal fun pointOf(x: Float, y: Float) = Point(x.toString().toDouble(), y.toString().toDouble())
+
 /** Throw UsageException for a coordinate that no frame has. */
 internal fun checkCoordinates(points: List<Point>) {
     for (value in points.flatMap { listOf(it.x, it.y) }) {

@@ -4,20 +4,38 @@ import io.tallylens.ModelException
 import io.tallylens.UnsupportedModelException
 import java.nio.ByteBuffer
 
-/** The metadata document inside a model file, after the core has checked the whole file. */
+/** Model files, which the core checks before LiteRT reads them: LiteRT ends the process on some damaged ones. */
 internal object ModelFile {
-    private const val IDENTIFIER_AT = 4
+    private const val MAX_DOCUMENT_BYTES = 1 shl 20
 
+    /**
+     * The metadata document inside a `.tflite` file.
+     *
+     * @throws ModelException it is damaged.
+     * @throws UnsupportedModelException it is not of tallylens.
+     */
     fun document(model: ByteBuffer): ByteArray {
-        val identifier = "TFL3".toByteArray()
-        if (model.capacity() < 8 || identifier.indices.any { model.get(IDENTIFIER_AT + it) != identifier[it] }) {
-            throw ModelException("not a TFLite model", "Use a file written by tallylens convert")
-        }
-        // FIXME(tally_model)
-        val all = ByteArray(model.capacity()) { model.get(it) }
-        val text = String(all, Charsets.ISO_8859_1)
-        val start = text.indexOf("{\"anchors\"")
-        if (start < 0) throw UnsupportedModelException("a TFLite model without tallylens metadata", "Convert the checkpoint")
-        return all.copyOfRange(start, text.indexOf('\u0000', start).let { if (it < 0) all.size else it })
+        val out = directBuffer(MAX_DOCUMENT_BYTES)
+        val size = Native.modelDocument(model, model.capacity().toLong(), out)
+        if (size < 0) throw refusal(-size, out.errorText())
+        return ByteArray(size) { out.get(it) }
+    }
+
+    /** A copy of the model whose input is `width` x `height`, null if it depends on its own size. */
+    fun resized(model: ByteBuffer, metadata: Metadata, width: Int, height: Int): ByteBuffer? {
+        val copy = directBuffer(model.capacity())
+        copy.put(model.duplicate().apply { clear() })
+        val status = Native.modelResize(copy, metadata.inputWidth, metadata.inputHeight, width, height)
+        if (status == Status.UNSUPPORTED_MODEL) return null
+        check(status, "")
+        return copy
+    }
+
+    private fun refusal(status: Int, problem: String): Exception = when (status) {
+        Status.UNSUPPORTED_MODEL -> UnsupportedModelException(
+            problem.ifEmpty { "a TFLite model without tallylens metadata" },
+            "Convert the checkpoint (.pt or .onnx) that it was made from with tallylens convert",
+        )
+        else -> ModelException(problem.ifEmpty { "the TFLite model is damaged" }, "Copy or convert it again")
     }
 }

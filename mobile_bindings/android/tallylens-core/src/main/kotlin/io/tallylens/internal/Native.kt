@@ -24,6 +24,10 @@ internal object Native {
     @JvmStatic external fun reasonText(reason: Int): String?
     @JvmStatic external fun eventKindName(kind: Int): String?
 
+    @JvmStatic external fun modelDocument(model: ByteBuffer, bytes: Long, out: ByteBuffer): Int
+    @JvmStatic external fun modelResize(
+        model: ByteBuffer, oldWidth: Int, oldHeight: Int, newWidth: Int, newHeight: Int,
+    ): Int
     @JvmStatic external fun engineOpen(
         model: ByteBuffer, bytes: Long, options: ByteBuffer, library: String?, out: ByteBuffer,
     ): Int
@@ -98,6 +102,8 @@ internal object Status {
     const val BUFFER_TOO_SMALL = 2
     const val OUT_OF_ORDER = 3
     const val BAD_STATE = 6
+    const val BAD_MODEL = 8
+    const val UNSUPPORTED_MODEL = 9
     const val ENGINE_MISSING = 100
     const val ENGINE_UNSUPPORTED = 101
     const val ENGINE_BAD_MODEL = 102
@@ -115,3 +121,6 @@ internal fun ByteBuffer.errorText(): String {
     val bytes = ByteArray(length) { get(it) }
     return String(bytes, Charsets.UTF_8)
 }
+
+/** Room for an option or result struct of the core, which may grow in its later versions. */
+internal const val OPTIONS_BYTES = 256

@@ -21,10 +21,10 @@ internal class TrackCounter(
     val numClasses: Int, width: Int, height: Int, anyClass: Boolean, options: TrackingOptions,
 ) : Closeable {
     private val handle: NativeHandle
-    private var scratch = directBuffer(maxOf(8 * numClasses, 128))
+    private var scratch = directBuffer(maxOf(8 * numClasses, OPTIONS_BYTES))
 
     init {
-        val buffer = directBuffer(64)
+        val buffer = directBuffer(OPTIONS_BYTES)
         check(Native.counterDefaults(buffer), "")
         buffer.putInt(4, numClasses).putInt(8, width).putInt(12, height).putInt(16, if (anyClass) 1 else 0)
         options.writeTo(buffer)
@@ -197,7 +197,7 @@ internal data class TrackingOptions(
 
     /** These options with the core's defaults in place of null. */
     fun complete(): TrackingOptions {
-        val buffer = directBuffer(64)
+        val buffer = directBuffer(OPTIONS_BYTES)
         check(Native.counterDefaults(buffer), "")
         writeTo(buffer)
         val float = { i: Int -> buffer.getFloat(ANCHOR_AT + 4 + 4 * i) }
