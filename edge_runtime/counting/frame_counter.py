@@ -11,6 +11,7 @@ from ..errors import SourceError, UsageError
 from ..types import Detections, Event, Frame, FrameTime, Tracks
 from .periods import Periods
 from .saved_count import SavedCount, source_identity, whole_number
+from .scene_change import SceneChange
 from .sinks import FinishingSink, FrameResult, Sink
 from .totals import Totals
 
@@ -55,6 +56,7 @@ class FrameCounter:
         self._last: FrameResult | None = None
         self._saved = saved
         self._changed = True
+        self._scene = SceneChange()
         self._published = True
         self._starts_at = starts_at
         if saved is not None and saved.document:
@@ -108,8 +110,9 @@ class FrameCounter:
         result = FrameResult(frame, detections, tracks, events, self.totals, self.epoch_ns)
         self.frames += 1
         self.next_index = frame.index + 1
-        # An empty frame changes only numbers that the next save brings up to date.
-        self._changed = self._changed or bool(len(detections) or len(tracks) or events)
+        # A still frame changes only numbers that the next save brings up to date.
+        tentative = len(detections) > len(tracks)
+        self._changed |= tentative or bool(events) or self._scene.differs(tracks)
         self._publish(result)
         return result
 
@@ -193,6 +196,8 @@ class FrameCounter:
             values |= sink.save()
         saved.save(values)
         self._changed = False
+        if self._last is not None:
+            self._scene.remember(self._last.tracks)
 
     def finish_sinks(self, warnings: list[str]) -> None:
         """Let sinks deliver what waits; adds warnings on what was not delivered.

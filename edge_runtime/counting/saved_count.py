@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from ..errors import StateError
 
 SAVE_INTERVAL_S = 5.0
-# A count of an empty scene is saved at least so often: frames and the time of the last one change.
+# A count of a still scene is saved at least so often: frames and the time of the last one change.
 IDLE_INTERVAL_S = 600.0
 
 # Its keys, in their order, with the values of what is not there. Their names are a contract.
@@ -61,6 +61,7 @@ class SavedCount:
     Args:
         store: where it is.
         interval_s: minimum seconds between two saves while counting.
+        clock: seconds from any origin; None takes the machine's monotonic clock.
 
     Attributes:
         document: what was saved by the process before; empty for a new count.
@@ -69,23 +70,32 @@ class SavedCount:
         StateError: the saved count is damaged.
     """
 
-    def __init__(self, store: StateStore, interval_s: float = SAVE_INTERVAL_S) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        interval_s: float = SAVE_INTERVAL_S,
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self.store = store
         self.document: Mapping[str, Any] = store.load() or {}
-        self._interval_s = interval_s
-        self._next = time.monotonic() + interval_s
-        self._next_idle = time.monotonic() + max(interval_s, IDLE_INTERVAL_S)
+        self._interval_s, self._given_clock = interval_s, clock
+        self._next = self._clock() + interval_s
+        self._next_idle = self._clock() + max(interval_s, IDLE_INTERVAL_S)
+
+    def _clock(self) -> float:
+        return time.monotonic() if self._given_clock is None else self._given_clock()
 
     def is_due(self, *, changed: bool = True) -> bool:
         """Whether it is time to save again; without a change that is after IDLE_INTERVAL_S."""
-        now = time.monotonic()
+        now = self._clock()
         return now >= self._next and (changed or now >= self._next_idle)
 
     def save(self, values: Mapping[str, Any]) -> None:
         """Save the values in the order of `DOCUMENT`."""
         self.store.save({**DOCUMENT, **values})
-        self._next = time.monotonic() + self._interval_s
-        self._next_idle = time.monotonic() + max(self._interval_s, IDLE_INTERVAL_S)
+        self._next = self._clock() + self._interval_s
+        self._next_idle = self._clock() + max(self._interval_s, IDLE_INTERVAL_S)
 
     @property
     def frames(self) -> int:
