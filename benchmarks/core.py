@@ -1,6 +1,6 @@
 """The core alone: tracker and counter, host work per frame, memory over a million frames.
 
-    python benchmarks/core.py [--frames 1000000] [--only track,host,soak] [--json FILE]
+    python benchmarks/core.py [--frames 1000000] [--only track,host,camera,video,soak] [--json FILE]
 
 Times are processor time of the thread, the median of many frames, so that other load on the machine
 counts little. `cold` runs through 32 MiB before each frame, as an inference does to the caches.
@@ -14,6 +14,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tallylens.edge_runtime.core import Decoder, Preprocessor, TrackCounter
+from tallylens.edge_runtime.core.images import PixelFormat
 from tallylens.edge_runtime.types import Detections, HeadSpec
 
 ANCHORS = (
@@ -135,6 +137,88 @@ def host(_: argparse.Namespace) -> Iterator[Row]:
             }
 
 
+def best_ms(*calls: Callable[[], object], rounds: int = 40) -> list[float]:
+    """Shortest time of each call, milliseconds; they take turns, so that load meets all alike."""
+    times: list[list[int]] = [[] for _ in calls]
+    for _ in range(rounds):
+        for spent, call in zip(times, calls, strict=True):
+            start = time.thread_time_ns()
+            call()
+            spent.append(time.thread_time_ns() - start)
+    return [min(spent) / 1e6 for spent in times]
+
+
+def camera(_: argparse.Namespace) -> Iterator[Row]:
+    """Letterbox of camera frames to 640x640 uint8, milliseconds; BGR upright is the measure."""
+    random, preprocessor = np.random.default_rng(0), Preprocessor()
+    rgb = np.zeros((1, 640, 640, 3), np.uint8)
+    bgra = np.zeros((1, 640, 656, 4), np.uint8)[
+        :, :, :640
+    ]  # rows padded, as CVPixelBuffer has them
+    formats: tuple[tuple[PixelFormat, int], ...] = (("BGR", 3), ("NV21", 0), ("I420", 0))
+    for width, height in ((640, 480), (1280, 720), (1920, 1080)):
+        images = {
+            name: random.integers(
+                0, 256, (height, width, depth) if depth else (height * 3 // 2, width), np.uint8
+            )
+            for name, depth in formats
+        }
+
+        def letterbox(
+            name: PixelFormat, rotation: int, target: Any, images: dict[Any, Any] = images
+        ) -> Callable[[], object]:
+            return partial(
+                preprocessor.run, images[name], target, layout="NHWC", pixel_format=name,
+                rotation=rotation,
+            )  # fmt: skip
+
+        for name, _depth in formats:
+            for rotation in (0, 90):
+                measure, packed, padded = best_ms(
+                    letterbox("BGR", 0, rgb),
+                    letterbox(name, rotation, rgb),
+                    letterbox(name, rotation, bgra),
+                )
+                yield {
+                    "frame": f"{width}x{height}",
+                    "format": name,
+                    "turned by": rotation,
+                    "to RGB ms": packed,
+                    "to padded BGRA ms": padded,
+                    "RGB / BGR upright": packed / measure,
+                    "BGRA / RGB": padded / packed,
+                }
+
+
+def video(_: argparse.Namespace) -> Iterator[Row]:
+    """Letterbox of decoded video frames (PyAV): the planes against BGR converted from them."""
+    import av
+
+    preprocessor, target = Preprocessor(), np.zeros((1, 640, 640, 3), np.uint8)
+    for width, height in ((1280, 720), (1920, 1080)):
+        pixels = np.random.default_rng(0).integers(0, 256, (height * 3 // 2, width), np.uint8)
+        frame = av.VideoFrame.from_ndarray(pixels, format="yuv420p")
+
+        def to_bgr(frame: Any = frame) -> Any:
+            return frame.to_ndarray(format="bgr24")
+
+        planes: Any = frame.to_ndarray()
+        bgr = to_bgr()
+        through_planes, conversion, through_bgr = best_ms(
+            partial(preprocessor.run, planes, target, layout="NHWC", pixel_format="I420"),
+            to_bgr,
+            partial(preprocessor.run, bgr, target, layout="NHWC"),
+        )
+        yield {
+            "frame": f"{width}x{height}",
+            "I420 ms": through_planes,
+            "conversion ms": conversion,
+            "BGR ms": through_bgr,
+            "conversion and BGR ms": conversion + through_bgr,
+            "saved ms": conversion + through_bgr - through_planes,
+        }
+
+
 def resident() -> int:
     """Bytes of this process in memory (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -167,6 +251,8 @@ def soak(options: argparse.Namespace) -> Iterator[Row]:
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "track": track,
     "host": host,
+    "camera": camera,
+    "video": video,
     "soak": soak,
 }
 

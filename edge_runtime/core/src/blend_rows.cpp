@@ -16,9 +16,9 @@ template <bool Alpha, typename Pixel>
 void write_pixels(size_t width, uint8_t* out, const Pixel& pixel) {
   constexpr size_t kStep = Alpha ? 4 : 3;
   const auto put = [](uint32_t word, uint8_t* at, size_t count) {
+    if (Alpha) word |= 0xFF000000u;
     const uint8_t bytes[4] = {static_cast<uint8_t>(word), static_cast<uint8_t>(word >> 8),
-                              static_cast<uint8_t>(word >> 16),
-                              Alpha ? uint8_t{255} : static_cast<uint8_t>(word >> 24)};
+                              static_cast<uint8_t>(word >> 16), static_cast<uint8_t>(word >> 24)};
     std::memcpy(at, bytes, count);
   };
   for (size_t x = 0; x + 1 < width; ++x, out += kStep) put(pixel(x), out, 4);
@@ -71,19 +71,75 @@ uint32_t blend_pixel(const uint16_t* source, const Tap& tap) {
 }
 #endif
 
-template <size_t Step, bool Swap>
-uint32_t copy_pixel(const uint8_t* source, size_t x) {
-  const uint8_t* at = source + Step * x;
-  return at[Swap ? 2 : 0] | static_cast<uint32_t>(at[1]) << 8 |
-         static_cast<uint32_t>(at[Swap ? 0 : 2]) << 16;
-}
-
-TALLY_HOT void swap_triples(const uint8_t* source, size_t width, uint8_t* out) {
+// Plain loops of bytes, which compilers turn into shuffles. `first` is 2 to exchange the first and
+// the third byte of a pixel, else 0.
+TALLY_HOT void triples_to_triples(const uint8_t* source, size_t width, size_t first, uint8_t* out) {
+  if (first == 0) {
+    std::memcpy(out, source, 3 * width);
+    return;
+  }
   for (size_t x = 0; x < width; ++x) {
     out[3 * x] = source[3 * x + 2];
     out[3 * x + 1] = source[3 * x + 1];
     out[3 * x + 2] = source[3 * x];
   }
+}
+
+template <size_t Step, size_t First>
+inline void opaque(const uint8_t* source, size_t width, uint8_t* out) {
+  for (size_t x = 0; x < width; ++x) {
+    out[4 * x] = source[Step * x + First];
+    out[4 * x + 1] = source[Step * x + 1];
+    out[4 * x + 2] = source[Step * x + 2 - First];
+    out[4 * x + 3] = 255;
+  }
+}
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/// Four pixels of three bytes are three words; the number of pixels done.
+template <size_t First>
+inline size_t opaque_words(const uint8_t* source, size_t width, uint8_t* out) {
+  size_t x = 0;
+  for (; x + 4 <= width; x += 4) {
+    uint32_t in[3];
+    std::memcpy(in, source + 3 * x, sizeof in);
+    uint32_t pixels[4] = {in[0], in[0] >> 24 | in[1] << 8, in[1] >> 16 | in[2] << 16, in[2] >> 8};
+    for (uint32_t& pixel : pixels) {
+      if (First == 2) pixel = (pixel & 0xFFu) << 16 | (pixel & 0xFF00u) | (pixel >> 16 & 0xFFu);
+      pixel |= 0xFF000000u;
+    }
+    std::memcpy(out + 4 * x, pixels, sizeof pixels);
+  }
+  return x;
+}
+#else
+template <size_t First>
+size_t opaque_words(const uint8_t*, size_t, uint8_t*) {
+  return 0;
+}
+#endif
+
+template <size_t First>
+inline void opaque_triples(const uint8_t* source, size_t width, uint8_t* out) {
+  const size_t done = opaque_words<First>(source, width, out);
+  opaque<3, First>(source + 3 * done, width - done, out + 4 * done);
+}
+
+TALLY_HOT void triples_to_quads(const uint8_t* source, size_t width, size_t first, uint8_t* out) {
+  first == 0 ? opaque_triples<0>(source, width, out) : opaque_triples<2>(source, width, out);
+}
+
+TALLY_HOT void quads_to_quads(const uint8_t* source, size_t width, size_t first, uint8_t* out) {
+  first == 0 ? opaque<4, 0>(source, width, out) : opaque<4, 2>(source, width, out);
+}
+
+template <bool Swap>
+void quads_to_triples(const uint8_t* source, size_t width, uint8_t* out) {
+  write_pixels<false>(width, out, [&](size_t x) {
+    const uint8_t* at = source + 4 * x;
+    return at[Swap ? 2 : 0] | static_cast<uint32_t>(at[1]) << 8 |
+           static_cast<uint32_t>(at[Swap ? 0 : 2]) << 16;
+  });
 }
 
 /// Call `body` with the form as constants: bytes of a source pixel, swap, alpha.
@@ -119,18 +175,13 @@ void blend_across(const uint16_t* source, const Tap* taps, size_t width, const P
 }
 
 void copy_pixels(const uint8_t* source, size_t width, const PixelForm& form, uint8_t* out) {
-  if (form.source_bytes == 3 && !form.alpha) {
-    if (form.swap)
-      swap_triples(source, width, out);
-    else
-      std::memcpy(out, source, 3 * width);
-    return;
-  }
-  with_constants(form, [&](auto step, auto swap, auto alpha) {
-    write_pixels<decltype(alpha)::value>(width, out, [&](size_t x) {
-      return copy_pixel<decltype(step)::value, decltype(swap)::value>(source, x);
-    });
-  });
+  const size_t first = form.swap ? 2 : 0;
+  if (form.alpha)
+    (form.source_bytes == 3 ? triples_to_quads : quads_to_quads)(source, width, first, out);
+  else if (form.source_bytes == 3)
+    triples_to_triples(source, width, first, out);
+  else
+    (form.swap ? quads_to_triples<true> : quads_to_triples<false>)(source, width, out);
 }
 
 }  // namespace tally

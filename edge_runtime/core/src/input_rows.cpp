@@ -30,6 +30,11 @@ TALLY_HOT void take_channel(const uint8_t* source, size_t width, uint8_t* out) {
   for (size_t x = 0; x < width; ++x) out[x] = source[3 * x];
 }
 
+TALLY_HOT void opaque_gray(uint8_t* out, size_t width) {
+  constexpr uint8_t kPixel[4] = {kGray, kGray, kGray, 255};
+  for (size_t x = 0; x < width; ++x) std::memcpy(out + 4 * x, kPixel, sizeof kPixel);
+}
+
 void store_values(int dtype, uint8_t* at, const uint8_t* values, size_t count) {
   if (dtype == TALLY_UINT8)
     std::memcpy(at, values, count);
@@ -94,6 +99,10 @@ void InputRows::store(int x, int y, const uint8_t* pixels, size_t width) const {
 }
 
 void InputRows::store_gray(int x, int y, size_t width) const {
+  if (alpha()) {
+    opaque_gray(at(x, y, 0), width);
+    return;
+  }
   const size_t values = width * values_per_pixel();
   for (size_t plane = 0; plane < (interleaved() ? 1u : 3u); ++plane) {
     uint8_t* row = at(x, y, plane);
@@ -101,8 +110,6 @@ void InputRows::store_gray(int x, int y, size_t width) const {
       std::fill_n(reinterpret_cast<float*>(row), values, kGray * kToUnit);
     else
       std::memset(row, input_.dtype == TALLY_UINT8 ? kGray : kGray ^ 0x80, values);
-    if (alpha())
-      for (size_t i = 3; i < values; i += 4) row[i] = 255;
   }
 }
 

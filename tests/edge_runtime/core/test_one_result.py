@@ -22,8 +22,8 @@ HERE = Path(__file__).parent
 CORE = HERE.parents[2] / "edge_runtime" / "core"
 SOURCES = sorted((CORE / "src").glob("*.cpp"))
 REPLAY = HERE / "one_result" / "replay.cpp"
-# Compiler and flags as the builds of the core give them. Clang gets none against fused
-# multiply-add: the pragma of exact_floats.h is all that a Swift package has.
+# Compiler and flags as the builds of the core give them. Clang gets no flag against fused
+# operations: the pragma of exact_floats.h is all that a Swift package has.
 BUILDS = {
     "x86-64 gcc": ("g++", "-ffp-contract=off"),
     "x86-64 clang": ("clang++", "-Wno-deprecated-declarations"),
@@ -62,7 +62,7 @@ def compile_core(name: str, folder: Path) -> list[Path]:
 
 
 def results(name: str, programs: list[Path], recorded: Path) -> list[str]:
-    """What both programs of a build print."""
+    """The output of both programs of a build."""
     runner = []
     if name.startswith("arm64"):
         if shutil.which(RUNNER[0]) is None:
@@ -92,7 +92,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the first build prints."""
+    """The output of the first build."""
     name = next(iter(BUILDS))
     programs = compile_core(name, tmp_path_factory.mktemp("first"))
     native, portable = results(name, programs, recorded)

@@ -57,6 +57,9 @@ void frames(Input in) {
       image.planes[i] = planes[i].data();
       image.plane_bytes[i] = planes[i].size();
     }
+    image.chroma_step = in.small(18) - 1;
+    image.yuv_range = in.small(2);
+    image.yuv_matrix = in.small(2);
     std::vector<uint8_t> out(in.take<uint16_t>() % 20000);
     tally_tensor tensor{};
     tensor.struct_size = sizeof tensor;
@@ -64,8 +67,14 @@ void frames(Input in) {
     tensor.bytes = out.size();
     tensor.width = in.small(40);
     tensor.height = in.small(40);
-    tensor.dtype = in.small(3);
+    tensor.dtype = in.small(4);
     tensor.layout = in.small(2);
+    // Half of the inputs have rows without gaps, a few an absurd number of bytes.
+    const int32_t rows = in.small(255);
+    tensor.row_bytes = rows < 128    ? 0
+                       : rows == 255 ? in.take<uint64_t>()
+                                     : in.take<uint16_t>() % 700;
+    tensor.channels = in.small(2);
     tally_letterbox letterbox;
     tally_preprocessor_run(preprocessor, &image, &tensor, &letterbox);
   }
@@ -93,13 +102,19 @@ void heads(Input in) {
     list[i].num_anchors = in.small(4);
     anchors[i].resize(2 * list[i].num_anchors);
     for (float& anchor : anchors[i]) anchor = in.take<float>();
-    list[i].dtype = in.small(3);
+    list[i].dtype = in.small(4);
     list[i].layout = in.small(2);
     list[i].width = in.small(9);
     list[i].height = in.small(9);
     list[i].stride = in.small(64);
     list[i].scale = in.take<float>();
     list[i].zero_point = in.take<int32_t>();
+    for (int64_t* stride : {&list[i].row_stride, &list[i].column_stride, &list[i].channel_stride}) {
+      const int32_t kind = in.small(3);
+      if (kind == 1) *stride = in.take<uint8_t>();
+      if (kind == 2) *stride = in.take<uint16_t>() % 4000;
+      if (kind == 3) *stride = in.take<int64_t>();
+    }
     data[i] = in.bytes(in.take<uint16_t>() % 12000);
     list[i].data = data[i].data();
     list[i].bytes = data[i].size();

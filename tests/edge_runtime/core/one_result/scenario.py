@@ -62,7 +62,7 @@ def vectors() -> Iterator[bytes]:
 
 
 def long_scene(frames: int) -> Iterator[bytes]:
-    """Walkers that turn at the edges, are missed, misnamed and hidden; lines and zones."""
+    """Objects that turn at the edges, are missed, misnamed and hidden; lines and zones."""
     random, count = np.random.default_rng(1), 9
     width, height = SIZE
     sizes = {"num_classes": 4, "frame_width": width, "frame_height": height}
