@@ -12,7 +12,7 @@ FILE ?=
 CORE := edge_runtime/core
 CORE_BUILD := build/core
 CORE_SOURCES := $(wildcard $(CORE)/src/*.cpp $(CORE)/src/*.h $(CORE)/include/*.h)
-CORE_TESTS := $(wildcard $(addprefix tests/edge_runtime/core/,*.cpp *.c fuzz/*.cpp))
+CORE_TESTS := $(wildcard $(addprefix tests/edge_runtime/core/,*.cpp *.c fuzz/*.cpp one_result/*.cpp))
 
 TESTS := $(or $(FILE),$(if $(AREA),tests/$(AREA)),tests)
 # A file of tests stays in one process, so that at most one loads each heavy library for it.
