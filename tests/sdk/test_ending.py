@@ -187,15 +187,16 @@ def test_a_reader_of_events_that_ends_leaves_the_other_outputs(
     assert total(document) == {"in": 1, "out": 1}
 
 
-def test_a_shell_pipe_to_head_reports(tiny_model: Path, long_video: Path) -> None:
+@pytest.mark.parametrize("lines", [1, 2, 3, 5, 8, 13, 21, 34, 55, 89])
+def test_a_shell_pipe_to_head_reports(tiny_model: Path, long_video: Path, lines: int) -> None:
     count = f"'{sys.executable}' -m tallylens count '{long_video}' --model '{tiny_model}'"
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f"{count} --line {LINE} --events - | head -1"],
+        ["bash", "-o", "pipefail", "-c", f"{count} --line {LINE} --events - | head -{lines}"],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
     )
     assert done.returncode == 141
-    assert done.stdout.count("\n") == 1
+    assert done.stdout.count("\n") == lines
     assert "unique" in done.stderr
     assert "Traceback" not in done.stderr
