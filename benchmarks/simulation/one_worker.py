@@ -33,7 +33,7 @@ def main(model: str, clip: str) -> None:
         for name, before, after in zip(STAGES, early, late, strict=True):
             found.setdefault(f"{name}, per frame", []).append((after - before) / 1e9)
     document = {name: values[WARM_UP:] or values for name, values in found.items()}
-    # What is left of the whole run: decoders deliver several frames at once.
+    # The rest of the whole run: decoders deliver several frames at once.
     kept = walls[WARM_UP:] if len(walls) > 2 * WARM_UP else walls
     per_frame = (kept[-1] - kept[0]) / 1e9 / (len(kept) - 1)
     others = sum(sum(document[f"{name}, per frame"]) for name in STAGES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from tallylens.commands.arguments import add_json, fraction, input_size, names, print_json
 from tallylens.converters.emit import EMITTERS
@@ -54,9 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--imgsz",
-        type=input_size,
+        nargs="+",
+        action=_InputSize,
         metavar="N|HxW",
-        help="model input size, height x width (default: the source's)",
+        help="model input size, height x width (default: that of the source's training)",
     )
     parser.add_argument(
         "--nms",
@@ -123,6 +124,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX variant for `tallylens serve`: uint8 NHWC batches in, top-k boxes out",
     )
     add_json(parser)
+    _add_official_options(parser)
+
+
+class _InputSize(argparse.Action):
+    """`640`, `384x640`, or `384 640` as the official exporter takes it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if len(values) > 2:
+            parser.error(f"argument {option_string}: one or two numbers; put the model before it")
+        try:
+            setattr(namespace, self.dest, input_size("x".join(values)))
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"argument {option_string}: {error}; put the model before it")
+
+
+def _add_official_options(parser: argparse.ArgumentParser) -> None:
+    """Options of YOLOv5's own exporter, for those who know them."""
+    known = parser.add_argument_group("as in YOLOv5's export.py")
+    known.add_argument(
+        "--int8",
+        action="store_const",
+        const="int8",
+        dest="quantize",
+        help="the same as --quantize int8",
+    )
+    known.add_argument(
+        "--half",
+        action="store_const",
+        const="fp16",
+        dest="quantize",
+        help="the same as --quantize fp16",
+    )
+    known.add_argument(
+        "--include",
+        nargs="+",
+        dest="to",
+        metavar="FORMAT",
+        help="the same as --to, with spaces; put the model before it",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ EXAMPLES = """examples:
       tallylens worker --videos /mnt/videos --model yolov5n-int8.tflite --workers 8
 
 Each worker is a process with one engine of one thread. A worker that ends is started again, and
-another one goes on with its job. The model must be the server's."""
+another one continues with its job. The model must be the server's."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

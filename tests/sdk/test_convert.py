@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tallylens.commands import convert
 
 Run = Callable[..., Any]
 
@@ -63,3 +66,33 @@ def test_images_left_out_are_told_in_a_line_each(
     assert left_out.startswith(f"tallylens: left out: {tmp_path / 'damaged.jpg'}: not an image")
     assert "none of its images can be read" in refused
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["--imgsz", "320"], {"imgsz": (320, 320)}),
+        (["--imgsz", "320", "640"], {"imgsz": (320, 640)}),
+        (["--imgsz", "384x640"], {"imgsz": (384, 640)}),
+        (["--int8"], {"quantize": "int8"}),
+        (["--half", "--include", "onnx", "coreml"], {"quantize": "fp16", "to": ["onnx", "coreml"]}),
+    ],
+)
+def test_options_of_the_official_exporter(arguments: list[str], options: dict[str, object]) -> None:
+    parser = argparse.ArgumentParser()
+    convert.add_arguments(parser)
+    parsed = vars(parser.parse_args(["net.pt", *arguments]))
+    assert parsed | options == parsed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["net.pt", "--imgsz", "320", "320", "3"], "one or two numbers; put the model before it"),
+        (["--imgsz", "320", "net.pt"], "'320xnet.pt' is not a size"),
+    ],
+)
+def test_sizes_that_are_none(tallylens: Run, arguments: list[str], problem: str) -> None:
+    outcome = tallylens("convert", *arguments)
+    assert outcome.status == 2
+    assert problem in outcome.err

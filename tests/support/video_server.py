@@ -86,7 +86,7 @@ class VideoServer:
         return True
 
     def log(self) -> str:
-        """What the processes have written."""
+        """The output of the processes."""
         return (self.folder / "serve.log").read_text()
 
     def headers(self, key: str | None = None) -> dict[str, str]:
