@@ -1,4 +1,4 @@
-"""Checkpoints as people have them: raw head outputs against goldens that PyTorch computed in float64."""
+"""Checkpoints as people have them: head outputs against goldens that PyTorch computed."""
 
 from __future__ import annotations
 
