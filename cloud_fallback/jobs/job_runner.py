@@ -19,7 +19,7 @@ from .job_count import Detectors, JobCount, report_files
 from .job_options import JobOptions
 from .job_queue import Claim, LostJobError
 from .probe import Probed, RefusedVideoError
-from .probing import probe_apart
+from .probing import Prober
 from .storage import Storage, StorageGoneError
 
 log = logging.getLogger("tallylens.jobs")
@@ -53,6 +53,7 @@ class JobRunner:
         wait: Callable[[], None] = lambda: None,
     ) -> None:
         self.database, self.storage, self.detectors = database, storage, detectors
+        self.prober = Prober()
         self.stopping = threading.Event()
         self.finished = threading.Event()
         self.finished.set()
@@ -107,7 +108,7 @@ class JobRunner:
         try:
             path = self._opened.enter_context(self.storage.local(claim.video))
             if claim.probe is None:
-                found = probe_apart(path, claim.plan.video)
+                found = self.prober.probe(path, claim.plan.video)
                 digest = sha256(path)
             else:
                 found, digest = Probed.from_json(claim.probe), None
@@ -159,6 +160,7 @@ class JobRunner:
         )
 
     def _next_chunk(self, claim: Claim, count: JobCount) -> int | None:
+        log.info("chunk", extra={"job": claim.job, "frame": count.next_index})
         before, began = count.frames, time.monotonic()
         count.run_chunk(self._wait)
         self._measure(count.frames - before, time.monotonic() - began)

@@ -53,7 +53,7 @@ class Plan:
     video: VideoLimits = VideoLimits()
 
 
-UNLIMITED = Plan()
+UNLIMITED = Plan(video=VideoLimits(bytes=2048 * MIB, seconds=600.0, frames=144_000))
 """The plan of keys in the key file, which the operator gives to people."""
 
 

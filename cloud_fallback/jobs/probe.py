@@ -1,13 +1,15 @@
 """The probe of a video: what its container says, read in a process with strict limits.
 
-`python -m tallylens.cloud_fallback.jobs.probe FILE` prints a JSON document. Packets are counted,
-not decoded, so that a small file cannot claim much memory or time. The file is opened with the
-protocol `file` only, and only by the readers of the containers below, none of which opens other
+`python -m tallylens.cloud_fallback.jobs.probe` reads paths and prints JSON documents; each file is
+read in a process of its own, forked from the one that has loaded FFmpeg already. Packets are
+counted, not decoded, so that a small file cannot claim much memory or time. The file is opened with
+the protocol `file` only, and only by the readers of the containers below, none of which opens other
 files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -22,7 +24,8 @@ CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg4")
 ADDRESS_SPACE = 1 << 30
 PROCESSOR_S = 10
 OPEN_FILES = 32
-EXIT_REFUSED = 3
+MAX_ANSWER = 4096
+TOO_MUCH = "the file takes too much memory or time to read"
 
 
 @dataclass(frozen=True)
@@ -139,21 +142,45 @@ def limit_process() -> None:
         resource.setrlimit(kind, (value, value))
 
 
-def main(arguments: list[str]) -> int:
-    """Probe one file in this process, and print what it is, or why it is refused."""
-    path, max_frames = Path(arguments[0]), int(arguments[1])
-    # Imported before the limits: it opens more files than a video may.
+def answer(path: Path, max_frames: int) -> str:
+    """What a file is, or why it is refused, as one line of JSON."""
+    try:
+        return probe(path, max_frames).to_json()
+    except RefusedVideoError as error:
+        return json.dumps({"refused": str(error)})
+
+
+def _answer_in_child(path: Path, max_frames: int) -> str:
+    """`answer` of a child process with limits; this process has read the library already."""
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(readable)
+            limit_process()
+            os.write(writable, answer(path, max_frames).encode())
+        finally:
+            # Whatever happened: nothing of the parent's must run here.
+            os._exit(0)
+    os.close(writable)
+    with os.fdopen(readable, "rb") as pipe:
+        text = pipe.read(MAX_ANSWER)
+    os.waitpid(child, 0)
+    return text.decode() or json.dumps({"refused": TOO_MUCH})
+
+
+def main() -> int:
+    """Answer each line of standard input, `{"path", "max_frames"}`, with one line of output."""
     import av  # noqa: F401
 
-    if os.name == "posix":
-        limit_process()
-    try:
-        print(probe(path, max_frames).to_json())
-    except RefusedVideoError as error:
-        print(json.dumps({"refused": str(error)}))
-        return EXIT_REFUSED
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in sys.stdin:
+            asked = json.loads(line)
+            path, max_frames = Path(asked["path"]), int(asked["max_frames"])
+            in_child = hasattr(os, "fork")
+            print((_answer_in_child if in_child else answer)(path, max_frames), flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,14 @@ from typing import Protocol
 from .identifiers import LENGTH
 
 RESERVE_BYTES = 1 << 30
+RESERVE_VARIABLE = "TALLYLENS_RESERVE_BYTES"
+"""The environment variable for the bytes of the disk that uploads leave free."""
+
+
+def reserve_bytes() -> int:
+    """Bytes of the disk that uploads leave free: by default 1 GiB."""
+    text = os.environ.get(RESERVE_VARIABLE, "")
+    return int(text) if text.isascii() and text.isdigit() else RESERVE_BYTES
 
 
 class Storage(Protocol):

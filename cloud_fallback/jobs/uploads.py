@@ -25,7 +25,7 @@ from .identifiers import new_id, with_prefix
 from .job_options import JobOptions
 from .plans import Plan, Plans
 from .problems import ProblemError, not_found
-from .storage import RESERVE_BYTES, FolderStorage
+from .storage import FolderStorage, reserve_bytes
 from .tables import accounts, jobs, uploads, usage, videos
 from .upload_file import BLOCK_BYTES, BusyFileError, DiskFullError, UploadFile, make_file
 
@@ -124,7 +124,7 @@ class Uploads:
             ProblemError: 507 with too little disk, 402 or 429 beyond the plan.
         """
         free = await asyncio.to_thread(self._folder.free_bytes)
-        if free < given.length + RESERVE_BYTES:
+        if free < given.length + reserve_bytes():
             raise ProblemError(
                 507, "the server's disk has too little space", "Try again later", retry_s=60
             )

@@ -61,6 +61,7 @@ class Worker:
                     runner.stopping.wait(IDLE_S)
         finally:
             workflow.stop(self.id)
+            runner.prober.close()
             detectors.close()
             database.run(workers.end, self.id)
             database.close()

@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 from tallylens.cloud_fallback.server.keys import entry, new_key
 
@@ -33,6 +34,7 @@ class VideoServer:
         model: that it counts with.
         options: more arguments of the command.
         environment: more variables.
+        more_accounts: number of keys of further accounts.
     """
 
     def __init__(
@@ -42,19 +44,23 @@ class VideoServer:
         *options: str,
         workers: int = 1,
         environment: Mapping[str, str] | None = None,
+        more_accounts: int = 0,
     ) -> None:
         self.folder, self.videos, self.key = folder, folder / "videos", new_key()
         self.keys = folder / "keys.toml"
         self.other_key, self.weak_key = new_key(), new_key()
+        self.more_keys = [new_key() for _ in range(more_accounts)]
         self.keys.write_text(
             entry("tester", self.key, ("videos",))
             + entry("somebody else", self.other_key, ("videos",))
             + entry("a device", self.weak_key, ("detect",))
+            + "".join(entry(f"more {key}", key, ("videos",)) for key in self.more_keys)
         )
         self._command = [sys.executable, "-m", "tallylens", "serve", "--model", str(model)]
         self._command += ["--videos", str(self.videos), "--keys", str(self.keys)]
         self._command += ["--workers", str(workers), *options]
-        self._environment = {**os.environ, **(environment or {})}
+        self.environment = {**os.environ, **(environment or {})}
+        self.more_processes: Callable[[], list[int]] = list
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client(timeout=PATIENCE_S, trust_env=False)
@@ -69,7 +75,7 @@ class VideoServer:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
-                env=self._environment,
+                env=self.environment,
                 start_new_session=True,
             )
         wait_until(lambda: self._listens(log, before), "the server does not listen")
@@ -151,11 +157,35 @@ class VideoServer:
         document: dict[str, Any] = answer.json()
         return document
 
+    def wait_for_workers(self, number: int) -> None:
+        """Wait until `number` workers take jobs."""
+        from tallylens.cloud_fallback.jobs.database import Database, sqlite_url
+        from tallylens.cloud_fallback.jobs.tables import workers
+
+        database = Database(sqlite_url(self.videos / "tallylens.db"))
+        count = sa.select(sa.func.count()).select_from(workers)
+        wait_until(
+            lambda: database.run(lambda one: one.execute(count).scalar_one()) >= number,
+            "the workers do not start",
+        )
+        database.close()
+
     def workers(self) -> list[int]:
-        """Process ids of the workers."""
+        """Process ids of the workers, also of those that `more_processes` started."""
         assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return [int(pid) for file in children for pid in file.read_text().split()]
+        found = []
+        for process in (self.process.pid, *self.more_processes()):
+            for file in Path(f"/proc/{process}/task").glob("*/children"):
+                found += [int(pid) for pid in file.read_text().split()]
+        return found
+
+    @contextmanager
+    def running(self) -> Iterator[VideoServer]:
+        """Stop it after the block."""
+        try:
+            yield self
+        finally:
+            self.stop()
 
     def kill(self) -> None:
         """End the server at once, as a power failure does; its workers end on their own."""

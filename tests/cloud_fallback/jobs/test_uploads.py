@@ -40,7 +40,7 @@ def test_the_protocol_step_by_step(idle_server: VideoServer) -> None:
     assert known.status_code == 204
     assert known.headers["tus-version"] == "1.0.0"
     assert known.headers["tus-extension"] == "creation,termination,expiration"
-    assert known.headers["tus-max-size"] == str(512 << 20)
+    assert known.headers["tus-max-size"] == str(2048 << 20)
     created = server.create(len(CONTENT))
     assert created.status_code == 201
     location = created.headers["location"]
@@ -73,7 +73,7 @@ def test_an_upload_that_is_ended(idle_server: VideoServer) -> None:
 
 @pytest.mark.parametrize(
     ("length", "status"),
-    [("", 400), ("-1", 400), ("1e3", 400), ("٣", 400), ("0", 400), (str((512 << 20) + 1), 413)],
+    [("", 400), ("-1", 400), ("1e3", 400), ("٣", 400), ("0", 400), (str((2048 << 20) + 1), 413)],
 )
 def test_lengths_that_are_refused(idle_server: VideoServer, length: str, status: int) -> None:
     before = files(idle_server)
