@@ -48,7 +48,7 @@ def make_clips(folder: Path, number: int) -> list[Path]:
     clips = []
     for index in range(number):
         clip = folder / f"clip{index:02d}.mkv"
-        # Even equal pictures would be other bytes: nothing is taken for a copy.
+        # Each has other bytes, so that none is taken for a copy.
         command = ["ffmpeg", "-v", "error", "-y", "-ss", str(index * 26 / number), "-i", street]
         command += ["-t", str(SECONDS), "-vf", f"scale={SIZE[0]}:{SIZE[1]},fps={FPS}"]
         command += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-an", clip]

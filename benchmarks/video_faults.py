@@ -354,7 +354,7 @@ def database_away(server: VideoServer, videos: list[Path], postgres: Postgres) -
 
 
 def disk_full(server: VideoServer, videos: list[Path]) -> Row:
-    """A file system of TMPFS_MIB: refused with too little room, and a half upload resumes."""
+    """A file system of TMPFS_MIB: refused with too little space, and a half upload resumes."""
     video = videos[0]
     content = video.read_bytes()
     refused = server.create(len(content)).status_code

@@ -143,7 +143,7 @@ def limit_process() -> None:
 
 
 def answer(path: Path, max_frames: int) -> str:
-    """What a file is, or why it is refused, as one line of JSON."""
+    """The probe of a file, or why it is refused, as one line of JSON."""
     try:
         return probe(path, max_frames).to_json()
     except RefusedVideoError as error:
