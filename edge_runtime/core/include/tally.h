@@ -38,7 +38,7 @@ extern "C" {
 /* ---- version and status ------------------------------------------------------------------ */
 
 /* Version of this header; tally_version() is that of the library. */
-#define TALLY_VERSION "0.1.0"
+#define TALLY_VERSION "0.2.0"
 
 typedef enum tally_status {
   TALLY_OK = 0,
