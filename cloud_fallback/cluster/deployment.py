@@ -143,3 +143,4 @@ def shutdown(drain_delay_s: float = 0.0) -> None:
         time.sleep(REPORT_S / 4)
     serve.shutdown()
     end_cluster_state()
+    ray.shutdown()

@@ -1,13 +1,18 @@
 """A Ray cluster of this machine alone, that nobody else reaches.
 
 Ray runs code for whoever reaches its ports. All of them are bound to 127.0.0.1, and each request
-needs a token that only this process and its children know.
+needs a token that only this process and its children know. Ray's own folder would be open to every
+user of the machine, with sockets and frames in it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
@@ -27,8 +32,22 @@ def has_cluster() -> bool:
     return bool(os.environ.get("RAY_ADDRESS"))
 
 
-def connect() -> None:
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for `connect` until the end of the block."""
+    # Paths of Unix sockets are 107 bytes at most, so that it is not in a deeper folder of TMPDIR.
+    parent = Path("/tmp")
+    with tempfile.TemporaryDirectory(
+        prefix="tl-ray-", dir=parent if parent.is_dir() else None, ignore_cleanup_errors=True
+    ) as folder:
+        # Ray opens the folder that it is given to everyone: the one around it stays closed.
+        yield Path(folder) / "ray"
+
+
+def connect(folder: Path) -> None:
     """Connect to the cluster of RAY_ADDRESS, or start one that ends with this process.
+
+    Its sockets and logs are in `folder`, which no other user may enter and whose path is short.
 
     Before anything else imports Ray, which reads its environment only then.
     """
@@ -47,6 +66,7 @@ def connect() -> None:
         log_to_driver=False,
         logging_level="warning",
         object_store_memory=OBJECT_STORE_BYTES,
+        _temp_dir=str(folder),
     )
 
 

@@ -18,6 +18,7 @@ from tallylens.commands.worker import add_places
 from tallylens.interruption import SIGNALS, Interrupted
 
 if TYPE_CHECKING:
+    from tallylens.cloud_fallback.cluster.config import ClusterConfig
     from tallylens.cloud_fallback.jobs.service import VideoService
     from tallylens.cloud_fallback.server.run import Address, Server
 
@@ -292,18 +293,14 @@ def _serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> No
     from tallylens.extras import need_cluster
 
     need_cluster("serving on Ray")
-    from tallylens.cloud_fallback.cluster.local_cluster import connect
-    from tallylens.edge_runtime.errors import UnavailableError
+    from tallylens.cloud_fallback.cluster.config import ClusterConfig
+    from tallylens.cloud_fallback.cluster.local_cluster import connect, private_folder
     from tallylens.models import LONGEST_SIDE, ready_model
 
     address = _address(options)
     # One secret for all replicas: a token that one signs is checked by another.
     token_secret = _token_secret(options) or secrets.token_bytes(32)
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))
-    connect()
-    from tallylens.cloud_fallback.cluster.config import ClusterConfig
-    from tallylens.cloud_fallback.cluster.deployment import deploy, shutdown
-
     config = ClusterConfig(
         model.resolve(),
         options.keys.resolve(),
@@ -315,6 +312,16 @@ def _serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> No
         drain_delay_s=options.drain_delay,
         proxies=tuple(options.trusted_proxy),
     )
+    with private_folder() as folder:
+        connect(folder)
+        _deploy_until_signal(config, say)
+
+
+def _deploy_until_signal(config: ClusterConfig, say: Callable[[str], None]) -> None:
+    """Deploy on the connected cluster, and take everything down at a signal."""
+    from tallylens.cloud_fallback.cluster.deployment import deploy, shutdown
+    from tallylens.edge_runtime.errors import UnavailableError
+
     ended = threading.Event()
     for name in SIGNALS:
         if hasattr(signal, name):
@@ -322,9 +329,9 @@ def _serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> No
     say(f"tallylens: listening on port {deploy(config)}")
     ended.wait()
     # In a thread: a call to a Ray that has failed may never return.
-    ending = threading.Thread(target=shutdown, args=(options.drain_delay,), daemon=True)
+    ending = threading.Thread(target=shutdown, args=(config.drain_delay_s,), daemon=True)
     ending.start()
-    ending.join(MAX_END_S + options.drain_delay)
+    ending.join(MAX_END_S + config.drain_delay_s)
     if ending.is_alive():
         raise UnavailableError("Ray did not end", "End its processes: ray stop --force")
 

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -143,6 +144,22 @@ def test_ray_runs_nothing_without_the_token(cluster: Cluster) -> None:
     assert "AuthenticationError" in outcome.stderr
 
 
+def test_no_other_user_enters_its_folder(cluster: Cluster) -> None:
+    """It has the sockets of Ray, and frames under way."""
+    folder = _session_folder(cluster)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert list(folder.glob("ray/session_*/sockets/*"))
+
+
+def _session_folder(cluster: Cluster) -> Path:
+    for process in children_of(cluster.process.pid):
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+        found = re.search(rb"--session-dir=([^\0]+)", command)
+        if found:
+            return Path(found[1].decode()).parents[1]
+    raise AssertionError("no process names the folder of the session")
+
+
 def _gcs_address(cluster: Cluster) -> str:
     for process in children_of(cluster.process.pid):
         command = Path(f"/proc/{process}/cmdline").read_bytes()
@@ -245,6 +262,7 @@ def submit(client: CloudClient, image: Any, number: int) -> Any:
 
 def test_a_planned_end_answers_and_closes_with_1012(cluster: Cluster) -> None:
     """The last test of the cluster: SIGTERM, as the operator's machine sends it."""
+    folder = _session_folder(cluster)
     with cluster.connect() as websocket:
         websocket.send(encode(Hello()))
         assert decode_server(str(websocket.recv(PATIENCE_S)))
@@ -256,3 +274,4 @@ def test_a_planned_end_answers_and_closes_with_1012(cluster: Cluster) -> None:
         assert closed.value.rcvd.code == CloseCode.RESTART
     assert cluster.process.wait(PATIENCE_S) == 0
     assert not listening(cluster.process.pid)
+    assert not folder.exists()
