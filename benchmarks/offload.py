@@ -18,7 +18,9 @@ from offloading.auto import auto
 from offloading.counting import counts, faults
 from offloading.cpu import cpu
 from offloading.fuzz import fuzz
+from offloading.idle import idle, silent
 from offloading.service import fairness, sessions, throughput
+from offloading.tenants import tenants, thin
 from offloading.work import STREET, Row, Settings, Work
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +32,10 @@ PARTS: dict[str, Callable[[Work], Iterator[Row]]] = {
     "fairness": fairness,
     "sessions": sessions,
     "cpu": cpu,
+    "tenants": tenants,
+    "thin": thin,
+    "idle": idle,
+    "silent": silent,
     "fuzz": fuzz,
     "faults": faults,
 }

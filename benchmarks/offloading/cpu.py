@@ -35,6 +35,7 @@ from .work import PLAN, Row, Work
 SIDES = (160, 130)
 # A camera's frames come one by one: in a flood an echo takes several at once.
 IN_FLIGHT = 1
+PING = 0x89
 DETECTIONS = 5
 
 
@@ -94,8 +95,10 @@ async def _serve(
     service = Service(model, Auth(KeyFile(keys)))
     server = Server(service, Address("127.0.0.1", 0, *(files or (None, None))))
     with server.bind() as bound:
+        serving = asyncio.create_task(server.serve(bound))
+        await server.listening.wait()
         tell.send(server.port)
-        await server.serve(bound)
+        await serving
 
 
 def _child(kind: str, tell: Connection, *arguments: Any) -> None:
@@ -127,18 +130,21 @@ def processor_s(pid: int | None) -> float:
     return total / 1e9
 
 
-class _Client(asyncio.Protocol):
+class Client(asyncio.Protocol):
     """Keeps `IN_FLIGHT` messages on their way; what is a whole answer, `count` says."""
 
-    def __init__(self, first: bytes, content: bytes, websocket: bool) -> None:
+    def __init__(
+        self, first: bytes, content: bytes, websocket: bool, *, running: bool = True
+    ) -> None:
         self._first, self._content, self._websocket = first, content, websocket
         self._unread = b""
         self._echoed = 0
-        self._sequence = 0
-        self.answers = 0
-        self.running = True
+        self.sent = 0
+        self.answers = self.rejected = 0
+        self.running, self.welcomed = running, False
 
     def connection_made(self, transport: Any) -> None:
+        """Ask for a websocket, or begin to send."""
         self._transport = transport
         if self._websocket:
             transport.write(self._first)
@@ -147,15 +153,14 @@ class _Client(asyncio.Protocol):
 
     def _send(self, number: int) -> None:
         for _ in range(number if self.running else 0):
-            self._sequence += 1
-            header = FrameHeader(
-                self._sequence, self._sequence * 1000, 10_000, *SIDES, codec=Codec.RAW
-            )
+            self.sent += 1
+            header = FrameHeader(self.sent, self.sent * 1000, 30_000, *SIDES, codec=Codec.RAW)
             message = encode_frame(header, self._content)
             # A mask of zeros leaves the content as it is (RFC 6455, section 5.3).
             self._transport.write(_masked(0x82, message))
 
     def data_received(self, data: bytes) -> None:
+        """Count what is answered, and send as much again."""
         if self._websocket:
             self._messages(data)
             return
@@ -176,13 +181,18 @@ class _Client(asyncio.Protocol):
             size, start = (short, 2) if short < 126 else (int.from_bytes(self._unread[2:4]), 4)
             if len(self._unread) < start + size:
                 break
-            message, self._unread = self._unread[start : start + size], self._unread[start + size :]
-            if b'"welcome"' in message:
+            kind, message = self._unread[0], self._unread[start : start + size]
+            self._unread = self._unread[start + size :]
+            if kind == PING:
+                self._transport.write(_masked(0x8A, message))
+            elif b'"welcome"' in message:
+                self.welcomed = True
                 self._send(IN_FLIGHT)
             elif b'"result"' in message:
                 number += 1
-            elif self._unread[:1] not in (b"\x89",):
-                raise RuntimeError(message)
+            elif b'"reject"' in message:
+                self.rejected += 1
+                self._send(1)
         self.answers += number
         self._send(number)
 
@@ -193,25 +203,30 @@ def _masked(first: int, message: bytes) -> bytes:
     return bytes([first]) + length + bytes(4) + message
 
 
-def cost_us(process: BaseProcess, port: int, tls: bool, key: str, sessions: int) -> float:
-    """Microseconds of the server's processor time per message."""
-    websocket = bool(key)
-    first = (
+def handshake(key: str) -> bytes:
+    """The request for a websocket, with an API key."""
+    return (
         f"GET {PATH} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
         f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\nAuthorization: Bearer {key}\r\n\r\n"
     ).encode()
+
+
+def cost_us(process: BaseProcess, port: int, tls: bool, key: str, sessions: int) -> float:
+    """Microseconds of the server's processor time per message."""
+    websocket = bool(key)
+    first = handshake(key)
     content = os.urandom(SIDES[0] * SIDES[1] * 3)
 
     async def measure() -> float:
         loop = asyncio.get_running_loop()
         context = ssl._create_unverified_context() if tls else None
-        clients = [_Client(first, content, websocket) for _ in range(sessions)]
+        clients = [Client(first, content, websocket) for _ in range(sessions)]
         for client in clients:
             await loop.create_connection(lambda one=client: one, "127.0.0.1", port, ssl=context)
         await asyncio.sleep(1.0)
         begun, before = sum(one.answers for one in clients), processor_s(process.pid)
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(3.0)
         spent = processor_s(process.pid) - before
         number = sum(one.answers for one in clients) - begun
         for client in clients:

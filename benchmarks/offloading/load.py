@@ -30,8 +30,10 @@ CREDITS = 8
 class Load:
     """One session that sends one image again and again, and notes the answers."""
 
-    def __init__(self, work: Work, port: int, picture: bytes, sides: tuple[int, int]) -> None:
-        self._url, self._key = f"ws://127.0.0.1:{port}{PATH}", work.key
+    def __init__(
+        self, work: Work, port: int, picture: bytes, sides: tuple[int, int], key: str = ""
+    ) -> None:
+        self._url, self._key = f"ws://127.0.0.1:{port}{PATH}", key or work.key
         self._picture, self._sides = picture, sides
         self._sent: dict[int, float] = {}
         self.latencies_s: list[float] = []
