@@ -22,7 +22,7 @@ MODES = ("never", "auto", "always")
 
 
 def reason(number: int) -> str:
-    return ffi.string(lib.tally_reason_name(number)).decode()
+    return str(ffi.string(lib.tally_reason_name(number)).decode())
 
 
 def number_of(name: str) -> int:
@@ -107,7 +107,7 @@ def test_decide(case: dict[str, Any]) -> None:
     decision = ffi.new("tally_decision *")
     for index, step in enumerate(case["steps"]):
         facts = {name: math.inf if fact is None else fact for name, fact in step["facts"].items()}
-        facts["static_reason"] = number_of(facts["static_reason"])
+        facts["static_reason"] = number_of(step["facts"]["static_reason"])
         handle.call(lib.tally_offload_decide, struct("offload_facts", **facts), decision)
         found = [ACTIONS[decision.action], reason(decision.reason)]
         assert found == step["decision"], index

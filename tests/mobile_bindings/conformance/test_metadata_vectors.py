@@ -1,0 +1,32 @@
+"""The reader of metadata documents finds what the vectors say, and refuses the rest."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallylens.edge_runtime.errors import ModelError
+from tallylens.edge_runtime.metadata import ModelMetadata
+
+FOLDER = Path(__file__).parents[3] / "mobile_bindings" / "conformance"
+CASES = json.loads((FOLDER / "metadata.json").read_text(encoding="utf-8"))["cases"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_document(case: dict[str, Any]) -> None:
+    document = case["document"].encode()
+    if case["expected"] is None:
+        with pytest.raises(ModelError):
+            ModelMetadata.from_json(document, "m")
+    else:
+        found = ModelMetadata.from_json(document, "m")
+        assert json.loads(found.to_json()) == case["expected"]
+
+
+def test_the_vectors_are_what_their_maker_writes() -> None:
+    made = runpy.run_path(str(FOLDER / "make_metadata.py"))["cases"]()
+    assert made == CASES
