@@ -105,7 +105,7 @@ def test_a_c_program_uses_the_archive(unpacked: Path, tmp_path: Path) -> None:
 
 def check_cmake_package(unpacked: Path, folder: Path) -> None:
     (folder / "CMakeLists.txt").write_text(
-        "cmake_minimum_required(VERSION 3.20)\nproject(user C)\nfind_package(tally 0.1 REQUIRED)\n"
+        "cmake_minimum_required(VERSION 3.20)\nproject(user C)\nfind_package(tally REQUIRED)\n"
         "add_executable(user program.c)\ntarget_link_libraries(user tally::tally)\n"
     )
     run("cmake", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={unpacked}")
