@@ -86,6 +86,9 @@ def _of(container: Any, max_frames: int) -> Probed:
     if not streams:
         raise RefusedVideoError("the file has no video stream")
     stream = streams[0]
+    if min(stream.codec_context.width, stream.codec_context.height) < 1:
+        # FFmpeg refuses frames of more than it can address.
+        raise RefusedVideoError("the frames of the video have no valid size")
     codec = stream.codec_context.name
     if codec not in CODECS:
         raise RefusedVideoError(f"videos of the codec {codec[:20]} are not supported")

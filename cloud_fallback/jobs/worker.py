@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from . import job_queue, schema, workers
 from .database import DatabaseGoneError
@@ -22,6 +23,8 @@ log = logging.getLogger("tallylens.jobs")
 IDLE_S = 0.1
 WAIT_S = 0.02
 NICE = 10
+# Libraries reserve far more address space than they use.
+MORE_MEMORY = 3 << 30
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Worker:
         self._database = database
         self._runner = runner = JobRunner(database, self.settings.open_storage(), detectors)
         workflow.launch(self.settings.workflow_url(database), self.id, runner)
+        limit_memory()
         self._beat()
         threading.Thread(target=self._watch, name="heartbeat", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -131,3 +135,15 @@ def prepare_process() -> None:
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "protocol_whitelist;file"
     if hasattr(os, "nice"):
         os.nice(NICE)
+
+
+def limit_memory() -> None:
+    """Bound this process's address space: a video may ask for MORE_MEMORY at most."""
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError):  # Linux has both.
+        return
+    most = pages * resource.getpagesize() + MORE_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
