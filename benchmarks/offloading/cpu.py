@@ -10,6 +10,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -102,7 +103,7 @@ async def _serve(
 
 
 def _child(kind: str, tell: Connection, *arguments: Any) -> None:
-    run_loop({"echo": _echo, "service": _serve}[kind](tell, *arguments))
+    run_loop(_echo(tell, *arguments) if kind == "echo" else _serve(tell, *arguments))
 
 
 @contextlib.contextmanager
@@ -203,6 +204,11 @@ def _masked(first: int, message: bytes) -> bytes:
     return bytes([first]) + length + bytes(4) + message
 
 
+def same(client: Client) -> Client:
+    """The client itself, where asyncio wants what makes one."""
+    return client
+
+
 def handshake(key: str) -> bytes:
     """The request for a websocket, with an API key."""
     return (
@@ -223,7 +229,7 @@ def cost_us(process: BaseProcess, port: int, tls: bool, key: str, sessions: int)
         context = ssl._create_unverified_context() if tls else None
         clients = [Client(first, content, websocket) for _ in range(sessions)]
         for client in clients:
-            await loop.create_connection(lambda one=client: one, "127.0.0.1", port, ssl=context)
+            await loop.create_connection(partial(same, client), "127.0.0.1", port, ssl=context)
         await asyncio.sleep(1.0)
         begun, before = sum(one.answers for one in clients), processor_s(process.pid)
         await asyncio.sleep(3.0)
@@ -242,7 +248,7 @@ def cost_us(process: BaseProcess, port: int, tls: bool, key: str, sessions: int)
     return result[0]
 
 
-def cpu(_: Work) -> Iterator[Row]:
+def cpu(_work: Work) -> Iterator[Row]:
     """Microseconds per frame of a free model, over an echo of the same bytes, in turn."""
     key = new_key()
     with tempfile.TemporaryDirectory() as temporary:

@@ -11,13 +11,14 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from tallylens.cloud_fallback.server.dev_certificates import make_dev_certificates
 from tallylens.cloud_fallback.server.keys import entry, new_key
 from tallylens.cloud_fallback.server.run import run_loop
 
-from .cpu import SIDES, Client, child, handshake
+from .cpu import SIDES, Client, child, handshake, same
 from .work import PLAN, Row, Work
 
 IDLE, WORKING, SILENT = 2000, 1010, 300
@@ -37,7 +38,7 @@ async def _connect(port: int, clients: Sequence[Client]) -> None:
         some = clients[at : at + TOGETHER]
         await asyncio.gather(
             *(
-                loop.create_connection(lambda one=one: one, "127.0.0.1", port, ssl=context)
+                loop.create_connection(partial(same, one), "127.0.0.1", port, ssl=context)
                 for one in some
             )
         )
@@ -45,7 +46,7 @@ async def _connect(port: int, clients: Sequence[Client]) -> None:
             await asyncio.sleep(0.01)
 
 
-def idle(_: Work) -> Iterator[Row]:
+def idle(_work: Work) -> Iterator[Row]:
     """Memory of 2,000 idle sessions over TLS; then 1,010 that send, and what is lost of it."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (16_384, 16_384))
     key, content = new_key(), os.urandom(SIDES[0] * SIDES[1] * 3)
