@@ -1,6 +1,7 @@
 """Videos as frame files: raw frames with their times, which a JVM without a decoder can read.
 
     python -m tests.support.frame_file VIDEO FRAMES
+    python -m tests.support.frame_file demo FRAMES     eight seconds of the demo's street
 
 Little-endian: `TLFR`, width, height and number of frames (int32), then for each frame its capture
 time in nanoseconds (int64) and its pixels in BGR.
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tallylens.demo.scene import Scene
+from tallylens.demo.source import open_scene
 from tallylens.edge_runtime.sources import open_source
 from tallylens.edge_runtime.types import Image
 
@@ -50,8 +53,9 @@ def read_frames(path: Path) -> Iterator[tuple[int, Image]]:
 
 
 def video_frames(video: Path) -> Iterator[tuple[int, Image]]:
-    """The (timestamp in ns, BGR image) of each frame of a video."""
-    with open_source(str(video)) as source:
+    """The (timestamp in ns, BGR image) of each frame of a video; `demo` is the demo's street."""
+    opened = open_scene(Scene(1, (640, 360), 30, 8)) if video.name == "demo" else None
+    with opened or open_source(str(video)) as source:
         for frame in source:
             yield frame.timestamp_ns, frame.image
 

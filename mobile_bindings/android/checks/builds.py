@@ -89,6 +89,10 @@ def tests() -> Path:
     return kotlin("tallylens-tests", sources, DESKTOP, classpath=junit, friends=modules)
 
 
+# A heap that neither grows nor shrinks, so that the resident memory shows what native code keeps.
+STEADY = ("-Xms96m", "-Xmx96m", "-XX:+AlwaysPreTouch", "-XX:MaxDirectMemorySize=64m")
+
+
 def java_command(library: Path, *options: str) -> list[str | Path]:
     """The start of a command that runs something of the modules or tests on the JVM."""
     jars = [core(), desktop(), *tools.runtime_jars()]
@@ -96,7 +100,8 @@ def java_command(library: Path, *options: str) -> list[str | Path]:
     if (places.BUILD / "tallylens-tests.jar").is_file():
         jars.insert(0, places.BUILD / "tallylens-tests.jar")
     command: list[str | Path] = [tools.java_home() / "bin" / "java", *options]
-    command += [f"-Dtallylens.library={library}", f"-Dtallylens.litert={tools.litert()}"]
+    command += [f"-Dtallylens.library={library}"]
+    command += [f"-Dtallylens.litert={tools.litert()}"]
     command += [f"-Dtallylens.conformance={places.CONFORMANCE}"]
     command += [f"-Dtallylens.repository={places.REPOSITORY}"]
     return [*command, "-cp", os.pathsep.join(map(str, jars))]

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from . import builds, places
+from . import builds, kotlin_steps, native_steps, places
 from .outcome import Outcome, require
 
 SUMMARY = re.compile(r"OK \((\d+) tests?\)|Tests run: (\d+),\s+Failures: (\d+)")
@@ -26,7 +26,7 @@ def kotlin() -> Outcome:
 def unit_tests() -> Outcome:
     """The unit tests and conformance vectors, on the JVM."""
     builds.tests()
-    return junit(builds.java_command(builds.native()))
+    return junit(builds.java_command(builds.native(), *builds.STEADY))
 
 
 def junit(command: list[str | Path]) -> Outcome:
@@ -51,4 +51,13 @@ STEPS: dict[str, Callable[[], Outcome]] = {
     "native": native,
     "kotlin": kotlin,
     "unit-tests": unit_tests,
+    "android": kotlin_steps.android,
+    "sample": kotlin_steps.sample,
+    "guide": kotlin_steps.guide,
+    "api": kotlin_steps.api,
+    "sanitized": native_steps.sanitized,
+    "xcheck": native_steps.xcheck,
+    "arm64": native_steps.arm64,
+    "same-as-python": native_steps.same_as_python,
+    "litert-versions": native_steps.litert_versions,
 }

@@ -39,6 +39,11 @@ def run(command: Sequence[object], **options: Any) -> str:
     return str(done.stdout)
 
 
+def python(*arguments: object) -> str:
+    """The output of Python, with the package installed, in the repository."""
+    return run([places.PYTHON, *arguments], cwd=places.REPOSITORY)
+
+
 @cache
 def wheel(package: tuple[str, str]) -> Path:
     """The wheel of a package and version, downloaded once.
@@ -80,6 +85,19 @@ def unpacked(package: tuple[str, str], pattern: str) -> Path:
             for name in archive.namelist():
                 if re.search(pattern, name):
                     (partial / Path(name).name).write_bytes(archive.read(name))
+        partial.rename(folder)
+    return folder
+
+
+def unpacked_tree(package: tuple[str, str]) -> Path:
+    """A folder with all files of a wheel, in their folders."""
+    source = wheel(package)
+    folder = source.parent / "tree"
+    if not folder.is_dir():
+        partial = source.parent / "partial-tree"
+        shutil.rmtree(partial, ignore_errors=True)
+        with zipfile.ZipFile(source) as archive:
+            archive.extractall(partial)
         partial.rename(folder)
     return folder
 

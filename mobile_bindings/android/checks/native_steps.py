@@ -1,0 +1,137 @@
+"""Steps for the native library: sanitizers, size and symbols for arm64, old versions of LiteRT."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import builds, places, tools
+from .outcome import Outcome, require
+
+MISUSE = ("io.tallylens.MisuseTest", "io.tallylens.CounterTest")
+# Of the core's and the engine's code with the C++ runtime, as the AAR carries it.
+MAX_ARM64_BYTES = 400 << 10
+PAGE = 0x4000
+# Beside the one that is installed; the range is in native/litert_api.cpp.
+OLD_LITERT = ("2.1.5", "2.1.6")
+TOO_OLD_LITERT = "2.1.0"
+
+
+def sanitized() -> Outcome:
+    """Misuse on a build with ASan and UBSan: no finding, and no leak of the library."""
+    flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+    library = builds.native("RelWithDebInfo", flags)
+    builds.tests()
+    asan = Path(tools.run(["g++", "-print-file-name=libasan.so"]).strip()).resolve()
+    command = builds.java_command(library, *builds.STEADY, "-Dtallylens.sanitized=1")
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": str(asan),
+        # The JVM handles SIGSEGV itself, and never frees what it needs to its end.
+        "ASAN_OPTIONS": "handle_segv=0:allow_user_segv_handler=1:detect_leaks=1:exitcode=0",
+        "LSAN_OPTIONS": "exitcode=0:max_leaks=0:report_objects=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+    words = [str(word) for word in [*command, "org.junit.runner.JUnitCore", *MISUSE]]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    output = done.stdout + done.stderr
+    leaks = [block for block in output.split("\n\n") if "libtallylens" in block]
+    found = re.search(r"OK \((\d+) tests?\)", output)
+    return (
+        require(found is not None, output[-6000:])
+        + require("runtime error" not in output, "UBSan: " + output[-3000:])
+        + require("ERROR: AddressSanitizer" not in output, "ASan: " + output[-3000:])
+        + require(not leaks, "leaks:\n" + "\n".join(leaks)[:3000])
+    )
+
+
+def xcheck() -> Outcome:
+    """Misuse with -Xcheck:jni: no warning."""
+    builds.tests()
+    command = builds.java_command(builds.native(), *builds.STEADY, "-Xcheck:jni")
+    words = [str(word) for word in [*command, "org.junit.runner.JUnitCore", *MISUSE]]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    warnings = [line for line in output.splitlines() if "WARNING" in line and "JNI" in line]
+    return require("OK (" in output, output[-4000:]) + require(not warnings, "\n".join(warnings))
+
+
+def arm64() -> Outcome:
+    """Built for arm64 with -Os: size, page alignment and exported symbols."""
+    compiler = shutil.which("aarch64-linux-gnu-g++")
+    if compiler is None:
+        raise tools.MissingToolError("no arm64 compiler: apt-get install g++-aarch64-linux-gnu")
+    library = places.BUILD / "arm64" / "libtallylens.so"
+    library.parent.mkdir(parents=True, exist_ok=True)
+    core = places.REPOSITORY / "edge_runtime" / "core"
+    java = tools.java_home() / "include"
+    includes = [places.NATIVE / "include", places.NATIVE, core / "include", core / "src", java]
+    flags = "-std=c++17 -Os -shared -fPIC -s -fvisibility=hidden -fvisibility-inlines-hidden"
+    flags += " -ffunction-sections -fdata-sections -ffp-contract=off -static-libstdc++"
+    flags += f" -static-libgcc -Wl,--gc-sections,--exclude-libs,ALL -Wl,-z,max-page-size={PAGE}"
+    command = [compiler, *flags.split(), f"-Wl,--version-script={places.JNI / 'exports.txt'}"]
+    command += [*(f"-I{folder}" for folder in includes), f"-I{java / 'linux'}", "-o", library]
+    sources = [places.JNI / "jni.cpp", *places.NATIVE.glob("*.cpp"), *core.glob("src/*.cpp")]
+    tools.run([*command, *map(str, sources), "-ldl"])
+    return _size(library) + _pages(library) + _symbols(library)
+
+
+def _size(library: Path) -> Outcome:
+    size = sum(map(int, tools.run(["aarch64-linux-gnu-size", library]).splitlines()[1].split()[:3]))
+    outcome = require(size <= MAX_ARM64_BYTES, f"{size} bytes, at most {MAX_ARM64_BYTES}")
+    return outcome + Outcome(notes=(f"arm64, -Os, stripped, static STL: {size / 1024:.0f} KiB",))
+
+
+def _pages(library: Path) -> Outcome:
+    lines = tools.run(["readelf", "-lW", library]).splitlines()
+    alignments = {int(line.split()[-1], 16) for line in lines if line.strip().startswith("LOAD")}
+    return require(alignments == {PAGE}, f"LOAD segments are aligned to {alignments}")
+
+
+def _symbols(library: Path) -> Outcome:
+    shown = tools.run(["nm", "-D", "--defined-only", library]).splitlines()
+    names = {line.split()[-1] for line in shown}
+    others = {name for name in names if name != "JNI_OnLoad" and not name.startswith("tally_")}
+    return require("JNI_OnLoad" in names and not others, f"exported: {sorted(others)}")
+
+
+def litert_versions() -> Outcome:
+    """The tested versions of LiteRT give the same bits; one that is too old is refused."""
+    frames = places.BUILD / "demo.tlfr"
+    if not frames.is_file():
+        tools.python("-m", "tests.support.frame_file", "demo", frames)
+    newest = _trace(frames, tools.litert())
+    outcome = require(len(newest) > 200, f"{len(newest)} frames")
+    for version in OLD_LITERT:
+        same = _trace(frames, tools.litert(version)) == newest
+        outcome += require(same, f"LiteRT {version} gives other results")
+    try:
+        _trace(frames, tools.litert(TOO_OLD_LITERT))
+    except subprocess.CalledProcessError as error:
+        return outcome + require("LiteRT that is too old" in error.stderr, error.stderr)
+    return outcome + require(False, f"LiteRT {TOO_OLD_LITERT} is not refused")
+
+
+def _trace(frames: Path, litert: Path) -> list[str]:
+    """Detections and events of each frame, without the times that they took."""
+    trace = places.BUILD / "litert.jsonl"
+    command = [*builds.java_command(builds.native()), "io.tallylens.jvm.CountMainKt", frames]
+    model = places.REPOSITORY / "sdk" / "built_in" / "tallylens-demo-int8.tflite"
+    tools.run([*command, model, "--litert", litert, "--trace", trace, "--line", "0,0.6,1,0.6"])
+    lines = trace.read_text(encoding="utf-8").splitlines()
+    return [re.sub(r'"nanos":\d+', "", line) for line in lines]
+
+
+def same_as_python() -> Outcome:
+    """The JVM's detections, events and report of the demo's street are Python's."""
+    model = places.REPOSITORY / "sdk" / "built_in" / "tallylens-demo-int8.tflite"
+    regions = ["--line", "0,0.6,1,0.6", "--zone", "0.2,0.4,0.8,0.4,0.8,1,0.2,1"]
+    script = places.REPOSITORY / "benchmarks" / "android.py"
+    shown = tools.python(script, "demo", model, *regions, "--runs", "1", "--json")
+    result = json.loads(shown)
+    note = f"{result['detections']} detections and {result['events']} events compared"
+    return require(result["identical"] and result["events"] > 5, shown) + Outcome(notes=(note,))

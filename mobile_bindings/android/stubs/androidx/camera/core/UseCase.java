@@ -1,0 +1,4 @@
+// After the reference of androidx.camera:camera-core 1.4.
+package androidx.camera.core;
+
+public abstract class UseCase {}
