@@ -48,14 +48,14 @@ Row = dict[str, Any]
 
 
 def make_videos(folder: Path, number: int) -> list[Path]:
-    """Videos of the demo's street of 20 s at 120 frames per second, each from another moment."""
-    demo = [sys.executable, "-m", "tallylens", "demo", "--seconds", "30", "--json"]
+    """Videos of the demo's street of 40 s at 120 frames per second, each from another moment."""
+    demo = [sys.executable, "-m", "tallylens", "demo", "--seconds", "50", "--json"]
     subprocess.run([*demo, "--out", str(folder)], check=True, capture_output=True)
     street = next(folder.glob("*.mp4"))
     made = []
     for index in range(number):
         path = folder / f"video{index}.mkv"
-        command = ["ffmpeg", "-v", "error", "-y", "-ss", str(index), "-i", street, "-t", "20"]
+        command = ["ffmpeg", "-v", "error", "-y", "-ss", str(index), "-i", street, "-t", "40"]
         command += ["-vf", "scale=384:216,fps=120", "-c:v", "libx264", "-preset", "veryfast", path]
         subprocess.run([str(part) for part in command], check=True)
         made.append(path)
@@ -243,6 +243,7 @@ def judge(
         "right reports": same,
         "report rows": written,
         "usage rows": used,
+        "errors": "; ".join(str(one["error"]) for one in ended if one["error"]),
         "kills": kills,
         "attempts": sum(one["attempt"] for one in ended),
         "chunks": distinct,

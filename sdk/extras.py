@@ -85,6 +85,12 @@ def need_videos(purpose: str) -> None:
         raise MissingExtraError(package, "videos", purpose)
 
 
+def need_store(purpose: str) -> None:
+    """Raise MissingExtraError unless the client of object stores is installed."""
+    for package in missing({"obstore": "obstore"}):
+        raise MissingExtraError(package, "store", purpose)
+
+
 def need_cluster(purpose: str) -> None:
     """Raise MissingExtraError unless Ray is installed."""
     for package in missing(CLUSTER_MODULES):

@@ -36,7 +36,10 @@ def admit(
     Raises:
         LostJobError: the job is no longer this attempt's.
     """
-    values = {"total": found.frames, "model_sha256": model_sha256}
+    values: dict[str, object] = {"total": found.frames, "model_sha256": model_sha256}
+    if digest is not None:
+        # Probed for the first time, which is progress.
+        values["attempts_without_progress"] = 1
     row = job_queue.change(connection, claim.job, claim.attempt, values)
     video: dict[str, object] = {"probe": found.to_json(), "state": "ready", "reason": None}
     if digest is not None:

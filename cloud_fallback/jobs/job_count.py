@@ -19,6 +19,9 @@ from .checkpoints import CheckpointRow
 from .job_options import JobOptions
 
 CHUNK_FRAMES = 240
+# The first chunk of a process is short: a file that ends processes is given up at the right frame,
+# and a process that somebody ends has most likely made progress.
+FIRST_FRAMES = 24
 CHUNK_S = 5.0
 # A container may announce one frame less than there are.
 FRAME_TOLERANCE = 1
@@ -97,6 +100,7 @@ class JobCount:
         self.checkpoint = CheckpointRow(job, document)
         self.name, self._path, self._expected = name, path, expected_frames
         self.ended = False
+        self._size = FIRST_FRAMES
         with ExitStack() as stack:
             source = open_video(path, start)
             stack.callback(source.close)
@@ -128,7 +132,9 @@ class JobCount:
         return self._session.frames
 
     def run_chunk(self, wait: Callable[[], None] = lambda: None) -> None:
-        """Count CHUNK_FRAMES frames, or for CHUNK_S seconds, or to the end: then `ended` is set.
+        """Count CHUNK_FRAMES frames (FIRST_FRAMES at first), or for CHUNK_S seconds, or to the end.
+
+        At the end `ended` is set.
 
         Args:
             wait: called before each frame; it may sleep while others need the machine.
@@ -137,7 +143,8 @@ class JobCount:
             SourceError: the video fails, or has more frames than its container says.
         """
         until = time.monotonic() + CHUNK_S
-        for _ in range(CHUNK_FRAMES):
+        size, self._size = self._size, CHUNK_FRAMES
+        for _ in range(size):
             wait()
             if next(self._results, None) is None:
                 self.ended = True

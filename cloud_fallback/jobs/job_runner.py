@@ -25,6 +25,7 @@ from .storage import Storage, StorageGoneError
 log = logging.getLogger("tallylens.jobs")
 STORE_PAUSE_S = 10.0
 RATE_WINDOW_S = 60.0
+GONE = "the file of the video is gone"
 
 
 class HandedBackError(Exception):
@@ -115,6 +116,9 @@ class JobRunner:
         except RefusedVideoError as error:
             self._fail(str(error), refused=True)
             return False
+        except FileNotFoundError:
+            self._fail(GONE)
+            return False
         outcome = self.database.run_patiently(
             deduplication.admit,
             claim,
@@ -142,6 +146,9 @@ class JobRunner:
                     return start
                 self._count = self._open(claim, start, document)
             return self._next_chunk(claim, self._count)
+        except FileNotFoundError:
+            self._fail(GONE)
+            return None
         except TallyLensError as error:
             self._fail(str(error) if self._count is None else self._count.explain(error))
             return None

@@ -16,6 +16,7 @@ from .problems import PROBLEMS, handle_problems
 from .progress import Progress
 from .routes import ROUTERS
 from .settings import VideoSettings
+from .storage import FolderStorage, Storage
 from .sweep import Sweep
 from .uploads import Uploads
 
@@ -38,9 +39,13 @@ class VideoService:
         self.settings = settings
         self.database = settings.open_database()
         schema.upgrade(self.database)
+        self.storage: Storage = settings.open_storage()
         self.folder = settings.open_folder()
-        self.storage = settings.open_storage()
-        self.uploads = Uploads(self.database, self.folder, model_sha256, settings.plans)
+        if isinstance(self.storage, FolderStorage):
+            self.folder = self.storage
+        self.uploads = Uploads(
+            self.database, self.folder, self.storage, model_sha256, settings.plans
+        )
         self.model_sha256 = model_sha256
         self.progress = Progress(self.database)
         self.sweep = Sweep(self.database, self.folder, self.storage, self.uploads)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...edge_runtime.errors import UsageError
 from .database import Database, sqlite_url
 from .plans import Plans
 from .storage import FolderStorage, Storage
@@ -48,9 +47,11 @@ class VideoSettings:
         Raises:
             UsageError: an object store of an unknown kind.
         """
-        if self.store is not None:
-            raise UsageError("an object store is not supported yet", "Omit --store")
-        return self.open_folder()
+        if self.store is None:
+            return self.open_folder()
+        from .object_storage import ObjectStorage
+
+        return ObjectStorage(self.store, self.folder / "copies")
 
     def open_folder(self) -> FolderStorage:
         """Where uploads arrive."""

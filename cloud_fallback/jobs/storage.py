@@ -74,7 +74,10 @@ class FolderStorage:
     @contextmanager
     def local(self, video: str) -> Iterator[Path]:
         """The file itself."""
-        yield self.path(video)
+        path = self.path(video)
+        if not path.is_file():
+            raise FileNotFoundError(path.name)
+        yield path
 
     def delete(self, video: str) -> None:
         """Delete the file."""

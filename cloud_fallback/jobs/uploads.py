@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,15 +21,16 @@ from ...edge_runtime.errors import UsageError
 from ...edge_runtime.text import printable
 from .accounts import Account, insert_if_absent
 from .clock import DAY, SECOND, now_us
-from .database import Database
+from .database import Database, DatabaseGoneError
 from .identifiers import new_id, with_prefix
 from .job_options import JobOptions
 from .plans import Plan, Plans
 from .problems import ProblemError, not_found
-from .storage import FolderStorage, reserve_bytes
+from .storage import FolderStorage, Storage, StorageGoneError, reserve_bytes
 from .tables import accounts, jobs, uploads, usage, videos
 from .upload_file import BLOCK_BYTES, BusyFileError, DiskFullError, UploadFile, make_file
 
+log = logging.getLogger("tallylens.jobs")
 LIFE_US = DAY
 IDLE_S = 30.0
 MAX_NAME = 200
@@ -105,16 +107,23 @@ class Uploads:
 
     Args:
         database: of the rows.
-        folder: of the files.
+        folder: of the files that arrive.
+        storage: of complete files: the same folder, or an object store.
         model_sha256: the model that counts what is uploaded.
         plans: of accounts, which say how long a video is kept.
     """
 
     def __init__(
-        self, database: Database, folder: FolderStorage, model_sha256: str, plans: Plans
+        self,
+        database: Database,
+        folder: FolderStorage,
+        storage: Storage,
+        model_sha256: str,
+        plans: Plans,
     ) -> None:
         self._database, self._folder, self._model = database, folder, model_sha256
-        self._plans = plans
+        self._storage, self._plans = storage, plans
+        self._completing: set[asyncio.Task[None]] = set()
         self._at_work: dict[str, asyncio.Task[Any]] = {}
 
     async def create(self, account: Account, given: Announced) -> tuple[str, int]:
@@ -185,8 +194,24 @@ class Uploads:
                 reached = file.offset
                 await asyncio.shield(asyncio.to_thread(file.close))
         if reached == row.length:
-            await self.complete(row)
+            await self._complete_soon(row)
         return reached
+
+    async def _complete_soon(self, row: Row[Any]) -> None:
+        """Complete an upload now, or, where its file must go to a store, beside the answer."""
+        if self._storage is self._folder:
+            await self.complete(row)
+            return
+        task = asyncio.create_task(self._complete_or_log(row))
+        self._completing.add(task)
+        task.add_done_callback(self._completing.discard)
+
+    async def _complete_or_log(self, row: Row[Any]) -> None:
+        try:
+            await self.complete(row)
+        except (StorageGoneError, DatabaseGoneError) as error:
+            # The sweep tries again.
+            log.warning("an upload waits", extra={"upload": row.id, "problem": str(error)})
 
     @contextlib.asynccontextmanager
     async def _alone(self, upload: str) -> AsyncIterator[None]:
@@ -205,8 +230,17 @@ class Uploads:
                 del self._at_work[upload]
 
     async def complete(self, row: Row[Any]) -> None:
-        """Make the video and the job of a complete upload, once."""
+        """Make the video and the job of a complete upload, once.
+
+        Raises:
+            StorageGoneError: the object store does not answer.
+        """
+        path, video = self._folder.path(row.id), with_prefix("vid", row.id)
+        if self._storage is not self._folder:
+            await asyncio.to_thread(self._storage.put, video, path)
         await self._database.call(complete, row, self._model, self._plans)
+        if self._storage is not self._folder:
+            await asyncio.to_thread(self._folder.delete, row.id)
 
     async def delete(self, account: Account, upload: str) -> None:
         """End an upload and delete what has arrived.

@@ -176,11 +176,13 @@ def _port(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    from tallylens.extras import need_server, need_videos
+    from tallylens.extras import need_server, need_store, need_videos
 
     need_server("serving a model")
     if options.videos is not None:
         need_videos("serving uploaded videos")
+        if options.store is not None:
+            need_store("an object store")
     if options.new_key is not None or options.revoke is not None:
         return _edit_keys(options)
     _check(options)
@@ -234,8 +236,9 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--dev excludes --ray", "Omit one of them")
     if not options.ray and (options.replicas or options.gpus):
         raise UsageError("--replicas and --gpus need --ray", "Add --ray, or omit them")
-    if options.videos is None and (options.database or options.workers is not None):
-        raise UsageError("--database and --workers need --videos", "Add --videos DIR")
+    of_videos = (options.database, options.store, options.workers)
+    if options.videos is None and any(one is not None for one in of_videos):
+        raise UsageError("--database, --store and --workers need --videos", "Add --videos DIR")
     if options.ray and options.videos is not None:
         raise UsageError("--ray excludes --videos", "Serve videos from another process")
     if options.ray and options.lanes:
@@ -369,7 +372,7 @@ def _videos(options: argparse.Namespace, stack: contextlib.ExitStack) -> VideoSe
     from tallylens.job_model import job_model
 
     database = options.database or os.environ.get(DATABASE_VARIABLE)
-    settings = VideoSettings(options.videos, database)
+    settings = VideoSettings(options.videos, database, options.store)
     service = VideoService(settings, job_model(options.model).digest)
     stack.callback(service.close)
     return service

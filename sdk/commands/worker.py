@@ -49,6 +49,12 @@ def add_places(parser: argparse.ArgumentParser, *, required: bool) -> None:
         help="folder of uploaded videos and, without --database, of the database",
     )
     parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="object store of complete videos, such as s3://bucket/folder; credentials are those "
+        "of the environment (default: the folder)",
+    )
+    parser.add_argument(
         "--database",
         metavar="URL",
         help="postgresql://... for jobs and accounts; the variable TALLYLENS_DATABASE keeps its "
@@ -59,12 +65,14 @@ def add_places(parser: argparse.ArgumentParser, *, required: bool) -> None:
 def run(options: argparse.Namespace) -> int:
     from tallylens.cloud_fallback.jobs.settings import DATABASE_VARIABLE, VideoSettings
     from tallylens.cloud_fallback.server.logs import log_as_json
-    from tallylens.extras import need_videos
+    from tallylens.extras import need_store, need_videos
 
     need_videos("counting uploaded videos")
     log_as_json("info")
     database = options.database or os.environ.get(DATABASE_VARIABLE)
-    settings = VideoSettings(options.videos, database)
+    settings = VideoSettings(options.videos, database, options.store)
+    if options.store is not None:
+        need_store("an object store")
     if options.parent is None:
         return _supervise(options, settings)
     from tallylens.cloud_fallback.jobs.supervisor import ID_VARIABLE
@@ -87,6 +95,8 @@ def start_workers(
 
     command = [sys.executable, "-m", "tallylens", "worker", "--model", model]
     command += ["--videos", str(settings.folder), "--parent", str(os.getpid())]
+    if settings.store is not None:
+        command += ["--store", settings.store]
     environment = dict(os.environ)
     if settings.database is not None:
         environment[DATABASE_VARIABLE] = settings.database
