@@ -126,7 +126,7 @@ ALLOWED = (
     Allowance("sdk/demo/*", r"houses?|lanes?|rooms?|places?", "the drawn street has them"),
     Allowance("cloud_fallback/wire/frames.py", r"room", "the protocol's vectors pin it"),
     Allowance(
-        "mobile_bindings/conformance/make.py",
+        "mobile_bindings/conformance/makers/scenes/*.py",
         r"jump|picture|is no|frames a second|a stay|least",
         "the names of its cases are part of the vectors",
     ),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -160,23 +158,3 @@ def test_late(steps: list[list[Any]]) -> None:
         assert rows["class_id"].tolist() == classes[0], now
         corrected += changed[0]
     assert corrected > 0
-
-
-def maker(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_vectors_are_what_their_maker_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = maker("make_decisions")
-    monkeypatch.setattr(module, "HERE", tmp_path)
-    module.main()
-    for name in ("governor.json", "offload.json"):
-        written = (tmp_path / name).read_text(encoding="utf-8")
-        assert written == (FOLDER / name).read_text(encoding="utf-8")

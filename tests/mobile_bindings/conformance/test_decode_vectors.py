@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +35,3 @@ def test_heads(case: dict[str, Any]) -> None:
 
 def struct_of(values: dict[str, float]) -> Any:
     return ffi.new("tally_letterbox *", values)
-
-
-def test_the_vectors_are_what_their_maker_writes() -> None:
-    made = runpy.run_path(str(FOLDER / "make_decode.py"))["cases"]()
-    assert json.loads(json.dumps(made)) == CASES

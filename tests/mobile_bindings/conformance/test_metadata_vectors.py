@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,3 @@ def test_document(case: dict[str, Any]) -> None:
     else:
         found = ModelMetadata.from_json(document, "m")
         assert json.loads(found.to_json()) == case["expected"]
-
-
-def test_the_vectors_are_what_their_maker_writes() -> None:
-    made = runpy.run_path(str(FOLDER / "make_metadata.py"))["cases"]()
-    assert made == CASES

@@ -1,6 +1,4 @@
-"""Writes metadata.json: documents of model files, and the values in them or that they are refused.
-
-    python mobile_bindings/conformance/make_metadata.py
+"""metadata.json: documents of model files, and the values in them or that they are refused.
 
 Values are written down here by hand.
 """
@@ -8,10 +6,8 @@ Values are written down here by hand.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
 SOUND: dict[str, Any] = {
     "format_version": 1,
     "class_names": ["car", "person"],
@@ -68,12 +64,7 @@ def cases() -> list[dict[str, Any]]:
     return found
 
 
-def main() -> None:
-    """Write the file, one case on each line."""
+def text() -> str:
+    """The file, one case on each line."""
     lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in cases())
-    text = f'{{"version": 1, "cases": [\n{lines}\n]}}\n'
-    (HERE / "metadata.json").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    return f'{{"version": 1, "cases": [\n{lines}\n]}}\n'

@@ -1,110 +1,14 @@
-"""Writes governor.json and offload.json: decisions that every binding must come to.
-
-    python mobile_bindings/conformance/make_decisions.py
-
-Expected values are those of `oracles/`, plain Python that shares nothing with the core.
-"""
+"""offload.json: where a frame goes, as `oracles/offload.py` decides it."""
 
 from __future__ import annotations
 
-import json
 import math
 import random
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+from oracles import offload
 
-from oracles import offload  # noqa: E402
-from oracles.governor import Governor  # noqa: E402
-
-FPS = 10
-Latency = Callable[[tuple[int, int], float], float]
-
-
-def governed(
-    name: str,
-    seconds: float,
-    latency: Latency,
-    heat: dict[float, dict[str, float]] | None = None,
-    **options: float,
-) -> dict[str, Any]:
-    """A case: frames as [timestamp_ns, latency_ms of those wanted, else why not]."""
-    values = {"num_sizes": 1, "budget_ms": 0.0, "max_fps": 0.0, **options}
-    governor = Governor(int(values["num_sizes"]), values["budget_ms"], values["max_fps"])
-    frames, inputs = [], []
-    for index in range(round(seconds * FPS)):
-        now_s = index / FPS
-        if heat and now_s in heat:
-            governor.set_heat(**heat[now_s])  # type: ignore[arg-type]
-            inputs.append([index, heat[now_s]])
-        timestamp_ns = round(now_s * 1e9)
-        reason = governor.wants(timestamp_ns)
-        spent: float | str = reason
-        if reason == "none":
-            spent = round(latency(governor.level, now_s), 3)
-            governor.learn(timestamp_ns, spent)
-        frames.append([timestamp_ns, spent])
-    state = {"level": governor.level, "lowest": governor.lowest, "paused": int(governor.paused)}
-    return {
-        "name": name,
-        "options": values,
-        "ladder": governor.levels,
-        "inputs": inputs,
-        "expected": {**state, "changes": governor.changes},
-        "frames": frames,
-    }
-
-
-def governor_cases() -> list[dict[str, Any]]:
-    """Latency, rates and heat."""
-    noise = random.Random(15)
-    script = {10.0: "light", 20.0: "moderate", 40.0: "severe", 60.0: "light", 90.0: "none"}
-    names = ("none", "light", "moderate", "severe", "critical")
-    heat = {at: {"thermal": names.index(state)} for at, state in script.items()}
-    critical = {5.0: {"thermal": 4}, 15.0: {"thermal": 3}, 20.0: {"thermal": 0}}
-    headroom = {3.0: {"headroom": 0.94}, 6.0: {"headroom": 0.95}, 12.0: {"headroom": 0.5}}
-    return [
-        governed("within its budget", 20, lambda *_: 45.0, budget_ms=50.0),
-        governed(
-            "down until the budget is kept",
-            30,
-            lambda level, _: 48.0 if level[1] else 70.0,
-            budget_ms=50.0,
-            num_sizes=2,
-        ),
-        governed(
-            "back when the machine is back",
-            60,
-            lambda _, now: 90.0 if now < 15 else 20.0,
-            budget_ms=50.0,
-        ),
-        governed(
-            "near its limit each try waits longer",
-            90,
-            lambda level, _: 60.0 if level[0] == 1 else 20.0,
-            budget_ms=50.0,
-        ),
-        governed(
-            "noise", 60, lambda *_: noise.uniform(20, 90), budget_ms=50.0, num_sizes=3, max_fps=7.0
-        ),
-        governed("a maximum rate", 20, lambda *_: 1.0, max_fps=3.0),
-        governed("none, severe, none", 120, lambda *_: 1.0, heat),
-        governed("too hot", 45, lambda *_: 1.0, critical),
-        governed("little headroom", 40, lambda *_: 1.0, headroom),
-        governed(
-            "heat on top of the budget",
-            60,
-            lambda level, _: 70.0 if level[0] == 1 else 20.0,
-            {20.0: {"thermal": 3}, 30.0: {"thermal": 0}},
-            budget_ms=50.0,
-            num_sizes=2,
-        ),
-    ]
-
+from .lines import lines
 
 GOOD = {
     "connected": 1, "allowed": 1, "smallest": 0, "measuring": 0, "static_reason": "none",
@@ -255,37 +159,11 @@ def late_cases() -> list[list[list[Any]]]:
     return [steps]
 
 
-def finite(value: Any) -> Any:
-    """Infinity as null, which JSON can hold."""
-    if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(one) for one in value]
-    return None if isinstance(value, float) and math.isinf(value) else value
-
-
-def lines(items: list[Any]) -> str:
-    """A JSON array, one item on each line."""
-    return (
-        "[\n" + ",\n".join(json.dumps(finite(one), separators=(",", ":")) for one in items) + "\n]"
-    )
-
-
-def main() -> None:
-    """Write both files."""
+def text() -> str:
+    """The file."""
     parts = {
         "reward": reward_cases(), "static_reason": static_cases(), "decide": decide_cases(),
         "link": link_cases(), "waiting": waiting_cases(), "late": late_cases(),
     }  # fmt: skip
     body = ",\n".join(f'"{name}": {lines(cases)}' for name, cases in parts.items())
-    files = {
-        "governor.json": f'{{"version": 1, "cases": {lines(governor_cases())}}}\n',
-        "offload.json": f'{{"version": 1,\n{body}}}\n',
-    }
-    for name, text in files.items():
-        json.loads(text)
-        (HERE / name).write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    return f'{{"version": 1,\n{body}}}\n'

@@ -1,6 +1,4 @@
-"""Writes decode.json: raw head outputs, and the detections that they stand for.
-
-    python mobile_bindings/conformance/make_decode.py
+"""decode.json: raw head outputs, and the detections that they stand for.
 
 Expected values are computed here in plain Python, box by box, by YOLOv5's formulas.
 """
@@ -11,10 +9,8 @@ import json
 import math
 import random
 from itertools import combinations, count, pairwise
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
 CLASSES, ANCHORS = 3, ((10.0, 13.0), (33.0, 23.0))
 WIDTH, HEIGHT, STRIDE = 5, 4, 16
 LETTERBOX = {"gain_x": 0.5, "gain_y": 0.5, "pad_x": 4, "pad_y": 2, "source_width": 144,
@@ -122,15 +118,10 @@ def cases() -> list[dict[str, Any]]:
     return found
 
 
-def main() -> None:
-    """Write the file, one case on each line."""
+def text() -> str:
+    """The file, one case on each line."""
     options = {"num_classes": CLASSES, "confidence": CONFIDENCE, "iou": IOU,
                "cross_class_iou": CROSS_CLASS_IOU}  # fmt: skip
     lines = ",\n".join(json.dumps(one, separators=(",", ":")) for one in cases())
     head = f'"options": {json.dumps(options)},\n"letterbox": {json.dumps(LETTERBOX)}'
-    text = f'{{"version": 1,\n{head},\n"cases": [\n{lines}\n]}}\n'
-    (HERE / "decode.json").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    return f'{{"version": 1,\n{head},\n"cases": [\n{lines}\n]}}\n'

@@ -1,0 +1,1 @@
+"""One module per file of vectors; `text` of each is what the file holds."""
