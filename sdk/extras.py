@@ -31,7 +31,10 @@ SERVE_MODULES = {
 VIDEOS_MODULES = {
     "sqlalchemy": "sqlalchemy",
     "alembic": "alembic",
+    "argon2": "argon2-cffi",
     "dbos": "dbos",
+    "httpx": "httpx",
+    "itsdangerous": "itsdangerous",
     "av": "av",
 }
 """{module: package} of the extra `videos`."""

@@ -37,11 +37,15 @@ class Account:
         plan: its limits now.
         by_session: whether a browser's session identified it, which needs protection from requests
             of other sites.
+        csrf: the token of that session, which its page sends with what it changes.
+        manages: whether the caller may manage the account itself: keys, export, deletion.
     """
 
     id: str
     plan: Plan
     by_session: bool = False
+    csrf: str = ""
+    manages: bool = False
 
 
 Identify = Callable[[Request], Awaitable[Account | None]]
@@ -75,6 +79,28 @@ async def account_of(request: Request) -> Account:
 
 
 AccountOf = Annotated[Account, Depends(account_of)]
+
+
+def manager_of(account: AccountOf) -> Account:
+    """The account of a request that may manage it; raises ProblemError (403) for another."""
+    if not account.manages:
+        raise ProblemError(
+            403,
+            "the key may not manage the account",
+            "Sign in, or use a key with the scope `account`",
+        )
+    return account
+
+
+ManagerOf = Annotated[Account, Depends(manager_of)]
+
+
+def address_of(request: Request) -> str:
+    """The address of the client, as the server knows it."""
+    return request.client.host if request.client else ""
+
+
+AddressOf = Annotated[str, Depends(address_of)]
 
 
 async def account_of_key_file(request: Request) -> Account | None:

@@ -38,6 +38,7 @@ class Plan:
         name: as in the plan file.
         videos: number of videos in a period; None for no limit.
         period_days: length of a period; None for one that does not end.
+        days: how long a payment without an end of its own is good for; None for good.
         jobs_at_once: number of its jobs that run at a time.
         open_uploads: number of its uploads that are not complete.
         keep_days: after which a video and its reports are deleted.
@@ -47,6 +48,7 @@ class Plan:
     name: str = "unlimited"
     videos: int | None = None
     period_days: float | None = None
+    days: float | None = None
     jobs_at_once: int = 1000
     open_uploads: int = 1000
     keep_days: float = 30.0
@@ -62,17 +64,23 @@ class Plans:
     """All plans by name.
 
     Args:
-        by_name: the plans; an account of another name has UNLIMITED.
-        default: name of the plan of an account whose own has ended.
+        by_name: the plans.
+        default: name of the plan of people whose own has ended, or is not known any more.
     """
 
     by_name: Mapping[str, Plan] = field(default_factory=dict)
     default: str = ""
 
     def of(self, account: Row[Any]) -> Plan:
-        """The plan of a row of `accounts`, as of now."""
+        """The plan of a row of `accounts`, as of now.
+
+        Accounts of the key file have no e-mail address; their plan is UNLIMITED.
+        """
+        if account.email is None:
+            return UNLIMITED
         ended = account.plan_until is not None and account.plan_until <= now_us()
-        return self.by_name.get(self.default if ended else account.plan, UNLIMITED)
+        name = self.default if ended or account.plan not in self.by_name else account.plan
+        return self.by_name[name]
 
     @property
     def largest_video(self) -> int:

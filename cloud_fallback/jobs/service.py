@@ -11,11 +11,16 @@ from fastapi import FastAPI
 
 from ..server.service import Service
 from . import schema
+from .account_settings import link_secret
 from .accounts import Identify, account_of_key_file
 from .problems import PROBLEMS, handle_problems
 from .progress import Progress
 from .routes import ROUTERS
 from .settings import VideoSettings
+from .sign_in.api_keys import account_of_api_key
+from .sign_in.links import Links
+from .sign_in.registration import Registration
+from .sign_in.sessions import account_of_session
 from .storage import FolderStorage, Storage
 from .sweep import Sweep
 from .uploads import Uploads
@@ -31,6 +36,7 @@ class VideoService:
         model_sha256: digest of the model that counts what is uploaded.
 
     Attributes:
+        registration: accounts by e-mail and password.
         identifiers: find the account of a request, in order.
         known_accounts: ids whose row exists.
     """
@@ -47,9 +53,19 @@ class VideoService:
             self.database, self.folder, self.storage, model_sha256, settings.plans
         )
         self.model_sha256 = model_sha256
+        self.registration = Registration(
+            self.database,
+            settings.accounts.open_mailer(settings.folder),
+            Links(link_secret(settings.folder)),
+            settings.accounts.public_url,
+        )
         self.progress = Progress(self.database)
         self.sweep = Sweep(self.database, self.folder, self.storage, self.uploads)
-        self.identifiers: list[Identify] = [account_of_key_file]
+        self.identifiers: list[Identify] = [
+            account_of_key_file,
+            account_of_api_key,
+            account_of_session,
+        ]
         self.known_accounts: set[str] = set()
 
     @property
@@ -78,6 +94,7 @@ class VideoService:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.registration.close()
 
     def _show_database(self) -> None:
         """Let load balancers know whether there is a database."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .account_settings import AccountSettings
 from .database import Database, sqlite_url
+from .plan_file import shipped_plans
 from .plans import Plans
 from .storage import FolderStorage, Storage
 
@@ -22,12 +24,14 @@ class VideoSettings:
         database: a URL of PostgreSQL or SQLite; None takes SQLite in `folder`.
         store: URL of an object store for complete files; None keeps them in `folder`.
         plans: the plans of accounts.
+        accounts: what else the operator decides about them.
     """
 
     folder: Path
     database: str | None = None
     store: str | None = None
-    plans: Plans = field(default_factory=Plans)
+    plans: Plans = field(default_factory=shipped_plans)
+    accounts: AccountSettings = field(default_factory=AccountSettings)
 
     def open_database(self) -> Database:
         """The database, with its folder made."""

@@ -13,6 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from tallylens.commands.account_arguments import (
+    account_settings_of,
+    add_account_arguments,
+    check_account_arguments,
+    plans_of,
+)
 from tallylens.commands.arguments import above_zero, positive
 from tallylens.commands.worker import add_places
 from tallylens.interruption import SIGNALS, Interrupted
@@ -118,6 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --videos: worker processes here; 0 leaves the videos to other machines "
         "(default: one per core)",
     )
+    add_account_arguments(parser)
     parser.add_argument(
         "--drain-delay",
         type=_seconds,
@@ -239,6 +246,7 @@ def _check(options: argparse.Namespace) -> None:
     of_videos = (options.database, options.store, options.workers)
     if options.videos is None and any(one is not None for one in of_videos):
         raise UsageError("--database, --store and --workers need --videos", "Add --videos DIR")
+    check_account_arguments(options)
     if options.ray and options.videos is not None:
         raise UsageError("--ray excludes --videos", "Serve videos from another process")
     if options.ray and options.lanes:
@@ -372,7 +380,13 @@ def _videos(options: argparse.Namespace, stack: contextlib.ExitStack) -> VideoSe
     from tallylens.job_model import job_model
 
     database = options.database or os.environ.get(DATABASE_VARIABLE)
-    settings = VideoSettings(options.videos, database, options.store)
+    settings = VideoSettings(
+        options.videos,
+        database,
+        options.store,
+        plans=plans_of(options),
+        accounts=account_settings_of(options),
+    )
     service = VideoService(settings, job_model(options.model).digest)
     stack.callback(service.close)
     return service
@@ -385,7 +399,9 @@ def _start_workers(
     from tallylens.edge_runtime.detection.pipeline import usable_cores
 
     number = usable_cores() if options.workers is None else options.workers
-    supervisor = start_workers(videos.settings, options.model, videos.database, number)
+    supervisor = start_workers(
+        videos.settings, options.model, videos.database, number, options.plans
+    )
     stack.callback(supervisor.stop)
 
 

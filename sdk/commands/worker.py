@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tallylens.commands.account_arguments import plans_of
 from tallylens.commands.arguments import positive
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ def add_places(parser: argparse.ArgumentParser, *, required: bool) -> None:
         help="postgresql://... for jobs and accounts; the variable TALLYLENS_DATABASE keeps its "
         "password out of the list of processes",
     )
+    parser.add_argument(
+        "--plans",
+        type=Path,
+        metavar="FILE",
+        help="plans of accounts (TOML; default: free, month and year), the same for all processes",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     need_videos("counting uploaded videos")
     log_as_json("info")
     database = options.database or os.environ.get(DATABASE_VARIABLE)
-    settings = VideoSettings(options.videos, database, options.store)
+    settings = VideoSettings(options.videos, database, options.store, plans=plans_of(options))
     if options.store is not None:
         need_store("an object store")
     if options.parent is None:
@@ -85,7 +92,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def start_workers(
-    settings: VideoSettings, model: str, database: Database, number: int
+    settings: VideoSettings,
+    model: str,
+    database: Database,
+    number: int,
+    plans: Path | None = None,
 ) -> Supervisor:
     """Start worker processes, which end with this one."""
     import sys
@@ -97,6 +108,8 @@ def start_workers(
     command += ["--videos", str(settings.folder), "--parent", str(os.getpid())]
     if settings.store is not None:
         command += ["--store", settings.store]
+    if plans is not None:
+        command += ["--plans", str(plans)]
     environment = dict(os.environ)
     if settings.database is not None:
         environment[DATABASE_VARIABLE] = settings.database
@@ -121,7 +134,9 @@ def _supervise(options: argparse.Namespace, settings: VideoSettings) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    supervisor = start_workers(settings, options.model, database, options.workers or usable_cores())
+    supervisor = start_workers(
+        settings, options.model, database, options.workers or usable_cores(), options.plans
+    )
     ended.wait()
     supervisor.stop()
     database.close()

@@ -1,5 +1,14 @@
 """The HTTP routes of videos; a new one is a module here and its router in `ROUTERS`."""
 
-from . import events, jobs, reports, uploads, videos
+from . import account, accounts, events, jobs, keys, reports, uploads, videos
 
-ROUTERS = (uploads.router, videos.router, jobs.router, reports.router, events.router)
+ROUTERS = (
+    uploads.router,
+    videos.router,
+    jobs.router,
+    reports.router,
+    events.router,
+    accounts.router,
+    account.router,
+    keys.router,
+)
