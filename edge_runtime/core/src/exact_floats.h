@@ -8,6 +8,8 @@
 
 #if defined(__clang__)
 #pragma clang fp contract(off)
+// Clang reports what the headers of libstdc++ themselves call when they sort in a stable way.
+#pragma clang diagnostic ignored "-Wdeprecated-declarations"
 #elif defined(_MSC_VER)
 #pragma fp_contract(off)
 #endif

@@ -1,0 +1,18 @@
+// Counts a frame file and prints the report as `tallylens count --json` does:
+//
+//     TallyLensConformance FRAMES MODEL [--line x1,y1,x2,y2]... [--zone x,y,...]... [--classes a,b]
+//                          [--any-class] [--litert LIBRARY] [--trace FILE]
+//                          [--state FILE [--every SECONDS]]
+//
+// `--trace` writes the detections (as float bits) and events of each frame as JSON lines, and the time
+// of each frame in nanoseconds. With `--state` the count goes on from the file, and is saved there.
+import Foundation
+import TallyLens
+import TallyLensLiteRT
+
+do {
+    try run(Array(CommandLine.arguments.dropFirst()))
+} catch {
+    FileHandle.standardError.write(Data("\(error)\n".utf8))
+    exit(2)
+}

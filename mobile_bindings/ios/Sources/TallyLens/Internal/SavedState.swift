@@ -1,0 +1,225 @@
+import Foundation
+
+/// A counter as bytes: magic, version, size, checksum, then the compressed values; the same bytes as
+/// the counter for Android writes.
+///
+/// The core's part is checked by the core; the other values are bounded here before they are used.
+struct SavedState {
+    var width: Int
+    var height: Int
+    var classNames: [String]
+    var frames: Int
+    var drops: Drops
+    var first: Int64?
+    var last: Int64
+    var core: [UInt8]
+    var binSeconds: Int
+    var bins: [(Int, [String: Int])]
+    var withheld: [(Int64, CountEvent)]
+    var numbers: [Int: Int]
+    var seen: [PossibleReturns.Seen]
+    var returns: [Int64: PossibleReturns.Return]
+
+    private static let magic: UInt32 = 0x544C_4353  // TLCS
+    private static let version: UInt32 = 1
+    private static let header = 16
+    private static let maxBytes = 16 << 20
+
+    func encoded() -> Data {
+        var values = StateWriter()
+        write(&values)
+        let compressed = deflated(values.bytes)
+        var whole = StateWriter()
+        whole.put(SavedState.magic)
+        whole.put(SavedState.version)
+        whole.put(UInt32(values.bytes.count))
+        whole.put(checksum(compressed[...]))
+        whole.put(raw: compressed)
+        return Data(whole.bytes)
+    }
+
+    init(decoding data: Data) throws(TallyLensError) {
+        let bytes = [UInt8](data)
+        do {
+            var header = StateReader(bytes)
+            guard bytes.count >= SavedState.header,
+                try header.number(UInt32.self) == SavedState.magic
+            else { throw TallyLensError.state("these bytes are not a saved count") }
+            let version = try header.number(UInt32.self)
+            guard version == SavedState.version else {
+                throw TallyLensError.state(
+                    "the saved count is of format version \(version), not \(SavedState.version)")
+            }
+            let size = Int(try header.number(UInt32.self))
+            let compressed = bytes[SavedState.header...]
+            guard (1...SavedState.maxBytes).contains(size),
+                try header.number(UInt32.self) == checksum(compressed)
+            else { throw DamagedState() }
+            var reader = StateReader(try inflated(compressed, size))
+            self = try SavedState(&reader)
+            try reader.checkEnd()
+        } catch let error as TallyLensError {
+            throw error
+        } catch {
+            throw .state("the saved count is damaged")
+        }
+    }
+
+    private func write(_ out: inout StateWriter) {
+        out.put(Int32(width))
+        out.put(Int32(height))
+        out.list(classNames) { $0.put($1) }
+        for number in [frames, drops.busy, drops.late, drops.governor, drops.failed] {
+            out.put(Int64(number))
+        }
+        out.put(UInt8(first != nil ? 1 : 0))
+        out.put(first ?? 0)
+        out.put(last)
+        out.put(Int32(core.count))
+        out.put(raw: core)
+        out.put(Int32(binSeconds))
+        let index = Dictionary(
+            classNames.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        out.list(bins) { out, bin in
+            out.put(Int32(bin.0))
+            out.list(bin.1.map { (index[$0]!, $1) }.sorted { $0.0 < $1.0 }) {
+                $0.put(Int16($1.0))
+                $0.put(Int32(clamping: $1.1))
+            }
+        }
+        out.list(withheld) { out, one in
+            out.put(one.0)
+            SavedState.put(one.1, &out)
+        }
+        writeReturns(&out)
+    }
+
+    private func writeReturns(_ out: inout StateWriter) {
+        out.list(numbers.sorted { $0.key < $1.key }) {
+            $0.put(Int32($1.key))
+            $0.put(Int64($1.value))
+        }
+        out.list(seen) { out, one in
+            out.put(one.track)
+            out.put(one.time)
+            out.put(Int32(one.classID))
+            for side in [one.box.0, one.box.1, one.box.2, one.box.3] { out.put(side) }
+        }
+        out.list(returns.sorted { $0.key < $1.key }) { out, entry in
+            out.put(entry.key)
+            out.put(entry.value.timestamp)
+            out.put(Int32(entry.value.classID))
+            out.put(entry.value.trackID)
+        }
+    }
+
+    private static func put(_ event: CountEvent, _ out: inout StateWriter) {
+        out.put(UInt8(EventKind.allCases.firstIndex(of: event.kind)!))
+        out.put(event.timestamp.nanoseconds)
+        out.put(event.trackID)
+        for number in [event.classID, event.previousClassID, event.place] { out.put(Int32(number)) }
+        let floats = [
+            event.x, event.y, event.confidence, event.ageSeconds, event.dwellSeconds,
+        ]
+        for number in floats { out.put(number) }
+    }
+}
+
+extension SavedState {
+    init(
+        width: Int, height: Int, classNames: [String], frames: Int, drops: Drops, totals: Totals
+    ) throws(TallyLensError) {
+        self.width = width
+        self.height = height
+        self.classNames = classNames
+        self.frames = frames
+        self.drops = drops
+        first = totals.first
+        last = totals.last
+        core = try totals.counter.save()
+        bins = totals.occupancy.save()
+        binSeconds = totals.occupancy.seconds
+        withheld = totals.withheld.save()
+        numbers = totals.returns.numbers
+        seen = totals.returns.seen
+        returns = totals.returns.returns
+    }
+
+    private init(_ input: inout StateReader) throws(DamagedState) {
+        width = try input.whole()
+        height = try input.whole()
+        guard width > 0, height > 0 else { throw DamagedState() }
+        let names = try input.list { (input) throws(DamagedState) in try input.text() }
+        classNames = names
+        frames = Int(try input.long())
+        drops = Drops(
+            busy: Int(try input.long()), late: Int(try input.long()),
+            governor: Int(try input.long()), failed: Int(try input.long()))
+        let started = try input.number(UInt8.self) != 0
+        let time = try input.long()
+        first = started ? time : nil
+        last = try input.long()
+        let size = try input.whole()
+        guard (1...(1 << 20)).contains(size) else { throw DamagedState() }
+        core = Array(try input.raw(size))
+        binSeconds = try input.whole()
+        guard binSeconds > 0 else { throw DamagedState() }
+        bins = try input.list { (input) throws(DamagedState) in
+            (try input.whole(), try SavedState.counts(&input, names))
+        }
+        withheld = try input.list { (input) throws(DamagedState) in
+            (try input.long(), try SavedState.event(&input, names.count))
+        }
+        let counted = try input.list { (input) throws(DamagedState) in
+            (try SavedState.classID(&input, names.count), Int(try input.long()))
+        }
+        numbers = Dictionary(counted, uniquingKeysWith: { $1 })
+        seen = try input.list { (input) throws(DamagedState) in
+            PossibleReturns.Seen(
+                track: try input.long(), time: try input.long(),
+                classID: try SavedState.classID(&input, names.count),
+                box: (try input.float(), try input.float(), try input.float(), try input.float()))
+        }
+        let lost = try input.list { (input) throws(DamagedState) in
+            let track = try input.long()
+            let time = try input.long()
+            let id = try SavedState.classID(&input, names.count)
+            return (
+                track, PossibleReturns.Return(timestamp: time, classID: id, trackID: try input.long())
+            )
+        }
+        returns = Dictionary(lost, uniquingKeysWith: { $1 })
+    }
+
+    private static func classID(_ input: inout StateReader, _ count: Int) throws(DamagedState) -> Int {
+        let id = try input.whole()
+        guard (0..<count).contains(id) else { throw DamagedState() }
+        return id
+    }
+
+    private static func counts(
+        _ input: inout StateReader, _ names: [String]
+    ) throws(DamagedState) -> [String: Int] {
+        let pairs = try input.list { (input) throws(DamagedState) in
+            let index = Int(try input.number(Int16.self))
+            guard names.indices.contains(index) else { throw DamagedState() }
+            return (names[index], try input.whole())
+        }
+        return Dictionary(pairs, uniquingKeysWith: { $1 })
+    }
+
+    private static func event(
+        _ input: inout StateReader, _ classes: Int
+    ) throws(DamagedState) -> CountEvent {
+        let kind = Int(try input.number(UInt8.self))
+        guard EventKind.allCases.indices.contains(kind) else { throw DamagedState() }
+        let time = try input.long()
+        let track = try input.long()
+        let id = try classID(&input, classes)
+        return CountEvent(
+            kind: EventKind.allCases[kind], timestamp: Timestamp(nanoseconds: time), trackID: track,
+            classID: id, previousClassID: try input.whole(), place: try input.whole(),
+            x: try input.float(), y: try input.float(), confidence: try input.float(),
+            ageSeconds: try input.float(), dwellSeconds: try input.float(), className: "", region: "")
+    }
+}

@@ -1,0 +1,184 @@
+import CTally
+
+/// What is counted, for all of `Totals`.
+struct Counting {
+    var classNames: [String]
+    var lines: [Line]
+    var zones: [Zone]
+    var classes: Set<String>?
+    var anyClass: Bool
+    var tracking: TrackingOptions
+}
+
+/// Tracks and counts the detections of one source, frame by frame; as Python's `Totals`.
+final class Totals {
+    let width: Int
+    let height: Int
+    let classNames: [String]
+    let options: TrackingOptions
+    let filter: ClassFilter
+    let placed: [PlacedRegion]
+    let counter: CoreCounter
+    var occupancy = TimeBins()
+    var withheld: WantedEvents
+    var returns: PossibleReturns
+    var first: Int64?
+    var last: Int64 = 0
+
+    init(_ counting: Counting, width: Int, height: Int) throws(TallyLensError) {
+        self.width = width
+        self.height = height
+        classNames = counting.anyClass ? ["object"] : counting.classNames
+        options = try counting.tracking.complete()
+        filter = try ClassFilter(classNames, counting.anyClass ? nil : counting.classes)
+        placed = try placeRegions(counting.lines, counting.zones, width: width, height: height)
+        counter = try CoreCounter(
+            numClasses: classNames.count, width: width, height: height,
+            anyClass: counting.anyClass, options: counting.tracking)
+        let forget = max(options.lostS!, options.edgeLostS!, options.rememberS!)
+        withheld = WantedEvents(filter.wanted, forgetSeconds: Double(forget))
+        returns = PossibleReturns(rememberSeconds: Double(options.rememberS!))
+        if !filter.takesAll { try counter.want(filter.wanted) }
+        for region in placed {
+            try counter.addRegion(
+                region.kind, region.points, extend: region.line?.extend ?? false,
+                minDwell: region.zone?.minDwellSeconds ?? 0)
+        }
+    }
+
+    /// Capture time from the first frame to the last.
+    var seconds: Double { first.map { Double(last - $0) / 1e9 } ?? 0 }
+
+    /// Count one frame: the tracks and events of the wanted classes.
+    func add(
+        _ time: Int64, _ detections: UnsafeBufferPointer<tally_detection>
+    ) throws(TallyLensError) -> ([Track], [CountEvent]) {
+        try counter.update(time, detections)
+        let found = try counter.currentTracks()
+        let happened = try counter.takeEvents()
+        returns.note(time, found, happened)
+        let events = chosen(happened)
+        withheld.note(found, time)
+        if first == nil { first = time }
+        last = time
+        let tracks = found.compactMap { wantedTrack($0) }
+        noteOccupancy(tracks)
+        return (tracks, events)
+    }
+
+    /// The source has ended: count what is past a line and moves on; the events of that.
+    func conclude() throws(TallyLensError) -> [CountEvent] {
+        try counter.conclude()
+        return chosen(try counter.takeEvents())
+    }
+
+    private func wantedTrack(_ track: tally_track) -> Track? {
+        let id = Int(track.class_id)
+        if !filter.takesAll && !filter.wanted.contains(id) { return nil }
+        return Track(
+            trackID: track.track_id, x1: track.x1, y1: track.y1, x2: track.x2, y2: track.y2,
+            confidence: track.confidence, classID: id, className: classNames[id])
+    }
+
+    private func chosen(_ events: [CountEvent]) -> [CountEvent] {
+        if events.isEmpty { return [] }
+        var chosen = withheld.choose(events)
+        for i in chosen.indices {
+            chosen[i].className = classNames[chosen[i].classID]
+            chosen[i].region = region(of: chosen[i])?.name ?? ""
+        }
+        return chosen
+    }
+
+    private func region(of event: CountEvent) -> PlacedRegion? {
+        let kind: String
+        switch event.kind {
+        case .crossedIn, .crossedOut: kind = "line"
+        case .entered, .left: kind = "zone"
+        case .confirmed, .reclassified: return nil
+        }
+        return placed.first { $0.kind == kind && $0.index == event.place }
+    }
+
+    private func noteOccupancy(_ tracks: [Track]) {
+        if tracks.isEmpty { return }
+        var byClass: [Int: Int] = [:]
+        for track in tracks { byClass[track.classID, default: 0] += 1 }
+        var present: [String: Int] = [:]
+        for (id, number) in byClass {
+            present[classNames[id]] = max(present[classNames[id]] ?? 0, number)
+        }
+        occupancy.add(seconds, present)
+    }
+
+    /// Different objects so far.
+    func unique() throws(TallyLensError) -> [String: Int] { filter.named(try counter.unique()) }
+
+    /// Minimum and maximum of different objects, of the classes where these differ.
+    func uniqueRange() throws(TallyLensError) -> [String: ClosedRange<Int>] {
+        var doubtful: [String: Int] = [:]
+        for (id, number) in returns.numbers { doubtful[classNames[id], default: 0] += number }
+        var ranges: [String: ClosedRange<Int>] = [:]
+        for (name, most) in try unique() {
+            if let few = doubtful[name], few != 0 { ranges[name] = (most - few)...most }
+        }
+        return ranges
+    }
+
+    func lines() throws(TallyLensError) -> [LineCounts] {
+        var counts: [LineCounts] = []
+        for region in placed {
+            guard let line = region.line else { continue }
+            counts.append(
+                LineCounts(
+                    name: region.name,
+                    crossedIn: filter.named(try counter.regionTotal(region, 0)),
+                    crossedOut: filter.named(try counter.regionTotal(region, 1)),
+                    inName: line.inName, outName: line.outName))
+        }
+        return counts
+    }
+
+    func zones() throws(TallyLensError) -> [ZoneCounts] {
+        var counts: [ZoneCounts] = []
+        for region in placed where region.zone != nil {
+            counts.append(
+                ZoneCounts(
+                    name: region.name, now: filter.named(try counter.regionTotal(region, 0)),
+                    entered: filter.named(try counter.regionTotal(region, 1)),
+                    left: filter.named(try counter.regionTotal(region, 2)),
+                    meanDwellSeconds: try counter.regionValue(region, 0),
+                    maxDwellSeconds: try counter.regionValue(region, 1)))
+        }
+        return counts
+    }
+
+    /// The counts of a region by class, of all classes: zero if nothing was counted.
+    func decisive(_ region: PlacedRegion) throws(TallyLensError) -> [Int64] {
+        if region.zone != nil { return try counter.regionTotal(region, 1) }
+        let (crossedIn, crossedOut) = (
+            try counter.regionTotal(region, 0), try counter.regionTotal(region, 1)
+        )
+        return zip(crossedIn, crossedOut).map { $0 + $1 }
+    }
+
+    /// End a period: all totals restart from zero.
+    func reset() throws(TallyLensError) {
+        try counter.reset()
+        withheld.clear()
+        returns.clear()
+    }
+
+    func wanted(_ detections: UnsafeBufferPointer<tally_detection>) -> [Detection] {
+        if filter.takesAll { return detections.map { Detection($0) } }
+        return detections.filter { filter.wanted.contains(Int($0.class_id)) }.map { Detection($0) }
+    }
+}
+
+extension Detection {
+    init(_ one: tally_detection) {
+        self.init(
+            x1: one.x1, y1: one.y1, x2: one.x2, y2: one.y2, confidence: one.confidence,
+            classID: Int(one.class_id))
+    }
+}

@@ -1,0 +1,1 @@
+"""The steps of `check`: what of the Swift package can be checked without a Mac."""
