@@ -17,14 +17,19 @@ from .errors import ModelError
 
 METADATA_KEY = "tallylens"
 FORMAT_VERSION = 1
+DISTRIBUTION_VERSION = 2
 MAX_DOCUMENT_BYTES = 1 << 20
 MAX_CLASSES = 10_000
 MAX_INPUT_SIDE = 8192
 MAX_HEADS = 8
 MAX_ANCHORS = 16
+MAX_BINS = 64
 
 Layout = Literal["NCHW", "NHWC"]
 Quantization = Literal["none", "fp16", "int8"]
+
+BOX_SIDES = 4
+YOLOV5_BOX_CHANNELS = 5
 
 # Fields whose keys in the document are spelled otherwise; files of format version 1 keep them.
 _KEYS = {"color_order": "colour_order", "weights_license": "weights_licence"}
@@ -44,8 +49,15 @@ class ModelMetadata:
 
     `anchors[i][a]` is the (width, height) of anchor `a` of head `i` in input pixels, `strides[i]`
     the cell size of head `i` in input pixels, `head_names[i]` its output's name. `input_size` is
-    (height, width) in pixels. Heads hold raw logits, `len(anchors[i]) * (5 + number of classes)`
-    channels each, ordered anchor by anchor as x, y, w, h, objectness, classes (YOLOv5).
+    (height, width) in pixels. Heads hold raw logits, of one of two kinds:
+
+    - `reg_max` 0: `len(anchors[i]) * (5 + number of classes)` channels, anchor by anchor as
+      x, y, w, h, objectness, classes (YOLOv5).
+    - `reg_max` above 0: `4 * reg_max + number of classes` channels, without anchors and
+      objectness: the distances from the middle of the cell to left, top, right and bottom, each
+      as a distribution over 0 to `reg_max - 1` cells, then classes (YOLOv5u, YOLOv8, YOLO11;
+      Generalized Focal Loss, arXiv:2006.04388). Such documents have format version 2, so that
+      earlier releases ask for an update.
     """
 
     class_names: tuple[str, ...]
@@ -60,12 +72,23 @@ class ModelMetadata:
     source_sha256: str = ""
     weights_license: str = ""
     passes: tuple[PassRecord, ...] = ()
-    format_version: int = FORMAT_VERSION
+    reg_max: int = 0
 
     @property
     def num_classes(self) -> int:
         """The number of classes."""
         return len(self.class_names)
+
+    @property
+    def format_version(self) -> int:
+        """The version of the document that holds it."""
+        return DISTRIBUTION_VERSION if self.reg_max else FORMAT_VERSION
+
+    def head_channels(self, head: int) -> int:
+        """The number of channels of head number `head`."""
+        if self.reg_max:
+            return BOX_SIDES * self.reg_max + self.num_classes
+        return len(self.anchors[head]) * (YOLOV5_BOX_CHANNELS + self.num_classes)
 
     def with_pass(self, name: str, **effect: float | int | str) -> ModelMetadata:
         """A copy with one more applied pass."""
@@ -74,6 +97,9 @@ class ModelMetadata:
     def to_json(self) -> str:
         """The document as written into artifacts: compact, sorted keys, so that bytes repeat."""
         document = {_KEYS.get(name, name): value for name, value in asdict(self).items()}
+        document["format_version"] = self.format_version
+        if not self.reg_max:
+            del document["reg_max"]
         return json.dumps(
             document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         )
@@ -102,11 +128,11 @@ def _bad(path: str, problem: str) -> ModelError:
 
 def _parse(document: dict[str, Any], path: str) -> ModelMetadata:
     version = document.get("format_version")
-    if version != FORMAT_VERSION:
+    if version not in (FORMAT_VERSION, DISTRIBUTION_VERSION) or isinstance(version, bool):
         raise ModelError(
             path,
-            f"unsupported metadata format version {version!r:.20}; this tallylens reads version "
-            f"{FORMAT_VERSION}",
+            f"unsupported metadata format version {version!r:.20}; this tallylens reads versions "
+            f"{FORMAT_VERSION} and {DISTRIBUTION_VERSION}",
             "Update tallylens, or convert the original checkpoint again",
         )
     try:
@@ -129,6 +155,7 @@ def _parse(document: dict[str, Any], path: str) -> ModelMetadata:
                 PassRecord(_text(record["name"], 200), _effect(record["effect"]))
                 for record in _list(document["passes"])
             ),
+            reg_max=_bins(document["reg_max"]) if version == DISTRIBUTION_VERSION else 0,
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _bad(path, "a field of the metadata is missing or has the wrong type") from error
@@ -163,6 +190,13 @@ def _number(value: object) -> float:
     return float(value)
 
 
+def _bins(value: object) -> int:
+    bins = _whole(value)
+    if not 2 <= bins <= MAX_BINS:
+        raise ValueError("2 to 64 bins expected")
+    return bins
+
+
 def _pair(value: object) -> tuple[int, int]:
     height, width = _list(value)
     return _whole(height), _whole(width)
@@ -193,8 +227,11 @@ def _first_problem(metadata: ModelMetadata) -> str | None:
         ),
         (all(1 <= stride <= 1024 for stride in metadata.strides), "strides of 1 to 1024"),
         (
-            all(1 <= len(head) <= MAX_ANCHORS for head in metadata.anchors),
-            f"1 to {MAX_ANCHORS} anchors per head",
+            all(
+                not head if metadata.reg_max else 1 <= len(head) <= MAX_ANCHORS
+                for head in metadata.anchors
+            ),
+            "no anchors" if metadata.reg_max else f"1 to {MAX_ANCHORS} anchors per head",
         ),
         (
             all(math.isfinite(v) and v > 0 for head in metadata.anchors for p in head for v in p),

@@ -183,7 +183,8 @@ class HeadSpec:
 
     `width` and `height` are in cells of `stride` input pixels, `anchors` are (width, height) in
     input pixels. The array is (1, channels, height, width) for NCHW and (1, height, width,
-    channels) for NHWC, channels = len(anchors) * (5 + classes). A logit is
+    channels) for NHWC. Channels are len(anchors) * (5 + classes); with `reg_max` above 0 the head
+    has no anchors and 4 * reg_max + classes channels, see `ModelMetadata`. A logit is
     `scale * (value - zero_point)`; float heads have scale 1 and zero point 0.
     """
 
@@ -196,3 +197,4 @@ class HeadSpec:
     anchors: tuple[tuple[float, float], ...]
     scale: float = 1.0
     zero_point: int = 0
+    reg_max: int = 0

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ...edge_runtime.metadata import MAX_ANCHORS, MAX_CLASSES, MAX_HEADS
+from ...edge_runtime.metadata import BOX_SIDES, MAX_ANCHORS, MAX_CLASSES, MAX_HEADS
 from ...edge_runtime.types import FloatArray
 from .architecture import Assembler
+from .distribution_head import MASKS, add_heads, is_distribution, read_reg_max
 from .module import Module
 
 MAX_EXTRA = 1024
@@ -20,18 +21,22 @@ class Detect:
     """Settings of the Detect module.
 
     `anchors`: (heads, anchors, 2) in pixels. `extra`: channels per anchor beside box, objectness
-    and classes.
+    and classes. `reg_max`: bins of a box side where boxes are distributions, with no anchors; 0
+    for YOLOv5's heads.
     """
 
     module: Module
     strides: tuple[int, ...]
     anchors: FloatArray
     num_classes: int
-    extra: int
+    extra: int = 0
+    reg_max: int = 0
 
     @property
     def channels(self) -> int:
         """Channels of each head."""
+        if self.reg_max:
+            return BOX_SIDES * self.reg_max + self.num_classes
         return int(self.anchors.shape[1]) * (5 + self.num_classes)
 
     @property
@@ -39,7 +44,7 @@ class Detect:
         """The other contents of the heads, which are left out: "masks", "landmarks" or ""."""
         if not self.extra:
             return ""
-        return "masks" if self.module.kind == "Segment" else "landmarks"
+        return MASKS if self.module.kind == "Segment" else "landmarks"
 
     def rows(self) -> list[int]:
         """The output rows of a head's convolution that hold boxes and classes."""
@@ -54,13 +59,15 @@ class Detect:
         ]
 
 
-def read_detect(model: Module) -> Detect:
+def read_detect(model: Module, path: str) -> Detect:
     """The last layer's settings. Anchors lie in the file in cells of their head's grid."""
     layers = model.child("model").children()
     if not layers or layers[-1].kind not in ("Detect", "Segment"):
         raise model.damaged("its last layer is not Detect")
     module = layers[-1]
     num_classes = module.integer("nc")
+    if is_distribution(module):
+        return _read_distribution(model, module, num_classes, path)
     anchors = module.tensor("anchors")
     # Release 1.0 has its output convolutions before Detect, which only names them.
     heads = len(module.child("m").children() if module.has_child("m") else _sources(module))
@@ -76,6 +83,16 @@ def read_detect(model: Module) -> Detect:
     if not 0 <= extra <= MAX_EXTRA:
         raise model.damaged(f"it has {extra} channels beside its boxes")
     return Detect(module, strides, pixels, num_classes, extra)
+
+
+def _read_distribution(model: Module, module: Module, num_classes: int, path: str) -> Detect:
+    heads = len(module.child("cv2").children())
+    reg_max = read_reg_max(module, path)
+    strides = _strides(model, module, heads)
+    if not 1 <= num_classes <= MAX_CLASSES or not 1 <= heads <= MAX_HEADS:
+        raise model.damaged(f"{num_classes} classes and {heads} heads")
+    masks = module.integer("nm", 0) if module.kind == "Segment" else 0
+    return Detect(module, strides, np.zeros((heads, 0, 2), np.float32), num_classes, masks, reg_max)
 
 
 def class_names(model: Module, num_classes: int) -> tuple[str, ...]:
@@ -105,6 +122,8 @@ def add_layers(assembler: Assembler, model: Module, detect: Detect) -> list[ir.V
         x = join(assembler, layer, inputs) if join else assembler.run(layer, _only(layer, inputs))
         outputs.append(x)
     inputs = _inputs(layers[-1], outputs, x)
+    if detect.reg_max:
+        return add_heads(assembler, layers[-1], inputs, detect.reg_max, detect.num_classes)
     if not layers[-1].has_child("m"):
         return inputs
     convs = layers[-1].child("m").children()

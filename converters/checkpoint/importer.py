@@ -67,7 +67,7 @@ def _find_model(document: Any, path: str) -> Record:
             "only weights (a state_dict) without the architecture they belong to",
             f"{FROM_TRAINING}: it holds the whole model",
         )
-    raise UnsupportedModelError(path, "no YOLOv5 detection model in it", FROM_TRAINING)
+    raise UnsupportedModelError(path, "no YOLO detection model in it", FROM_TRAINING)
 
 
 def _is_state_dict(value: object) -> bool:
@@ -77,7 +77,7 @@ def _is_state_dict(value: object) -> bool:
 def _build(
     document: Any, model: Module, path: Path, wanted: tuple[int, int] | None, batch: int | None
 ) -> DetectorGraph:
-    detect = read_detect(model)
+    detect = read_detect(model, str(path))
     trained = training_size(read_training(document), max(detect.strides))
     size = wanted or trained or DEFAULT_SIZE
     check_input_size(size, max(detect.strides))
@@ -122,4 +122,5 @@ def _metadata(
         source_name=path.name,
         source_sha256=sha256(path),
         weights_license=license[:200] if type(license) is str else "",
+        reg_max=detect.reg_max,
     )

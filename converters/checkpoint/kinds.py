@@ -13,10 +13,15 @@ from .values import Record
 
 MAX_LISTED = 12
 _YOLOV7 = "YOLOv7 model"
+_OPEN = "a model of an open vocabulary"
 _OTHER_KINDS = {
     "AutoShape": "a model wrapped for PyTorch Hub",
-    "ClassificationModel": "a classification model",
-    "Classify": "a classification model",
+    **dict.fromkeys(("ClassificationModel", "Classify"), "a classification model"),
+    **dict.fromkeys(("PoseModel", "Pose", "Pose26"), "a pose model"),
+    **dict.fromkeys(("OBBModel", "OBB", "OBB26"), "a model of oriented boxes"),
+    **dict.fromkeys(("RTDETRDetectionModel", "RTDETRDecoder"), "an RT-DETR model"),
+    **dict.fromkeys(("WorldModel", "WorldDetect", "YOLOEModel", "YOLOEDetect"), _OPEN),
+    "v10Detect": "a YOLOv10 model",
     "DetectMultiBackend": "a model wrapped for PyTorch Hub",
     **dict.fromkeys(("IDetect", "IAuxDetect", "IBin", "IKeypoint", "MTDetect"), f"a {_YOLOV7}"),
     **dict.fromkeys(("SPPCSPC", "RepConv", "SP", "MP", "Chuncat", "ReOrg"), f"a {_YOLOV7}"),
@@ -45,13 +50,9 @@ def refuse_other_kinds(model: Record, path: str) -> None:
     layers = _children(model).get("model")
     if type(layers) is Record:
         kinds |= {kind_of(record.kind): record.kind for record in _modules(layers)}
-        kinds.pop("Proto", None)  # the masks of a segmentation model, which are not read
-    if any(dotted.startswith("ultralytics.") for dotted in kinds.values()):
-        raise UnsupportedModelError(
-            path,
-            "saved by the ultralytics package (YOLOv8 or later), and tallylens reads YOLOv5",
-            "Give a YOLOv5 detection checkpoint, such as yolov5n.pt",
-        )
+        # The masks of a segmentation model, and the sum that is part of decoding, are not read.
+        for left in ("Proto", "DFL"):
+            kinds.pop(left, None)
     for kind in kinds:
         if kind in _OTHER_KINDS:
             raise UnsupportedModelError(

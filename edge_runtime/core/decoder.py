@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
+from ..metadata import BOX_SIDES, YOLOV5_BOX_CHANNELS
 from ..types import Detections, HeadSpec
 from .native import DETECTION, DTYPES, LAYOUTS, Handle, address, default, ffi, lib
 from .native import options as core_options
@@ -55,8 +56,14 @@ class Decoder:
             slot.width, slot.height, slot.stride = head.width, head.height, head.stride
             slot.scale, slot.zero_point = head.scale, head.zero_point
             slot.anchors, slot.num_anchors = anchors, len(head.anchors)
+            slot.reg_max = head.reg_max
         self._found = np.empty(thresholds.max_detections, DETECTION)
         self._count = ffi.new("int32_t *")
+
+    def _channels(self, head: Any) -> int:
+        if head.reg_max:
+            return int(BOX_SIDES * head.reg_max + self._num_classes)
+        return int(head.num_anchors * (YOLOV5_BOX_CHANNELS + self._num_classes))
 
     def run(self, raw: Sequence[npt.NDArray[Any]], letterbox: Letterbox) -> Detections:
         """Decode one frame.
@@ -76,7 +83,7 @@ class Decoder:
         """
         for slot, array in zip(self._heads, raw, strict=True):
             slot.dtype = DTYPES[array.dtype]
-            _point(slot, array, slot.num_anchors * (5 + self._num_classes))
+            _point(slot, array, self._channels(slot))
         self._handle.call(
             lib.tally_decoder_run,
             self._heads,

@@ -87,7 +87,7 @@ def _order(metadata: ModelMetadata, outputs: Sequence[Tensor]) -> list[int]:
 def head_shape(metadata: ModelMetadata, head: int) -> Shape:
     """The array shape of head number `head` by the metadata."""
     height, width = (side // metadata.strides[head] for side in metadata.input_size)
-    channels = len(metadata.anchors[head]) * (5 + metadata.num_classes)
+    channels = metadata.head_channels(head)
     if metadata.layout == "NCHW":
         return (1, channels, height, width)
     return (1, height, width, channels)
@@ -110,6 +110,7 @@ def _head_spec(metadata: ModelMetadata, head: int, tensor: Tensor, path: str) ->
         anchors=metadata.anchors[head],
         scale=scale,
         zero_point=zero_point,
+        reg_max=metadata.reg_max,
     )
 
 

@@ -42,7 +42,6 @@ def run(options: argparse.Namespace) -> int:
 def _summary(document: dict[str, Any]) -> list[str]:
     height, width = document["input_size"]
     names = document["class_names"]
-    anchors = zip(document["strides"], document["anchors"], strict=True)
     return [
         f"{document['file']}  {document['size_bytes'] / 1e6:.2f} MB  {document['kind']}",
         f"input         {height}x{width} {document['layout']} {document['colour_order']}",
@@ -50,10 +49,22 @@ def _summary(document: dict[str, Any]) -> list[str]:
         f"quantization  {document['quantization']}",
         f"source        {document['source_name']}  sha256 {document['source_sha256'][:16]}",
         f"passes        {', '.join(one['name'] for one in document['passes']) or 'none'}",
-        f"anchors       {'; '.join(f'{stride}: {_boxes(boxes)}' for stride, boxes in anchors)}",
+        _shapes(document),
         *_checkpoint(document),
         f"classes       {len(names)}: {', '.join(names)}",
     ]
+
+
+def _shapes(document: dict[str, Any]) -> str:
+    """The line that says how boxes are given."""
+    strides = document["strides"]
+    if document.get("reg_max"):
+        return (
+            f"boxes         no anchors: distances over {document['reg_max']} bins, strides "
+            f"{', '.join(map(str, strides))}"
+        )
+    anchors = zip(strides, document["anchors"], strict=True)
+    return f"anchors       {'; '.join(f'{stride}: {_boxes(boxes)}' for stride, boxes in anchors)}"
 
 
 def _boxes(anchors: list[list[float]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -192,12 +193,38 @@ def test_no_field_may_be_missing(field: str) -> None:
     refusal(json.dumps(incomplete))
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1", [[1]], "x" * 5000])
+@pytest.mark.parametrize("version", [0, 3, None, "1", [[1]], True, "x" * 5000])
 def test_another_version(version: Any) -> None:
     assert refusal(document(format_version=version)) == (
         f"model.onnx: unsupported metadata format version {version!r:.20}; this tallylens reads "
-        "version 1. Update tallylens, or convert the original checkpoint again."
+        "versions 1 and 2. Update tallylens, or convert the original checkpoint again."
     )
+
+
+DISTRIBUTION = replace(SOUND, anchors=((),) * len(SOUND.strides), reg_max=16)
+
+
+def test_heads_without_anchors_have_a_version_of_their_own() -> None:
+    text = json.loads(DISTRIBUTION.to_json())
+    assert (text["format_version"], text["reg_max"]) == (2, 16)
+    assert ModelMetadata.from_json(DISTRIBUTION.to_json(), "model.onnx") == DISTRIBUTION
+    assert DISTRIBUTION.head_channels(0) == 64 + DISTRIBUTION.num_classes
+    written = json.loads(SOUND.to_json())
+    assert written["format_version"] == 1
+    assert "reg_max" not in written
+
+
+@pytest.mark.parametrize("reg_max", [0, 1, 65, -16, True, 16.0, "16", None])
+def test_impossible_bins(reg_max: Any) -> None:
+    text = json.dumps({**json.loads(DISTRIBUTION.to_json()), "reg_max": reg_max})
+    assert "missing or has the wrong type" in refusal(text)
+
+
+def test_a_head_has_anchors_or_bins() -> None:
+    with_both = json.dumps({**json.loads(DISTRIBUTION.to_json()), "anchors": [[[1, 2]]] * 3})
+    assert "expected no anchors" in refusal(with_both)
+    assert "1 to 16 anchors" in refusal(document(anchors=[[]] * len(SOUND.strides)))
+    assert "missing" in refusal(document(format_version=2))
 
 
 @pytest.mark.parametrize(

@@ -162,8 +162,11 @@ TALLY_API tally_status tally_preprocessor_run(tally_preprocessor* preprocessor,
 
 /* ---- raw head outputs to detections ------------------------------------------------------ */
 
-/* One YOLOv5 output before the sigmoid: num_anchors * (5 + num_classes) channels, for each anchor
- * x, y, w, h, objectness, classes. real = scale * (raw - zero_point) for integer dtypes.
+/* One output before the sigmoid. real = scale * (raw - zero_point) for integer dtypes.
+ * reg_max 0 (YOLOv5): num_anchors * (5 + num_classes) channels, for each anchor x, y, w, h,
+ * objectness, classes. reg_max above 0 (YOLOv5u, YOLOv8, YOLO11): 4 * reg_max + num_classes
+ * channels, for each of left, top, right, bottom the logits of its distance of 0 to reg_max - 1
+ * cells from the middle of the cell, then classes; anchors and num_anchors are not read.
  * Strides are for engines that pad their outputs: channel c of the cell (x, y) is element
  * y * row_stride + x * column_stride + c * channel_stride. One that is 0 is as `layout` says,
  * without padding. */
@@ -180,7 +183,7 @@ typedef struct tally_head {
   size_t bytes;         /* exactly those of its shape; at least those it spans with strides */
   const float* anchors; /* num_anchors pairs of width, height in input pixels */
   int32_t num_anchors;
-  int32_t reserved;       /* 0 */
+  int32_t reg_max;        /* 0, or the 2 to 64 bins of a box side */
   int64_t row_stride;     /* elements from row to row */
   int64_t column_stride;  /* elements from cell to cell of a row */
   int64_t channel_stride; /* elements from channel to channel */
@@ -189,7 +192,7 @@ typedef struct tally_head {
 typedef struct tally_decoder_options {
   uint32_t struct_size;
   int32_t num_classes;
-  float confidence;       /* minimum objectness * class score, 0..1 */
+  float confidence;       /* minimum objectness * class score, or class score, 0..1 */
   float iou;              /* NMS: boxes of one class that overlap more are one object */
   float cross_class_iou;  /* the same for boxes of two classes; >= 1 keeps both (per-class NMS) */
   int32_t multi_label;    /* 0: best class of a box; 1: every class above the threshold */

@@ -3,69 +3,16 @@
 #include "decode.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <limits>
 
-#include "elementary.h"
+#include "distribution_head.h"
 #include "handle.h"
 #include "head_view.h"
+#include "logistic.h"
 #include "options.h"
 
 namespace tally {
 namespace {
-
-float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
-
-/// Raw value to probability; integer heads have only 256 of them.
-template <typename Raw>
-class Logistic {
- public:
-  explicit Logistic(const tally_head& head) {
-    for (int i = 0; i < 256; ++i) {
-      const int raw = i + std::numeric_limits<Raw>::min();
-      table_[i] = sigmoid(head.scale * static_cast<float>(int64_t{raw} - head.zero_point));
-    }
-  }
-  float operator()(Raw raw) const { return table_[raw - std::numeric_limits<Raw>::min()]; }
-  /// Whether the probability of `raw` may reach `confidence`.
-  auto reaches(float confidence) const {
-    const auto first = std::lower_bound(table_.begin(), table_.end(), confidence);
-    const int least = static_cast<int>(first - table_.begin()) + std::numeric_limits<Raw>::min();
-    return [least](Raw raw) { return raw >= least; };
-  }
-
- private:
-  std::array<float, 256> table_;
-};
-
-/// The smallest value whose probability may reach `confidence`: a hair low, so that rounding loses
-/// nothing; the exact test follows on the product.
-float least_logit(float confidence) {
-  if (confidence <= 0) return -std::numeric_limits<float>::infinity();
-  const float reachable = std::min(confidence, 0.9999f);
-  return logarithm(reachable / (1 - reachable)) - 1e-3f;
-}
-
-struct FloatLogistic {
-  explicit FloatLogistic(const tally_head&) {}
-  template <typename Raw>
-  float operator()(Raw raw) const {
-    return sigmoid(to_float(raw));
-  }
-  static auto reaches(float confidence) {
-    const float least = least_logit(confidence);
-    return [least](auto raw) { return to_float(raw) >= least; };
-  }
-};
-template <>
-class Logistic<float> : public FloatLogistic {
-  using FloatLogistic::FloatLogistic;
-};
-template <>
-class Logistic<Half> : public FloatLogistic {
-  using FloatLogistic::FloatLogistic;
-};
 
 tally_detection to_source(const Candidate& candidate, const tally_letterbox& letterbox) {
   const auto width = static_cast<float>(letterbox.source_width);
@@ -169,6 +116,10 @@ std::vector<tally_detection> Decoder::run(const tally_head* heads, int num_heads
   for (int i = 0; i < num_heads; ++i) check_head(heads[i], options_.num_classes);
   candidates_.clear();
   for (int i = 0; i < num_heads; ++i) {
+    if (heads[i].reg_max > 0) {
+      decode_distribution(heads[i], options_, candidates_);
+      continue;
+    }
     switch (heads[i].dtype) {
       case TALLY_UINT8: decode_head<uint8_t>(heads[i]); break;
       case TALLY_INT8: decode_head<int8_t>(heads[i]); break;

@@ -10,6 +10,7 @@ namespace tally {
 namespace {
 
 constexpr int kMaxSide = 1 << 13;
+constexpr int kMaxBins = 64;
 constexpr int64_t kMaxStride = int64_t{1} << 40;  // products with the sides stay far from overflow
 
 size_t element_bytes(int dtype) {
@@ -52,18 +53,29 @@ Strides strides_of(const tally_head& head, size_t channels) {
   return strides;
 }
 
+size_t head_channels(const tally_head& head, int num_classes) {
+  const auto classes = static_cast<size_t>(num_classes);
+  if (head.reg_max > 0) return kBoxSides * static_cast<size_t>(head.reg_max) + classes;
+  return static_cast<size_t>(head.num_anchors) * (kBoxChannels + classes);
+}
+
 void check_head(const tally_head& head, int num_classes) {
-  require(head.data != nullptr && head.anchors != nullptr, "head data or anchors are NULL");
+  require(head.reg_max == 0 || (head.reg_max >= 2 && head.reg_max <= kMaxBins),
+          "reg_max must be 0 or 2 to 64");
+  require(head.data != nullptr && (head.reg_max > 0 || head.anchors != nullptr),
+          "head data or anchors are NULL");
   require(head.width >= 1 && head.width <= kMaxSide && head.height >= 1 && head.height <= kMaxSide,
           "head sides must be 1 to 8192");
-  require(head.num_anchors >= 1 && head.num_anchors <= 64, "a head has 1 to 64 anchors");
+  require(head.reg_max > 0 || (head.num_anchors >= 1 && head.num_anchors <= 64),
+          "a head has 1 to 64 anchors");
   require(head.stride >= 1 && head.stride <= 1024, "head stride must be 1 to 1024");
   require(head.dtype >= TALLY_UINT8 && head.dtype <= TALLY_FLOAT16, "unknown head dtype");
   require(head.layout == TALLY_NHWC || head.layout == TALLY_NCHW, "unknown head layout");
   const bool quantized = head.dtype == TALLY_UINT8 || head.dtype == TALLY_INT8;
   require(!quantized || (std::isfinite(head.scale) && head.scale > 0),
           "head scale must be above zero");
-  check_buffer(head, static_cast<size_t>(head.num_anchors) * (kBoxChannels + num_classes));
+  check_buffer(head, head_channels(head, num_classes));
+  if (head.reg_max > 0) return;
   for (int i = 0; i < 2 * head.num_anchors; ++i)
     require(std::isfinite(head.anchors[i]) && head.anchors[i] > 0, "anchors must be above zero");
 }

@@ -10,6 +10,7 @@
 namespace tally {
 
 constexpr int kBoxChannels = 5;  // x, y, w, h, objectness
+constexpr int kBoxSides = 4;     // left, top, right, bottom, each `reg_max` channels
 
 /// IEEE 754 binary16, by its bits.
 struct Half {
@@ -45,6 +46,9 @@ struct Strides {
 
 /// The strides of a head of `channels` channels; those that are 0 follow from its layout.
 Strides strides_of(const tally_head& head, size_t channels);
+
+/// The channels that `head` has by its own fields.
+size_t head_channels(const tally_head& head, int num_classes);
 
 /// Raise StatusError unless `head` is what its fields say and its buffer holds all of it.
 void check_head(const tally_head& head, int num_classes);

@@ -312,7 +312,10 @@ def test_only_weights(torch_file: TorchFile, tmp_path: Path) -> None:
     [
         ("models.yolo.ClassificationModel", "a classification model"),
         ("models.common.AutoShape", "wrapped for PyTorch Hub"),
-        ("ultralytics.nn.tasks.DetectionModel", "YOLOv8 or later"),
+        ("ultralytics.nn.tasks.PoseModel", "a pose model"),
+        ("ultralytics.nn.tasks.OBBModel", "a model of oriented boxes"),
+        ("ultralytics.nn.tasks.RTDETRDetectionModel", "an RT-DETR model"),
+        ("ultralytics.nn.tasks.WorldModel", "an open vocabulary"),
         ("torch.storage._load_from_bytes", "holds torch.storage._load_from_bytes"),
     ],
 )

@@ -1,0 +1,169 @@
+#include "exact_floats.h"
+
+#include "distribution_head.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "elementary.h"
+#include "head_view.h"
+#include "logistic.h"
+
+namespace tally {
+namespace {
+
+/// exp(a - b) of two raw values, b the largest of them; of integers by their difference.
+template <typename Raw>
+class Exponential {
+ public:
+  explicit Exponential(const tally_head& head) {
+    for (int i = 0; i < 256; ++i) table_[i] = exponential(-head.scale * static_cast<float>(i));
+  }
+  float operator()(Raw raw, Raw largest) const { return table_[largest - raw]; }
+
+ private:
+  std::array<float, 256> table_;
+};
+template <>
+class Exponential<float> {
+ public:
+  explicit Exponential(const tally_head&) {}
+  float operator()(float raw, float largest) const { return exponential(raw - largest); }
+};
+template <>
+class Exponential<Half> {
+ public:
+  explicit Exponential(const tally_head&) {}
+  float operator()(Half raw, Half largest) const {
+    return exponential(to_float(raw) - to_float(largest));
+  }
+};
+
+template <typename Raw>
+class DistributionHead {
+ public:
+  DistributionHead(const tally_head& head, const tally_decoder_options& options,
+                   std::vector<Candidate>& candidates)
+      : head_(head),
+        options_(options),
+        candidates_(candidates),
+        strides_(strides_of(head, head_channels(head, options.num_classes))),
+        logistic_(head),
+        exponential_(head) {}
+
+  void decode() {
+    best_.resize(static_cast<size_t>(head_.width));
+    for (int y = 0; y < head_.height; ++y) {
+      const Raw* row = static_cast<const Raw*>(head_.data) + static_cast<size_t>(y) * strides_.row;
+      decode_row(row, y);
+    }
+  }
+
+ private:
+  struct Best {
+    Raw raw;
+    int32_t class_id;
+  };
+
+  const Raw* classes_of(const Raw* cell) const {
+    return cell + static_cast<size_t>(kBoxSides * head_.reg_max) * strides_.channel;
+  }
+
+  /// The best class of every cell of a row, in the order of memory: the order of raw values is the
+  /// order of probabilities.
+  void find_best(const Raw* row) {
+    const Raw* first = classes_of(row);
+    const auto width = static_cast<size_t>(head_.width);
+    for (size_t x = 0; x < width; ++x) best_[x] = {first[x * strides_.column], 0};
+    const auto better = [&](size_t x, int c, Raw raw) {
+      if (raw > best_[x].raw) best_[x] = {raw, c};
+    };
+    if (strides_.channel < strides_.column) {
+      for (size_t x = 0; x < width; ++x) {
+        const Raw* cell = first + x * strides_.column;
+        for (int c = 1; c < options_.num_classes; ++c) better(x, c, cell[c * strides_.channel]);
+      }
+      return;
+    }
+    for (int c = 1; c < options_.num_classes; ++c) {
+      const Raw* plane = first + c * strides_.channel;
+      for (size_t x = 0; x < width; ++x) better(x, c, plane[x * strides_.column]);
+    }
+  }
+
+  void decode_row(const Raw* row, int y) {
+    const auto reaches = logistic_.reaches(options_.confidence);
+    find_best(row);
+    for (int x = 0; x < head_.width; ++x) {
+      // Most cells are empty: nothing of them is dequantized. NaN fails the test, too.
+      const Best& best = best_[static_cast<size_t>(x)];
+      if (!reaches(best.raw)) continue;
+      const Raw* cell = row + static_cast<size_t>(x) * strides_.column;
+      if (options_.multi_label) {
+        add_all(cell, x, y);
+      } else if (const float confidence = logistic_(best.raw); confidence >= options_.confidence) {
+        candidates_.push_back({box_of(cell, x, y), confidence, best.class_id});
+      }
+    }
+  }
+
+  void add_all(const Raw* cell, int x, int y) {
+    const Raw* classes = classes_of(cell);
+    const Box box = box_of(cell, x, y);
+    for (int c = 0; c < options_.num_classes; ++c) {
+      const float confidence = logistic_(classes[c * strides_.channel]);
+      if (confidence >= options_.confidence) candidates_.push_back({box, confidence, c});
+    }
+  }
+
+  Box box_of(const Raw* cell, int x, int y) const {
+    const auto stride = static_cast<float>(head_.stride);
+    const float cx = static_cast<float>(x) + 0.5f, cy = static_cast<float>(y) + 0.5f;
+    const size_t side = static_cast<size_t>(head_.reg_max) * strides_.channel;
+    return {(cx - distance(cell)) * stride, (cy - distance(cell + side)) * stride,
+            (cx + distance(cell + 2 * side)) * stride, (cy + distance(cell + 3 * side)) * stride};
+  }
+
+  /// The expected value, in cells, of a distribution that is given by its logits.
+  float distance(const Raw* bins) const {
+    Raw largest = bins[0];
+    for (int bin = 1; bin < head_.reg_max; ++bin) {
+      const Raw raw = bins[bin * strides_.channel];
+      if (raw > largest) largest = raw;
+    }
+    float total = 0, weighted = 0;
+    for (int bin = 0; bin < head_.reg_max; ++bin) {
+      const float weight = exponential_(bins[bin * strides_.channel], largest);
+      total += weight;
+      weighted += weight * static_cast<float>(bin);
+    }
+    return weighted / total;
+  }
+
+  const tally_head& head_;
+  const tally_decoder_options& options_;
+  std::vector<Candidate>& candidates_;
+  Strides strides_;
+  Logistic<Raw> logistic_;
+  Exponential<Raw> exponential_;
+  std::vector<Best> best_;
+};
+
+}  // namespace
+
+void decode_distribution(const tally_head& head, const tally_decoder_options& options,
+                         std::vector<Candidate>& candidates) {
+  const auto decode = [&](auto raw) {
+    DistributionHead<decltype(raw)>(head, options, candidates).decode();
+  };
+  switch (head.dtype) {
+    case TALLY_UINT8: decode(uint8_t{}); break;
+    case TALLY_INT8: decode(int8_t{}); break;
+    case TALLY_FLOAT16: decode(Half{}); break;
+    default: decode(float{});
+  }
+}
+
+}  // namespace tally
