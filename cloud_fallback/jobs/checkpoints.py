@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from . import job_queue
+from .accounts import insert_if_absent
 from .clock import now_us
+from .identifiers import derived_id
 from .job_events import tell
 from .tables import checkpoints, jobs, reports, usage, videos
 
@@ -111,8 +113,43 @@ def write_report(
         sa.update(videos).where(videos.c.id == row.video).values(state="ready", reason=None)
     )
     job_queue.wake(connection, job)
+    if json.loads(row.options).get("annotated"):
+        _queue_annotation(connection, row)
     tell(connection, job, "job.done")
     return True
+
+
+def annotation_of(job: str) -> str:
+    """The id of the job that draws the annotated video of a job."""
+    return derived_id("job", f"annotated video of {job}")
+
+
+def _queue_annotation(connection: Connection, row: Row[Any]) -> None:
+    """Queue the second pass over a video, which draws on it; nothing is charged."""
+    now = now_us()
+    copied = ("video", "account", "options", "options_sha256", "model_sha256", "total", "deadline")
+    values = {name: getattr(row, name) for name in copied}
+    values |= {"id": annotation_of(row.id), "kind": "annotate", "state": "queued"}
+    insert_if_absent(connection, jobs, {**values, "version": now, "created": now})
+
+
+def write_progress(connection: Connection, job: str, attempt: int, frames: int) -> bool:
+    """Write how far a pass without checkpoints is; False if the job was canceled.
+
+    Raises:
+        LostJobError: the job is no longer this attempt's.
+    """
+    values = {"frames": frames, "attempts_without_progress": 0}
+    row = job_queue.change(connection, job, attempt, values)
+    if row.cancelling:
+        job_queue.end_cancelled(connection, job, attempt)
+    return not row.cancelling
+
+
+def end_annotation(connection: Connection, job: str, attempt: int, frames: int) -> None:
+    """End a job whose annotated video is in the store."""
+    values = {"state": "done", "owner": None, "frames": frames, "total": frames}
+    job_queue.change(connection, job, attempt, {**values, "finished": now_us()})
 
 
 def link_report(connection: Connection, job: str, attempt: int, other: str) -> None:

@@ -45,6 +45,8 @@ def admit(
     if digest is not None:
         video["sha256"] = digest
     connection.execute(sa.update(videos).where(videos.c.id == row.video).values(**video))
+    if row.kind != "count":
+        return "counts"
     known = connection.scalar(sa.select(videos.c.sha256).where(videos.c.id == row.video))
     text = " ".join((str(known), row.kind, options_sha256, model_sha256))
     identity = hashlib.sha256(text.encode()).hexdigest()

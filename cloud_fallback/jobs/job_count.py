@@ -12,8 +12,10 @@ from typing import Any
 from ...edge_runtime.counting.report import Report
 from ...edge_runtime.counting.saved_count import SavedCount
 from ...edge_runtime.counting.session import CountSession
+from ...edge_runtime.counting.sinks import Sink
 from ...edge_runtime.detection.pool import DetectorPool
 from ...edge_runtime.errors import InputError, SourceError, TallyLensError
+from ...edge_runtime.sources import Source
 from ...edge_runtime.sources.video import open_video
 from .checkpoints import CheckpointRow
 from .job_options import JobOptions
@@ -80,6 +82,7 @@ class JobCount:
         start: index of the first frame to count.
         document: the saved count of the frames before.
         expected_frames: by the probe.
+        annotated: an .mp4 that the annotated video is written to.
 
     Raises:
         TallyLensError: the video cannot be counted with these options.
@@ -96,6 +99,7 @@ class JobCount:
         start: int,
         document: dict[str, Any] | None,
         expected_frames: int,
+        annotated: Path | None = None,
     ) -> None:
         self.checkpoint = CheckpointRow(job, document)
         self.name, self._path, self._expected = name, path, expected_frames
@@ -105,6 +109,7 @@ class JobCount:
             source = open_video(path, start)
             stack.callback(source.close)
             pool = detectors.of(source.size, options.any_class)
+            self._video = None if annotated is None else _annotated(annotated, source)
             self._session = CountSession(
                 name,
                 pool.workers,
@@ -113,6 +118,7 @@ class JobCount:
                 model=detectors.model.name,
                 engine=pool.engine_name,
                 timing=pool.timing,
+                sinks=[] if self._video is None else [self._video],
                 saved=SavedCount(self.checkpoint, float("inf")),
                 **options.counting(),
             )
@@ -159,6 +165,10 @@ class JobCount:
                 break
         self._session.counter.save()
 
+    def finish_video(self) -> None:
+        """Complete the annotated video; its file is there afterwards."""
+        self._stack.close()
+
     def report(self) -> Report:
         """The report; complete once `ended` is set."""
         return self._session.report()
@@ -173,6 +183,12 @@ class JobCount:
     def close(self) -> None:
         """Close the video; safe after an error."""
         self._stack.close()
+
+
+def _annotated(path: Path, source: Source) -> Sink:
+    from ...edge_runtime.reports.annotate import AnnotatedVideo
+
+    return AnnotatedVideo(path, source)
 
 
 def report_files(report: Report) -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from ...edge_runtime.errors import TallyLensError
 from ...edge_runtime.files import sha256
@@ -38,6 +40,7 @@ class JobRunner:
     Args:
         database, storage: where jobs and files are.
         detectors: of the model.
+        scratch: a folder for files that are being made.
         wait: called before each frame; it may sleep while others need the machine.
 
     Attributes:
@@ -51,6 +54,7 @@ class JobRunner:
         storage: Storage,
         detectors: Detectors,
         *,
+        scratch: Path,
         wait: Callable[[], None] = lambda: None,
     ) -> None:
         self.database, self.storage, self.detectors = database, storage, detectors
@@ -58,7 +62,9 @@ class JobRunner:
         self.stopping = threading.Event()
         self.finished = threading.Event()
         self.finished.set()
-        self._wait = wait
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._scratch, self._wait = scratch, wait
+        self._drawn = scratch
         self._claim: Claim | None = None
         self._count: JobCount | None = None
         self._opened = ExitStack()
@@ -138,6 +144,8 @@ class JobRunner:
             self._hand_back()
             raise HandedBackError
         try:
+            if claim.kind == "annotate":
+                return self._annotate(claim, index)
             if self._count is None:
                 start, document = self.database.run_patiently(
                     checkpoints.read_checkpoint, claim.job
@@ -153,7 +161,35 @@ class JobRunner:
             self._fail(str(error) if self._count is None else self._count.explain(error))
             return None
 
-    def _open(self, claim: Claim, start: int, document: dict[str, object] | None) -> JobCount:
+    def _annotate(self, claim: Claim, index: int) -> int | None:
+        """Draw a chunk of the annotated video; after a crash from its start again."""
+        if self._count is None:
+            folder = self._opened.enter_context(tempfile.TemporaryDirectory(dir=self._scratch))
+            self._drawn = Path(folder) / "annotated.mp4"
+            self._count = self._open(claim, 0, None, self._drawn)
+        count = self._count
+        count.run_chunk(self._wait)
+        while not count.ended and count.next_index <= index:
+            count.run_chunk(self._wait)
+        if not count.ended:
+            goes_on = self.database.run_patiently(
+                checkpoints.write_progress, claim.job, claim.attempt, count.frames
+            )
+            return count.next_index if goes_on else None
+        count.finish_video()
+        self.storage.put(claim.job, self._drawn)
+        self.database.run_patiently(
+            checkpoints.end_annotation, claim.job, claim.attempt, count.frames
+        )
+        return None
+
+    def _open(
+        self,
+        claim: Claim,
+        start: int,
+        document: dict[str, object] | None,
+        annotated: Path | None = None,
+    ) -> JobCount:
         path = self._opened.enter_context(self.storage.local(claim.video))
         return JobCount(
             claim.job,
@@ -164,6 +200,7 @@ class JobRunner:
             start=start,
             document=document,
             expected_frames=self.database.run_patiently(deduplication.frames_of, claim.job),
+            annotated=annotated,
         )
 
     def _next_chunk(self, claim: Claim, count: JobCount) -> int | None:

@@ -13,6 +13,7 @@ from ..server.service import Service
 from . import schema
 from .account_settings import link_secret
 from .accounts import Identify, account_of_key_file
+from .live_first import AnnouncedQueue
 from .problems import PROBLEMS, handle_problems
 from .progress import Progress
 from .routes import ROUTERS
@@ -77,6 +78,7 @@ class VideoService:
         """Add the routes."""
         app.state.videos = self
         self._server: Service = app.state.service
+        self._server.queue = AnnouncedQueue(self._server.queue, self.settings.open_live_mark())
         handle_problems(app)
         for router in ROUTERS:
             app.include_router(router, responses=PROBLEMS)

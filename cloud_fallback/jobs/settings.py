@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .account_settings import AccountSettings
 from .database import Database, sqlite_url
+from .live_first import LiveMark
 from .plan_file import shipped_plans
 from .plans import Plans
 from .storage import FolderStorage, Storage
@@ -56,6 +57,10 @@ class VideoSettings:
         from .object_storage import ObjectStorage
 
         return ObjectStorage(self.store, self.folder / "copies")
+
+    def open_live_mark(self) -> LiveMark:
+        """Where the server announces live frames to the workers of its machine."""
+        return LiveMark(self.folder / "live-frames")
 
     def open_folder(self) -> FolderStorage:
         """Where uploads arrive."""

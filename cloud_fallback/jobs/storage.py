@@ -27,7 +27,7 @@ class Storage(Protocol):
     """Keeps the files of complete uploads."""
 
     def put(self, video: str, path: Path) -> None:
-        """Take the complete file at `path`; it may be moved.
+        """Take the complete file at `path` under the id of a video or job; it may be moved.
 
         Raises:
             StorageGoneError: the store does not answer.
@@ -68,8 +68,9 @@ class FolderStorage:
         return self.folder / identifier[-LENGTH:]
 
     def put(self, video: str, path: Path) -> None:
-        """Take the file; it is there already."""
-        assert path == self.path(video)
+        """Take the file; that of an upload is there already."""
+        if path != self.path(video):
+            shutil.move(path, self.path(video))
 
     @contextmanager
     def local(self, video: str) -> Iterator[Path]:

@@ -69,8 +69,9 @@ class Sweep:
 
     async def delete_video(self, video: str) -> None:
         """Delete a video with its jobs, reports and file; what was used stays used."""
-        await self._database.call(delete_rows, video)
-        await asyncio.to_thread(self._storage.delete, video)
+        drawn = await self._database.call(delete_rows, video)
+        for name in (video, *drawn):
+            await asyncio.to_thread(self._storage.delete, name)
 
     async def _delete_orphans(self) -> None:
         """Delete files without a row."""
@@ -91,8 +92,11 @@ class Sweep:
         ]
 
 
-def delete_rows(connection: Connection, video: str) -> None:
-    """Delete the rows of a video: its jobs, checkpoints and reports with it."""
+def delete_rows(connection: Connection, video: str) -> list[str]:
+    """Delete the rows of a video: its jobs, checkpoints and reports with it.
+
+    Returns the ids of the jobs that have a file: the annotated video.
+    """
     listed = connection.execute(sa.select(jobs).where(jobs.c.video == video)).all()
     for job in listed:
         # Frames that were counted are used, whatever becomes of the job.
@@ -105,6 +109,7 @@ def delete_rows(connection: Connection, video: str) -> None:
     connection.execute(sa.delete(videos).where(videos.c.id == video))
     for job in listed:
         wake(connection, job.id)
+    return [job.id for job in listed if job.kind == "annotate"]
 
 
 def _all_uploads(connection: Connection) -> list[Row[Any]]:
@@ -138,7 +143,7 @@ def _tidy(connection: Connection) -> None:
 def _known(connection: Connection, names: list[str]) -> set[str]:
     """Those of the file names to which a video or an upload belongs."""
     found: set[str] = set()
-    for table, prefix in ((videos, "vid"), (uploads, "upl")):
+    for table, prefix in ((videos, "vid"), (uploads, "upl"), (jobs, "job")):
         ids = [with_prefix(prefix, name) for name in names]
         query = sa.select(table.c.id).where(table.c.id.in_(ids))
         found |= {row[-LENGTH:] for row in connection.scalars(query)}

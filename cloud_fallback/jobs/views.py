@@ -36,16 +36,20 @@ def video_document(row: Row[Any]) -> dict[str, Any]:
 def job_document(row: Row[Any], times: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A job; `times` adds what is computed now: `fps`, `eta`, `late_s`."""
     done = row.state == "done"
-    reports = {form: f"/v1/jobs/{row.id}/report.{form}" for form in FORMS} if done else None
+    options = json.loads(row.options)
+    forms = [*FORMS, "mp4"] if options.get("annotated") else list(FORMS)
+    reports = {form: f"/v1/jobs/{row.id}/report.{form}" for form in forms}
+    has_report = done and row.kind == "count"
     return {
         "id": row.id,
         "video": row.video,
+        "kind": row.kind,
         "state": row.state,
         "frames": row.frames,
         "total": row.total,
         "attempt": row.attempt,
         "error": row.error,
-        "options": json.loads(row.options),
+        "options": options,
         "same_as": row.same_as if done else None,
         "deadline": rfc3339(row.deadline),
         "created": rfc3339(row.created),
@@ -53,6 +57,6 @@ def job_document(row: Row[Any], times: Mapping[str, Any] | None = None) -> dict[
         "finished": rfc3339(row.finished),
         # As text: nanoseconds and microseconds do not fit into the numbers of JavaScript.
         "version": str(row.version),
-        "reports": reports,
+        "reports": reports if has_report else None,
         **(times or {}),
     }

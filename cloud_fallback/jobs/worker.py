@@ -52,7 +52,13 @@ class Worker:
         schema.upgrade(database)
         detectors = Detectors(self.model)
         self._database = database
-        self._runner = runner = JobRunner(database, self.settings.open_storage(), detectors)
+        self._runner = runner = JobRunner(
+            database,
+            self.settings.open_storage(),
+            detectors,
+            scratch=self.settings.folder / "scratch",
+            wait=self.settings.open_live_mark().wait,
+        )
         workflow.launch(self.settings.workflow_url(database), self.id, runner)
         limit_memory()
         self._beat()

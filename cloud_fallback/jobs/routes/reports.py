@@ -2,22 +2,59 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import ExitStack
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
 from sqlalchemy import Connection
+from starlette.background import BackgroundTask
 
 from ..accounts import AccountOf, VideosOf
+from ..checkpoints import annotation_of
 from ..problems import ProblemError, not_found
 from ..ranges import ranged
-from ..tables import reports
+from ..storage import StorageGoneError
+from ..tables import jobs, reports
 from ..views import FORMS
 from .jobs import JobId, find_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["reports"])
 # The page has its own style and images inside, and no script.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+
+@router.get("/{job}/report.mp4", response_class=FileResponse)
+async def annotated_video(service: VideosOf, account: AccountOf, job: JobId) -> Response:
+    """The annotated video, if the job's options asked for it and its own job is done."""
+    drawn = await service.database.call(_annotation, account.id, job)
+    stack = ExitStack()
+    try:
+        path = await asyncio.to_thread(stack.enter_context, service.storage.local(drawn))
+    except FileNotFoundError:
+        raise not_found("video") from None
+    except StorageGoneError:
+        raise ProblemError(503, "the store does not answer", "Try again", retry_s=10) from None
+    # A copy of the store's file is deleted once it is sent.
+    return FileResponse(path, media_type="video/mp4", background=BackgroundTask(stack.close))
+
+
+def _annotation(connection: Connection, account: str, job: str) -> str:
+    row = find_job(connection, account, job)
+    drawn = connection.execute(
+        sa.select(jobs.c.id, jobs.c.state).where(
+            jobs.c.id == annotation_of(row.same_as or job), jobs.c.account == account
+        )
+    ).one_or_none()
+    if drawn is None:
+        raise not_found("annotated video")
+    if drawn.state != "done":
+        raise ProblemError(
+            409, f"its job {drawn.id} is {drawn.state}", "Wait until its state is done"
+        )
+    return str(drawn.id)
 
 
 @router.get("/{job}/report.{form}", response_class=Response)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.video_server import VideoServer
+from tallylens.cloud_fallback.jobs.probe import probe
+from tests.support.video_server import VideoServer, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -179,6 +180,23 @@ def test_waiting_for_a_job(
     again = server.wait(server.upload(crossing, name="again.mp4"))
     assert (again["state"], again["same_as"], again["attempt"]) == ("done", job, 1)
     assert server.report(again["id"])["source"] == "again.mp4"
+    # The annotated video is a pass and a job of its own.
+    drawn = server.wait(server.upload(crossing, {"annotated": True, "any_class": True}))
+    url = drawn["reports"]["mp4"]
+    wait_until(lambda: server.get(url).status_code == 200, server.log())
+    film = server.get(url)
+    assert film.headers["content-type"] == "video/mp4"
+    path = tmp_path / "drawn.mp4"
+    path.write_bytes(film.content)
+    assert probe(path, 100).frames == 30
+    part = server.client.get(url, headers={**server.headers(), "Range": "bytes=4-7"})
+    assert (part.status_code, part.content) == (206, b"ftyp")
+    passes = [one for one in server.get("/v1/jobs").json()["jobs"] if one["kind"] == "annotate"]
+    assert [(one["state"], one["frames"], one["reports"]) for one in passes] == [("done", 30, None)]
+    assert len(list((server.videos / "files").iterdir())) == 4
+    headers = server.headers()
+    server.client.delete(f"/v1/videos/{drawn['video']}", headers=headers)
+    assert len(list((server.videos / "files").iterdir())) == 2
     # A file that is not a video.
     path = tmp_path / "notes.mp4"
     path.write_text("not a video " * 100)

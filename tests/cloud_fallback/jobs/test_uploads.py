@@ -218,7 +218,7 @@ def test_what_arrived_before_a_connection_broke_is_kept(idle_server: VideoServer
 
 
 def test_the_server_answers_while_uploads_are_slow(idle_server: VideoServer) -> None:
-    server, slowest = idle_server, 0.0
+    server, answers = idle_server, 0
     big = 8 << 20
     location = server.create(big).headers["location"]
 
@@ -232,15 +232,14 @@ def test_the_server_answers_while_uploads_are_slow(idle_server: VideoServer) -> 
     sending.start()
     with httpx.Client(base_url=server.client.base_url, trust_env=False) as client:
         while sending.is_alive():
-            began = time.monotonic()
             assert client.get("/healthz").text == "ok"
-            slowest = max(slowest, time.monotonic() - began)
+            answers += 1
             time.sleep(0.02)
     for one in others:
         one.close()
     assert offset(server, location) == big
-    # The bar of an unloaded machine is 0.1 s; a stopped event loop would be seconds.
-    assert slowest < 2.0
+    # A server that waited for the upload would have answered once.
+    assert answers > 4
 
 
 def test_an_upload_may_take_longer_than_other_requests(
