@@ -81,21 +81,22 @@ def desktop() -> Path:
     return kotlin("tallylens-jvm", sources, (*DESKTOP, "-Xexplicit-api=strict"), friends=[core()])
 
 
-def tests() -> Path:
-    """The tests of both modules."""
+def test_jar(others: Iterable[Path]) -> Path:
+    """The tests of both modules, which also see the jars `others`."""
     junit = [tools.debian_jar("junit4.jar"), tools.debian_jar("hamcrest-core.jar")]
     sources = [module / "src" / "test" / "kotlin" for module in (places.CORE, places.JVM)]
     modules = [core(), desktop()]
-    return kotlin("tallylens-tests", sources, DESKTOP, classpath=junit, friends=modules)
+    classpath = [*junit, *others]
+    return kotlin("tallylens-tests", sources, DESKTOP, classpath=classpath, friends=modules)
 
 
 # A heap that neither grows nor shrinks, so that the resident memory shows what native code keeps.
 STEADY = ("-Xms96m", "-Xmx96m", "-XX:+AlwaysPreTouch", "-XX:MaxDirectMemorySize=64m")
 
 
-def java_command(library: Path, *options: str) -> list[str | Path]:
+def java_command(library: Path, *options: str, others: Iterable[Path] = ()) -> list[str | Path]:
     """The start of a command that runs something of the modules or tests on the JVM."""
-    jars = [core(), desktop(), *tools.runtime_jars()]
+    jars = [core(), desktop(), *others, *tools.runtime_jars()]
     jars += [tools.debian_jar("junit4.jar"), tools.debian_jar("hamcrest-core.jar")]
     if (places.BUILD / "tallylens-tests.jar").is_file():
         jars.insert(0, places.BUILD / "tallylens-tests.jar")

@@ -23,6 +23,7 @@ import androidx.camera.lifecycle.ProcessCameraProvider
 import androidx.core.content.ContextCompat
 import io.tallylens.*
 import io.tallylens.android.*
+import io.tallylens.cloud.*
 import java.util.concurrent.Executors
 """
 
@@ -52,6 +53,16 @@ def android_jar() -> Path:
 OKHTTP = [tools.JARS / "okhttp.jar", tools.JARS / "okio.jar"]
 
 
+def cloud_jars() -> list[Path]:
+    """The module with OkHttp, and OkHttp itself."""
+    return [android_jar(), *(tools.debian_jar(jar.name) for jar in OKHTTP)]
+
+
+def tests() -> Path:
+    """The tests of the modules that run on a JVM."""
+    return builds.test_jar(cloud_jars())
+
+
 def android() -> Outcome:
     """The Android module compiles against android.jar's signatures without a warning."""
     return require(android_jar().is_file(), "no jar")
@@ -72,7 +83,7 @@ def guide() -> Outcome:
     source.write_text(IMPORTS + "\n".join(found), encoding="utf-8")
     options = ("-Werror", "-Xjdk-release=8", "-jvm-target", "1.8")
     types = [android_types(), tools.kotlin_jar("annotations"), builds.core(), android_jar()]
-    jar = builds.kotlin("guide", [source], options, classpath=types)
+    jar = builds.kotlin("guide", [source], options, classpath=[*types, *OKHTTP])
     lines = max(block.count("\n") for block in found)
     return require(jar.is_file() and len(found) >= 3, f"{len(found)} snippets") + require(
         lines <= 40, f"the first snippet has {lines} lines"

@@ -9,10 +9,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import builds, places, tools
+from . import builds, kotlin_steps, places, tools
 from .outcome import Outcome, require
 
 MISUSE = ("io.tallylens.MisuseTest", "io.tallylens.CounterTest")
+INSTRUMENTED = "-Dtallylens.instrumented=1"
 # Of the core's and the engine's code with the C++ runtime, as the AAR carries it.
 MAX_ARM64_BYTES = 400 << 10
 PAGE = 0x4000
@@ -25,9 +26,9 @@ def sanitized() -> Outcome:
     """Misuse on a build with ASan and UBSan: no finding, and no leak of the library."""
     flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
     library = builds.native("RelWithDebInfo", flags)
-    builds.tests()
+    kotlin_steps.tests()
     asan = Path(tools.run(["g++", "-print-file-name=libasan.so"]).strip()).resolve()
-    command = builds.java_command(library, *builds.STEADY, "-Dtallylens.sanitized=1")
+    command = builds.java_command(library, *builds.STEADY, INSTRUMENTED)
     environment = {
         **os.environ,
         "LD_PRELOAD": str(asan),
@@ -49,10 +50,20 @@ def sanitized() -> Outcome:
     )
 
 
+def misuse() -> Outcome:
+    """Misuse in a JVM of its own, whose resident memory then stays within 2 MiB."""
+    kotlin_steps.tests()
+    command = builds.java_command(builds.native(), *builds.STEADY)
+    words = [str(word) for word in [*command, "org.junit.runner.JUnitCore", MISUSE[0]]]
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    return require("OK (" in done.stdout, (done.stdout + done.stderr)[-4000:])
+
+
 def xcheck() -> Outcome:
     """Misuse with -Xcheck:jni: no warning."""
-    builds.tests()
-    command = builds.java_command(builds.native(), *builds.STEADY, "-Xcheck:jni")
+    kotlin_steps.tests()
+    command = builds.java_command(builds.native(), *builds.STEADY, "-Xcheck:jni", INSTRUMENTED)
     words = [str(word) for word in [*command, "org.junit.runner.JUnitCore", *MISUSE]]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
@@ -71,12 +82,18 @@ def arm64() -> Outcome:
     java = tools.java_home() / "include"
     includes = [places.NATIVE / "include", places.NATIVE, core / "include", core / "src", java]
     flags = "-std=c++17 -Os -shared -fPIC -s -fvisibility=hidden -fvisibility-inlines-hidden"
-    flags += " -ffunction-sections -fdata-sections -ffp-contract=off -static-libstdc++"
+    flags += " -ffunction-sections -fdata-sections -ffp-contract=off -flto=auto"
+    flags += " -fno-asynchronous-unwind-tables -static-libstdc++"
     flags += f" -static-libgcc -Wl,--gc-sections,--exclude-libs,ALL -Wl,-z,max-page-size={PAGE}"
-    command = [compiler, *flags.split(), f"-Wl,--version-script={places.JNI / 'exports.txt'}"]
+    command: list[object] = [
+        compiler,
+        *flags.split(),
+        f"-Wl,--version-script={places.JNI / 'exports.txt'}",
+    ]
     command += [*(f"-I{folder}" for folder in includes), f"-I{java / 'linux'}", "-o", library]
     sources = [places.JNI / "jni.cpp", *places.NATIVE.glob("*.cpp"), *core.glob("src/*.cpp")]
-    tools.run([*command, *map(str, sources), "-ldl"])
+    sources.append(core / "shared" / "terminate.cpp")
+    tools.run([*command, *sources, "-ldl"])
     return _size(library) + _pages(library) + _symbols(library)
 
 
@@ -135,3 +152,17 @@ def same_as_python() -> Outcome:
     result = json.loads(shown)
     note = f"{result['detections']} detections and {result['events']} events compared"
     return require(result["identical"] and result["events"] > 5, shown) + Outcome(notes=(note,))
+
+
+def cloud() -> Outcome:
+    """A real server through a link with faults: the counts are those of a local detector."""
+    kotlin_steps.tests()
+    command = [*builds.java_command(builds.native(), others=kotlin_steps.cloud_jars())]
+    command += ["io.tallylens.jvm.CloudMainKt"]
+    words = [str(word) for word in command]
+    shown = tools.python("-m", "tests.support.android_cloud", json.dumps(words), places.BUILD)
+    result = json.loads(shown)
+    outcome = Outcome(notes=tuple(result["notes"]))
+    for name, problem in result["runs"].items():
+        outcome += require(not problem, f"{name}: {problem}")
+    return outcome

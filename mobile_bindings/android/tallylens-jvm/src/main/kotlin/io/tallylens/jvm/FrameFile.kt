@@ -38,12 +38,17 @@ public class FrameFile(file: File) : Closeable {
         require(channel.size() == HEADER + count * (Long.SIZE_BYTES + frameBytes).toLong()) { "$file is incomplete" }
     }
 
-    /** Capture time and pixels of frame number `index`; the pixels are mapped, not read. */
+    /** Capture time and frame number `index`; the pixels are mapped, not read. */
     public operator fun get(index: Int): Pair<Long, Frame> {
+        val (timestampNanos, pixels) = pixels(index)
+        return timestampNanos to Frame.bgr(pixels, width, height)
+    }
+
+    /** Capture time and pixels (BGR) of frame number `index`. */
+    public fun pixels(index: Int): Pair<Long, ByteBuffer> {
         require(index in 0 until count) { "there is no frame $index" }
         val at = HEADER + index * (Long.SIZE_BYTES + frameBytes).toLong()
-        val timestampNanos = map(at, Long.SIZE_BYTES.toLong()).long
-        return timestampNanos to Frame.bgr(map(at + Long.SIZE_BYTES, frameBytes.toLong()), width, height)
+        return map(at, Long.SIZE_BYTES.toLong()).long to map(at + Long.SIZE_BYTES, frameBytes.toLong())
     }
 
     private fun map(at: Long, bytes: Long): ByteBuffer =

@@ -1,0 +1,141 @@
+"""The Android client against a real server, through a link with faults; for `check cloud`.
+
+    python -m tests.support.android_cloud COMMAND FOLDER
+
+COMMAND is a JSON list, the start of a command that runs CloudMain. Prints a JSON document: for each
+run what was wrong with it, empty if nothing was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tallylens import Line
+from tallylens.built_in import DEMO
+from tallylens.edge_runtime.counting.totals import Totals
+from tallylens.edge_runtime.detection.detector import Detector
+from tallylens.edge_runtime.engines import open_engine
+from tests.support.faulty_link import FaultyLink
+from tests.support.frame_file import read_frames, video_frames, write_frames
+
+FRAMES = 120
+SEEDS = (1, 2, 3)
+PATIENCE_S = 240
+SHOWN = re.compile(r"TALLYLENS_API_KEY=(\S+).*wss://localhost:(\d+).*--ca (\S+)", re.DOTALL)
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[tuple[int, str, str]]:
+    """A server with the demo's model: its port, a key and the file of its CA."""
+    command = [sys.executable, "-m", "tallylens", "serve", "--model", str(DEMO.path), "--dev"]
+    process = subprocess.Popen(
+        [*command, "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TALLYLENS_HOME": str(folder / "home")},
+    )
+    assert process.stdout is not None
+    try:
+        shown = ""
+        for line in process.stdout:
+            shown += line
+            found = re.search(
+                r"TALLYLENS_API_KEY=(\S+).*wss://localhost:(\d+).*--ca (\S+)", shown, re.S
+            )
+            if found:
+                key, port, ca = found.groups()
+                threading.Thread(target=process.stdout.read, daemon=True).start()
+                yield int(port), key, ca
+                return
+        raise SystemExit(f"the server does not start: {shown[-2000:]}")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def expected(frames: Path) -> dict[str, Any]:
+    """The totals of a detector in this process with the server's model."""
+    engine = open_engine(DEMO.path)
+    detector = Detector(engine)
+    first = next(iter(read_frames(frames)))[1]
+    size = (first.shape[1], first.shape[0])
+    totals = Totals(engine.metadata.class_names, size, lines=[Line(0.5, 0, 0.5, 1)])
+    for timestamp_ns, image in read_frames(frames):
+        totals.add(timestamp_ns, detector.detect(image))
+    totals.conclude()
+    return {"unique": totals.unique(), "lines": [one.as_dict() for one in totals.lines()]}
+
+
+def disturb(link: FaultyLink, seed: int, over: threading.Event) -> None:
+    """Cut, delay, duplicate and reorder what the link carries, again and again."""
+    chance = random.Random(seed)
+    while not over.wait(chance.uniform(0.3, 1.2)):
+        fault = chance.choice(("cut", "delay", "duplicate", "reorder"))
+        if fault == "cut":
+            link.cut()
+            time.sleep(chance.uniform(0.05, 0.4))
+            link.heal()
+        elif fault == "delay":
+            link.delay_s = chance.uniform(0.0, 0.02)
+        else:
+            link.once(fault)
+
+
+def client(command: list[str], frames: Path, port: int, key: str, ca: str, kind: str) -> Any:
+    """Run CloudMain; its document."""
+    arguments = [*command, str(frames), f"wss://localhost:{port}", ca, kind]
+    environment = {**os.environ, "TALLYLENS_API_KEY": key}
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, timeout=PATIENCE_S, env=environment, check=False
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else {"failed": done.stderr[-2000:]}
+
+
+def problem(found: Any, truth: dict[str, Any]) -> str:
+    """The fault of a run, empty without one."""
+    if "failed" in found:
+        return str(found["failed"])
+    if found["answered"] != FRAMES or found["repeated"] or found["missing"]:
+        return f"{found['answered']} answered, {found['repeated']} twice, {found['missing']}"
+    counts = {key: found["report"][key] for key in truth}
+    return "" if counts == truth else f"{counts}, not {truth}"
+
+
+def main(command: list[str], folder: Path) -> dict[str, Any]:
+    """All runs."""
+    frames = folder / "cloud.tlfr"
+    pictures = (one for _, one in zip(range(FRAMES), video_frames(Path("demo")), strict=False))
+    # A quarter of the size: the client sends exact pixels.
+    write_frames(frames, ((at, image[::2, ::2]) for at, image in pictures))
+    truth, runs, notes = expected(frames), {}, []
+    with server(folder) as (port, key, ca):
+        for kind in ("http", "okhttp"):
+            runs[f"{kind}, no fault"] = problem(client(command, frames, port, key, ca, kind), truth)
+            for seed in SEEDS:
+                link, over = FaultyLink(port), threading.Event()
+                link.start()
+                faults = threading.Thread(target=disturb, args=(link, seed, over))
+                faults.start()
+                found = client(command, frames, link.port, key, ca, kind)
+                over.set()
+                faults.join()
+                runs[f"{kind}, seed {seed}"] = problem(found, truth)
+                notes.append(f"{kind}, seed {seed}: {link.connections} connections")
+                link.stop()
+    return {"runs": runs, "notes": notes, "truth": truth}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(json.loads(sys.argv[1]), Path(sys.argv[2]))))
