@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ..edge_runtime.metadata import ModelMetadata
 from .graph import INPUT_NAME, OPSET, DetectorGraph
 from .operators import infer_shape
-from .shapes import ShapeError
+from .shapes import ShapeError, size_of
 
 IR_VERSION = 8
 MAX_NODES = 20_000
@@ -152,6 +152,57 @@ class GraphBuilder:
             for key, numbers in zip(("starts", "ends", "axes", "steps"), slices, strict=True)
         ]
         return self.add("Slice", f"{name}/Slice", [x, *constants])
+
+    def attention(self, name: str, q: ir.Value, k: ir.Value, v: ir.Value, heads: int) -> ir.Value:
+        """v at every position, mixed by softmax(q . k): the queries are scaled already.
+
+        Maps of one height and width; the channels of each are those of head 0, of head 1 and so on.
+        Paper: arXiv:1706.03762.
+        """
+        channels, height, width = size_of(v)
+        if size_of(q) != size_of(k) or channels % heads or size_of(q)[0] % heads:
+            raise ShapeError(f"{name}: queries, keys and values do not fit {heads} heads")
+        per_head = size_of(q)[0] // heads
+        queries = self.swap(name, self.reshape(f"{name}.q", q, (heads, per_head, -1)))
+        keys = self.reshape(f"{name}.k", k, (heads, per_head, -1))
+        values = self.reshape(f"{name}.v", v, (heads, channels // heads, -1))
+        scores = self.add("MatMul", f"{name}.scores/MatMul", [queries, keys])
+        shares = self.add("Softmax", f"{name}/Softmax", [scores], {"axis": -1})
+        mixed = self.add("MatMul", f"{name}/MatMul", [values, self.swap(name, shares)])
+        return self.reshape(name, mixed, (channels, height, width))
+
+    def reshape(self, name: str, x: ir.Value, sides: Sequence[int]) -> ir.Value:
+        """Other channels, height and width for the same numbers; one may be -1."""
+        shape = self.constant(f"{name}.shape", np.array([0, *sides], np.int64))
+        return self.add("Reshape", f"{name}/Reshape", [x, shape])
+
+    def swap(self, name: str, x: ir.Value) -> ir.Value:
+        """Height and width exchanged."""
+        return self.add("Transpose", f"{name}/Transpose", [x], {"perm": (0, 1, 3, 2)})
+
+    def conv_transpose(
+        self,
+        name: str,
+        x: ir.Value,
+        weight: Floats,
+        bias: Floats,
+        *,
+        strides: Sequence[int],
+        pads: Sequence[int],
+        group: int = 1,
+    ) -> ir.Value:
+        """`weight` (in, out / group, kh, kw), `bias` (out,); `pads` top, left, bottom, right."""
+        constants = [
+            self.constant(f"{name}.{key}", array.astype(np.float32, copy=False))
+            for key, array in (("weight", weight), ("bias", bias))
+        ]
+        attributes: dict[str, int | tuple[int, ...]] = {
+            "kernel_shape": weight.shape[2:],
+            "strides": tuple(strides),
+            "pads": tuple(pads),
+            "group": group,
+        }
+        return self.add("ConvTranspose", f"{name}/ConvTranspose", [x, *constants], attributes)
 
     def finish(self, heads: Sequence[ir.Value], metadata: ModelMetadata) -> DetectorGraph:
         """The graph whose outputs are `heads`, named as `metadata` says."""

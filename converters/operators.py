@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import onnx_ir as ir
 
 from . import shapes
@@ -87,9 +88,16 @@ _ROWS = (
     Operator("Conv", shapes.conv, "new"),
     Operator("Concat", shapes.concat, "joined", moves_values=True),
     Operator("Add", shapes.same, "tied"),
-    Operator("Mul", shapes.same, "tied"),
+    Operator("Mul", shapes.product, "tied"),
     Operator("MaxPool", shapes.max_pool, "same", moves_values=True),
     Operator("Resize", shapes.resize, "same", moves_values=True),
+    Operator("ConvTranspose", shapes.conv_transpose, "fixed"),
+    Operator("GlobalAveragePool", shapes.pooled, "same"),
+    # Attention: rows and columns become one side, channels those of each head.
+    Operator("Reshape", shapes.reshape, "fixed", moves_values=True),
+    Operator("Transpose", shapes.transpose, "fixed", moves_values=True),
+    Operator("MatMul", shapes.mat_mul, "fixed"),
+    Operator("Softmax", shapes.same, "fixed", output_range=(0.0, 1.0)),
     Operator("BatchNormalization", shapes.batch_norm, "fixed", folded=True),
     Operator("Slice", shapes.slice_, "fixed", folded=True),  # of a Focus stem
     # SiLU is Mul(x, Sigmoid(x)): it has no row of its own.
@@ -130,9 +138,27 @@ def infer_shape(node: ir.Node) -> ir.Shape:
     return ir.Shape([batch, channels, height, width])
 
 
+def _restore_rows(model: ir.Model, old: tuple[object, ...], new: tuple[int, int]) -> None:
+    """Reshapes that restore rows and columns hold their numbers for one input size."""
+    if old == new:
+        return
+    for node in model.graph:
+        if node.op_type != "Reshape":
+            continue
+        shape = shapes.constant(node, 1)
+        if (shape[1:] > 0).all():
+            sides = zip(shape[2:].tolist(), old, new, strict=True)
+            shape = np.array([0, shape[1], *(side * b // a for side, a, b in sides)], np.int64)
+            value = node.inputs[1]
+            assert value is not None
+            value.const_value = ir.tensor(shape, name=value.name)
+
+
 def set_input(model: ir.Model, size: tuple[int, int], batch: int | None) -> None:
     """Give `model` another input (height, width) and batch (None: any), and infer all shapes."""
     images = model.graph.inputs[0]
+    assert images.shape is not None
+    _restore_rows(model, tuple(images.shape.dims[2:]), size)
     images.shape = ir.Shape(["batch" if batch is None else batch, 3, *size])
     for node in model.graph:
         node.outputs[0].shape = infer_shape(node)

@@ -6,6 +6,8 @@ One function per kind of operator, from a node to (channels, height, width); the
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import onnx_ir as ir
 
@@ -139,6 +141,68 @@ def resize(node: ir.Node) -> Size:
     if constant(node, 2).tolist() != [1.0, 1.0, 2.0, 2.0]:
         raise ShapeError(f"{node.name}: only a doubling of height and width is known")
     return channels, height * 2, width * 2
+
+
+def reshape(node: ir.Node) -> Size:
+    """The sides that the constant says, the batch left alone; one may follow from the others."""
+    count, wanted = prod(_size(node)), constant(node, 1).tolist()
+    if len(wanted) != 4 or wanted[0] != 0 or any(side < -1 or side == 0 for side in wanted[1:]):
+        raise ShapeError(f"{node.name}: a reshape to {wanted}")
+    sides = wanted[1:]
+    known = prod(side for side in sides if side > 0)
+    if -1 in sides and not count % known:
+        sides[sides.index(-1)] = count // known
+    if -1 in sides or prod(sides) != count:
+        raise ShapeError(f"{node.name}: {count} values as {wanted}")
+    return sides[0], sides[1], sides[2]
+
+
+def transpose(node: ir.Node) -> Size:
+    """The sides in another order."""
+    order, sides = integers(node, "perm", ()), (0, *_size(node))
+    if len(order) != 4 or order[0] != 0 or sorted(order) != [0, 1, 2, 3]:
+        raise ShapeError(f"{node.name}: a transpose by {order}")
+    return sides[order[1]], sides[order[2]], sides[order[3]]
+
+
+def mat_mul(node: ir.Node) -> Size:
+    """(channels, m, k) by (channels, k, n)."""
+    (channels, rows, shared), (others, inner, columns) = _size(node, 0), _size(node, 1)
+    if channels != others or shared != inner:
+        raise ShapeError(f"{node.name}: {rows}x{shared} by {inner}x{columns}")
+    return channels, rows, columns
+
+
+def pooled(node: ir.Node) -> Size:
+    """One value for each channel."""
+    return _size(node)[0], 1, 1
+
+
+def product(node: ir.Node) -> Size:
+    """The larger of two maps; the other may hold one value for each channel."""
+    first, second = _size(node, 0), _size(node, 1)
+    if first != second and first[0] == second[0] and (1, 1) in (first[1:], second[1:]):
+        return max(first, second)
+    return same(node)
+
+
+def conv_transpose(node: ir.Node) -> Size:
+    """Output channels of the weights, and as many positions as its windows cover."""
+    size, weight = _size(node), constant(node, 1)
+    group = node.attributes["group"].as_int() if "group" in node.attributes else 1
+    if weight.ndim != 4 or group < 1 or weight.shape[0] != size[0] or size[0] % group:
+        raise ShapeError(f"{node.name}: weights {weight.shape} in {group} groups for {size}")
+    outputs = weight.shape[1] * group
+    if len(node.inputs) != 3 or constant(node, 2).shape != (outputs,):
+        raise ShapeError(f"{node.name}: the bias does not fit the weights")
+    strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
+    if (len(strides), len(pads)) != (2, 4) or min(*strides, *weight.shape) < 1 or min(pads) < 0:
+        raise ShapeError(f"{node.name}: not a two-dimensional window")
+    sides = [
+        (size[1 + axis] - 1) * strides[axis] + weight.shape[2 + axis] - pads[axis] - pads[axis + 2]
+        for axis in (0, 1)
+    ]
+    return outputs, sides[0], sides[1]
 
 
 def slice_(node: ir.Node) -> Size:

@@ -29,6 +29,10 @@ MODULES = frozenset(
         *("LC_Block", "MaxPool2d", "ModuleList", "RepVGGBlock", "SPP", "SPPF", "Segment"),
         *("Sequential", "ShuffleV2Block", "Shuffle_Block", "SiLU", "StemBlock", "Upsample"),
         *("ZeroPad2d", "conv_bn_relu_maxpool"),
+        *("AdaptiveAvgPool2d", "C3TR", "ConvTranspose2d", "DWConvTranspose2d", "Expand"),
+        *("LC_SEModule", "Linear", "MultiheadAttention", "NonDynamicallyQuantizableLinear"),
+        *("TransformerBlock", "TransformerLayer"),
+        *("Attention", "C2PSA", "C2f", "C3k", "C3k2", "PSABlock"),
         *(
             name.rpartition(".")[2]
             for operator in ACTIVATIONS.values()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.errors import UnsupportedModelError
+from ...edge_runtime.types import FloatArray
 from ..builder import GraphBuilder
 from ..operators import ACTIVATIONS, Operator
 from ..shapes import size_of
 from .fork_blocks import FORK_HANDLERS
+from .gate_blocks import GATE_HANDLERS
 from .module import Module
+from .split_blocks import SPLIT_HANDLERS
 
 MAX_DEPTH = 12
 
@@ -43,26 +47,68 @@ class Assembler:
 
     def conv2d(self, module: Module, x: ir.Value, rows: Sequence[int] | None = None) -> ir.Value:
         """A convolution; with `rows` only these of its output channels."""
+        return self.conv2d_in_parts(module, x, [rows])[0]
+
+    def conv2d_in_parts(
+        self,
+        module: Module,
+        x: ir.Value,
+        parts: Sequence[Sequence[int] | None],
+        factors: Sequence[float] = (),
+    ) -> list[ir.Value]:
+        """One convolution for each of `parts`: rows of the output channels, None for all.
+
+        The file's weights are read once. `factors` multiply the output of each part.
+        """
         if module.kind != "Conv2d":
             raise self.unsupported(f"{module.name} is a {module.kind}")
         weight, bias = module.tensor("weight"), module.optional_tensor("bias")
         if module.attribute("padding_mode", lambda mode: type(mode) is str, "zeros") != "zeros":
             raise self.unsupported(f"{module.name} pads with something else than zeros")
-        if rows is not None:
-            if len(weight) <= max(rows):
-                raise module.damaged(f"{module.name} has too few channels")
-            weight, bias = weight[rows], None if bias is None else bias[rows]
         top, left = module.pair("padding", 0)
-        return self.builder.conv(
-            module.name,
-            x,
-            weight,
-            bias,
-            strides=module.pair("stride", 1),
-            pads=(top, left, top, left),
-            dilations=module.pair("dilation", 1),
-            group=module.integer("groups", 1),
-        )
+        strides, dilations = module.pair("stride", 1), module.pair("dilation", 1)
+        group = module.integer("groups", 1)
+        if group != 1 and any(rows is not None for rows in parts):
+            raise self.unsupported(f"{module.name} is a split convolution in groups")
+        return [
+            self.builder.conv(
+                module.name,
+                x,
+                _rows(module, weight, rows) * np.float32(factor),
+                None if bias is None else _rows(module, bias, rows) * np.float32(factor),
+                strides=strides,
+                pads=(top, left, top, left),
+                dilations=dilations,
+                group=group,
+            )
+            for rows, factor in zip(parts, factors or [1.0] * len(parts), strict=True)
+        ]
+
+    def batch_norm_in_parts(
+        self,
+        module: Module,
+        values: Sequence[ir.Value],
+        parts: Sequence[Sequence[int] | None],
+        factors: Sequence[float] = (),
+    ) -> list[ir.Value]:
+        """Batch norm of values that hold the channels `parts` of its input, times `factors`."""
+        if module.kind != "BatchNorm2d":
+            raise self.unsupported(f"{module.name} is a {module.kind}")
+        statistics = {key: module.tensor(key) for key in STATISTICS}
+        epsilon = module.number("eps")
+        return [
+            self.builder.batch_norm(
+                module.name,
+                x,
+                {
+                    key: _rows(module, array, rows)
+                    * np.float32(factor if key in ("weight", "bias") else 1)
+                    for key, array in statistics.items()
+                },
+                epsilon,
+            )
+            for x, rows, factor in zip(values, parts, factors or [1.0] * len(parts), strict=True)
+        ]
 
     def unsupported(self, problem: str) -> UnsupportedModelError:
         """The error for an architecture that is not YOLOv5's."""
@@ -76,13 +122,21 @@ class Assembler:
 Handler = Callable[[Assembler, Module, ir.Value], ir.Value]
 
 
+def _rows(module: Module, array: FloatArray, rows: Sequence[int] | None) -> FloatArray:
+    """These rows of `array`, None for all."""
+    if rows is None:
+        return array
+    if not array.ndim or len(array) <= max(rows):
+        raise module.damaged(f"{module.name} has too few channels")
+    return array[list(rows)]
+
+
 def _conv2d(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
     return assembler.conv2d(module, x)
 
 
 def _batch_norm(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    statistics = {key: module.tensor(key) for key in STATISTICS}
-    return assembler.builder.batch_norm(module.name, x, statistics, module.number("eps"))
+    return assembler.batch_norm_in_parts(module, [x], [None])[0]
 
 
 def _conv(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
@@ -201,6 +255,8 @@ HANDLERS: Mapping[str, Handler] = {
     "C3": _c3,
     "C3Ghost": _c3,
     "C3SPP": _c3,
+    "C3TR": _c3,
+    "C3k": _c3,
     "C3x": _c3,
     "Conv": _conv,
     "Conv2d": _conv2d,
@@ -216,6 +272,8 @@ HANDLERS: Mapping[str, Handler] = {
     "SiLU": _silu,
     "Upsample": _upsample,
     **FORK_HANDLERS,
+    **GATE_HANDLERS,
+    **SPLIT_HANDLERS,
     **{
         module.rpartition(".")[2]: _activation(operator)
         for operator in ACTIVATIONS.values()

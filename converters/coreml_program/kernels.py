@@ -31,6 +31,18 @@ def convolve(inputs: Inputs, dtype: np.dtype[Any]) -> Array:
     return _run("Conv", attributes, [inputs[name] for name in names], dtype)
 
 
+def convolve_transposed(inputs: Inputs, dtype: np.dtype[Any]) -> Array:
+    """MIL's conv_transpose with explicit padding."""
+    if "output_shape" in inputs:
+        raise ValueError("conv_transpose with output_shape")
+    attributes = _window(inputs) | {
+        "group": int(np.asarray(inputs.get("groups", 1)).reshape(())),
+        "dilations": _pair(inputs.get("dilations", (1, 1))),
+    }
+    names = ("x", "weight", "bias") if "bias" in inputs else ("x", "weight")
+    return _run("ConvTranspose", attributes, [inputs[name] for name in names], dtype)
+
+
 def pool(inputs: Inputs, dtype: np.dtype[Any]) -> Array:
     """MIL's max_pool."""
     if bool(np.asarray(inputs.get("ceil_mode", False)).reshape(())):

@@ -75,6 +75,30 @@ def _transpose(inputs: Inputs) -> Any:
     return inputs["x"].transpose(inputs["perm"].tolist())
 
 
+def _matmul(inputs: Inputs) -> Any:
+    x, y = _float(inputs["x"]), _float(inputs["y"])
+    if (
+        x.ndim < 2
+        or y.ndim < 2
+        or any(bool(np.asarray(inputs.get(name, False))) for name in ("transpose_x", "transpose_y"))
+    ):
+        raise ValueError("a matmul of another kind")
+    bounded((*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]))
+    return x @ y
+
+
+def _softmax(inputs: Inputs) -> Any:
+    x, axis = _float(inputs["x"]), _integer(inputs["axis"])
+    powers = np.exp(x - x.max(axis, keepdims=True))
+    return powers / powers.sum(axis, keepdims=True)
+
+
+def _reduce_mean(inputs: Inputs) -> Any:
+    axes = tuple(np.asarray(inputs["axes"]).ravel().tolist())
+    keep = bool(np.asarray(inputs.get("keep_dims", False)))
+    return _float(inputs["x"]).mean(axes, keepdims=keep)
+
+
 def _slice_by_size(inputs: Inputs) -> Any:
     starts, sizes = inputs["begin"].tolist(), inputs["size"].tolist()
     parts = [
@@ -130,17 +154,21 @@ OPS: dict[str, Compute] = {
     "concat": _plain(_concat),
     "constexpr_affine_dequantize": _plain(_expand_weights),
     "conv": kernels.convolve,
+    "conv_transpose": kernels.convolve_transposed,
     "dequantize": _plain(_dequantize),
     "leaky_relu": _plain(_leaky_relu),
+    "matmul": _plain(_matmul),
     "max_pool": kernels.pool,
     "mul": _plain(lambda inputs: np.multiply(*_both(inputs))),
     "quantize": _plain(_quantize),
+    "reduce_mean": _plain(_reduce_mean),
     "relu": _plain(lambda inputs: np.maximum(inputs["x"], 0)),
     "reshape": _plain(_reshape),
     "sigmoid": kernels.sigmoid,
     "sigmoid_hard": _plain(_sigmoid_hard),
     "silu": kernels.silu,
     "slice_by_size": _plain(_slice_by_size),
+    "softmax": _plain(_softmax),
     "transpose": _plain(_transpose),
     "upsample_nearest_neighbor": _plain(_upsample),
 }

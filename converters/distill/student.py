@@ -46,7 +46,8 @@ def forward(
     `weights` as in `read_weights`, tensors or variables.
     """
     tensors: dict[str, Tensor] = {INPUT_NAME: images}
-    writer = Writer(tf, _no_weights)
+    # Weights of other nodes than convolutions are not trained.
+    writer = Writer(tf, lambda weights, _source, _by_channel: tf.constant(weights))
     for node in graph.model.graph:
         inputs = [tensors[str(v.name)] for v in node.inputs if v and str(v.name) in tensors]
         if node.op_type == "Conv":
@@ -63,10 +64,6 @@ def _conv(tf: Any, node: ir.Node, source: Tensor, weights: Mapping[str, Tensor])
     strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
     product = convolve(tf, source, kernel, strides, pads, depthwise=is_depthwise(node))
     return tf.nn.bias_add(product, bias)
-
-
-def _no_weights(*_: object) -> Tensor:
-    raise AssertionError("only convolutions have weights")
 
 
 def refuse_untrainable(graph: DetectorGraph) -> None:

@@ -29,6 +29,14 @@ def constant_or_none(node: ir.Node, index: int) -> FloatArray | None:
     return np.asarray(value.const_value.numpy(), np.float32)
 
 
+def bias_or_zero(node: ir.Node) -> FloatArray | None:
+    """The bias of a convolution, zeros where it has none; None where it is computed."""
+    kernel = constant_or_none(node, 1)
+    if kernel is not None and (len(node.inputs) < 3 or node.inputs[2] is None):
+        return np.zeros(len(kernel), np.float32)
+    return constant_or_none(node, 2)
+
+
 def copies_pixels(node: ir.Node) -> bool:
     """Whether a Resize is nearest-neighbor and, when it doubles, repeats every pixel."""
     return doubling_repeats_pixels(
@@ -49,6 +57,32 @@ def same_shapes(node: ir.Node) -> str | None:
     if first is None or second is None or first.shape != second.shape:
         return "both inputs must have one known shape"
     return None
+
+
+def one_gates_the_other(node: ir.Node) -> str | None:
+    """The problem of a product of two maps that neither have one shape nor are map and gate."""
+    first, second = node.inputs
+    if first is None or second is None or first.shape is None or second.shape is None:
+        return "both inputs must have a known shape"
+    sides = {tuple(value.shape.dims[2:]) for value in (first, second) if value.shape}
+    same_channels = first.shape[1] == second.shape[1]
+    return None if same_channels and (len(sides) == 1 or (1, 1) in sides) else same_shapes(node)
+
+
+def plain_transposed_conv(node: ir.Node) -> str | None:
+    """The problem of a transposed convolution with computed weights or special settings."""
+    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
+    if kernel is None or bias is None or kernel.ndim != 4:
+        return "its kernel and bias must be constants"
+    special = {"dilations", "output_padding", "output_shape"} & set(node.attributes)
+    if special or text(node, "auto_pad", "NOTSET") != "NOTSET":
+        return "only plain transposed convolutions are known"
+    return None
+
+
+def over_columns(node: ir.Node) -> str | None:
+    """The problem of a softmax over another side than the columns, or None."""
+    return None if int(number(node, "axis", -1)) in (-1, 3) else "only over the columns"
 
 
 def nothing(_node: ir.Node) -> str | None:

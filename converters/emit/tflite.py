@@ -143,10 +143,15 @@ def _trace(
             tensor = tf.quantization.fake_quant_with_min_max_args(tensor, *_wide(ranges[name]))
         tensors[name] = tensor
 
-    def weights(kernel: FloatArray, source: ir.Value) -> Tensor:
+    def weights(kernel: FloatArray, source: ir.Value, by_channel: bool) -> Tensor:
         """(h, w, in, out) weights as a constant, for int8 symmetric per output channel."""
         if not ranges:
             return tf.constant(kernel)
+        if not by_channel:
+            end = max(float(np.abs(kernel).max()), 1e-6)
+            return tf.quantization.fake_quant_with_min_max_args(
+                kernel, -end, end, narrow_range=True
+            )
         scale = scales.get(name_of(source))
         if scale is None:
             scale = largest_scale(kernel.transpose(3, 0, 1, 2))

@@ -15,13 +15,18 @@ import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
-from ..shapes import integers
+from ..shapes import integers, size_of
+from . import tflite_attention
 from .nodes import (
+    bias_or_zero,
     concat_problem,
     constant_or_none,
     copies_pixels,
     nothing,
     number,
+    one_gates_the_other,
+    over_columns,
+    plain_transposed_conv,
     same_shapes,
     text,
 )
@@ -33,10 +38,14 @@ _HALF_A_LOAD = 4
 
 @dataclass(frozen=True)
 class Writer:
-    """TensorFlow, and what makes a constant of a weight array and the value that it came from."""
+    """TensorFlow, and what makes a constant of weights.
+
+    `weights`: from an array, the value that it came from, and whether each output channel (its
+    last side) may have a scale of its own.
+    """
 
     tf: Any
-    weights: Callable[[FloatArray, ir.Value], Tensor]
+    weights: Callable[[FloatArray, ir.Value, bool], Tensor]
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ def pads_like_same(
 
 def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     tf, source = writer.tf, inputs[0]
-    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
+    kernel, bias = constant_or_none(node, 1), bias_or_zero(node)
     assert kernel is not None
     assert bias is not None
     strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
@@ -104,7 +113,7 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
         source, kernel, strides, pads = _in_pairs(tf, source, kernel, strides, pads)
     source_of_weights = node.inputs[1]
     assert source_of_weights is not None
-    weights = writer.weights(kernel, source_of_weights)
+    weights = writer.weights(kernel, source_of_weights, True)
     product = convolve(tf, source, weights, strides, pads, depthwise=_is_depthwise(node))
     return tf.nn.bias_add(product, bias)
 
@@ -169,7 +178,7 @@ def _is_depthwise(node: ir.Node) -> bool:
 
 
 def _conv_problem(node: ir.Node) -> str | None:
-    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
+    kernel, bias = constant_or_none(node, 1), bias_or_zero(node)
     if kernel is None or bias is None:
         return "its kernel and bias must be constants"
     if kernel.ndim != 4:
@@ -179,6 +188,41 @@ def _conv_problem(node: ir.Node) -> str | None:
     if text(node, "auto_pad", "NOTSET") != "NOTSET":
         return "its padding must be explicit"
     return None
+
+
+def _conv_transpose(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+    """Written over all channels, for TFLite has none in groups; the padding is cut off."""
+    tf, source = writer.tf, inputs[0]
+    kernel, bias, weights = constant_or_none(node, 1), constant_or_none(node, 2), node.inputs[1]
+    assert kernel is not None
+    assert bias is not None
+    assert weights is not None
+    group, strides = int(number(node, "group", 1)), integers(node, "strides", (1, 1))
+    top, left, bottom, right = integers(node, "pads", (0, 0, 0, 0))
+    if group > 1:
+        by_output = kernel.reshape(group, -1, *kernel.shape[1:]).swapaxes(1, 2)
+        by_output = by_output.reshape(-1, *by_output.shape[2:])
+        kernel = _ungrouped(node, by_output).swapaxes(0, 1)
+    _, height, width = size_of(node.outputs[0])
+    sides, windows = source.shape[1:3], kernel.shape[2:]
+    whole = [(n - 1) * step + k for n, step, k in zip(sides, strides, windows, strict=True)]
+    same = all(
+        (k - step) // 2 == before and k - step - before == after >= before
+        for k, step, before, after in zip(
+            windows, strides, (top, left), (bottom, right), strict=True
+        )
+    )
+    # One scale for all: the converter does not move scales of channels to another side.
+    turned = np.ascontiguousarray(kernel.transpose(2, 3, 1, 0))
+    made = tf.nn.conv2d_transpose(
+        source,
+        writer.weights(turned, weights, False),
+        (source.shape[0], *((height, width) if same else whole), kernel.shape[1]),
+        strides,
+        "SAME" if same else "VALID",
+    )
+    made = tf.nn.bias_add(made, bias)
+    return made if same else made[:, top : top + height, left : left + width, :]
 
 
 def _max_pool(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
@@ -243,7 +287,7 @@ def _leaky_relu(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tens
 LOWERINGS: dict[str, Lowering] = {
     "Conv": Lowering(_conv, _conv_problem),
     "Sigmoid": Lowering(lambda writer, _node, inputs: writer.tf.sigmoid(inputs[0]), nothing),
-    "Mul": Lowering(lambda _writer, _node, inputs: inputs[0] * inputs[1], same_shapes),
+    "Mul": Lowering(lambda _writer, _node, inputs: inputs[0] * inputs[1], one_gates_the_other),
     "Add": Lowering(lambda _writer, _node, inputs: inputs[0] + inputs[1], same_shapes),
     "Concat": Lowering(_concat, concat_problem),
     "MaxPool": Lowering(_max_pool, _max_pool_problem),
@@ -251,4 +295,10 @@ LOWERINGS: dict[str, Lowering] = {
     "LeakyRelu": Lowering(_leaky_relu, nothing),
     "Relu": Lowering(lambda writer, _node, inputs: writer.tf.nn.relu(inputs[0]), nothing),
     "HardSwish": Lowering(_hard_swish, nothing),
+    "ConvTranspose": Lowering(_conv_transpose, plain_transposed_conv),
+    "GlobalAveragePool": Lowering(tflite_attention.average, nothing),
+    "Reshape": Lowering(tflite_attention.reshape, nothing),
+    "Transpose": Lowering(tflite_attention.transpose, nothing),
+    "MatMul": Lowering(tflite_attention.mat_mul, nothing),
+    "Softmax": Lowering(tflite_attention.softmax, over_columns),
 }

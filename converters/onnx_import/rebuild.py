@@ -225,19 +225,73 @@ def _elementwise(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value
     return rebuilder.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps, attributes)
 
 
+def _conv_transpose(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    special = {"output_shape", "output_padding"} & {one.name for one in node.attribute}
+    dilated = any(step != 1 for step in integers(node, "dilations"))
+    padding = any(integers(node, "output_padding")) or "output_shape" in special
+    if text(node, "auto_pad", "NOTSET") != "NOTSET" or dilated or padding:
+        raise rebuilder.unsupported(f"{label(node)} (ConvTranspose) is of an unknown kind")
+    weight, group = rebuilder.weights(node, 1), integer(node, "group", 1)
+    if weight.ndim != 4:
+        raise rebuilder.unsupported(f"{label(node)} (ConvTranspose) is not two-dimensional")
+    has_bias = len(node.input) > 2 and node.input[2] != ""
+    outputs = weight.shape[1] * max(1, group)
+    return rebuilder.builder.conv_transpose(
+        label(node),
+        maps[0],
+        weight,
+        rebuilder.weights(node, 2) if has_bias else np.zeros(outputs, np.float32),
+        strides=integers(node, "strides", (1, 1)),
+        pads=integers(node, "pads", (0, 0, 0, 0)),
+        group=group,
+    )
+
+
+def _reshape(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    shape = rebuilder.known.get(node.input[1]) if len(node.input) > 1 else None
+    if shape is None or shape.size != 4:
+        raise rebuilder.unsupported(f"{label(node)} (Reshape) makes no feature map")
+    batch, *sides = (int(side) for side in shape.ravel())
+    if batch == -1 and -1 not in sides:
+        batch = 0
+    old = (int(side) for side in maps[0].shape.dims[1:])  # type: ignore[union-attr, arg-type]
+    sides = [given if side == 0 else side for side, given in zip(sides, old, strict=True)]
+    if batch not in (0, 1):
+        raise rebuilder.unsupported(f"{label(node)} (Reshape) moves the batch")
+    return rebuilder.builder.reshape(label(node), maps[0], sides)
+
+
+def _softmax(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    if integer(node, "axis", -1) not in (-1, 3):
+        raise rebuilder.unsupported(f"{label(node)} (Softmax) is not over the last side")
+    return rebuilder.builder.add("Softmax", f"{label(node)}/Softmax", maps, {"axis": -1})
+
+
+def _transpose(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    order = tuple(integers(node, "perm"))
+    return rebuilder.builder.add("Transpose", f"{label(node)}/Transpose", maps, {"perm": order})
+
+
 def _unchanged(_: GraphRebuilder, _node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     """Casts between float types, for everything is float32 here."""
     return maps[0]
 
 
-_SEVERAL_MAPS = tuple(
-    name for name, operator in OPERATORS.items() if operator.channels in ("joined", "tied")
+_SEVERAL_MAPS = (
+    "MatMul",
+    *(name for name, operator in OPERATORS.items() if operator.channels in ("joined", "tied")),
 )
 
 HANDLERS: Mapping[str, Callable[[GraphRebuilder, NodeProto, list[ir.Value]], ir.Value]] = {
     "Add": _elementwise,
     "BatchNormalization": _batch_norm,
     "Cast": _unchanged,
+    "ConvTranspose": _conv_transpose,
+    "GlobalAveragePool": _elementwise,
+    "MatMul": _elementwise,
+    "Reshape": _reshape,
+    "Softmax": _softmax,
+    "Transpose": _transpose,
     "Concat": _concat,
     "Conv": _conv,
     "Identity": _unchanged,

@@ -186,6 +186,12 @@ def _reading_strength(value: ir.Value) -> FloatArray:
     return strength / strength.mean() if strength.any() else np.ones(count, np.float32)
 
 
+def _hands_on(node: ir.Node) -> bool:
+    """Whether values keep their numbers and their channels."""
+    operator = OPERATORS[node.op_type]
+    return operator.moves_values and operator.channels != "fixed"
+
+
 def _readers(value: ir.Value, first: int, count: int) -> Iterator[FloatArray]:
     """Reading strength of each convolution behind `value`, through moves and additions."""
     for node, index in value.uses():
@@ -197,5 +203,5 @@ def _readers(value: ir.Value, first: int, count: int) -> Iterator[FloatArray]:
         elif node.op_type == "Concat":
             before = sum(int(v.shape[1]) for v in node.inputs[:index])  # type: ignore
             yield from _readers(output, first + before, count)
-        elif node.op_type == "Add" or OPERATORS[node.op_type].moves_values:
+        elif node.op_type == "Add" or _hands_on(node):
             yield from _readers(output, first, count)

@@ -69,6 +69,40 @@ def build_graph(size: tuple[int, int] = (64, 96)) -> DetectorGraph:
     return builder.finish(heads, metadata)
 
 
+def build_gated_graph(size: tuple[int, int] = (64, 96)) -> DetectorGraph:
+    """As `build_graph`, of the operators that it has not: a gate, attention, doubled maps."""
+    random = np.random.default_rng(11)
+    builder = GraphBuilder(size, batch=1)
+    c = CHANNELS
+
+    def conv(name: str, x: ir.Value, inputs: int, outputs: int, side: int = 1) -> ir.Value:
+        weight = random.normal(0, (inputs * side * side) ** -0.5, (outputs, inputs, side, side))
+        bias = random.normal(0, 0.3, outputs)
+        return builder.conv(name, x, weight, bias, strides=(side, side))
+
+    x = builder.silu("stem", conv("stem", builder.input, 3, c, side=8))
+    pooled = builder.add("GlobalAveragePool", "squeeze/GlobalAveragePool", [x])
+    gate = builder.add("Sigmoid", "gate/Sigmoid", [conv("gate", pooled, c, c)])
+    x = builder.add("Mul", "gated/Mul", [x, gate])
+    deep = builder.silu("deep", conv("deep", x, c, c, side=2))
+    q, k, v = (conv(name, deep, c, c) for name in "qkv")
+    seen = builder.add("Add", "seen/Add", [builder.attention("seen", q, k, v, 2), deep])
+    doubled = builder.conv_transpose(
+        "doubled",
+        seen,
+        random.normal(0, 0.3, (c, 1, 4, 4)),
+        random.normal(0, 0.3, c),
+        strides=(2, 2),
+        pads=(1, 1, 1, 1),
+        group=c,
+    )
+    heads = [
+        conv("head_a", builder.concat("wide", [doubled, x]), 2 * c, HEAD_CHANNELS),
+        conv("head_b", seen, c, HEAD_CHANNELS),
+    ]
+    return builder.finish(heads, build_graph(size).metadata)
+
+
 def random_images(size: tuple[int, int], count: int) -> list[Image]:
     """`count` images of noise, (height, width, 3) uint8, always the same ones."""
     random = np.random.default_rng(3)

@@ -13,13 +13,17 @@ from typing import Any
 import onnx_ir as ir
 
 from ....edge_runtime.types import FloatArray
-from ...shapes import integers
+from ...shapes import integers, size_of
 from ..nodes import (
+    bias_or_zero,
     concat_problem,
     constant_or_none,
     copies_pixels,
     nothing,
     number,
+    one_gates_the_other,
+    over_columns,
+    plain_transposed_conv,
     same_shapes,
     text,
 )
@@ -69,7 +73,7 @@ def _padding(node: ir.Node) -> list[int]:
 
 
 def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
-    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
+    kernel, bias = constant_or_none(node, 1), bias_or_zero(node)
     assert kernel is not None
     assert bias is not None
     return writer.mb.conv(
@@ -86,7 +90,7 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Va
 
 
 def _conv_problem(node: ir.Node) -> str | None:
-    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
+    kernel, bias = constant_or_none(node, 1), bias_or_zero(node)
     if kernel is None or bias is None:
         return "its kernel and bias must be constants"
     if kernel.ndim != 4:
@@ -94,6 +98,38 @@ def _conv_problem(node: ir.Node) -> str | None:
     if text(node, "auto_pad", "NOTSET") != "NOTSET":
         return "its padding must be explicit"
     return None
+
+
+def _conv_transpose(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    kernel, bias = constant_or_none(node, 1), constant_or_none(node, 2)
+    assert kernel is not None
+    assert bias is not None
+    return writer.mb.conv_transpose(
+        x=inputs[0],
+        weight=writer.weights(str(node.inputs[1].name), kernel),  # type: ignore[union-attr]
+        bias=writer.floats(bias),
+        strides=list(integers(node, "strides", (1, 1))),
+        pad_type="custom",
+        pad=_padding(node),
+        groups=int(number(node, "group", 1)),
+        name=name,
+    )
+
+
+def _average(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    return writer.mb.reduce_mean(x=inputs[0], axes=[2, 3], keep_dims=True, name=name)
+
+
+def _reshape(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    return writer.mb.reshape(x=inputs[0], shape=[1, *size_of(node.outputs[0])], name=name)
+
+
+def _transpose(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    return writer.mb.transpose(x=inputs[0], perm=list(integers(node, "perm", ())), name=name)
+
+
+def _softmax(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+    return writer.mb.softmax(x=inputs[0], axis=3, name=name)
 
 
 def _max_pool(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
@@ -155,7 +191,7 @@ def _leaky_relu(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str)
 LOWERINGS: dict[str, Lowering] = {
     "Conv": Lowering(_conv, _conv_problem),
     "Sigmoid": Lowering(lambda w, _node, x, name: w.mb.sigmoid(x=x[0], name=name), nothing),
-    "Mul": Lowering(_mul, same_shapes),
+    "Mul": Lowering(_mul, one_gates_the_other),
     "Add": Lowering(lambda w, _node, x, name: w.mb.add(x=x[0], y=x[1], name=name), same_shapes),
     "Concat": Lowering(_concat, concat_problem),
     "MaxPool": Lowering(_max_pool, _max_pool_problem),
@@ -163,4 +199,12 @@ LOWERINGS: dict[str, Lowering] = {
     "LeakyRelu": Lowering(_leaky_relu, nothing),
     "Relu": Lowering(lambda w, _node, x, name: w.mb.relu(x=x[0], name=name), nothing),
     "HardSwish": Lowering(_hard_swish, nothing),
+    "ConvTranspose": Lowering(_conv_transpose, plain_transposed_conv),
+    "GlobalAveragePool": Lowering(_average, nothing),
+    "Reshape": Lowering(_reshape, nothing),
+    "Transpose": Lowering(_transpose, nothing),
+    "MatMul": Lowering(lambda w, _node, x, name: w.mb.matmul(x=x[0], y=x[1], name=name), nothing),
+    "Softmax": Lowering(
+        lambda w, _n, x, name: w.mb.softmax(x=x[0], axis=3, name=name), over_columns
+    ),
 }

@@ -15,6 +15,7 @@ from tallylens.edge_runtime.errors import UnsupportedModelError
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 CONVERTED = [
+    *("lite-c", "v7-c3tr", "v7-contract-expand", "v7-convtranspose"),
     *("face-c3", "face-shufflev2", "lite-e", "lite-g", "lite-s", "misc-imgsz320", "misc-numpy2"),
     *("misc-py313-path", "pkg-prefix", "pkg-yolov5-pip", "plate-shufflev2", "v7-c3spp", "v7-c3x"),
     *("v7-crossconv", "v7-dwconv", "v7-ghost", "v7-ghostbottleneck", "v7-seg", "v7-yolov3"),
