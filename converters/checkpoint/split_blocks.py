@@ -79,7 +79,7 @@ def _psa_block(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
 
 
 def _attention(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    """Every position looks at every other; a depthwise convolution tells where they are."""
+    """Every position looks at every other; a depthwise convolution says where they are."""
     heads, key, value = (module.integer(name) for name in ("num_heads", "key_dim", "head_dim"))
     if not 1 <= heads <= MAX_ATTENTION_HEADS or not 1 <= min(key, value) <= max(key, value) <= 4096:
         raise module.damaged(f"{module.name} has {heads} heads of {key} and {value} channels")

@@ -14,7 +14,10 @@ from tallylens.converters.load import load
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
-CONVERTED = ("ultra-yolov5u",)
+CONVERTED = (
+    *("ultra-yolov5u", "ultra-yolov8", "ultra-yolov8-8.0.40"),
+    *("ultra-yolo11", "ultra-yolo11-training"),
+)
 
 
 @pytest.fixture
