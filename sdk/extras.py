@@ -51,6 +51,7 @@ HEIF_MODULES = {"PIL": "pillow", "pillow_heif": "pillow-heif"}
 EXTRAS = {
     "convert": CONVERT_MODULES,
     "serve": SERVE_MODULES,
+    "videos": VIDEOS_MODULES,
     "video": VIDEO_MODULES,
     "heif": HEIF_MODULES,
 }

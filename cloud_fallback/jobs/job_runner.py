@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ...edge_runtime.errors import TallyLensError
+from ...edge_runtime.errors import StateError, TallyLensError
 from ...edge_runtime.files import sha256
 from . import checkpoints, deduplication, job_queue
 from .clock import SECOND
@@ -45,6 +45,7 @@ class JobRunner:
 
     Attributes:
         stopping: set to hand the job back at its next chunk.
+        begun: set once the workflow of the job that was taken is at work.
         finished: set while there is no workflow at work.
     """
 
@@ -60,6 +61,7 @@ class JobRunner:
         self.database, self.storage, self.detectors = database, storage, detectors
         self.prober = Prober()
         self.stopping = threading.Event()
+        self.begun = threading.Event()
         self.finished = threading.Event()
         self.finished.set()
         scratch.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,14 @@ class JobRunner:
     def begin(self, claim: Claim) -> None:
         """Take a job; its workflow follows."""
         self._claim = claim
+        self.begun.clear()
         self.finished.clear()
+
+    def give_up(self) -> None:
+        """Put the job back, whose workflow has not begun."""
+        claim, self._claim = self._taken, None
+        self.finished.set()
+        self.database.run_patiently(job_queue.put_back, claim.job, claim.attempt)
 
     def check(self, job: str) -> None:
         """Raise LostJobError for another job than the one at work."""
@@ -90,6 +99,7 @@ class JobRunner:
     def workflow(self) -> Iterator[None]:
         """The life of a workflow: what goes wrong in it ends here."""
         claim = self._taken
+        self.begun.set()
         try:
             yield
         except HandedBackError:
@@ -152,7 +162,10 @@ class JobRunner:
                 )
                 if start > index:
                     return start
-                self._count = self._open(claim, start, document)
+                self._count = self._resumed(claim, start, document)
+            while self._count.next_index < index:
+                # Only after a checkpoint that could not be used.
+                self._count.run_chunk(self._wait)
             return self._next_chunk(claim, self._count)
         except FileNotFoundError:
             self._fail(GONE)
@@ -160,6 +173,14 @@ class JobRunner:
         except TallyLensError as error:
             self._fail(str(error) if self._count is None else self._count.explain(error))
             return None
+
+    def _resumed(self, claim: Claim, start: int, document: dict[str, object] | None) -> JobCount:
+        """The count from its checkpoint, or from the start if that is of another version."""
+        try:
+            return self._open(claim, start, document)
+        except StateError as error:
+            log.warning("counting from the start", extra={"job": claim.job, "problem": str(error)})
+            return self._open(claim, 0, None)
 
     def _annotate(self, claim: Claim, index: int) -> int | None:
         """Draw a chunk of the annotated video; after a crash from its start again."""

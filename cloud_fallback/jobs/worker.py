@@ -22,6 +22,8 @@ from .settings import VideoSettings
 log = logging.getLogger("tallylens.jobs")
 IDLE_S = 0.1
 WAIT_S = 0.02
+# In which DBOS begins a workflow, if there is a database.
+START_S = 120.0
 NICE = 10
 # Libraries reserve far more address space than they use.
 MORE_MEMORY = 3 << 30
@@ -106,8 +108,12 @@ class Worker:
             fresh = f"{claim.job}-{claim.attempt}"
             self._database.run_patiently(job_queue.use_workflow, claim, fresh)
             workflow.start(fresh, claim.job, self.id)
+        until = time.monotonic() + START_S
         while not runner.finished.wait(WAIT_S):
             self._stops()
+            if not runner.begun.is_set() and time.monotonic() > until:
+                log.error("the workflow does not begin", extra={"job": claim.job})
+                runner.give_up()
 
     def _beat(self) -> None:
         host, digest = socket.gethostname(), self.model.digest

@@ -16,8 +16,9 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 if TYPE_CHECKING:
     from .job_runner import JobRunner
 
-# A workflow of another form of the state must not be resumed: it is counted again instead.
-STATE_VERSION = "1"
+# By default it is a hash of the code, and an upgrade would strand every job: what a newer version
+# cannot resume it counts from the start (see `JobRunner`).
+APPLICATION_VERSION = "1"
 POLL_S = 0.1
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
@@ -32,7 +33,7 @@ def launch(url: str, executor: str, runner: JobRunner) -> None:
         "name": "tallylens",
         "system_database_url": url,
         "executor_id": executor,
-        "application_version": STATE_VERSION,
+        "application_version": APPLICATION_VERSION,
         "enable_otlp": False,
         "log_level": "ERROR",
         "console_log_level": "ERROR",
