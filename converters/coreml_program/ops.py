@@ -143,6 +143,12 @@ def _dequantize(inputs: Inputs) -> Any:
     return (_float(data) - zero_point) * scale
 
 
+def _reduce_sum(inputs: Inputs) -> Any:
+    axes = tuple(np.asarray(inputs["axes"]).reshape(-1).tolist())
+    keep = bool(np.asarray(inputs.get("keep_dims", False)).reshape(()))
+    return _float(inputs["x"]).sum(axis=axes, keepdims=keep)
+
+
 def _plain(compute: Callable[[Inputs], Any]) -> Compute:
     """An op in numpy, whose result is rounded here."""
     return lambda inputs, dtype: np.asarray(compute(inputs)).astype(dtype, copy=False)
@@ -162,6 +168,7 @@ OPS: dict[str, Compute] = {
     "mul": _plain(lambda inputs: np.multiply(*_both(inputs))),
     "quantize": _plain(_quantize),
     "reduce_mean": _plain(_reduce_mean),
+    "reduce_sum": _plain(_reduce_sum),
     "relu": _plain(lambda inputs: np.maximum(inputs["x"], 0)),
     "reshape": _plain(_reshape),
     "sigmoid": kernels.sigmoid,

@@ -3,14 +3,14 @@
 Input `frames` (batch, h, w, 3) uint8 RGB. Output `detections` (batch, k, 6) float32: left, top,
 right, bottom in input pixels, confidence, class; before NMS, best objectness first, 24 KiB per
 frame instead of the 8.6 MB of raw head outputs. A score is objectness times class, so no box above
-a threshold is missing as long as no more than k cells have an objectness above it.
+a threshold is missing as long as no more than k cells have an objectness above it. Heads without
+objectness give the k best by class score.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import onnx
@@ -19,6 +19,8 @@ import onnx_ir as ir
 from ...edge_runtime.metadata import METADATA_KEY, ModelMetadata
 from ..graph import DetectorGraph
 from .onnx import emit_onnx
+from .onnx_nodes import Writer, real, whole
+from .onnx_server_distribution import end_in_boxes
 
 PASS = "server"
 TOP_K = 1024
@@ -34,11 +36,14 @@ def emit_onnx_server(graph: DetectorGraph, *, half: bool = False, top_k: int = T
     plain = emit_onnx(graph, half=half, dynamic_batch=True)
     model = ir.serde.deserialize_model(onnx.load_model_from_string(plain))
     metadata = graph.metadata
-    cells = _Cells(metadata)
-    writer = _Writer(model.graph)
+    writer = Writer(model.graph)
     _take_bytes(writer, metadata)
-    kept = min(top_k, len(cells.stride))
-    _end_in_boxes(writer, metadata, cells, kept)
+    if metadata.reg_max:
+        kept = end_in_boxes(writer, metadata, top_k)
+    else:
+        cells = _Cells(metadata)
+        kept = min(top_k, len(cells.stride))
+        _end_in_boxes(writer, metadata, cells, kept)
     quantization = "fp16" if half else metadata.quantization
     described = replace(metadata, layout="NHWC", quantization=quantization)
     described = described.with_pass(PASS, top_k=kept)
@@ -61,46 +66,7 @@ class _Cells:
         self.x, self.y, self.stride, self.width, self.height = table
 
 
-class _Writer:
-    """Appends nodes to a graph; a constant where an array is given for a value."""
-
-    def __init__(self, graph: ir.Graph) -> None:
-        self.graph = graph
-        self._count = 0
-
-    def __call__(
-        self, op: str, *inputs: ir.Value | np.ndarray, n: int = 1, **attributes: Any
-    ) -> Any:
-        """The output of a new node, or its `n` outputs."""
-        self._count += 1
-        name = f"server/{self._count}.{op}"
-        values = [
-            one if isinstance(one, ir.Value) else self._constant(f"{name}.{i}", one)
-            for i, one in enumerate(inputs)
-        ]
-        outputs = [ir.Value(name=f"{name}:{i}") for i in range(n)]
-        self.graph.append(ir.node(op, values, attributes, outputs=outputs, name=name))
-        return outputs[0] if n == 1 else outputs
-
-    def _constant(self, name: str, array: np.ndarray) -> ir.Value:
-        value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
-        value.shape, value.type = (
-            ir.Shape(array.shape),
-            ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-        )
-        self.graph.register_initializer(value)
-        return value
-
-
-def _whole(*numbers: int) -> np.ndarray:
-    return np.array(numbers, np.int64)
-
-
-def _real(number: float) -> np.ndarray:
-    return np.array(number, np.float32)
-
-
-def _take_bytes(write: _Writer, metadata: ModelMetadata) -> None:
+def _take_bytes(write: Writer, metadata: ModelMetadata) -> None:
     """(batch, h, w, 3) uint8 to the (batch, 3, h, w) float of the network."""
     graph = write.graph
     images = graph.inputs[0]
@@ -115,7 +81,7 @@ def _take_bytes(write: _Writer, metadata: ModelMetadata) -> None:
     first = graph[0]
     planes = write("Transpose", frames, perm=(0, 3, 1, 2))
     pixels = write("Cast", planes, to=ir.DataType.FLOAT)
-    scaled = write("Mul", pixels, _real(1 / 255))
+    scaled = write("Mul", pixels, real(1 / 255))
     for value in (planes, pixels, scaled):
         node = value.producer()
         graph.remove(node)
@@ -124,44 +90,39 @@ def _take_bytes(write: _Writer, metadata: ModelMetadata) -> None:
         node.replace_input_with(index, scaled)
 
 
-def _end_in_boxes(write: _Writer, metadata: ModelMetadata, cells: _Cells, kept: int) -> None:
+def _end_in_boxes(write: Writer, metadata: ModelMetadata, cells: _Cells, kept: int) -> None:
     heads = list(write.graph.outputs)
     joined = write("Concat", *_joined(write, heads, metadata), axis=2)
-    objectness = write("Slice", joined, _whole(_BOX), _whole(_BOX + 1), _whole(1))
-    _, index = write("TopK", objectness, _whole(kept), n=2, axis=2, sorted=1)
+    objectness = write("Slice", joined, whole(_BOX), whole(_BOX + 1), whole(1))
+    _, index = write("TopK", objectness, whole(kept), n=2, axis=2, sorted=1)
     channels = 5 + metadata.num_classes
-    everywhere = write("Expand", index, _whole(1, channels, 1))
+    everywhere = write("Expand", index, whole(1, channels, 1))
     rows = write("GatherElements", joined, everywhere, axis=2)
     box, objectness, classes = write(
-        "Split", rows, _whole(_BOX, 1, metadata.num_classes), n=3, axis=1
+        "Split", rows, whole(_BOX, 1, metadata.num_classes), n=3, axis=1
     )
     best = write("ReduceMax", classes, axes=(1,), keepdims=1)
     score = write("Mul", write("Sigmoid", objectness), write("Sigmoid", best))
     kind = write("Cast", write("ArgMax", classes, axis=1, keepdims=1), to=ir.DataType.FLOAT)
     corners = _corners(write, write("Sigmoid", box), index, cells)
-    table = write("Concat", *corners, score, kind, axis=1)
-    detections = write("Transpose", table, perm=(0, 2, 1))
-    detections.name = "detections"
-    detections.shape = ir.Shape(["batch", kept, 6])
-    detections.type = ir.TensorType(ir.DataType.FLOAT)
-    write.graph.outputs[:] = [detections]
+    write.finish(write("Concat", *corners, score, kind, axis=1), kept)
 
 
-def _joined(write: _Writer, heads: Sequence[ir.Value], metadata: ModelMetadata) -> list[ir.Value]:
+def _joined(write: Writer, heads: Sequence[ir.Value], metadata: ModelMetadata) -> list[ir.Value]:
     """Each head as (batch, 5 + nc, anchors * cells)."""
     channels = 5 + metadata.num_classes
     found = []
     for head, stride, anchors in zip(heads, metadata.strides, metadata.anchors, strict=True):
         rows, columns = (side // stride for side in metadata.input_size)
-        apart = write("Reshape", head, _whole(0, len(anchors), channels, rows * columns))
+        apart = write("Reshape", head, whole(0, len(anchors), channels, rows * columns))
         turned = write("Transpose", apart, perm=(0, 2, 1, 3))
-        found.append(write("Reshape", turned, _whole(0, channels, -1)))
+        found.append(write("Reshape", turned, whole(0, channels, -1)))
     return found
 
 
-def _corners(write: _Writer, box: ir.Value, index: ir.Value, cells: _Cells) -> list[ir.Value]:
+def _corners(write: Writer, box: ir.Value, index: ir.Value, cells: _Cells) -> list[ir.Value]:
     """YOLOv5's boxes: center (2s - 0.5 + cell) * stride, size (2s)^2 * anchor."""
-    share = write("Split", write("Mul", box, _real(2)), _whole(1, 1, 1, 1), n=4, axis=1)
+    share = write("Split", write("Mul", box, real(2)), whole(1, 1, 1, 1), n=4, axis=1)
     stride = write("Gather", cells.stride, index, axis=0)
     low, high = [], []
     for center, side, cell, anchor in (
@@ -169,7 +130,7 @@ def _corners(write: _Writer, box: ir.Value, index: ir.Value, cells: _Cells) -> l
         (share[1], share[3], cells.y, cells.height),
     ):
         shifted = write(
-            "Add", write("Sub", center, _real(0.5)), write("Gather", cell, index, axis=0)
+            "Add", write("Sub", center, real(0.5)), write("Gather", cell, index, axis=0)
         )
         middle = write("Mul", shifted, stride)
         halves = write("Gather", anchor / np.float32(2), index, axis=0)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from ...edge_runtime.errors import UnsupportedModelError, UsageError
+from ...edge_runtime.metadata import BOX_SIDES
 from ...edge_runtime.types import FloatArray
 from ..graph import DetectorGraph
 from ..quantize.scheme import Calibration
@@ -24,9 +25,10 @@ BOX_CHANNELS = 5
 class KeepClasses:
     """Keeps the boxes and only the named classes of a detector.
 
-    Every head ends in a convolution with na * (5 + nc) output channels, anchor by anchor. Without
-    the rows of the other classes, what is left is the same to the bit, and the last convolutions,
-    the memory of the heads and their decoding shrink.
+    Every head ends in a convolution with na * (5 + nc) output channels, anchor by anchor; one
+    without anchors ends in two that are joined, for the box and for the classes. Without the rows
+    of the other classes, what is left is the same to the bit, and the last convolutions, the
+    memory of the heads and their decoding shrink.
 
     The source gives a box the best of all its classes, the smaller model the best of those that
     are left: an object whose best class is removed may get its second best one.
@@ -52,6 +54,9 @@ class KeepClasses:
         smaller = DetectorGraph(graph.model.clone(deep_copy=True), metadata)
         for conv, rows in _last_convs(smaller, kept).values():
             _keep_rows(smaller.model, conv, rows)
+        if metadata.reg_max:
+            for head in smaller.model.graph.outputs:
+                _set_channels(head, BOX_SIDES * metadata.reg_max + len(kept))
         remove_unused_constants(smaller.model)
         names = tuple(metadata.class_names[index] for index in kept)
         smaller = replace(smaller, metadata=replace(metadata, class_names=names))
@@ -91,6 +96,10 @@ def _last_convs(graph: DetectorGraph, kept: Sequence[int]) -> dict[str, tuple[ir
     """
     metadata = graph.metadata
     found = {}
+    if metadata.reg_max:
+        return {
+            str(head.name): _class_conv(graph, head, kept) for head in graph.model.graph.outputs
+        }
     for head, anchors in zip(graph.model.graph.outputs, metadata.anchors, strict=True):
         per_anchor = BOX_CHANNELS + metadata.num_classes
         conv = head.producer()
@@ -107,12 +116,35 @@ def _last_convs(graph: DetectorGraph, kept: Sequence[int]) -> dict[str, tuple[ir
     return found
 
 
+def _class_conv(
+    graph: DetectorGraph, head: ir.Value, kept: Sequence[int]
+) -> tuple[ir.Node, Indices]:
+    """The convolution of the classes of a head without anchors; raises as `_last_convs`."""
+    join = head.producer()
+    scores = join.inputs[-1] if join is not None and join.op_type == "Concat" else None
+    conv = scores.producer() if scores is not None else None
+    if (
+        conv is None
+        or conv.op_type != "Conv"
+        or len(constant(conv, 1)) != graph.metadata.num_classes
+    ):
+        raise UnsupportedModelError(
+            graph.metadata.source_name,
+            f"{head.name} does not end in a convolution of its classes",
+            "Convert it without --classes",
+        )
+    return conv, np.array(kept, np.int64)
+
+
+def _set_channels(value: ir.Value, channels: int) -> None:
+    if value.shape is not None:
+        value.shape = ir.Shape([value.shape[0], channels, *value.shape[2:]])
+
+
 def _keep_rows(model: ir.Model, conv: ir.Node, rows: Indices) -> None:
     for index in range(1, len(conv.inputs)):
         value = conv.inputs[index]
         if value is not None:
             array: FloatArray = constant(conv, index)[rows]
             conv.replace_input_with(index, new_constant(model, str(value.name), array))
-    output = conv.outputs[0]
-    if output.shape is not None:
-        output.shape = ir.Shape([output.shape[0], len(rows), *output.shape[2:]])
+    _set_channels(conv.outputs[0], len(rows))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ....edge_runtime.metadata import ModelMetadata
 from ....edge_runtime.types import FloatArray
+from .distribution import decode_distributions
 from .ops import Var, Writer
 
 CONFIDENCE = "confidence"
@@ -33,11 +34,15 @@ def padded_labels(class_names: Sequence[str]) -> list[str]:
 
 
 def decode_boxes(writer: Writer, heads: Sequence[Var], metadata: ModelMetadata) -> tuple[Var, Var]:
-    """YOLOv5's boxes from the raw head outputs: confidence, then coordinates, both float32.
+    """Boxes from the raw head outputs: confidence, then coordinates, both float32.
 
     Boxes are center x, center y, width and height as fractions of the input. A confidence is
-    objectness times class score.
+    objectness times class score, or the class score of heads without objectness.
     """
+    if metadata.reg_max:
+        scores, boxes = decode_distributions(writer, heads, metadata, f"raw_{COORDINATES}")
+        padded = _padded(writer, scores, metadata)
+        return writer.mb.cast(x=padded, dtype="fp32", name=f"raw_{CONFIDENCE}"), boxes
     mb, classes = writer.mb, metadata.num_classes
     rows = [_rows(mb, head, 5 + classes, index) for index, head in enumerate(heads)]
     chances = mb.sigmoid(x=mb.concat(values=rows, axis=0, name="logits"), name="chances")
@@ -46,14 +51,21 @@ def decode_boxes(writer: Writer, heads: Sequence[Var], metadata: ModelMetadata) 
     objectness = mb.slice_by_size(x=chances, begin=[0, 4], size=[count, 1], name="objectness")
     scores = mb.slice_by_size(x=chances, begin=[0, 5], size=[count, classes], name="scores")
     confidence = mb.mul(x=scores, y=objectness, name="product")
-    missing = len(padded_labels(metadata.class_names)) - classes
-    if missing:
-        zeros = writer.floats(np.zeros((count, missing)))
-        confidence = mb.concat(values=[confidence, zeros], axis=1, name="padded")
+    confidence = _padded(writer, confidence, metadata)
     return (
         mb.cast(x=confidence, dtype="fp32", name=f"raw_{CONFIDENCE}"),
         _coordinates(mb, mb.cast(x=box, dtype="fp32", name="box_fp32"), metadata),
     )
+
+
+def _padded(writer: Writer, scores: Var, metadata: ModelMetadata) -> Var:
+    """(n, classes) with columns of zeros, as `padded_labels` has them."""
+    count, classes = (int(side) for side in scores.shape)
+    missing = len(padded_labels(metadata.class_names)) - classes
+    if not missing:
+        return scores
+    zeros = writer.floats(np.zeros((count, missing)))
+    return writer.mb.concat(values=[scores, zeros], axis=1, name="padded")
 
 
 def _rows(mb: Any, head: Var, length: int, index: int) -> Var:
