@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..edge_runtime.metadata import ModelMetadata, Quantization
+from .budget.front import Front
 from .emit import Content, Target
 from .evaluation.verify import Verification
 
@@ -53,7 +54,7 @@ class ConversionReport:
 
     `multiply_adds`: MACs of all convolutions for one image; `source_multiply_adds` before pruning.
     `sensitivity`: by value name, root mean square change of the logits when this value alone is
-    rounded; empty unless requested.
+    rounded; empty unless requested. `front`: the candidates of a budget.
     """
 
     source: Path
@@ -65,6 +66,7 @@ class ConversionReport:
     source_multiply_adds: int
     sensitivity: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    front: Front | None = None
 
     def path_of(self, target: Target) -> Path:
         """The file written for `target`."""
@@ -82,6 +84,7 @@ class ConversionReport:
             "source_multiply_adds": self.source_multiply_adds,
             "sensitivity": dict(self.sensitivity),
             "warnings": list(self.warnings),
+            **({"front": self.front.as_dict()} if self.front else {}),
         }
 
     def to_json(self) -> str:

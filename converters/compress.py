@@ -42,6 +42,19 @@ def check_compression(compression: PruneOptions, images: Path | None) -> None:
         )
 
 
+def check_budget(budget: object, images: Path | None, compression: PruneOptions) -> None:
+    """Raise UsageError unless a budget has images to choose on, and nothing else prunes."""
+    if budget is None:
+        return
+    if images is None:
+        raise UsageError(
+            "--budget needs images to compare candidates on",
+            "Give a folder of about 100 images from the camera's view with --calibration",
+        )
+    if compression.prune:
+        raise UsageError("--budget decides on pruning itself", "Omit --prune")
+
+
 def compress(
     graph: DetectorGraph, compression: PruneOptions, images: Path, state: Path, progress: Progress
 ) -> DetectorGraph:

@@ -30,6 +30,7 @@ def to_html(report: ConversionReport, images: Path | None) -> str:
             cards(_figures(report)),
             notes(report.warnings),
             section("Files", _files(report)),
+            _front(report),
             _passes(report),
             _heads(report),
             _sensitivity(report),
@@ -45,7 +46,7 @@ def _figures(report: ConversionReport) -> Iterator[tuple[str, object]]:
     yield "MACs per image", f"{report.multiply_adds / 1e9:.2f} G"
     saved = 1 - report.multiply_adds / report.source_multiply_adds
     if saved > 0:
-        yield "of the MACs pruned", f"{100 * saved:.0f} %"
+        yield "of the MACs removed", f"{100 * saved:.0f} %"
     checked = [artifact.check for artifact in report.artifacts if artifact.check]
     times = [check.inference_ms for check in checked if check.inference_ms is not None]
     if times:
@@ -87,6 +88,27 @@ def _milliseconds(value: float | None) -> str:
 
 def _precision(precision: Precision | None) -> str:
     return UNKNOWN if precision is None else f"{precision.map50_95:.4f}"
+
+
+def _front(report: ConversionReport) -> str:
+    if report.front is None:
+        return ""
+    chosen = report.front.chosen
+    rows = [
+        [
+            one.title,
+            f"{one.share:.1%}",
+            f"{one.agreement:.3f}",
+            UNKNOWN if one.held_back is None else f"{one.held_back:.3f}",
+            "chosen" if one == chosen else "" if one.fits else "above the budget",
+        ]
+        for one in report.front.candidates
+    ]
+    head = ["candidate", "MACs", "agreement", "on other images", ""]
+    entries = [
+        (one.title, one.agreement, f"{one.agreement:.3f}") for one in report.front.candidates
+    ]
+    return section("Candidates of the budget", table(head, rows, texts=1) + bars(entries))
 
 
 def _passes(report: ConversionReport) -> str:

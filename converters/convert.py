@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +13,10 @@ from ..edge_runtime.files import write_all
 from ..edge_runtime.metadata import Quantization
 from ..edge_runtime.progress import Progress, no_progress
 from .artifacts import ConversionReport, EmittedFile
+from .budget.front import Budget
+from .budget.search import beside_smaller_input, search
 from .calibration import DEFAULT_IMAGES, calibration_images, evenly_spaced, list_images
-from .compress import PruneOptions, check_compression, compress
+from .compress import PruneOptions, check_budget, check_compression, compress
 from .emit import EMITTERS, CoreMLOptions, EmitOptions, Target
 from .load import load
 from .passes.keep_classes import KeepClasses
@@ -50,6 +54,8 @@ def convert(
     check: AcceptanceCheck | None = DEFAULT_CHECK,
     server: bool = False,
     classes: Sequence[str] = (),
+    budget: Budget | None = None,
+    inference_ms: float | None = None,
 ) -> ConversionReport:
     """Write `source` (.pt or .onnx) for each target, and a report as NAME.conversion.json.
 
@@ -73,6 +79,10 @@ def convert(
         server: ONNX as NAME-server.onnx for `tallylens serve`: uint8 NHWC batches in, top-k boxes
             out. It has no raw head outputs to compare.
         classes: names of the classes to keep; all by default. NAME then ends in, say, -4classes.
+        budget: the limit of MACs or time; the input size and pruning that agree best with the
+            source on `calibration` are chosen. NAME then ends in the height and width.
+        inference_ms: milliseconds of the uncut model on the device, for a budget of time; measured
+            on this machine by default.
 
     Raises:
         UsageError: an unknown target, quantization or class, int8 without images, or the source
@@ -90,13 +100,23 @@ def convert(
         raise UsageError("--server writes ONNX only", "Use --to onnx with --server")
     compression = compression or PruneOptions()
     check_compression(compression, calibration)
+    check_budget(budget, calibration, compression)
     keep = KeepClasses(classes) if classes else None
     if keep and check and check.labels:
         raise UsageError(
             "--labels number all classes of the source, not those of --classes",
             "Omit one of them",
         )
+    front = None
+    if budget is not None and calibration is not None:
+        ask = partial(_candidate, source, keep, input_size)
+        time = partial(_inference_ms, ask, inference_ms, quantize, Path(calibration), progress)
+        front = search(ask, budget, Path(calibration), time, progress)
+        input_size = front.chosen.input_size
+        compression = replace(compression, prune=front.chosen.prune)
     kept = f"-{len(keep.names)}classes" if keep else ""
+    if front is not None and input_size is not None:
+        kept += f"-{input_size[0]}x{input_size[1]}"
     name = source.stem + kept + compression.suffix + _SUFFIX_OF[quantize]
     name += "-server" if server else ""
     paths = {target: out_dir / f"{name}.{EMITTERS[target].extension}" for target in wanted}
@@ -108,8 +128,12 @@ def convert(
     graph = _apply(passes, loaded, progress)
     reference = keep(loaded) if keep else loaded
     state = out_dir / f".{source.stem}{compression.suffix}.recovery"
+    pruning: tuple[str, ...] = ()
     if compression.prune and calibration is not None:
         graph = compress(graph, compression, Path(calibration), state, progress)
+        if front is None and check is not None:
+            ask = partial(_candidate, source, None, input_size)
+            pruning = (beside_smaller_input(ask, graph, Path(calibration)),)
     ranges = None
     if calibration and any(EMITTERS[target].written(quantize) == "int8" for target in wanted):
         details = check is not None and check.details
@@ -132,7 +156,9 @@ def convert(
         multiply_adds=multiply_adds(graph),
         source_multiply_adds=source_multiply_adds,
         sensitivity=ranges.sensitivity if ranges else {},
+        front=front,
         warnings=(
+            *(front.reasons if front else pruning),
             *_notes(loaded, input_size),
             *(ranges.warnings if ranges else ()),
             *_warnings(emitted, shown, quantize),
@@ -212,6 +238,36 @@ def _write(
             agreement, path = min(short, key=lambda entry: entry[0])
             raise RejectedError(path, agreement, minimum)
     write_all(contents)
+
+
+def _candidate(
+    source: Path,
+    keep: KeepClasses | None,
+    own: tuple[int, int] | None,
+    size: tuple[int, int] | None,
+) -> DetectorGraph:
+    graph = load(source, input_size=size or own)
+    return keep(graph) if keep else graph
+
+
+def _inference_ms(
+    ask: Callable[[tuple[int, int] | None], DetectorGraph],
+    known: float | None,
+    quantize: Quantization,
+    calibration: Path,
+    progress: Progress,
+) -> float:
+    """Milliseconds of the uncut model: those of the device, or measured here as TFLite."""
+    from .evaluation.latency import median_ms
+
+    if known is not None:
+        return known
+    graph = ask(None)
+    int8 = quantize == "int8"
+    ranges = _calibrate(graph, calibration, progress, sensitivities=False) if int8 else None
+    content = EMITTERS["tflite"].emit(graph, EmitOptions(quantize, ranges, CoreMLOptions()))
+    assert isinstance(content, bytes)
+    return median_ms(content)
 
 
 def _notes(loaded: DetectorGraph, input_size: tuple[int, int] | None) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -49,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration",
         type=Path,
-        metavar="DIR",
-        help="images from the camera's view, for int8 and --prune",
+        metavar="DIR|VIDEO",
+        help="images from the camera's view, or a video of it, for int8, --prune and --budget",
     )
     parser.add_argument(
         "--imgsz",
@@ -92,6 +94,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="MINUTES",
         help="fine-tune for MINUTES by distillation from the original; no labels needed",
+    )
+    parser.add_argument(
+        "--budget",
+        metavar="SHARE|MS",
+        help="the best model within this share of the MACs (0.5) or time (8ms), chosen on the "
+        "images of --calibration by agreement with the source; no labels needed",
+    )
+    parser.add_argument(
+        "--benchmark",
+        type=Path,
+        metavar="FILE",
+        help="output of `tallylens benchmark --json` of the uncut model on the device, for a "
+        "--budget in ms (default: measured on this machine)",
     )
     parser.add_argument(
         "--images",
@@ -177,33 +192,41 @@ def run(options: argparse.Namespace) -> int:
     need_converters("converting a model")
     if options.labels is not None:
         need_converters("measuring mAP", "pycocotools")
+    from tallylens.converters.budget.front import Budget
     from tallylens.converters.compress import PruneOptions
+    from tallylens.converters.conversion_page import to_html
     from tallylens.converters.convert import convert
     from tallylens.converters.emit import CoreMLOptions
+    from tallylens.converters.video_frames import as_image_folder
+    from tallylens.edge_runtime.files import write_all
     from tallylens.terminal.progress import Progress
 
     check = _check(options)
-    with Progress("converting", 1.0) as progress:
+    budget = Budget.parse(options.budget) if options.budget else None
+    inference_ms = _device_ms(options)
+    with (
+        Progress("converting", 1.0) as progress,
+        as_image_folder(options.calibration) as calibration,
+    ):
         report = convert(
             options.source,
             out_dir=options.out,
             targets=options.to,
             quantize=options.quantize,
-            calibration=options.calibration,
+            calibration=calibration,
             input_size=options.imgsz,
             compression=PruneOptions(options.prune, options.recover),
             coreml=CoreMLOptions(nms=options.nms, weights_only=options.weights_only),
             check=check,
             server=options.server,
             classes=options.classes,
+            budget=budget,
+            inference_ms=inference_ms,
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )
-    if options.report is not None:
-        from tallylens.converters.conversion_page import to_html
-        from tallylens.edge_runtime.files import write_all
-
-        text = to_html(report, options.images or options.calibration)
-        write_all({options.report: text.encode(errors="backslashreplace")})
+        if options.report is not None:
+            text = to_html(report, options.images or calibration)
+            write_all({options.report: text.encode(errors="backslashreplace")})
     if options.json:
         print_json(report.as_dict())
         return 0
@@ -211,9 +234,42 @@ def run(options: argparse.Namespace) -> int:
         print(f"{artifact.path}  {artifact.size_bytes / 1e6:.2f} MB  {artifact.quantization}")
         if artifact.check is not None:
             print(f"  {_found(artifact.check)}")
+    if report.front is not None:
+        for one in report.front.candidates:
+            mark = "chosen" if one == report.front.chosen else "" if one.fits else "above budget"
+            figures = f"{one.share:6.1%} of the MACs  agreement {one.agreement:.3f}"
+            print(f"  {figures}  {one.title}  {mark}".rstrip())
     for warning in report.warnings:
         print(f"note: {warning}")
     return 0
+
+
+def _device_ms(options: argparse.Namespace) -> float | None:
+    """The inference time in the file of --benchmark, or None.
+
+    Raises:
+        InputError: it is not an output of `tallylens benchmark --json`.
+    """
+    from tallylens.edge_runtime.errors import InputError
+
+    if options.benchmark is None:
+        return None
+    try:
+        with options.benchmark.open("rb") as file:
+            value = float(json.loads(file.read(1 << 20))["ms"]["inference"])
+    except OSError as error:
+        raise InputError(
+            options.benchmark, error.strerror or "cannot be read", "Check the path"
+        ) from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(
+            options.benchmark,
+            "not the output of `tallylens benchmark --json`",
+            "Write it with `tallylens benchmark --model MODEL --source VIDEO --json > FILE`",
+        ) from error
+    if not 0 < value < math.inf:
+        raise InputError(options.benchmark, f"an inference of {value} ms", "Measure it again")
+    return value
 
 
 def _check(options: argparse.Namespace) -> AcceptanceCheck | None:
