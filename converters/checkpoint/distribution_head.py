@@ -43,7 +43,7 @@ def read_reg_max(module: Module, path: str) -> int:
 def add_heads(
     assembler: Assembler, module: Module, inputs: list[ir.Value], reg_max: int, num_classes: int
 ) -> list[ir.Value]:
-    """The raw head output outputs, (4 * reg_max + num_classes, h, w) each."""
+    """The raw head outputs, (4 * reg_max + num_classes, h, w) each."""
     boxes, classes = (module.child(name).children() for name in ("cv2", "cv3"))
     if not len(boxes) == len(classes) == len(inputs):
         raise module.damaged("its heads do not fit the layers that they read")

@@ -6,7 +6,7 @@ in `tallylens.v1` is closed with 4400, a fault of the websocket itself with the 
 
 from __future__ import annotations
 
-import os
+import hashlib
 import socket
 import struct
 import time
@@ -49,7 +49,8 @@ def frame(
     head += bytes([mark | length[0]]) + length[1:]
     if not masked:
         return head + payload
-    key = os.urandom(4)
+    # From the content: frames name test cases, and every process must name them alike.
+    key = hashlib.sha256(payload).digest()[:4]
     return head + key + bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))
 
 

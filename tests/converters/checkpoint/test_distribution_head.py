@@ -1,4 +1,4 @@
-"""Checkpoints of YOLOv5u, YOLOv8 and YOLO11: raw head output outputs and boxes against those of the package."""
+"""Checkpoints of YOLOv5u, YOLOv8 and YOLO11: heads and boxes against those of the package."""
 
 from __future__ import annotations
 
