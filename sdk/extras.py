@@ -36,6 +36,8 @@ VIDEOS_MODULES = {
     "httpx": "httpx",
     "itsdangerous": "itsdangerous",
     "av": "av",
+    "jinja2": "jinja2",
+    "python_multipart": "python-multipart",
 }
 """{module: package} of the extra `videos`."""
 

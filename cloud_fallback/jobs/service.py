@@ -14,6 +14,7 @@ from . import schema
 from .account_settings import link_secret
 from .accounts import Identify, account_of_key_file
 from .live_first import AnnouncedQueue
+from .pages import routes as pages
 from .problems import PROBLEMS, handle_problems
 from .progress import Progress
 from .routes import ROUTERS
@@ -82,6 +83,7 @@ class VideoService:
         handle_problems(app)
         for router in ROUTERS:
             app.include_router(router, responses=PROBLEMS)
+        app.include_router(pages.router)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

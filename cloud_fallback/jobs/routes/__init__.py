@@ -1,6 +1,6 @@
 """The HTTP routes of videos; a new one is a module here and its router in `ROUTERS`."""
 
-from . import account, accounts, events, jobs, keys, reports, uploads, videos
+from . import account, accounts, cost, events, feedback, jobs, keys, reports, uploads, videos
 
 ROUTERS = (
     uploads.router,
@@ -11,4 +11,6 @@ ROUTERS = (
     accounts.router,
     account.router,
     keys.router,
+    feedback.router,
+    cost.router,
 )

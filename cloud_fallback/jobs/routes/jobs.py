@@ -70,13 +70,18 @@ async def retry(service: VideosOf, account: AccountOf, job: JobId) -> dict[str, 
 async def _change(
     service: VideosOf, account: str, job: str, change: Callable[[Connection, str], bool]
 ) -> dict[str, Any]:
-    def work(connection: Connection) -> Row[Any]:
-        row = find_job(connection, account, job)
-        if not change(connection, job):
-            raise ProblemError(409, f"the job is {row.state}", "Ask for its state")
-        return find_job(connection, account, job)
+    row = await service.database.call(change_job, account, job, change)
+    return service.progress.document(row)
 
-    return service.progress.document(await service.database.call(work))
+
+def change_job(
+    connection: Connection, account: str, job: str, change: Callable[[Connection, str], bool]
+) -> Row[Any]:
+    """The row of a job after a change; raises ProblemError (404, 409) if it cannot be."""
+    row = find_job(connection, account, job)
+    if not change(connection, job):
+        raise ProblemError(409, f"the job is {row.state}", "Ask for its state")
+    return find_job(connection, account, job)
 
 
 def find_job(connection: Connection, account: str, job: str) -> Row[Any]:

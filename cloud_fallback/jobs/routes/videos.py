@@ -66,7 +66,7 @@ async def count_again(
         options = JobOptions.of(body or {})
     except UsageError as error:
         raise ProblemError(422, error.problem, error.remedy, kind="options") from error
-    row = await service.database.call(_insert, account, video, options, service.model_sha256)
+    row = await service.database.call(insert_again, account, video, options, service.model_sha256)
     response.headers["location"] = f"/v1/jobs/{row.id}"
     return service.progress.document(row)
 
@@ -87,9 +87,10 @@ def _with_jobs(connection: Connection, account: str, video: str) -> tuple[Row[An
     return row, list(connection.execute(query))
 
 
-def _insert(
+def insert_again(
     connection: Connection, account: Account, video: str, options: JobOptions, model: str
 ) -> Row[Any]:
+    """The row of a new job of a video; raises ProblemError (402, 404, 409) if there can be none."""
     row = find_video(connection, account.id, video)
     if row.state == "refused":
         raise ProblemError(409, f"the video was refused: {row.reason}", "Upload another one")

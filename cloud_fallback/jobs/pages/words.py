@@ -1,0 +1,70 @@
+"""Jobs and videos in words; page.js says the same of a job while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+MIB = 1 << 20
+
+
+def state(job: Mapping[str, Any]) -> str:
+    """What a job does, with the time that is left."""
+    kind = job["state"]
+    if kind == "queued":
+        return f"Waiting for its turn{_left(job)}."
+    if kind == "running":
+        total = f" of {job['total']:,}" if job["total"] else ""
+        return f"Counting: {job['frames']:,}{total} frames{_left(job)}."
+    if kind == "done":
+        return f"Done: {job['frames']:,} frames counted."
+    if kind == "failed":
+        return f"Failed: {job['error'] or 'unknown reason'}."
+    return "Canceled."
+
+
+def _left(job: Mapping[str, Any]) -> str:
+    text = ""
+    if job.get("eta"):
+        seconds = (datetime.fromisoformat(job["eta"]) - datetime.now(UTC)).total_seconds()
+        text = f", about {duration(max(1.0, seconds))} left"
+    if job.get("late_s"):
+        text += f", {duration(job['late_s'])} late"
+    return text
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h"
+
+
+def size(number: int) -> str:
+    """Bytes in MiB."""
+    return f"{number / MIB:,.1f} MiB"
+
+
+def day(moment: str | None) -> str:
+    """A time of the interface to the minute, in UTC."""
+    return "never" if moment is None else f"{moment[:10]} {moment[11:16]} UTC"
+
+
+def video(document: Mapping[str, Any]) -> str:
+    """What a video is: by its probe, or by what is known without."""
+    probe = document["probe"]
+    if probe is None:
+        return size(document["bytes"])
+    rate = f"{probe['fps']:g} frames/s"
+    return (
+        f"{probe['width']} x {probe['height']}, {probe['seconds']:.1f} s, {rate}, "
+        f"{probe['frames']:,} frames, {size(document['bytes'])}"
+    )
+
+
+def money(value: float) -> str:
+    """US dollars."""
+    return f"{value:,.2f}"
