@@ -62,7 +62,18 @@ const uint8_t* Preprocessor::source_row(RowReader& reader, int y) {
   return row;
 }
 
+void Preprocessor::gathered_row(RowReader& reader, int y, bool alpha, uint8_t* out) {
+  const Tap& tap = rows_[y];
+  const YuvRow upper = reader.samples(tap.first);
+  const YuvRow lower = tap.weight == 0 ? upper : reader.samples(tap.first + 1);
+  yuv_.row(reader.conversion(), upper, lower, tap.weight, alpha, out);
+}
+
 void Preprocessor::scaled_row(RowReader& reader, int y, const PixelForm& form, uint8_t* out) {
+  if (gathers_) {
+    gathered_row(reader, y, form.alpha, out);
+    return;
+  }
   if (geometry_.same_size()) {
     copy_pixels(source_row(reader, y), geometry_.width, form, out);
     return;
@@ -82,6 +93,7 @@ tally_letterbox Preprocessor::run(const tally_image& image, const tally_tensor& 
   int width, height;
   const tally_letterbox box = fit(reader.width(), reader.height(), input, &width, &height);
   prepare({reader.width(), reader.height(), width, height});
+  gathers_ = reader.yuv() && yuv_.prepare(reader.layout(), columns_);
   const PixelForm form{reader.pixel_bytes(), reader.blue_first() != input.alpha(), input.alpha()};
   for (int y = 0; y < input.height(); ++y) {
     const int row = y - box.pad_y;

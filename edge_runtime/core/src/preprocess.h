@@ -8,6 +8,7 @@
 #include "input_rows.h"
 #include "row_reader.h"
 #include "tally.h"
+#include "yuv_scaler.h"
 
 namespace tally {
 
@@ -29,11 +30,14 @@ class Preprocessor {
   void prepare(const Geometry& geometry);
   const uint8_t* source_row(RowReader& reader, int y);
   void scaled_row(RowReader& reader, int y, const PixelForm& form, uint8_t* out);
+  void gathered_row(RowReader& reader, int y, bool alpha, uint8_t* out);
 
   Geometry geometry_;
   std::vector<Tap> columns_;
   std::vector<Tap> rows_;
   ReaderBuffers buffers_;
+  YuvScaler yuv_;
+  bool gathers_ = false;          // rows of this frame are scaled by `yuv_`
   std::vector<uint8_t> read_[2];  // the last two source rows, where they had to be converted
   int read_y_[2] = {-1, -1};
   std::vector<uint16_t> blended_;  // two source rows made one

@@ -166,23 +166,31 @@ ChromaRow RowReader::chroma_row(const uint8_t* const (&planes)[2]) const {
   return {planes[0] + (v_first_ ? 1 : 0), planes[0] + (v_first_ ? 0 : 1), true};
 }
 
-void RowReader::yuv_row(int y, uint8_t* out) {
+YuvLayout RowReader::layout() const {
+  const bool odd_start = image_.rotation == 90 && image_.height % 2 == 1;
+  return {width_, chroma_[0].sample_bytes == 2, v_first_, odd_start, image_.rotation == 180};
+}
+
+YuvRow RowReader::samples(int y) {
   const uint8_t* luma;
   const uint8_t* planes[2] = {nullptr, nullptr};
-  bool odd_start = false;
   if (turned()) {
     const int x = image_.rotation == 90 ? y : image_.width - 1 - y;  // of the stored frame
     luma = buffers_.turned[0].column(x);
     for (int i = 0; i < 2; ++i)
       if (chroma_[i].data != nullptr) planes[i] = buffers_.turned[i + 1].column(x / 2);
-    odd_start = image_.rotation == 90 && image_.height % 2 == 1;
   } else {
     const auto stored = static_cast<size_t>(image_.rotation == 0 ? y : image_.height - 1 - y);
     luma = image_.planes[0] + stored * image_.strides[0];
     for (int i = 0; i < 2; ++i)
       if (chroma_[i].data != nullptr) planes[i] = chroma_[i].data + stored / 2 * chroma_[i].stride;
   }
-  yuv_row_to_rgbx(conversion_, luma, chroma_row(planes), odd_start, width_, out);
+  return {luma, chroma_row(planes)};
+}
+
+void RowReader::yuv_row(int y, uint8_t* out) {
+  const YuvRow row = samples(y);
+  yuv_row_to_rgbx(conversion_, row.luma, row.chroma, layout().odd_start, width_, out);
   if (image_.rotation == 180) mirror_in_place(out, width_);
 }
 

@@ -6,6 +6,7 @@
 #include "tally.h"
 #include "turn.h"
 #include "yuv_rows.h"
+#include "yuv_scaler.h"
 
 namespace tally {
 
@@ -32,6 +33,13 @@ class RowReader {
   /// Row `y` of the upright frame; points into the image, into `scratch` (4 * width bytes), or to
   /// memory that lives until the row after the next but one is read.
   const uint8_t* row(int y, uint8_t* scratch);
+
+  /// Whether the frame is YUV; then also:
+  bool yuv() const { return packed_bytes_ == 0; }
+  const YuvToRgb& conversion() const { return conversion_; }
+  YuvLayout layout() const;
+  /// Samples of row `y`, in the layout; valid as long as those of `row`.
+  YuvRow samples(int y);
 
  private:
   bool turned() const { return image_.rotation == 90 || image_.rotation == 270; }

@@ -176,6 +176,28 @@ def test_pairs_without_their_last_byte(rotation: int) -> None:
     assert np.abs(target - expected).max() <= 1
 
 
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("form", ["planes", "NV12", "NV21"])
+def test_scaling_converts_first(form: str, rotation: int) -> None:
+    """Made smaller, a frame gives the bytes of its conversion made smaller, on every processor."""
+    for (height, width), step in itertools.product(
+        [(63, 97), (64, 300), (180, 96), (41, 40)], (1, 3)
+    ):
+        planes = planes_of(height, width, step, padding=1, rotation=rotation, full_range=step == 1)
+        if form != "planes":
+            _, u, v = pairs_of(planes, v_first=form == "NV21")
+            planes = replace(planes, u=u, v=v)
+        turned = (width, height) if rotation in (90, 270) else (height, width)
+        converted_rgb = upright(planes, *turned)
+        for size in itertools.product((16, 17, 21, 32, 48, 61), (16, 17, 20, 32, 33, 50, 64)):
+            expected = upright(converted_rgb, *size, pixel_format="RGB")
+            assert np.array_equal(upright(planes, *size), expected)
+            target = np.full((1, size[0], size[1] + 3, 4), 77, np.uint8)
+            Preprocessor().run(planes, target[:, :, : size[1]], layout="NHWC")
+            assert np.array_equal(target[0, :, : size[1], 2::-1], expected)
+            assert (target[:, :, size[1] :] == 77).all()
+
+
 def test_even_crops_of_a_camera_frame() -> None:
     planes = planes_of(60, 80, 2, 6, rotation=90)
     part = YuvPlanes(

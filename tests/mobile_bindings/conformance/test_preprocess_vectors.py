@@ -68,7 +68,8 @@ def run(case: dict[str, Any]) -> tuple[npt.NDArray[Any], Any]:
 def as_bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Elements of any dtype as 0 to 255."""
     if values.dtype == np.float32:
-        return np.rint(values * 255).astype(np.int64)
+        rounded: npt.NDArray[np.int64] = np.rint(values * 255).astype(np.int64)
+        return rounded
     whole: npt.NDArray[np.int64] = values.astype(np.int64)
     return whole + 128 if values.dtype == np.int8 else whole
 
