@@ -166,3 +166,21 @@ def cloud() -> Outcome:
     for name, problem in result["runs"].items():
         outcome += require(not problem, f"{name}: {problem}")
     return outcome
+
+
+def killed() -> Outcome:
+    """kill -9 at random moments: every state resumes, and nothing is counted twice."""
+    kotlin_steps.tests()
+    command = [*builds.java_command(builds.native(), others=kotlin_steps.cloud_jars())]
+    command += ["io.tallylens.jvm.KillMainKt"]
+    words = json.dumps([str(word) for word in command])
+    result = json.loads(tools.python("-m", "tests.support.android_kill", words, places.BUILD))
+    total, truth, lost = result["total"], result["truth"], result["lost_s"]
+    # One person crosses each second; one who was in view at a kill may be lost with it.
+    least = truth - lost - result["killed"]
+    # The first process has nothing to resume, and those that were killed before the first save.
+    return (
+        require(result["resumed"] >= result["killed"] - 2, f"resumed {result['resumed']} times")
+        + require(least <= total <= truth, f"{total} of {truth} counted, {lost} s lost")
+        + Outcome(notes=(f"{total} of {truth} counted after {result['killed']} kills",))
+    )

@@ -58,6 +58,7 @@ STEPS: dict[str, Callable[[], Outcome]] = {
     "api": kotlin_steps.api,
     "misuse": native_steps.misuse,
     "cloud": native_steps.cloud,
+    "killed": native_steps.killed,
     "sanitized": native_steps.sanitized,
     "xcheck": native_steps.xcheck,
     "arm64": native_steps.arm64,

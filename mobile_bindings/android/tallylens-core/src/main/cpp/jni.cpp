@@ -461,11 +461,12 @@ jint countFrame(JNIEnv* env, Class, jlong detector, jlong counter, jobject image
 
 // ---- preprocessor and decoder alone, for the conformance vectors --------------------------------
 
-// tensor: dtype, layout, width, height; out: the letterbox, or the error.
+// tensor: dtype, layout, width, height, bytes per row (0: packed), channels; out: the letterbox, or
+// the error.
 jint preprocess(JNIEnv* env, Class, jobject image, jobject y, jobject u, jobject v, jobject tensor,
                 jobject pixels, jobject out) {
   const Span memory(env, pixels), result(env, out);
-  const int32_t* given = Span(env, tensor).as<int32_t>(0, 4);
+  const int32_t* given = Span(env, tensor).as<int32_t>(0, 6);
   auto* letterbox = result.as<tally_letterbox>(0);
   tally_image frame{};
   if (given == nullptr || letterbox == nullptr || !read_image(env, image, {y, u, v}, &frame))
@@ -476,6 +477,9 @@ jint preprocess(JNIEnv* env, Class, jobject image, jobject y, jobject u, jobject
   input.layout = given[1];
   input.width = given[2];
   input.height = given[3];
+  if (given[4] < 0) return TALLY_INVALID_ARGUMENT;
+  input.row_bytes = static_cast<size_t>(given[4]);
+  input.channels = given[5];
   input.data = memory.data;
   input.bytes = memory.bytes;
   const Preprocessor preprocessor;

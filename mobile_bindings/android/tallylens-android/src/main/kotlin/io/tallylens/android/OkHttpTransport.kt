@@ -30,7 +30,7 @@ public class OkHttpTransport @JvmOverloads constructor(client: OkHttpClient = Ok
 
         override fun onOpen(webSocket: WebSocket, response: Response): Unit = events.onOpen()
 
-        override fun onMessage(webSocket: WebSocket, text: String): Unit = events.onText(text)
+        override fun onMessage(webSocket: WebSocket, text: String): Unit = events.onMessage(text)
 
         override fun onClosing(webSocket: WebSocket, code: Int, reason: String) {
             webSocket.close(NORMAL, null)

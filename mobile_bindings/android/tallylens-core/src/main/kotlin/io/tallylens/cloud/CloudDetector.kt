@@ -81,7 +81,7 @@ public class CloudDetector(
         current = transport.connect(address, SUBPROTOCOL, headers, object : ConnectionEvents {
             override fun onOpen() = later(current) { it.send(session.hello().encode()) }
 
-            override fun onText(text: String) = later(current) { received(text) }
+            override fun onMessage(text: String) = later(current) { received(text) }
 
             override fun onClosed(code: Int, httpStatus: Int, reason: String) = later(current) { lost(code, httpStatus, reason) }
         })

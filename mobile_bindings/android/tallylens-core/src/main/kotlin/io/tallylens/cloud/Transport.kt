@@ -29,7 +29,7 @@ public interface Connection : Closeable {
 public interface ConnectionEvents {
     public fun onOpen()
 
-    public fun onText(text: String)
+    public fun onMessage(text: String)
 
     /**
      * The connection has ended, or could not be opened.

@@ -123,6 +123,7 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
 
         /** Checks input and outputs against the metadata and describes each head for jni.cpp. */
         fun heads(engine: Long, metadata: Metadata): ByteBuffer {
+            if (metadata.layout != "NHWC") throw bad("the layout is ${metadata.layout}, where LiteRT has NHWC")
             val out = directBuffer(1024)
             check(Native.engineInput(engine, out), "")
             checkInput(out, metadata)

@@ -26,7 +26,8 @@ private const val CONVERT_AGAIN = "Convert the original checkpoint again with ta
  */
 internal class Metadata(
     val classNames: List<String>, val inputHeight: Int, val inputWidth: Int, val strides: List<Int>,
-    val anchors: List<List<Double>>, val headNames: List<String>, val layout: String, val sourceName: String,
+    val anchors: List<List<Double>>, val headNames: List<String>, val layout: String, val quantization: String,
+    val sourceName: String, val sourceSha256: String, val weightsLicense: String, val passes: JsonArray,
 ) {
     /** Shape of head number `head`, NHWC. */
     fun headShape(head: Int): List<Int> = listOf(
@@ -67,7 +68,6 @@ internal class Metadata(
         private fun read(fields: JsonObject): Metadata {
             val (height, width) = fields.list("input_size").map { whole(it) }.also { require(it.size == 2) }
             require(fields.text("colour_order", 20) == "RGB")
-            require(fields.text("quantization", 20) in listOf("none", "fp16", "int8"))
             return Metadata(
                 classNames = fields.list("class_names").map { text(it, 200) },
                 inputHeight = height,
@@ -78,8 +78,22 @@ internal class Metadata(
                 },
                 headNames = fields.list("head_names").map { text(it, 200) },
                 layout = fields.text("layout", 10),
+                quantization = fields.text("quantization", 20).also { require(it in listOf("none", "fp16", "int8")) },
                 sourceName = fields.text("source_name", 1000),
+                sourceSha256 = fields.text("source_sha256", 64),
+                weightsLicense = fields.text("weights_licence", 1000),
+                passes = fields.list("passes").also { it.forEach(::checkPass) },
             )
+        }
+
+        private fun checkPass(record: JsonElement) {
+            val fields = record as JsonObject
+            fields.text("name", 200)
+            for ((name, value) in fields.getValue("effect") as JsonObject) {
+                require(name.length <= 200)
+                val figure = value as JsonPrimitive
+                if (figure.isString) text(figure, 1000) else number(figure)
+            }
         }
 
         private fun JsonObject.list(key: String): JsonArray = getValue(key) as JsonArray
@@ -121,7 +135,7 @@ internal class Metadata(
             anchors.flatten().any { !(it > 0 && it < Double.POSITIVE_INFINITY) } -> "anchors above zero"
             sides.any { it !in 1..MAX_INPUT_SIDE || it % largest != 0 } ->
                 "an input size in multiples of the largest stride, up to $MAX_INPUT_SIDE pixels"
-            layout != "NHWC" -> "layout NHWC"
+            layout != "NHWC" && layout != "NCHW" -> "layout NCHW or NHWC"
             else -> null
         }
     }

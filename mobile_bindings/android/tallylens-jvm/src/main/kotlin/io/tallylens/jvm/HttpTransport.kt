@@ -43,10 +43,12 @@ public class HttpTransport @JvmOverloads constructor(context: SSLContext = SSLCo
             webSocket.request(1)
         }
 
-        override fun onText(webSocket: WebSocket, data: CharSequence, last: Boolean): CompletionStage<*>? {
+        override fun onText( // codespell:ignore
+            webSocket: WebSocket, data: CharSequence, last: Boolean,
+        ): CompletionStage<*>? {
             text.append(data)
             if (last) {
-                events.onText(text.toString())
+                events.onMessage(text.toString())
                 text.setLength(0)
             }
             webSocket.request(1)
