@@ -61,9 +61,11 @@ class Worker:
             scratch=self.settings.folder / "scratch",
             wait=self.settings.open_live_mark().wait,
         )
-        workflow.launch(self.settings.workflow_url(database), self.id, runner)
-        limit_memory()
+        # Before its queue is there, which others delete if no living worker has it.
         self._beat()
+        workflow.launch(self.settings.workflow_url(database), self.id, runner)
+        workflow.forget_queues(database.run(workers.all_workers))
+        limit_memory()
         threading.Thread(target=self._watch, name="heartbeat", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: runner.stopping.set())

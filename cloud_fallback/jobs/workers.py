@@ -36,6 +36,11 @@ def beat(connection: Connection, worker: str, host: str, model_sha256: str, fps:
         connection.execute(sa.insert(workers).values(id=worker, **values))
 
 
+def all_workers(connection: Connection) -> list[str]:
+    """The ids of all workers whose row is there."""
+    return list(connection.scalars(sa.select(workers.c.id)))
+
+
 def end(connection: Connection, worker: str) -> None:
     """Forget a worker that has ended, and put back the job that it had, if any."""
     connection.execute(sa.delete(workers).where(workers.c.id == worker))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # cannot resume it counts from the start (see `JobRunner`).
 APPLICATION_VERSION = "1"
 POLL_S = 0.1
+QUEUE_PREFIX = "resumed-"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 _runner: JobRunner | None = None
@@ -42,11 +43,15 @@ def launch(url: str, executor: str, runner: JobRunner) -> None:
     # Only this process reads it: what is resumed here runs here.
     DBOS.listen_queues([queue_name(executor)])
     DBOS.launch()
+    # At once: a queue is polled only some time after it was registered.
+    DBOS.register_queue(
+        queue_name(executor), polling_interval_sec=POLL_S, on_conflict="always_update"
+    )
 
 
 def queue_name(executor: str) -> str:
     """The queue of the workflows that one executor resumes."""
-    return f"resumed-{executor}"
+    return f"{QUEUE_PREFIX}{executor}"
 
 
 def start(workflow: str, job: str, executor: str) -> bool:
@@ -58,23 +63,21 @@ def start(workflow: str, job: str, executor: str) -> bool:
         return True
     if status.status in ENDED:
         return False
-    queue = queue_name(executor)
-    DBOS.register_queue(queue, polling_interval_sec=POLL_S, on_conflict="always_update")
-    DBOS.resume_workflow(workflow, queue_name=queue)
+    DBOS.resume_workflow(workflow, queue_name=queue_name(executor))
     return True
 
 
 def stop(executor: str) -> None:
     """End DBOS in this process; workflows that have not ended stay to be resumed."""
-    forget_queues([executor])
+    DBOS.delete_queue(queue_name(executor))
     DBOS.destroy()
 
 
 def forget_queues(executors: Iterable[str]) -> None:
-    """Delete the queues of executors that have ended."""
-    ended = {queue_name(executor) for executor in executors}
+    """Delete the queues of all but these executors: the others have ended without doing so."""
+    alive = {queue_name(executor) for executor in executors}
     for queue in DBOS.list_queues():
-        if queue.name in ended:
+        if queue.name.startswith(QUEUE_PREFIX) and queue.name not in alive:
             DBOS.delete_queue(queue.name)
 
 
