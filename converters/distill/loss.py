@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...edge_runtime.metadata import ModelMetadata
+from ...edge_runtime.metadata import BOX_SIDES, ModelMetadata
 from ..emit.tflite_ops import Tensor
 from ..prune.distance import BOX_GAIN
 
@@ -13,12 +13,20 @@ from ..prune.distance import BOX_GAIN
 def distillation_loss(
     tf: Any, metadata: ModelMetadata, heads: Sequence[Tensor], teacher: Sequence[Tensor]
 ) -> Tensor:
-    """A scalar, zero where both agree; heads are (n, h, w, na * (5 + nc)) logits.
+    """A scalar, zero where both agree; heads are (n, h, w, channels) logits.
 
     What `head_error` measures, as TensorFlow can differentiate it.
     """
     loss, objects = 0.0, 1e-3
     for index, (found, wanted) in enumerate(zip(heads, teacher, strict=True)):
+        if metadata.reg_max:
+            near, scores = _split(tf, found, metadata.reg_max)
+            box, chances = _split(tf, wanted, metadata.reg_max)
+            weight = tf.sigmoid(tf.reduce_max(chances, -1))
+            loss += tf.reduce_sum(_divergence(tf, scores, chances))
+            loss += tf.reduce_sum(weight * BOX_GAIN * (1 - _distance_iou(tf, near, box)))
+            objects += tf.reduce_sum(weight)
+            continue
         anchors = len(metadata.anchors[index])
         shape = (-1, anchors, 5 + metadata.num_classes)
         a, b = tf.reshape(found, shape), tf.reshape(wanted, shape)
@@ -29,6 +37,22 @@ def distillation_loss(
         loss += tf.reduce_sum(weight * (classes + BOX_GAIN * boxes))
         objects += tf.reduce_sum(weight)
     return loss / objects
+
+
+def _split(tf: Any, head: Tensor, reg_max: int) -> tuple[Tensor, Tensor]:
+    """Distances (cells, 4) and class logits (cells, nc) of a head without anchors."""
+    rows = tf.reshape(head, (-1, head.shape[-1]))
+    bins = tf.reshape(rows[:, : BOX_SIDES * reg_max], (-1, BOX_SIDES, reg_max))
+    steps = tf.range(reg_max, dtype=tf.float32)
+    return tf.reduce_sum(tf.nn.softmax(bins) * steps, -1), rows[:, BOX_SIDES * reg_max :]
+
+
+def _distance_iou(tf: Any, a: Tensor, b: Tensor) -> Tensor:
+    """The arithmetic of `prune.distribution_distance.distance_iou`."""
+    common, first, second = (
+        (one[:, 0] + one[:, 2]) * (one[:, 1] + one[:, 3]) for one in (tf.minimum(a, b), a, b)
+    )
+    return common / tf.maximum(first + second - common, 1e-6)
 
 
 def _iou(

@@ -113,8 +113,11 @@ def recover(
 def _check(graph: DetectorGraph, teacher: DetectorGraph, minutes: float) -> None:
     if not minutes > 0 or not math.isfinite(minutes):
         raise UsageError(f"{minutes} minutes of recovery", "Give more than 0, such as --recover 20")
-    if graph.metadata.anchors != teacher.metadata.anchors or (
-        graph.metadata.class_names != teacher.metadata.class_names
+    ours, theirs = graph.metadata, teacher.metadata
+    if (ours.anchors, ours.reg_max, ours.class_names) != (
+        theirs.anchors,
+        theirs.reg_max,
+        theirs.class_names,
     ):
         raise UsageError(
             "the model to recover and the one to learn from have different heads",

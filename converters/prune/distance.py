@@ -8,6 +8,7 @@ import numpy as np
 
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.types import FloatArray
+from .distribution_distance import distance_iou, split
 
 # Average precision asks for boxes that overlap by up to 0.95: a tenth less is a great loss.
 BOX_GAIN = 5.0
@@ -20,14 +21,25 @@ def head_error(
 ) -> float:
     """0 where `heads` equal `reference`, rising with every change that affects an object.
 
-    Both are raw head outputs (n, na * (5 + nc), h, w) in the order of the metadata. The
+    Both are raw head outputs (n, channels, h, w) in the order of the metadata. The
     Kullback-Leibler divergence of objectness everywhere, and where the reference detects objects,
     weighted by its objectness, that of classes and what boxes lack in IoU; for each object that
     the reference detects. Low-score detections count as they do in
-    average precision, which squared differences of scores hide.
+    average precision, which squared differences of scores hide. Heads without objectness have the
+    divergence of classes everywhere, and the best class score as the weight of a box.
     """
     missed, objects = 0.0, 1e-3
     for index, (found, wanted) in enumerate(zip(heads, reference, strict=True)):
+        if metadata.reg_max:
+            (near, scores), (box, chances) = (
+                split(one, metadata.reg_max) for one in (found, wanted)
+            )
+            weight = _sigmoid(chances.max(axis=1))
+            missed += float(_divergence(scores, chances).sum(dtype=np.float64))
+            lacking = BOX_GAIN * weight * (1 - distance_iou(near, box))
+            missed += float(lacking.sum(dtype=np.float64))
+            objects += float(weight.sum(dtype=np.float64))
+            continue
         shape = (len(found), len(metadata.anchors[index]), -1, *found.shape[2:])
         a, b = found.reshape(shape), wanted.reshape(shape)
         weight = _sigmoid(b[:, :, 4])
@@ -55,6 +67,13 @@ def detection_error(
     """
     missed, total = 0.0, 1e-9
     for index, (found, wanted) in enumerate(zip(heads, reference, strict=True)):
+        if metadata.reg_max:
+            (near, x), (box, y) = (split(one, metadata.reg_max) for one in (found, wanted))
+            scores, expected = _sigmoid(x), _sigmoid(y)
+            apart = np.square(expected).max(axis=1) * (1 - distance_iou(near, box))
+            missed += float(np.square(scores - expected).sum()) + float(apart.sum())
+            total += float(np.square(expected).sum())
+            continue
         for anchor, sides in enumerate(metadata.anchors[index]):
             a, b = (_active(one, anchor, metadata.num_classes) for one in (found, wanted))
             cells = np.maximum(a[:, 4], b[:, 4]) > _FAINT

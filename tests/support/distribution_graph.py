@@ -14,7 +14,7 @@ BINS, CLASSES = 8, 3
 STRIDES = (8, 16)
 
 
-def build_distribution_graph(size: tuple[int, int] = (64, 96)) -> DetectorGraph:
+def build_distribution_graph(size: tuple[int, int] = (64, 96), width: int = 8) -> DetectorGraph:
     """Random weights from a fixed seed; per head one convolution for the box, one for classes."""
     random = np.random.default_rng(11)
     builder = GraphBuilder(size, batch=1)
@@ -32,13 +32,13 @@ def build_distribution_graph(size: tuple[int, int] = (64, 96)) -> DetectorGraph:
         )
 
     x = builder.input
-    for number, inputs in enumerate((3, 8, 8)):
-        x = builder.silu(f"stem{number}", conv(f"stem{number}", x, inputs, 8, 2))
-    features = [x, builder.silu("deep", conv("deep", x, 8, 8, 2))]
+    for number, inputs in enumerate((3, width, width)):
+        x = builder.silu(f"stem{number}", conv(f"stem{number}", x, inputs, width, 2))
+    features = [x, builder.silu("deep", conv("deep", x, width, width, 2))]
     heads = [
         builder.concat(
             f"detect{number}",
-            [conv(f"box{number}", x, 8, 4 * BINS), conv(f"classes{number}", x, 8, CLASSES)],
+            [conv(f"box{number}", x, width, 4 * BINS), conv(f"classes{number}", x, width, CLASSES)],
         )
         for number, x in enumerate(features)
     ]

@@ -18,6 +18,7 @@ from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.prune.distance import head_error
 from tallylens.edge_runtime.errors import InputError
 from tallylens.edge_runtime.types import FloatArray
+from tests.support.distribution_graph import BINS, CLASSES, build_distribution_graph
 
 pytestmark = pytest.mark.slow
 
@@ -100,3 +101,16 @@ def test_the_loss_is_the_head_error(tf: Any, teacher: DetectorGraph) -> None:
     loss = float(distillation_loss(tf, teacher.metadata, [found], [wanted]))
     channels_first = [[head.transpose(0, 3, 1, 2)] for head in (found, wanted)]
     assert loss == pytest.approx(head_error(teacher.metadata, *channels_first), rel=1e-4)
+
+
+def test_the_loss_of_heads_without_anchors_is_the_head_error(tf: Any) -> None:
+    metadata = build_distribution_graph().metadata
+    random = np.random.default_rng(1)
+    shapes = [(2, 8, 12, 4 * BINS + CLASSES), (2, 4, 6, 4 * BINS + CLASSES)]
+    found, wanted = (
+        [random.normal(size=shape).astype(np.float32) for shape in shapes] for _ in range(2)
+    )
+    loss = float(distillation_loss(tf, metadata, found, wanted))
+    channels_first = [[head.transpose(0, 3, 1, 2) for head in heads] for heads in (found, wanted)]
+    assert loss == pytest.approx(head_error(metadata, *channels_first), rel=1e-4)
+    assert float(distillation_loss(tf, metadata, wanted, wanted)) == pytest.approx(0, abs=1e-5)
