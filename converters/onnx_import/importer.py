@@ -22,6 +22,7 @@ from ..graph import DetectorGraph
 from ..operators import set_input
 from ..shapes import ShapeError, size_of
 from ..source_file import check_input_size, check_strides, head_name
+from .distribution_heads import find_distributions, import_distributions
 from .heads import Pairs, Tail, anchors_per_cell, find_anchors, find_tails, is_detection
 from .labels import parse_names
 from .onnx_file import DAMAGED, EXPORT_AGAIN, OnnxSource
@@ -65,6 +66,11 @@ def _import(source: OnnxSource, rebuilder: GraphRebuilder) -> DetectorGraph:
     text = source.properties.get(METADATA_KEY)
     if text is not None:
         return _import_own(source, rebuilder, ModelMetadata.from_json(text, source.path))
+    exported = find_distributions(source, rebuilder.known)
+    if exported is not None:
+        return import_distributions(
+            rebuilder, exported, lambda number: _class_names(source, number)
+        )
     tails = find_tails(source)
     if not tails:
         raise _no_heads(source)
@@ -212,7 +218,7 @@ def _size(images: ir.Value) -> tuple[int, int]:
 
 
 def _channels(graph: DetectorGraph) -> int:
-    return len(graph.metadata.anchors[0]) * (5 + graph.metadata.num_classes)
+    return graph.metadata.head_channels(0)
 
 
 def _with_source(metadata: ModelMetadata, path: Path, size: tuple[int, int]) -> ModelMetadata:
