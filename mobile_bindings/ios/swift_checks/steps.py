@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
-from . import tools
+from . import apple, documentation, tools
+from .names import names
 from .outcome import Outcome, require
 
 SUMMARY = re.compile(r"Executed (\d+) tests?, with (\d+) failures?")
@@ -45,7 +49,103 @@ def expected_vectors() -> dict[tuple[str, str], int]:
     return counts
 
 
+def outside() -> Outcome:
+    """A package elsewhere depends on this one, by its path and by a tag of a clone."""
+    clone = tools.BUILD / "clone" / "tallylens"
+    shutil.rmtree(clone.parent, ignore_errors=True)
+    tools.run(["git", "clone", "-q", "--depth", "1", f"file://{tools.REPOSITORY}", clone])
+    tools.run(["git", "-C", clone, "tag", "0.0.1"])
+    outcome = Outcome()
+    for name, where in (
+        ("path", f'path: "{clone}"'),
+        ("tag", f'url: "file://{clone}", exact: "0.0.1"'),
+    ):
+        folder = tools.BUILD / f"outside-{name}"
+        (folder / "Sources").mkdir(parents=True, exist_ok=True)
+        (folder / "Package.swift").write_text(OUTSIDE.replace("WHERE", where), encoding="utf-8")
+        main = 'import TallyLens\nprint(try Counter(classNames: ["car"]).report.warnings[0])\n'
+        (folder / "Sources" / "main.swift").write_text(main, encoding="utf-8")
+        output = tools.package("run", "-q", folder=folder, scratch=f"outside-{name}-build")
+        outcome += require("no frame was read" in output, output[-3000:])
+    return outcome
+
+
+OUTSIDE = """// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+    name: "outside",
+    dependencies: [.package(WHERE)],
+    targets: [
+        .executableTarget(
+            name: "outside", dependencies: [.product(name: "TallyLens", package: "tallylens")],
+            path: "Sources")
+    ]
+)
+"""
+
+
+def apple_targets() -> Outcome:
+    """The Apple targets and the guide over stubs: no warning, and their tests."""
+    folder = apple.prepare(documentation.snippets())
+    strict = ["-Xswiftc", "-warnings-as-errors"]
+    output = tools.package("build", *strict, folder=folder, scratch="apple-build")
+    outcome = require("warning:" not in output, output[-6000:])
+    places = ":".join(str(place) for place in recordings())
+    variables = {**os.environ, "TALLYLENS_RECORDINGS": places}
+    output = tools.package(
+        "test", *strict, folder=folder, scratch="apple-build", environment=variables
+    )
+    found = SUMMARY.findall(output)
+    ran, failed = map(int, found[-1]) if found else (0, 1)
+    return outcome + Outcome(ran - failed, failed, (output[-6000:],) if failed else ())
+
+
+def recordings() -> list[Path]:
+    """Recorded heads of a float32 and a float16 package, made once; see record.py."""
+    data = Path(os.environ.get("TALLYLENS_DATA", tools.REPOSITORY.parent / "shared" / "data"))
+    checkpoint, video = data / "models" / "yolov5n.pt", data / "videos" / "street.mp4"
+    if not checkpoint.is_file():
+        raise tools.MissingToolError(f"no {checkpoint}: set TALLYLENS_DATA")
+    folders = []
+    for form in ("none", "fp16"):
+        folder = tools.cache() / f"recording-{form}"
+        folders.append(folder)
+        if (folder / "recording.json").is_file():
+            continue
+        convert = [tools.PYTHON, "-m", "tallylens", "convert", checkpoint, "--to", "coreml"]
+        tools.run([*convert, "--quantize", form, "--no-verify", "-o", folder / "package"])
+        package = next((folder / "package").glob("*.mlpackage"))
+        here = {**os.environ, "PYTHONPATH": os.pathsep.join(_python_path())}
+        record = [tools.PYTHON, "-m", "swift_checks.record", package, video, folder]
+        tools.run(record, cwd=tools.IOS, env=here)
+    return folders
+
+
+def _python_path() -> list[str]:
+    given = os.environ.get("PYTHONPATH")
+    return [str(tools.REPOSITORY), *([given] if given else [])]
+
+
+def lines() -> Outcome:
+    """The two Apple targets stay small: what can be tested elsewhere is elsewhere."""
+    files = [
+        file
+        for target in ("TallyLensCoreML", "TallyLensCamera")
+        for file in (tools.IOS / "Sources" / target).glob("*.swift")
+    ]
+    count = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+    return require(0 < count <= MAX_APPLE_LINES, f"{count} lines, more than {MAX_APPLE_LINES}")
+
+
+MAX_APPLE_LINES = 650
+
 STEPS: dict[str, Callable[[], Outcome]] = {
     "build": build,
     "unit-tests": unit_tests,
+    "outside": outside,
+    "names": names,
+    "apple": apple_targets,
+    "lines": lines,
+    "documentation": documentation.documented,
 }

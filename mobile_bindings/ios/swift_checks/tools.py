@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ IOS = Path(__file__).resolve().parent.parent
 REPOSITORY = IOS.parent.parent
 CONFORMANCE = IOS.parent / "conformance"
 BUILD = Path(os.environ.get("TALLYLENS_IOS_BUILD", IOS / "build"))
+PYTHON = sys.executable
+
+
+def cache() -> Path:
+    """The folder for downloads and recordings."""
+    home = os.environ.get("TALLYLENS_HOME")
+    base = Path(home) if home else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    folder = base / ("ios-tools" if home else "tallylens/ios-tools")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 class MissingToolError(Exception):
@@ -45,11 +56,16 @@ def swift(name: str = "swift") -> Path:
     return Path(on_path)
 
 
-def package(*command: str, folder: Path = REPOSITORY, scratch: str = "package") -> str:
+def package(
+    *command: str,
+    folder: Path = REPOSITORY,
+    scratch: str = "package",
+    environment: dict[str, str] | None = None,
+) -> str:
     """`swift build`, `swift test` and so on of a package."""
     where = ["--package-path", folder, "--scratch-path", BUILD / scratch]
     verb, *rest = command
-    return run([swift(), verb, *where, *rest])
+    return run([swift(), verb, *where, *rest], env=environment)
 
 
 def litert() -> Path:
