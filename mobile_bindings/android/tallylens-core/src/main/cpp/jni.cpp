@@ -556,6 +556,12 @@ jint counterAddRegion(JNIEnv* env, Class, jlong counter, jstring kind, jobject p
                                   &options, &index);
 }
 
+jint counterIgnore(JNIEnv* env, Class, jlong counter, jobject points, jint count) {
+  const auto* corners =
+      Span(env, points).as<tally_point>(0, static_cast<size_t>(count < 0 ? 0 : count));
+  return tally_counter_ignore(pointer<tally_counter>(counter), corners, count);
+}
+
 jint counterWantClasses(JNIEnv* env, Class, jlong counter, jobject ids, jint count) {
   const auto* wanted = Span(env, ids).as<int32_t>(0, static_cast<size_t>(count < 0 ? 0 : count));
   return tally_counter_want_classes(pointer<tally_counter>(counter), wanted, count);
@@ -735,6 +741,7 @@ const JNINativeMethod kFunctions[] = {
     FUNCTION(counterError, "(J)" STRING),
     FUNCTION(counterAddRegion, "(J" STRING BUFFER "II"
                                "F)I"),
+    FUNCTION(counterIgnore, "(J" BUFFER "I)I"),
     FUNCTION(counterWantClasses, "(J" BUFFER "I)I"),
     FUNCTION(counterUpdate, "(JJI" BUFFER ")I"),
     FUNCTION(counterTake, "(J" BUFFER ")I"),

@@ -38,6 +38,7 @@ public data class Uncounted(
     val shortTracks: Long = 0,
     val longestShortTrackSeconds: Double = 0.0,
     val otherClasses: Map<String, Long> = emptyMap(),
+    val ignoredDetections: Long = 0,
 )
 
 /** Throughput: frames per second, and milliseconds per frame. */
@@ -75,6 +76,7 @@ public data class CountReport(
     val skipped: Long = 0,
     val uncounted: Uncounted = Uncounted(),
     val uniqueRange: Map<String, LongRange> = emptyMap(),
+    internal val filters: Map<String, JsonElement> = emptyMap(),
 ) {
     /** The document that `tallylens count --json` prints. */
     public fun toJson(): String = document().toString()
@@ -111,8 +113,10 @@ public data class CountReport(
             put("short_tracks", uncounted.shortTracks)
             put("longest_short_track_s", rounded(uncounted.longestShortTrackSeconds))
             put("other_classes", counts(uncounted.otherClasses))
+            if (filters.isNotEmpty()) put("ignored_detections", uncounted.ignoredDetections)
         }
         putJsonArray("periods") {}
+        if (filters.isNotEmpty()) put("filters", JsonObject(filters))
         if (uniqueRange.isNotEmpty()) putJsonObject("unique_range") { putRanges() }
     }
 

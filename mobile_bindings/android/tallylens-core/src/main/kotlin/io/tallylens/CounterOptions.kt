@@ -53,6 +53,11 @@ public class CounterOptions private constructor(builder: Builder) {
     public val source: String = builder.source
     internal val tracking: TrackingOptions = builder.tracking
 
+    /** Zones whose detections are neither tracked nor counted. */
+    public val ignored: List<Zone> = builder.ignored.toList()
+    internal val minSize: Float? = builder.minSize
+    internal val maxSize: Float? = builder.maxSize
+
     /** Builds [CounterOptions]; everything is optional. */
     public class Builder {
         internal val lines = ArrayList<Line>()
@@ -69,12 +74,27 @@ public class CounterOptions private constructor(builder: Builder) {
         internal var liteRtLibrary: String? = null
         internal var source = "camera"
         internal var tracking = TrackingOptions()
+        internal val ignored = ArrayList<Zone>()
+        internal var minSize: Float? = null
+        internal var maxSize: Float? = null
 
         /** Add lines to count crossings at. */
         public fun lines(vararg lines: Line): Builder = apply { this.lines += lines }
 
         /** Add zones to count visits in. */
         public fun zones(vararg zones: Zone): Builder = apply { this.zones += zones }
+
+        /** Add zones to ignore: a detection whose anchor is inside one is neither tracked nor counted. */
+        public fun ignore(vararg zones: Zone): Builder = apply { ignored += zones }
+
+        /**
+         * Ignore smaller detections. The size is `sqrt(width * height)`: a fraction of the frame's shorter side if at
+         * most 1, else pixels.
+         */
+        public fun minSize(size: Float): Builder = apply { minSize = positive("minSize", size.toDouble()).toFloat() }
+
+        /** Ignore larger detections; see [minSize]. */
+        public fun maxSize(size: Float): Builder = apply { maxSize = positive("maxSize", size.toDouble()).toFloat() }
 
         /** Count only these classes. */
         public fun classes(vararg names: String): Builder = apply { classes = names.toSet() }

@@ -17,7 +17,7 @@ import org.junit.Test
 import org.junit.runner.RunWith
 import org.junit.runners.Parameterized
 
-/** The scenes of `counting.json`, whole and saved half way. */
+/** The scenes of `counting.json` and `ignored.json`, whole and saved half way. */
 @RunWith(Parameterized::class)
 class CountingVectorsTest(private val name: String, private val case: JsonObject, private val interrupted: Boolean) {
     private val expected = case.getValue("expected").jsonObject
@@ -71,6 +71,7 @@ class CountingVectorsTest(private val name: String, private val case: JsonObject
         expected.optional("ids")?.let { assertEquals(it.int, ids.size) }
         assertEquals(expected["refused"]?.jsonArray?.map { it.jsonPrimitive.int }.orEmpty(), refused)
         expected.optional("frames")?.let { assertEquals(it.long, report.frames) }
+        expected.optional("ignored")?.let { assertEquals(it.long, report.uncounted.ignoredDetections) }
         expected.optional("unconfirmed")?.let { assertEquals(it.long, report.uncounted.shortTracks) }
     }
 
@@ -101,7 +102,7 @@ class CountingVectorsTest(private val name: String, private val case: JsonObject
     companion object {
         @JvmStatic
         @Parameterized.Parameters(name = "{0} {2}")
-        fun cases(): List<Array<Any>> = Vectors.cases("counting.json").flatMap { case ->
+        fun cases(): List<Array<Any>> = (Vectors.cases("counting.json") + Vectors.cases("ignored.json")).flatMap { case ->
             listOf(false, true).map { arrayOf(case.optional("name")!!.content, case, it) }
         }
     }

@@ -31,6 +31,7 @@ internal object Vectors {
             val corners = zone.getValue("corners").jsonArray.flatMap(::floats)
             builder.zones(Zone(corners, minDwellSeconds = zone.optional("least_dwell_s")?.float ?: 0f))
         }
+        for (area in case["ignore"]?.jsonArray.orEmpty()) builder.ignore(Zone(area.jsonArray.flatMap(::floats)))
         val options = case.options()
         if (options.optional("any_class")?.boolean == true) builder.anyClass()
         return builder.tracking(tracking(options)).build()
@@ -39,7 +40,7 @@ internal object Vectors {
     private fun tracking(options: JsonObject): TrackingOptions {
         val known = setOf(
             "any_class", "num_classes", "anchor", "low_confidence", "high_confidence", "new_confidence", "confirm_s",
-            "confirm_confidence", "lost_s", "edge_lost_s", "hysteresis", "remember_s",
+            "confirm_confidence", "lost_s", "edge_lost_s", "hysteresis", "remember_s", "min_size", "max_size",
         )
         require(known.containsAll(options.keys)) { "options that are not known: ${options.keys - known}" }
         val anchors = mapOf("bottom-center" to 0, "center" to 1, "top-center" to 2)
@@ -50,6 +51,7 @@ internal object Vectors {
             options.optional("confirm_confidence")?.float, options.optional("lost_s")?.float,
             options.optional("edge_lost_s")?.float, options.optional("hysteresis")?.float,
             options.optional("remember_s")?.float,
+            options.optional("min_size")?.float, options.optional("max_size")?.float,
         )
     }
 

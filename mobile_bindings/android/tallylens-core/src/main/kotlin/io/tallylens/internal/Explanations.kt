@@ -39,6 +39,9 @@ private fun whyNothing(totals: Totals, facts: Diagnostics): String {
     if (totals.filter.named(detected).isEmpty()) {
         return "no detections of the chosen classes, but ${most(totals, detected)} (detections, not objects)"
     }
+    if (facts.ignored != 0L && facts.ignored + facts.belowLowConfidence == facts.detections) {
+        return "${facts.ignored} detections, all in ignored zones or outside the minimum and maximum size"
+    }
     val tracks = facts.unconfirmedTracks + facts.liveTracks
     val options = totals.options
     if (tracks == 0L) {

@@ -79,10 +79,10 @@ internal fun placeRegions(lines: List<Line>, zones: List<Zone>, width: Int, heig
         PlacedRegion("zone", i, name, points, null, zone)
     }
 
-private fun inPixels(points: List<Point>, width: Int, height: Int): List<Point> =
+internal fun inPixels(points: List<Point>, width: Int, height: Int): List<Point> =
     if (points.any { it.x > 1 || it.y > 1 }) points else points.map { Point(it.x * width, it.y * height) }
 
-private fun checkInFrame(name: String, points: List<Point>, width: Int, height: Int) {
+internal fun checkInFrame(name: String, points: List<Point>, width: Int, height: Int) {
     for ((values, size) in listOf(points.map { it.x } to width, points.map { it.y } to height)) {
         if (values.all { it < 0 } || values.all { it > size }) {
             throw UsageException(

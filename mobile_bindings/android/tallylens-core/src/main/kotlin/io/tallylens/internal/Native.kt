@@ -66,6 +66,7 @@ internal object Native {
     @JvmStatic external fun counterAddRegion(
         counter: Long, kind: String, points: ByteBuffer, count: Int, extend: Int, minDwellS: Float,
     ): Int
+    @JvmStatic external fun counterIgnore(counter: Long, points: ByteBuffer, count: Int): Int
     @JvmStatic external fun counterWantClasses(counter: Long, ids: ByteBuffer, count: Int): Int
     @JvmStatic external fun counterUpdate(counter: Long, timestamp: Long, count: Int, out: ByteBuffer): Int
     @JvmStatic external fun counterTake(counter: Long, out: ByteBuffer): Int

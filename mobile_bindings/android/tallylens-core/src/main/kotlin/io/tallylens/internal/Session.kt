@@ -29,6 +29,7 @@ internal class Session(
 ) : Closeable {
     private val counting = Counting(
         classNames, options.lines, options.zones, options.classes, options.anyClass, options.tracking,
+        options.ignored, options.minSize, options.maxSize,
     )
     private val image = ImageFields()
     private val planes = arrayOfNulls<ByteBuffer>(3)
@@ -139,7 +140,9 @@ internal class Session(
             uncounted = if (here == null || facts == null) Uncounted() else Uncounted(
                 facts.belowLowConfidence, facts.unconfirmedTracks, facts.longestUnconfirmedS.toDouble(),
                 here.filter.unwanted(here.counter.detected()),
+                facts.ignored,
             ),
+            filters = here?.filters?.asJson().orEmpty(),
             uniqueRange = here?.uniqueRange()?.mapValues { it.value.first..it.value.second }.orEmpty(),
         )
     }

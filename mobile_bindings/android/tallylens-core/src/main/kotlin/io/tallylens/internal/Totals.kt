@@ -18,6 +18,9 @@ internal class Counting(
     val classes: Set<String>?,
     val anyClass: Boolean,
     val tracking: TrackingOptions,
+    val ignored: List<Zone> = emptyList(),
+    val minSize: Float? = null,
+    val maxSize: Float? = null,
 )
 
 /** Tracks and counts the detections of one source, frame by frame; as Python's `Totals`. */
@@ -26,7 +29,8 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
     val options: TrackingOptions = counting.tracking.complete()
     val filter = ClassFilter(classNames, if (counting.anyClass) null else counting.classes)
     val placed: List<PlacedRegion> = placeRegions(counting.lines, counting.zones, width, height)
-    val counter = TrackCounter(classNames.size, width, height, counting.anyClass, counting.tracking)
+    val filters = Filters(counting, width, height)
+    val counter = TrackCounter(classNames.size, width, height, counting.anyClass, filters.applied(counting.tracking))
     val occupancy = TimeBins()
     val withheld = WantedEvents(filter.wanted, maxOf(options.lostS!!, options.edgeLostS!!, options.rememberS!!).toDouble())
     val returns = PossibleReturns(options.rememberS!!.toDouble())
@@ -35,6 +39,7 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
 
     init {
         try {
+            filters.zones.forEach { counter.ignore(it.second) }
             if (!filter.takesAll) counter.wantClasses(filter.wanted)
             for (region in placed) {
                 if (region.line != null) counter.addLine(region.points[0], region.points[1], region.line.extend)

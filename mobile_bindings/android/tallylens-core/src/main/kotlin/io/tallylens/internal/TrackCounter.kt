@@ -13,7 +13,7 @@ import java.nio.ByteBuffer
 internal class Diagnostics(
     val frames: Long, val detections: Long, val belowLowConfidence: Long, val unconfirmedTracks: Long,
     val liveTracks: Long, val longestGapNs: Long, val unlinked: Long, val neededFps: Float,
-    val fastest: Float, val longestUnconfirmedS: Float, val lastTimestampNs: Long,
+    val fastest: Float, val longestUnconfirmedS: Float, val lastTimestampNs: Long, val ignored: Long,
 )
 
 /** Tracks objects through frames of one size and counts them: `tally_counter`. Not thread-safe. */
@@ -38,9 +38,20 @@ internal class TrackCounter(
     fun addZone(corners: List<Point>, minDwellS: Float) = addRegion("zone", corners, false, minDwellS)
 
     private fun addRegion(kind: String, points: List<Point>, extend: Boolean, minDwellS: Float) {
+        val buffer = floats(points)
+        call { Native.counterAddRegion(it, kind, buffer, points.size, if (extend) 1 else 0, minDwellS) }
+    }
+
+    /** Ignore detections whose anchor is in this area. */
+    fun ignore(corners: List<Point>) {
+        val buffer = floats(corners)
+        call { Native.counterIgnore(it, buffer, corners.size) }
+    }
+
+    private fun floats(points: List<Point>): ByteBuffer {
         val buffer = directBuffer(8 * points.size)
         points.forEachIndexed { i, p -> buffer.putFloat(8 * i, p.x.toFloat()).putFloat(8 * i + 4, p.y.toFloat()) }
-        call { Native.counterAddRegion(it, kind, buffer, points.size, if (extend) 1 else 0, minDwellS) }
+        return buffer
     }
 
     fun wantClasses(ids: Collection<Int>) {
@@ -112,7 +123,7 @@ internal class TrackCounter(
         return Diagnostics(
             neededFps = scratch.getFloat(4), frames = long(0), detections = long(1), belowLowConfidence = long(2),
             unconfirmedTracks = long(3), liveTracks = long(4), longestGapNs = long(5), unlinked = long(6),
-            fastest = scratch.getFloat(64), longestUnconfirmedS = scratch.getFloat(68), lastTimestampNs = long(8),
+            fastest = scratch.getFloat(64), longestUnconfirmedS = scratch.getFloat(68), lastTimestampNs = long(8), ignored = long(9),
         )
     }
 
@@ -183,6 +194,8 @@ internal data class TrackingOptions(
     val edgeLostS: Float? = null,
     val hysteresis: Float? = null,
     val rememberS: Float? = null,
+    val minSize: Float? = null,
+    val maxSize: Float? = null,
 ) {
     /** Write the values that are given into a `tally_counter_options`. */
     fun writeTo(buffer: ByteBuffer) {
@@ -192,7 +205,7 @@ internal data class TrackingOptions(
 
     private fun thresholds() = listOf(
         lowConfidence, highConfidence, newConfidence, confirmS, confirmConfidence, lostS, edgeLostS, hysteresis,
-        rememberS,
+        rememberS, minSize, maxSize,
     )
 
     /** These options with the core's defaults in place of null. */
@@ -203,7 +216,7 @@ internal data class TrackingOptions(
         val float = { i: Int -> buffer.getFloat(ANCHOR_AT + 4 + 4 * i) }
         return TrackingOptions(
             buffer.getInt(ANCHOR_AT), float(0), float(1), float(2), float(3), float(4), float(5), float(6), float(7),
-            float(8),
+            float(8), float(9), float(10),
         )
     }
 
