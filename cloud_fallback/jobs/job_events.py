@@ -7,10 +7,12 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
+from .webhooks.events import insert_deliveries
+
 JobEvent = Literal["job.done", "job.failed", "job.cancelled", "job.late"]
 JobHook = Callable[[Connection, str, JobEvent], None]
 
-HOOKS: tuple[JobHook, ...] = ()
+HOOKS: tuple[JobHook, ...] = (insert_deliveries,)
 """Called with the job's id, in the transaction that changes the job: both happen, or neither."""
 
 

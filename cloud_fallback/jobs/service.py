@@ -26,6 +26,9 @@ from .sign_in.sessions import account_of_session
 from .storage import FolderStorage, Storage
 from .sweep import Sweep
 from .uploads import Uploads
+from .webhooks.addresses import AddressRules
+from .webhooks.runner import WebhookRunner
+from .webhooks.sender import Sender
 
 log = logging.getLogger("tallylens.jobs")
 
@@ -38,6 +41,7 @@ class VideoService:
         model_sha256: digest of the model that counts what is uploaded.
 
     Attributes:
+        webhook_rules: the addresses to which webhooks may go.
         registration: accounts by e-mail and password.
         identifiers: find the account of a request, in order.
         known_accounts: ids whose row exists.
@@ -62,6 +66,9 @@ class VideoService:
             settings.accounts.public_url,
         )
         self.progress = Progress(self.database)
+        accounts = settings.accounts
+        self.webhook_rules = AddressRules(accounts.webhook_networks, accounts.any_port)
+        self.webhooks = WebhookRunner(self.database, Sender(self.webhook_rules))
         self.sweep = Sweep(self.database, self.folder, self.storage, self.uploads)
         self.identifiers: list[Identify] = [
             account_of_key_file,
@@ -91,6 +98,7 @@ class VideoService:
         tasks = [
             asyncio.create_task(self.progress.run(self._show_database)),
             asyncio.create_task(self.sweep.run()),
+            asyncio.create_task(self.webhooks.run()),
         ]
         try:
             yield

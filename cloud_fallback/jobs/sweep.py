@@ -10,13 +10,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
+from . import audit
 from .clock import DAY, now_us
 from .database import Database
 from .identifiers import LENGTH, with_prefix
 from .job_queue import wake
+from .sign_in import guessing, sessions
 from .storage import FolderStorage, Storage
 from .tables import checkpoints, idempotency, jobs, uploads, usage, videos
 from .uploads import Uploads
+from .webhooks import delivery_queue
 
 log = logging.getLogger("tallylens.jobs")
 EVERY_S = 60.0
@@ -131,6 +134,13 @@ def _tidy(connection: Connection) -> None:
     connection.execute(sa.delete(idempotency).where(idempotency.c.created < now_us() - DAY))
     ended = sa.select(jobs.c.id).where(jobs.c.state.in_(("done", "failed", "cancelled")))
     connection.execute(sa.delete(checkpoints).where(checkpoints.c.job.in_(ended)))
+    for forget in (
+        sessions.forget_expired,
+        guessing.forget_old,
+        audit.forget_old,
+        delivery_queue.forget_old,
+    ):
+        forget(connection)
     active = sa.select(jobs.c.id).where(jobs.c.state.in_(("queued", "running")))
     connection.execute(
         sa.update(jobs)

@@ -26,6 +26,7 @@ from .identifiers import new_id, with_prefix
 from .job_options import JobOptions
 from .plans import Plan, Plans
 from .problems import ProblemError, not_found
+from .quota import check_quota
 from .storage import FolderStorage, Storage, StorageGoneError, reserve_bytes
 from .tables import accounts, jobs, uploads, usage, videos
 from .upload_file import BLOCK_BYTES, BusyFileError, DiskFullError, UploadFile, make_file
@@ -314,36 +315,6 @@ def _insert(
     )
 
 
-def check_quota(connection: Connection, account: Account, *, uploading: bool = True) -> None:
-    """Raise ProblemError (402, 429) if the account may not have one more video now."""
-    plan, now = account.plan, now_us()
-    count = sa.select(sa.func.count())
-    opened = connection.scalar(
-        count.select_from(uploads).where(uploads.c.account == account.id, uploads.c.expires > now)
-    )
-    if uploading and (opened or 0) >= plan.open_uploads:
-        raise ProblemError(
-            429,
-            f"{opened} uploads are not complete, and the plan allows {plan.open_uploads}",
-            "Complete or delete one",
-            retry_s=60,
-        )
-    if plan.videos is None:
-        return
-    used = count.select_from(usage).where(
-        usage.c.account == account.id, usage.c.state != "released"
-    )
-    if plan.period_days is not None:
-        used = used.where(usage.c.created > now - int(plan.period_days * DAY))
-    number = (connection.scalar(used) or 0) + (opened or 0 if uploading else 0)
-    if number >= plan.videos:
-        raise ProblemError(
-            402,
-            f"the {plan.videos} videos of the plan {plan.name} are used",
-            "Wait for the next period, or change the plan",
-        )
-
-
 def _row(connection: Connection, account: str, upload: str) -> Row[Any] | None:
     return connection.execute(
         sa.select(uploads).where(uploads.c.id == upload, uploads.c.account == account)
@@ -369,7 +340,12 @@ def complete(connection: Connection, row: Row[Any], model_sha256: str, plans: Pl
     """Turn a complete upload into a video and a job: all at once, and once."""
     video, now = with_prefix("vid", row.id), now_us()
     options = JobOptions.parse(row.options)
-    account = connection.execute(sa.select(accounts).where(accounts.c.id == row.account)).one()
+    account = connection.execute(
+        sa.select(accounts).where(accounts.c.id == row.account)
+    ).one_or_none()
+    if account is None:
+        # It was deleted while its last bytes arrived.
+        raise not_found("upload")
     values: dict[str, object] = {
         "id": video,
         "account": row.account,

@@ -1,6 +1,20 @@
 """The HTTP routes of videos; a new one is a module here and its router in `ROUTERS`."""
 
-from . import account, accounts, cost, events, feedback, jobs, keys, reports, uploads, videos
+from . import (
+    account,
+    accounts,
+    cost,
+    events,
+    feedback,
+    jobs,
+    keys,
+    payments,
+    plans,
+    reports,
+    uploads,
+    videos,
+    webhooks,
+)
 
 ROUTERS = (
     uploads.router,
@@ -13,4 +27,7 @@ ROUTERS = (
     keys.router,
     feedback.router,
     cost.router,
+    plans.router,
+    webhooks.router,
+    payments.router,
 )

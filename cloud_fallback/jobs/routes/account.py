@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import asyncio
 from typing import Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, Row
 
-from ..accounts import AccountOf, VideosOf
+from .. import audit
+from ..account_data import delete_account, export
+from ..accounts import AccountOf, AddressOf, ManagerOf, VideosOf
 from ..clock import rfc3339
-from ..plans import Plan
+from ..sign_in.sessions import ended_cookie
 from ..tables import accounts
+from .plans import plan_document
 
 router = APIRouter(prefix="/v1/account", tags=["account"])
-
-
-def plan_document(plan: Plan) -> dict[str, Any]:
-    """A plan and its limits."""
-    return asdict(plan)
 
 
 @router.get("")
@@ -35,6 +34,34 @@ async def one(service: VideosOf, account: AccountOf) -> dict[str, Any]:
         "plan_until": rfc3339(row.plan_until),
     }
     return {**document, "csrf": account.csrf} if account.by_session else document
+
+
+@router.delete("", status_code=204)
+async def delete(service: VideosOf, account: ManagerOf, address: AddressOf) -> Response:
+    """Delete the account with all that belongs to it, at once."""
+    files = await service.database.call(delete_account, account.id, address)
+    for identifier in files:
+        await asyncio.to_thread(service.storage.delete, identifier)
+        await asyncio.to_thread(service.folder.delete, identifier)
+    return Response(status_code=204, headers={"set-cookie": ended_cookie()})
+
+
+@router.get("/export.zip", response_class=StreamingResponse)
+async def export_all(
+    service: VideosOf, account: ManagerOf, address: AddressOf
+) -> StreamingResponse:
+    """All that is stored of the account, as an archive."""
+    await service.database.call(
+        lambda one: audit.note(one, "account.exported", account.id, address=address)
+    )
+    return StreamingResponse(
+        export(service.database, service.storage, account.id),
+        media_type="application/zip",
+        headers={
+            "cache-control": "no-store",
+            "content-disposition": 'attachment; filename="tallylens-account.zip"',
+        },
+    )
 
 
 def account_row(connection: Connection, account: str) -> Row[Any]:

@@ -15,6 +15,7 @@ from ..accounts import AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
 from ..paging import DEFAULT, After, Limit, link_next, page
 from ..problems import ProblemError, not_found
+from ..quota import check_retry
 from ..tables import jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=IdempotentRoute)
@@ -64,7 +65,12 @@ async def cancel(service: VideosOf, account: AccountOf, job: JobId) -> dict[str,
 @router.post("/{job}/retry", status_code=202)
 async def retry(service: VideosOf, account: AccountOf, job: JobId) -> dict[str, Any]:
     """Put a failed or canceled job back into the queue."""
-    return await _change(service, account.id, job, job_queue.retry)
+
+    def work(connection: Connection, one: str) -> bool:
+        check_retry(connection, account, one)
+        return job_queue.retry(connection, one)
+
+    return await _change(service, account.id, job, work)
 
 
 async def _change(

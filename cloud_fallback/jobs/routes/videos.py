@@ -15,8 +15,9 @@ from ..identifiers import new_id
 from ..job_options import JobOptions
 from ..paging import DEFAULT, After, Limit, link_next, page
 from ..problems import ProblemError, not_found
+from ..quota import check_quota
 from ..tables import jobs, videos
-from ..uploads import check_quota, insert_job
+from ..uploads import insert_job
 from ..views import video_document
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=IdempotentRoute)

@@ -1,0 +1,1 @@
+"""Payments: events of a provider, which change the plan of an account."""
