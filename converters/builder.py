@@ -212,7 +212,7 @@ class GraphBuilder:
             [self.input],
             heads,
             nodes=self._nodes,
-            initializers=self._constants,
+            initializers=[value for value in self._constants if value.uses()],
             opset_imports={"": OPSET},
             name="detector",
         )

@@ -54,6 +54,25 @@ def is_detection(source: OnnxSource, tail: Tail) -> bool:
     return not readers or any(_skip_cast(source, node).op_type == "Sigmoid" for node in readers)
 
 
+def mask_channels(source: OnnxSource, known: ConstantFolder, tail: Tail) -> int | None:
+    """Channels per anchor of a segmentation head that are coefficients of masks; else None.
+
+    Such a head is split into centers, sizes, confidences, which go through sigmoids, and masks.
+    """
+    for node in _reading(source, tail.transpose, "Split"):
+        sizes = known.get(node.input[1]) if len(node.input) > 1 else None
+        parts = integers(node, "split") if sizes is None else tuple(sizes.ravel().tolist())
+        if len(parts) != 4 or len(node.output) != 4 or parts[:2] != (2, 2):
+            continue
+        activated = [
+            any(_skip_cast(source, reader).op_type == "Sigmoid" for reader in readers)
+            for readers in map(source.nodes_reading, node.output)
+        ]
+        if activated == [True, True, True, False]:
+            return int(parts[3])
+    return None
+
+
 def anchors_per_cell(known: ConstantFolder, tail: Tail) -> int | None:
     """`na` from the Reshape; None where it cannot be known."""
     shape = known.get(tail.reshape.input[1]) if len(tail.reshape.input) > 1 else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx_ir as ir
 from onnx import TensorProto, ValueInfoProto
 
@@ -20,16 +21,25 @@ from ...edge_runtime.metadata import (
 from ..builder import GraphBuilder
 from ..graph import DetectorGraph
 from ..operators import set_input
-from ..shapes import ShapeError, size_of
+from ..shapes import ShapeError, constant, size_of
 from ..source_file import check_input_size, check_strides, head_name
 from .distribution_heads import find_distributions, import_distributions
-from .heads import Pairs, Tail, anchors_per_cell, find_anchors, find_tails, is_detection
+from .heads import (
+    Pairs,
+    Tail,
+    anchors_per_cell,
+    find_anchors,
+    find_tails,
+    is_detection,
+    mask_channels,
+)
 from .labels import parse_names
 from .onnx_file import DAMAGED, EXPORT_AGAIN, OnnxSource
 from .rebuild import GraphRebuilder
 
 DEFAULT_SIDE = 640
 MAX_PROBE_SIDE = 8192
+_LANDMARKS = (8, 10, 15)  # four corners, five points, five points that may be hidden
 GIVE_CHECKPOINT = "Give tallylens the .pt checkpoint that this file was exported from"
 
 
@@ -76,13 +86,15 @@ def _import(source: OnnxSource, rebuilder: GraphRebuilder) -> DetectorGraph:
         raise _no_heads(source)
     if len(tails) > MAX_HEADS:
         raise source.unsupported(f"the model has {len(tails)} heads")
-    if not all(is_detection(source, tail) for tail in tails):
+    masks = {mask_channels(source, rebuilder.known, tail) for tail in tails}
+    extra = masks.pop() if len(masks) == 1 else None
+    if extra is None and not all(is_detection(source, tail) for tail in tails):
         raise UnsupportedModelError(
             source.path,
             "this looks like a segmentation model, and tallylens counts with detection models",
             "Export a YOLOv5 detection checkpoint",
         )
-    return _import_exported(source, rebuilder, tails)
+    return _import_exported(source, rebuilder, tails, extra or 0)
 
 
 def _import_own(
@@ -109,9 +121,12 @@ def _import_own(
 
 
 def _import_exported(
-    source: OnnxSource, rebuilder: GraphRebuilder, tails: list[Tail]
+    source: OnnxSource, rebuilder: GraphRebuilder, tails: list[Tail], masks: int
 ) -> DetectorGraph:
-    """A file of the official exporter: everything after the heads' convolutions is cut off."""
+    """A file of the official exporter: everything after the heads' convolutions is cut off.
+
+    `masks`: channels per anchor behind the classes, which are left out.
+    """
     heads = rebuilder.build([tail.conv.output[0] for tail in tails])
     found = []
     for tail, head in zip(tails, heads, strict=True):
@@ -119,9 +134,10 @@ def _import_exported(
         found.append((stride, _anchors(source, rebuilder, tail), head))
     found.sort(key=_first)
     channels = {size_of(head)[0] / len(anchors) for _, anchors, head in found}
-    num_classes = channels.pop() - 5
+    num_classes = channels.pop() - 5 - masks
     if channels or not 1 <= num_classes <= MAX_CLASSES or num_classes != int(num_classes):
         raise source.damaged("its heads have channels that fit no number of classes")
+    _refuse_landmarks(source, int(num_classes))
     metadata = ModelMetadata(
         class_names=_class_names(source, int(num_classes)),
         input_size=_size(rebuilder.builder.input),
@@ -130,7 +146,42 @@ def _import_exported(
         head_names=tuple(head_name(stride) for stride, _, _ in found),
         weights_license=source.properties.get("license", "")[:200],
     )
-    return rebuilder.builder.finish([head for _, _, head in found], metadata)
+    if masks:
+        for _, anchors, head in found:
+            _cut_masks(rebuilder, head, len(anchors), 5 + int(num_classes), masks)
+    graph = rebuilder.builder.finish([head for _, _, head in found], metadata)
+    return graph.with_pass("drop_masks", channels=masks) if masks else graph
+
+
+def _cut_masks(
+    rebuilder: GraphRebuilder, head: ir.Value, anchors: int, kept: int, masks: int
+) -> None:
+    """Leave the first `kept` of the `kept + masks` channels of each anchor in a head."""
+    conv = head.producer()
+    if conv is None or head.shape is None or conv.op_type != "Conv":
+        raise rebuilder.unsupported("a head does not end in a convolution")
+    starts = np.arange(anchors)[:, None] * (kept + masks)
+    rows = (starts + np.arange(kept)).ravel()
+    for index, value in enumerate(conv.inputs[1:], start=1):
+        if value is not None:
+            array = constant(conv, index)[rows]
+            conv.replace_input_with(index, rebuilder.builder.constant(f"{value.name}.boxes", array))
+    head.shape = ir.Shape([head.shape[0], len(rows), *head.shape[2:]])
+
+
+def _refuse_landmarks(source: OnnxSource, channels: int) -> None:
+    """A head may hold more than boxes and the classes that the file names."""
+    text = source.properties.get("names", "")
+    for landmarks in _LANDMARKS:
+        named = channels - landmarks
+        fits = parse_names(text, named) is not None and parse_names(text, named - 1) is None
+        if named > 0 and fits:
+            raise UnsupportedModelError(
+                source.path,
+                f"its heads hold {landmarks} channels beside boxes and classes: this looks like a "
+                "detector of landmarks, such as faces or plates",
+                "Give the .pt checkpoint, of which tallylens takes the boxes",
+            )
 
 
 def _first(item: tuple[int, Pairs, ir.Value]) -> int:
@@ -173,6 +224,13 @@ def _stride(images: ir.Value, head: ir.Value) -> int:
 
 def _no_heads(source: OnnxSource) -> ModelError:
     outputs = list(source.proto.graph.output)
+    kind = _other_kind(source)
+    if kind:
+        return UnsupportedModelError(
+            source.path,
+            f"this looks like {kind}, and tallylens counts with detection models",
+            "Export a YOLOv5 detection checkpoint with its export.py --include onnx",
+        )
     raw = [item for item in outputs if len(item.type.tensor_type.shape.dim) in (4, 5)]
     if len(outputs) > 1 and len(raw) == len(outputs):
         return ModelError(
@@ -185,6 +243,15 @@ def _no_heads(source: OnnxSource) -> ModelError:
         "no YOLOv5 heads in it: another kind of model, or another version of YOLO",
         "Export a YOLOv5 detection checkpoint with its export.py --include onnx",
     )
+
+
+def _other_kind(source: OnnxSource) -> str:
+    """The kind of a model without heads, by its operators and outputs; "" where it is unknown."""
+    operators = {node.op_type for node in source.nodes}
+    if operators & {"LSTM", "GRU", "RNN"}:
+        return "a recurrent model, such as a recognizer of text"
+    ranks = [len(item.type.tensor_type.shape.dim) for item in source.proto.graph.output]
+    return "a classification model" if ranks == [2] else ""
 
 
 def _probe_size(source: OnnxSource, images: ValueInfoProto) -> tuple[int, int]:

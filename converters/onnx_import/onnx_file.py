@@ -15,11 +15,13 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoPr
 
 from ...edge_runtime.errors import ModelError, UnsafeModelError, UnsupportedModelError
 from ...edge_runtime.text import printable
+from .external_data import is_external, read_external, refusal
+from .old_opsets import raise_operators
 
 MAX_FILE_BYTES = 2 << 30  # protobuf's own limit
 MAX_NODES = 20_000
 MAX_NAME_LENGTH = 500
-MIN_OPSET, MAX_OPSET = 12, 26
+MIN_OPSET, MAX_OPSET = 9, 26
 
 DAMAGED = "Copy or download the file again; if that does not help, export it again"
 EXPORT_AGAIN = "Export the checkpoint again, or give tallylens the .pt file itself"
@@ -35,6 +37,12 @@ _ITEM_TYPES: dict[int, np.dtype[Any]] = {
     TensorProto.INT32: np.dtype("<i4"),
     TensorProto.BOOL: np.dtype("?"),
 }
+_QUANTIZED = frozenset(
+    {
+        *("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QuantizeLinear"),
+        *("DequantizeLinear", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"),
+    }
+)
 _FIELDS: dict[int, str] = {
     TensorProto.FLOAT: "float_data",
     TensorProto.FLOAT16: "int32_data",
@@ -52,14 +60,20 @@ class OnnxSource:
         """Parse the file.
 
         Raises:
-            UnsafeModelError: it refers to other files, or is far too large.
-            UnsupportedModelError: it uses subgraphs, functions or operators of its own.
+            UnsafeModelError: it refers to files elsewhere, or is far too large.
+            UnsupportedModelError: it is quantized already, or uses functions.
             ModelError: damaged.
         """
         self.path = str(path)
         self.proto = self._parse(path)
         self._check_features()
         graph = self.proto.graph
+        read_external(
+            path,
+            filter(is_external, graph.initializer),
+            {kind: item.itemsize for kind, item in _ITEM_TYPES.items()},
+        )
+        raise_operators(graph, self._opset())
         self.nodes: list[NodeProto] = list(graph.node)
         self.properties = {entry.key: entry.value for entry in self.proto.metadata_props}
         self.tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -134,8 +148,7 @@ class OnnxSource:
         """Refuse what a plain detector does not need."""
         if self.proto.functions or self.proto.training_info:
             raise self.unsupported("the model holds functions or training steps")
-        opsets = {entry.domain: entry.version for entry in self.proto.opset_import}
-        version = opsets.get("", opsets.get("ai.onnx", 0))
+        version = self._opset()
         if not MIN_OPSET <= version <= MAX_OPSET:
             raise UnsupportedModelError(
                 self.path,
@@ -147,9 +160,26 @@ class OnnxSource:
         if self.proto.graph.sparse_initializer:
             raise self.unsupported("the model holds sparse weights")
         for node in self.proto.graph.node:
-            self._check_node(node)
+            if _is_quantized(node):
+                raise UnsupportedModelError(
+                    self.path,
+                    f"the model is quantized already (it holds {printable(node.op_type, 40)})",
+                    "Give the float model that it was made from, or the .pt checkpoint; convert "
+                    "with --quantize int8",
+                )
+            for name in (node.name, *node.input, *node.output):
+                if len(name) > MAX_NAME_LENGTH:
+                    raise self.damaged("a name is too long")
 
-    def _check_node(self, node: NodeProto) -> None:
+    def _opset(self) -> int:
+        opsets = {entry.domain: entry.version for entry in self.proto.opset_import}
+        return int(opsets.get("", opsets.get("ai.onnx", 0)))
+
+    def check_node(self, node: NodeProto) -> None:
+        """Refuse a node that the heads need and whose meaning is not ONNX's own.
+
+        What comes behind the heads, such as NMS, is never looked at.
+        """
         if node.domain not in ("", "ai.onnx"):
             raise self.unsupported(
                 f"the operator {printable(node.op_type, 80)} is of {printable(node.domain, 80)}"
@@ -159,23 +189,16 @@ class OnnxSource:
                 raise self.unsupported(
                     f"the operator {printable(node.op_type, 80)} holds a graph of its own"
                 )
-        for name in (node.name, *node.input, *node.output):
-            if len(name) > MAX_NAME_LENGTH:
-                raise self.damaged("a name is too long")
 
     def _check_tensors(self) -> None:
-        """No tensor may live in another file, whether it is used or not."""
+        """Tensors inside nodes may not live in another file, whether they are used or not."""
         tensors = [*self.tensors.values()]
         for node in self.nodes:
             for attribute in node.attribute:
                 tensors.extend((attribute.t, *attribute.tensors))
         for tensor in tensors:
-            if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-                raise UnsafeModelError(
-                    self.path,
-                    "weights of the model lie in another file, which is not read",
-                    "Export it again as one file, without external data",
-                )
+            if is_external(tensor):
+                raise refusal(self.path)
 
     def _connect(self) -> None:
         """Every value is made once, and before it is read."""
@@ -192,6 +215,12 @@ class OnnxSource:
                     raise self.damaged(f"{name[:80]!r} is made twice")
                 known.add(name)
                 self.producer[name] = index
+
+
+def _is_quantized(node: NodeProto) -> bool:
+    """Whether `node` computes with, or makes, whole numbers in place of floats."""
+    name = node.op_type
+    return name.startswith(("QLinear", "QAttention", "QGemm")) or name in _QUANTIZED
 
 
 def _words(proto: ModelProto) -> Iterator[object]:

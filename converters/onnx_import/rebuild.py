@@ -83,6 +83,7 @@ class GraphRebuilder:
         return needed
 
     def _step(self, node: NodeProto, unknown: set[str]) -> Step:
+        self.source.check_node(node)
         gated = hardswish_input(self.source, self.known, node)
         if gated is not None:
             return "HardSwish", [gated]

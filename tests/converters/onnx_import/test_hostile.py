@@ -54,8 +54,8 @@ def constant_node(model: ModelProto) -> TensorProto:
 @pytest.mark.parametrize(
     "tensor", [lambda model: model.graph.initializer[0], constant_node], ids=["weight", "constant"]
 )
-@pytest.mark.parametrize("location", ["/etc/passwd", "../../etc/passwd", "weights.bin"])
-def test_external_data_is_never_opened(
+@pytest.mark.parametrize("location", ["/etc/passwd", "../../etc/passwd", "sub/weights.bin", ".."])
+def test_external_data_elsewhere_is_never_opened(
     attempt: Any, tensor: Any, location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
@@ -70,6 +70,38 @@ def test_external_data_is_never_opened(
     assert isinstance(error, UnsafeModelError)
     assert "lie in another file" in error.problem
     assert not any("passwd" in name or "weights.bin" in name for name in opened)
+
+
+def test_external_data_that_is_missing_a_link_or_too_short(
+    attempt: Any, exporter: Any, tmp_path: Path
+) -> None:
+    def weight(model: ModelProto) -> TensorProto:
+        first: TensorProto = model.graph.initializer[0]
+        return first
+
+    error = attempt(lambda model: external(weight(model), "missing.bin"))
+    assert "missing.bin, which is not beside it" in error.problem
+    model = exporter().model()
+    (tmp_path / "secret.bin").write_bytes(bytes(1 << 20))
+    (tmp_path / "link.bin").symlink_to(tmp_path / "secret.bin")
+    (tmp_path / "short.bin").write_bytes(bytes(10))
+    for name, problem in (("link.bin", "another file"), ("short.bin", "fewer weights")):
+        external(weight(model), name)
+        (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(ModelError, match=problem):
+            load(tmp_path / "model.onnx")
+        del weight(model).external_data[:]
+
+
+def test_what_comes_behind_the_heads_is_not_looked_at(exporter: Any, tmp_path: Path) -> None:
+    model = exporter().model()
+    name = model.graph.output[0].name
+    nms = helper.make_node("EfficientNMS_TRT", [name], ["boxes"], domain="TRT")
+    model.graph.node.append(nms)
+    inner = helper.make_graph([], "inner", [], [])
+    model.graph.node.append(helper.make_node("If", ["boxes"], ["y"], then_branch=inner))
+    (tmp_path / "nms.onnx").write_bytes(model.SerializeToString())
+    assert load(tmp_path / "nms.onnx").metadata.strides == (8, 16)
 
 
 def set_dims(*dims: int) -> Callable[[ModelProto], None]:
@@ -97,7 +129,8 @@ def test_a_huge_constant_of_no_data(attempt: Any) -> None:
 
 def add_subgraph(model: ModelProto) -> None:
     graph = helper.make_graph([], "inner", [], [])
-    model.graph.node.append(helper.make_node("If", ["images"], ["y"], then_branch=graph))
+    model.graph.node.insert(0, helper.make_node("If", ["images"], ["y"], then_branch=graph))
+    model.graph.node[1].input[0] = "y"
 
 
 def add_function(model: ModelProto) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,89 @@ def test_heads_of_every_kind_of_export(exporter: Any, tmp_path: Path, variant: s
     assert dtypes == {ir.DataType.FLOAT}
 
 
+def lowered(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The model in the forms of opset 9 or 10: attributes in place of inputs, and Upsample."""
+    constants = {
+        tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer
+    }
+    for node in model.graph.node:
+        inputs = list(node.input)
+        if node.op_type == "Resize":
+            node.op_type = "Upsample" if opset == 9 else "Resize"
+            del node.input[:], node.attribute[:]
+            node.input.extend((inputs[0], inputs[2]))
+            node.attribute.append(helper.make_attribute("mode", "nearest"))
+        elif node.op_type == "Clip":
+            del node.input[1:]
+            for key, name in zip(("min", "max"), inputs[1:], strict=True):
+                node.attribute.append(helper.make_attribute(key, float(constants[name])))
+        elif node.op_type == "Slice" and opset == 9 and len(inputs) == 4:
+            del node.input[1:]
+            for key, name in zip(("starts", "ends", "axes"), inputs[1:], strict=True):
+                node.attribute.append(helper.make_attribute(key, constants[name].tolist()))
+    model.opset_import[0].version = opset
+    return model
+
+
+@pytest.mark.parametrize("opset", [9, 10])
+def test_old_opsets_are_raised(exporter: Any, tmp_path: Path, opset: int) -> None:
+    settings = {"opset": 12, "tail": "slices", "constants": "initializers", "upsample": "scales"}
+    export = exporter(**settings, act="HardSwish as relu6")
+    model = export.model()
+    images = np.random.default_rng(5).random((1, 3, 64, 96), np.float32)
+    wanted = original_heads(model, export.heads, images)
+    old = lowered(model, opset)
+    onnx.checker.check_model(old)
+    (tmp_path / "old.onnx").write_bytes(old.SerializeToString())
+    graph = load(tmp_path / "old.onnx")
+    for head, want in zip(run(proto_of(graph), images), wanted, strict=True):
+        np.testing.assert_allclose(head, want, atol=1e-4)
+    assert graph.metadata.anchors == ANCHORS
+
+
+@pytest.mark.parametrize("opset", range(13, 27))
+def test_new_opsets_are_read(exporter: Any, tmp_path: Path, opset: int) -> None:
+    model = exporter().model()
+    model.opset_import[0].version = opset
+    (tmp_path / "new.onnx").write_bytes(model.SerializeToString())
+    assert load(tmp_path / "new.onnx").metadata.anchors == ANCHORS
+
+
+def test_weights_in_a_file_beside_it_are_read(exporter: Any, tmp_path: Path) -> None:
+    model = exporter().model()
+    images = np.random.default_rng(5).random((1, 3, 64, 96), np.float32)
+    (tmp_path / "one.onnx").write_bytes(model.SerializeToString())
+    one = run(proto_of(load(tmp_path / "one.onnx")), images)
+    path = tmp_path / "two.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="two.data", size_threshold=0)
+    for head, want in zip(run(proto_of(load(path)), images), one, strict=True):
+        assert np.array_equal(head, want)
+
+
+def test_heads_of_landmarks_are_called_so(
+    exporter: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules[exporter.__module__]
+    monkeypatch.setattr(module, "CLASSES", 11)
+    monkeypatch.setattr(module, "OUTPUTS", 2 * 16)
+    path = exporter(metadata={"names": "{0: 'face'}"}).save(tmp_path)
+    with pytest.raises(UnsupportedModelError, match=r"10 channels .* landmarks") as caught:
+        load(path)
+    assert "checkpoint" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("op_type", "kind"), [("LSTM", "recurrent model"), ("Gemm", "classif")])
+def test_other_models_are_called_by_their_name(tmp_path: Path, op_type: str, kind: str) -> None:
+    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 32, 96])
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 10])
+    node = helper.make_node(op_type, ["images"], ["y"])
+    graph = helper.make_graph([node], "other", [image], [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "other.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(UnsupportedModelError, match=kind):
+        load(tmp_path / "other.onnx")
+
+
 @pytest.mark.parametrize("variant", ["as exported today", "dynamic", "Focus"])
 def test_another_size_and_batch(exporter: Any, tmp_path: Path, variant: str) -> None:
     """A file of fixed size is rebuilt: compared with the same weights exported at that size."""
@@ -160,9 +244,9 @@ def test_names_that_do_not_fit_the_classes(exporter: Any, tmp_path: Path) -> Non
         load(exporter(metadata={"names": "{0: 'a', 7: 'b'}"}).save(tmp_path))
 
 
-def test_opset_11_is_refused_with_the_remedy(exporter: Any, tmp_path: Path) -> None:
+def test_opset_8_is_refused_with_the_remedy(exporter: Any, tmp_path: Path) -> None:
     model = exporter().model()
-    model.opset_import[0].version = 11
+    model.opset_import[0].version = 8
     path = tmp_path / "old.onnx"
     path.write_bytes(model.SerializeToString())
     with pytest.raises(UnsupportedModelError, match="--opset 17"):
