@@ -23,7 +23,7 @@ MAX_OF_JOB = 100
 
 @dataclass(frozen=True)
 class Correction:
-    """What is right, by the user.
+    """The right number of a class, by the user.
 
     Args:
         class_name: of the objects.

@@ -43,7 +43,7 @@ class _Pipe(io.RawIOBase):
         return len(block)
 
     def take(self) -> bytes:
-        """What was written since the last call."""
+        """The bytes written since the last call."""
         block = bytes(self._written)
         self._written.clear()
         return block

@@ -14,7 +14,9 @@ from . import schema
 from .account_settings import link_secret
 from .accounts import Identify, account_of_key_file
 from .live_first import AnnouncedQueue
+from .pages import account, entrance
 from .pages import routes as pages
+from .pages.key_cookie import account_of_key_cookie
 from .problems import PROBLEMS, handle_problems
 from .progress import Progress
 from .routes import ROUTERS
@@ -74,6 +76,7 @@ class VideoService:
             account_of_key_file,
             account_of_api_key,
             account_of_session,
+            account_of_key_cookie,
         ]
         self.known_accounts: set[str] = set()
 
@@ -90,7 +93,8 @@ class VideoService:
         handle_problems(app)
         for router in ROUTERS:
             app.include_router(router, responses=PROBLEMS)
-        app.include_router(pages.router)
+        for router in (pages.router, entrance.router, account.router):
+            app.include_router(router)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

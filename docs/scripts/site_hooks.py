@@ -1,7 +1,8 @@
 """Fills the reference pages of the documentation from the code, whenever the site is built.
 
 A page that holds `<!-- reference: NAME -->` gets the text of that name: `cli` from the argument
-parsers, `python` from `tallylens.__all__`, `c` from `tally.h`.
+parsers, `python` from `tallylens.__all__`, `c` from `tally.h`, `api` from the OpenAPI
+document.
 """
 
 from __future__ import annotations
@@ -102,8 +103,41 @@ def c_header() -> str:
     return "\n".join(lines)
 
 
+def http_interface() -> str:
+    """A section per path of the OpenAPI document of uploaded videos."""
+    from fastapi import FastAPI
+
+    from tallylens.cloud_fallback.jobs.routes import ROUTERS
+
+    app = FastAPI()
+    for router in ROUTERS:
+        app.include_router(router)
+    paths = app.openapi()["paths"]
+    return "\n".join(_path_section(path, operations) for path, operations in paths.items())
+
+
+def _path_section(path: str, operations: dict[str, Any]) -> str:
+    lines = [f"## {path}", ""]
+    for method, operation in operations.items():
+        statuses = ", ".join(one for one in operation["responses"] if one < "400")
+        text = " ".join(operation.get("description", "").split())
+        lines += [f"**{method.upper()}** ({statuses}): {text}", ""]
+        given = [one for one in operation.get("parameters", ()) if one["in"] != "path"]
+        lines += [_parameter(one) for one in given]
+        lines += [""] if given else []
+    return "\n".join(lines)
+
+
+def _parameter(one: dict[str, Any]) -> str:
+    schema = one.get("schema", {})
+    default = f", default {schema['default']}" if schema.get("default") not in (None, "") else ""
+    text = one.get("description") or schema.get("description") or ""
+    return f"- `{one['name']}` ({one['in']}{default}){': ' if text else ''}{text}"
+
+
 REFERENCES: dict[str, Callable[[], str]] = {
     "cli": command_line,
     "python": python_names,
     "c": c_header,
+    "api": http_interface,
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
 import tallylens
 import tallylens.cli
@@ -55,6 +56,18 @@ def test_every_function_of_the_header_is_there(hooks: dict[str, Any]) -> None:
     functions = set(re.findall(r"\btally_\w+(?=\()", HEADER.read_text(encoding="utf-8")))
     assert len(functions) > 20
     assert all(f"{name}(" in text for name in functions)
+
+
+def test_every_route_is_there(hooks: dict[str, Any]) -> None:
+    from tallylens.cloud_fallback.jobs.routes import ROUTERS
+
+    text = page(hooks, "api")
+    routes = [route for router in ROUTERS for route in router.routes]
+    assert len(routes) > 20
+    for route in routes:
+        assert isinstance(route, APIRoute)
+        section = text.partition(f"## {route.path}\n")[2].partition("\n## ")[0]
+        assert all(f"**{method}**" in section for method in route.methods), route.path
 
 
 def test_every_interface_is_a_plug_in_point() -> None:

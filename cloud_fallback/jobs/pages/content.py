@@ -1,4 +1,4 @@
-"""What pages show, read from the database in one transaction each."""
+"""The content of pages, read from the database in one transaction each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ def newest(
 ) -> tuple[Rows, dict[str, Row[Any]], bool]:
     """Videos of an account, the last job of each by the video's id, and whether more follow."""
     rows, more = paging.page(connection, videos, account, limit, after)
-    query = sa.select(jobs).where(jobs.c.video.in_([row.id for row in rows])).order_by(jobs.c.id)
+    query = (
+        sa.select(jobs)
+        .where(jobs.c.video.in_([row.id for row in rows]), jobs.c.kind == "count")
+        .order_by(jobs.c.id)
+    )
     return rows, {row.video: row for row in connection.execute(query)}, more
 
 

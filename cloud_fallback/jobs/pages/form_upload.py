@@ -10,24 +10,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from email.message import Message
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import Request
+from fastapi import Depends, Request
 from sqlalchemy import Connection
 
 from ....edge_runtime.errors import UsageError
 from ...server.http_protocols import SOCKET
-from ..accounts import Account, VideosOf
+from ..accounts import Account, VideosOf, account_of
 from ..identifiers import with_prefix
 from ..job_options import JobOptions
 from ..problems import ProblemError
+from ..sign_in.sessions import FIELD, check_csrf, session_of
 from ..tables import uploads
 from ..uploads import IDLE_S, Announced, clean_name
+from .key_cookie import key_account_of
 
 MAX_FIELDS_BYTES = 64 << 10
 MAX_PARTS = 20
-# What a form has beside the file, at most.
+# The most that a form holds beside the file.
 SLACK = MAX_FIELDS_BYTES + (16 << 10)
 """Bytes of a body beyond those of the largest file."""
 
@@ -68,7 +70,7 @@ class FormParts:
         )
 
     def write(self, block: bytes) -> None:
-        """Take a block of the body; raises ProblemError (400, 413) for what is no such form."""
+        """Take a block of the body; raises ProblemError (400, 413) for a body that is not such a form."""
         from python_multipart.exceptions import MultipartParseError
 
         try:
@@ -125,17 +127,27 @@ class FormParts:
         self.ended = True
 
 
+async def uploader_of(request: Request) -> Account:
+    """The account of an upload; the token of its session is a field, read with the file."""
+    return await session_of(request) or await key_account_of(request) or await account_of(request)
+
+
+UploaderOf = Annotated[Account, Depends(uploader_of)]
+
+
 async def take_form(request: Request, service: VideosOf, account: Account) -> str:
     """Take a form with a video; returns the id of the video, whose job is in the queue.
 
     Raises:
-        ProblemError: as for an upload of tus, and 400, 411 and 415 for what is no such form.
+        ProblemError: as for an upload of tus, and 400, 411 and 415 for a body that is not such a form.
     """
     length = _body_length(request, account)
     blocks = request.stream()
     parts = FormParts(_boundary(request))
     _allow_time(request)
     await _read_until_file(parts, blocks)
+    if account.by_session:
+        check_csrf(account, parts.fields.get(FIELD, ""))
     given = Announced(length, clean_name(parts.filename or ""), options_of(parts.fields))
     upload, _ = await service.uploads.create(account, given)
     try:
@@ -160,6 +172,7 @@ def options_of(fields: dict[str, str]) -> JobOptions:
         "classes": [one.strip() for one in fields.get("classes", "").split(",") if one.strip()]
         or None,
         "any_class": fields.get("any_class", "") != "",
+        "annotated": fields.get("annotated", "") != "",
     }
     try:
         return JobOptions.of(document)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +11,9 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from ..accounts import Account
 from ..problems import ProblemError
+from ..sign_in.sessions import check_site
 from .render import page
 
 MAX_BODY = 64 << 10
@@ -22,7 +23,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class PageRoute(APIRoute):
-    """A route whose errors are pages; whoever is not signed in is sent to the page for that."""
+    """A route whose errors are pages; a client that is not signed in is sent to that page."""
 
     def get_route_handler(self) -> Handler:
         """The handler, with its errors as pages."""
@@ -31,7 +32,7 @@ class PageRoute(APIRoute):
         async def handler(request: Request) -> Response:
             try:
                 if request.method == "POST":
-                    check_same_site(request)
+                    check_site(request, required=False)
                 return await handle(request)
             except ProblemError as problem:
                 if problem.status == 401:
@@ -45,36 +46,26 @@ class PageRoute(APIRoute):
 
 def problem_page(problem: ProblemError) -> Response:
     """A page that says what is wrong and what to do."""
-    context = {"problem": problem.document(), "account": None, "here": ""}
-    answer = page("problem.html", context, problem.status)
+    answer = page("problem.html", shown("", None, problem=problem.document()), problem.status)
     answer.headers.update(problem.headers)
     return answer
 
 
-def check_same_site(request: Request) -> None:
-    """Raise ProblemError (403) for a form that a page of another site sent.
-
-    Browsers say where a form is from; what says nothing is no browser, and carries no cookie that
-    somebody else could make use of.
-    """
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:
-        same = site in ("same-origin", "none")
-    else:
-        same = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not same:
-        raise ProblemError(403, "the form is of another site", "Open the page of this server")
+def shown(here: str, account: Account | None, **values: Any) -> dict[str, Any]:
+    """The values that every page shows, and `values`; `here` is the path of the page."""
+    csrf = "" if account is None else account.csrf
+    return {"here": here, "account": account, "csrf": csrf, **values}
 
 
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form without a file; of several with one name, the last one.
 
     Raises:
-        ProblemError: 413 for a long body; 400, 411 and 415 for what is no form.
+        ProblemError: 413 for a long body; 400, 411 and 415 for a body that is not a form.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != URL_ENCODED:
-        raise ProblemError(415, "the body is no form", f"Send it as {URL_ENCODED}")
+        raise ProblemError(415, "the body is not a form", f"Send it as {URL_ENCODED}")
     length = request.headers.get("content-length", "")
     if not length.isascii() or not length.isdigit():
         raise ProblemError(411, "the form does not say its length", "Send Content-Length")

@@ -11,24 +11,21 @@ from fastapi.responses import RedirectResponse
 
 from .. import feedback, job_queue
 from ..accounts import Account, AccountOf, VideosOf
+from ..checkpoints import annotation_of
 from ..problems import ProblemError, not_found
 from ..routes.cost import DEFAULT_WAY, WAY, estimate_of
 from ..routes.jobs import JobId, change_job, find_job
 from ..routes.videos import VideoId, find_video, insert_again
+from ..sign_in.sessions import FIELD
 from ..views import video_document
 from . import content
 from .assets import asset
-from .form_upload import options_of, take_form
-from .forms import PageRoute, form_of
+from .form_upload import UploaderOf, options_of, take_form
+from .forms import PageRoute, form_of, shown
 from .render import page
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 NEWEST, LISTED = 10, 50
-
-
-def shown(here: str, account: Account | None, **values: Any) -> dict[str, Any]:
-    """What every page shows, and `values`."""
-    return {"here": here, "account": account, "csrf": "", **values}
 
 
 @router.get("/assets/{version}/{name}")
@@ -77,9 +74,14 @@ async def video_page(service: VideosOf, account: AccountOf, video: VideoId) -> R
     document, rows, reports, corrections = await service.database.call(
         content.one, account.id, video
     )
-    jobs = []
+    jobs: list[dict[str, Any]] = []
+    drawings = {row.id: row for row in rows if row.kind != "count"}
     for row in rows:
+        if row.kind != "count":
+            continue
         job = {**service.progress.document(row), "feedback": corrections[row.id]}
+        drawn = drawings.get(annotation_of(row.same_as or row.id))
+        job["drawn"] = None if drawn is None else service.progress.document(drawn)
         if row.id in reports:
             job["counts"] = content.counts(reports[row.id])
         jobs.append(job)
@@ -88,7 +90,7 @@ async def video_page(service: VideosOf, account: AccountOf, video: VideoId) -> R
 
 @router.get("/cost")
 async def cost_page(request: Request, account: AccountOf) -> Response:
-    """What the service costs."""
+    """The estimate of the cost, with the form of its load."""
     query = request.query_params
     found = estimate_of(query)
     scenario = dataclasses.asdict(found.scenario)
@@ -97,7 +99,7 @@ async def cost_page(request: Request, account: AccountOf) -> Response:
 
 
 @router.post("/videos")
-async def upload(request: Request, service: VideosOf, account: AccountOf) -> Response:
+async def upload(request: Request, service: VideosOf, account: UploaderOf) -> Response:
     """Take a video from a form."""
     return _to_video(await take_form(request, service, account))
 
@@ -144,8 +146,9 @@ async def retry(request: Request, service: VideosOf, account: AccountOf, job: Jo
 async def correct(request: Request, service: VideosOf, account: AccountOf, job: JobId) -> Response:
     """Store what is right."""
     fields = await form_of(request)
-    fields.pop("csrf", None)
-    document: dict[str, Any] = {name: text for name, text in fields.items() if text}
+    document: dict[str, Any] = {
+        name: text for name, text in fields.items() if text and name != FIELD
+    }
     for name in ("number", "frame"):
         if name in document:
             document[name] = _number(document[name])

@@ -1,4 +1,4 @@
-"""Jobs and videos in words; page.js says the same of a job while it goes on."""
+"""Jobs and videos in words; page.js says the same of a job while it runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MIB = 1 << 20
 
 
 def state(job: Mapping[str, Any]) -> str:
-    """What a job does, with the time that is left."""
+    """The state of a job, with the time that is left."""
     kind = job["state"]
     if kind == "queued":
         return f"Waiting for its turn{_left(job)}."
@@ -54,7 +54,7 @@ def day(moment: str | None) -> str:
 
 
 def video(document: Mapping[str, Any]) -> str:
-    """What a video is: by its probe, or by what is known without."""
+    """Size and length of a video: by its probe, or only its bytes without."""
     probe = document["probe"]
     if probe is None:
         return size(document["bytes"])

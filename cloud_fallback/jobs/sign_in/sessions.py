@@ -101,7 +101,7 @@ async def account_of_session(request: Request) -> Account | None:
     if account is None or request.method in SAFE:
         return account
     check_site(request)
-    given = request.headers.get(HEADER) or await _field(request)
+    given = request.headers.get(HEADER) or await token_in_form(request)
     check_csrf(account, given)
     return account
 
@@ -158,7 +158,7 @@ def _same_origin(request: Request, origin: str) -> bool:
         return False
 
 
-async def _field(request: Request) -> str:
+async def token_in_form(request: Request) -> str:
     """The token in a small form."""
     length = request.headers.get("content-length", "")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -36,7 +36,6 @@ function store(key, entry) {
 }
 
 const keyOf = (file) => [file.name, file.size, file.lastModified].join("/");
-
 function request(method, url, headers, body, onProgress, upload) {
   return new Promise((resolve, reject) => {
     const sent = new XMLHttpRequest();
@@ -63,11 +62,11 @@ function problem(answer) {
 }
 
 const encode = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-
 function options(form) {
   const rows = (name) => form.elements[name].value.split("\n").map((row) => row.trim()).filter(Boolean);
   const classes = form.elements.classes.value.split(",").map((one) => one.trim()).filter(Boolean);
-  const found = { lines: rows("lines"), zones: rows("zones"), any_class: form.elements.any_class.checked };
+  const found = { lines: rows("lines"), zones: rows("zones"), any_class: form.elements.any_class.checked,
+    annotated: form.elements.annotated.checked };
   if (classes.length) found.classes = classes;
   return found;
 }
@@ -235,7 +234,6 @@ function prepareUploads(form) {
 }
 
 const number = (value) => value.toLocaleString("en-US");
-
 function duration(seconds) {
   if (seconds < 90) return `${Math.round(seconds)} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
@@ -269,7 +267,6 @@ function replace(id, fresh) {
 }
 
 const shown = new Map(); // {job id: its last event}
-
 function show(job) {
   const place = document.querySelector(`[data-job="${job.id}"]`);
   if (!place) return;
@@ -281,7 +278,7 @@ function show(job) {
   } else if (place.dataset.state !== job.state) {
     shown.delete(job.id);
     place.dataset.state = job.state;
-    refresh(place.id);
+    refresh(place.dataset.whole ?? place.id);
     say(job.state === "done" ? "A count is done." : `A count is ${job.state === "failed" ? "not possible" : "canceled"}.`);
   }
 }

@@ -36,10 +36,9 @@ def open_page(browser: Any, complaints: list[str]) -> Iterator[Open]:
     contexts: list[Any] = []
 
     def open_one(server: VideoServer, path: str = "/", **options: Any) -> Any:
+        defaults = {"extra_http_headers": server.headers()}
         context = browser.new_context(
-            base_url=f"http://127.0.0.1:{server.port}",
-            extra_http_headers=server.headers(),
-            **options,
+            base_url=f"http://127.0.0.1:{server.port}", **{**defaults, **options}
         )
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)

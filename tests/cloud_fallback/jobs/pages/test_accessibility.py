@@ -16,7 +16,7 @@ from tests.support.video_server import VideoServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-PATHS = ("/", "/videos", "/cost")
+PATHS = ("/", "/videos", "/cost", "/account", "/sign-in", "/register", "/forgot", "/reset")
 Start = Callable[..., VideoServer]
 
 

@@ -1,0 +1,135 @@
+"""The pages before an account: signing in and out, registering, links of e-mails, passwords."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from ..accounts import AddressOf, VideosOf
+from ..problems import ProblemError
+from ..sign_in.sessions import COOKIE, ended_cookie
+from .forms import PageRoute, form_of, shown
+from .key_cookie import account_of_key, key_cookie
+from .render import page
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+Token = Annotated[str, Query(max_length=1000)]
+SENT = (
+    "If the address can be used, an e-mail with a link is on its way. The link is good for an hour."
+)
+
+
+@router.get("/sign-in")
+async def sign_in_page() -> Response:
+    """The forms that sign in."""
+    return page("sign_in.html", shown("/sign-in", None, problem=None, email=""))
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request, service: VideosOf, address: AddressOf) -> Response:
+    """Sign in by e-mail address and password, or by a key."""
+    fields = await form_of(request)
+    try:
+        cookie = await _cookie_of(request, service, fields, address)
+    except ProblemError as problem:
+        context = shown("/sign-in", None, problem=problem.document(), email=fields.get("email", ""))
+        answer = page("sign_in.html", context, problem.status)
+        answer.headers.update(
+            {name: text for name, text in problem.headers.items() if name != "www-authenticate"}
+        )
+        return answer
+    return RedirectResponse("/", 303, {"set-cookie": cookie})
+
+
+async def _cookie_of(
+    request: Request, service: VideosOf, fields: dict[str, str], address: str
+) -> str:
+    key = fields.get("key", "").strip()
+    if key:
+        if await account_of_key(request, key) is None:
+            raise ProblemError(401, "this key is not valid", "Check it", kind="sign-in")
+        return key_cookie(key)
+    opened = await service.registration.sign_in(
+        fields.get("email", ""), fields.get("password", ""), address
+    )
+    return opened.cookie()
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request, service: VideosOf) -> Response:
+    """Sign out; without a session too."""
+    await form_of(request)
+    token = request.cookies.get(COOKIE, "")
+    if token:
+        await service.registration.sign_out(token)
+    answer = RedirectResponse("/sign-in", 303)
+    answer.headers.append("set-cookie", ended_cookie())
+    answer.headers.append("set-cookie", key_cookie(""))
+    return answer
+
+
+@router.get("/register")
+async def register_page() -> Response:
+    """The form of a new account."""
+    return page("register.html", shown("/register", None))
+
+
+@router.post("/register")
+async def register(request: Request, service: VideosOf, address: AddressOf) -> Response:
+    """Register, and send the link that verifies the address."""
+    fields = await form_of(request)
+    # The fields that the widgets of the captchas' providers add.
+    captcha = fields.get("cf-turnstile-response") or fields.get("h-captcha-response", "")
+    await service.settings.accounts.captcha.check(captcha, address)
+    await service.registration.register(
+        fields.get("email", ""), fields.get("password", ""), address
+    )
+    return _told("Check your e-mail", SENT)
+
+
+@router.get("/verify")
+async def verify_page(token: Token = "") -> Response:
+    """A button: programs that look at links in e-mails press none."""
+    return page("verify.html", shown("/verify", None, token=token))
+
+
+@router.post("/verify")
+async def verify(request: Request, service: VideosOf, address: AddressOf) -> Response:
+    """Verify the address of an account."""
+    fields = await form_of(request)
+    await service.registration.verify(fields.get("token", ""), address)
+    return _told("The address is verified", "You can sign in now.")
+
+
+@router.get("/forgot")
+async def forgot_page() -> Response:
+    """The form that asks for a link."""
+    return page("forgot.html", shown("/forgot", None))
+
+
+@router.post("/forgot")
+async def forgot(request: Request, service: VideosOf, address: AddressOf) -> Response:
+    """Send a link for a new password, if there is such an account."""
+    fields = await form_of(request)
+    await service.registration.request_reset(fields.get("email", ""), address)
+    return _told("Check your e-mail", SENT)
+
+
+@router.get("/reset")
+async def reset_page(token: Token = "") -> Response:
+    """The form of a new password."""
+    return page("reset.html", shown("/reset", None, token=token))
+
+
+@router.post("/reset")
+async def reset(request: Request, service: VideosOf, address: AddressOf) -> Response:
+    """Set a new password."""
+    fields = await form_of(request)
+    await service.registration.reset(fields.get("token", ""), fields.get("password", ""), address)
+    return _told("The password is set", "All sessions have ended. Sign in with the new one.")
+
+
+def _told(title: str, text: str) -> Response:
+    return page("told.html", shown("", None, heading=title, text=text))
