@@ -70,7 +70,7 @@ class FormParts:
         )
 
     def write(self, block: bytes) -> None:
-        """Take a block of the body; raises ProblemError (400, 413) for a body that is not such a form."""
+        """Take a block of the body; raises ProblemError (400, 413) if it is not such a form."""
         from python_multipart.exceptions import MultipartParseError
 
         try:
@@ -139,7 +139,7 @@ async def take_form(request: Request, service: VideosOf, account: Account) -> st
     """Take a form with a video; returns the id of the video, whose job is in the queue.
 
     Raises:
-        ProblemError: as for an upload of tus, and 400, 411 and 415 for a body that is not such a form.
+        ProblemError: as for an upload of tus, and 400, 411 and 415 if the body is not such a form.
     """
     length = _body_length(request, account)
     blocks = request.stream()
