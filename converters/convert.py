@@ -25,6 +25,7 @@ from .request import (
     DEFAULT_CHECK,
     AcceptanceCheck,
     check_request,
+    refuse_other_model,
     refuse_overwriting,
 )
 
@@ -86,7 +87,7 @@ def convert(
 
     Raises:
         UsageError: an unknown target, quantization or class, int8 without images, or the source
-            itself would be overwritten.
+            itself or the files of another model would be overwritten.
         InputError: the source, the images or the output folder cannot be used.
         RejectedError: an artifact is too far from the source; all files end in .rejected.
         UnavailableError: a package is not installed, or the disk is full.
@@ -124,6 +125,7 @@ def convert(
 
     progress("load", None)
     loaded = load(source, input_size=input_size)
+    refuse_other_model(out_dir / f"{name}.conversion.json", loaded.metadata.source_sha256)
     source_multiply_adds = multiply_adds(loaded)
     graph = _apply(passes, loaded, progress)
     reference = keep(loaded) if keep else loaded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from ..edge_runtime.metadata import Quantization
 from .calibration import DEFAULT_IMAGES
 from .emit import EMITTERS, CoreMLOptions, Target
 
+_MAX_REPORT_BYTES = 64 << 20
 TARGETS: tuple[Target, ...] = tuple(EMITTERS)
 QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 
@@ -99,6 +101,24 @@ def refuse_overwriting(source: Path, paths: Mapping[Target, Path]) -> None:
             )
     if "coreml" in paths and paths["coreml"].exists():
         _refuse_other_package(paths["coreml"])
+
+
+def refuse_other_model(report: Path, sha256: str) -> None:
+    """Raise UsageError where `report` is of another model of the same file name.
+
+    Training writes every model as best.pt: one must not replace the other unnoticed.
+    """
+    try:
+        if report.stat().st_size > _MAX_REPORT_BYTES:
+            return
+        written = json.loads(report.read_bytes())["metadata"]["source_sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return
+    if sha256 and written and written != sha256:
+        raise UsageError(
+            f"{report} and the files beside it were made from another model of the same name",
+            f"Choose another folder with -o, or delete {report.name} to replace them",
+        )
 
 
 def _refuse_other_package(path: Path) -> None:

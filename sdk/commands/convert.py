@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tallylens.converters.evaluation.verify import Verification
     from tallylens.converters.request import AcceptanceCheck
 
+_VISIBLE = 0.05
 NAME = "convert"
 HELP = "Convert a YOLOv5 checkpoint (.pt or .onnx) to ONNX, TFLite and Core ML."
 EXAMPLES = """examples:
@@ -298,6 +299,20 @@ def _check(options: argparse.Namespace) -> AcceptanceCheck | None:
     return None
 
 
+def _closeness(largest: float, reference: str) -> str:
+    """What a difference of logits means for scores, whose slope is at most 1/2.
+
+    A score is the product of two sigmoids, each of a slope of 1/4 at most.
+    """
+    bound = largest / 2
+    if bound > _VISIBLE:
+        return (
+            f"runs; drawn patterns hold no objects, so compare its detections with those of "
+            f"{reference}: --images DIR (and --labels DIR for mAP)"
+        )
+    return f"scores within {bound:.1g} of those of {reference}"
+
+
 def _found(check: Verification) -> str:
     """The result of a verification in one line."""
     largest = max((head.max_abs for head in check.heads), default=None)
@@ -309,7 +324,7 @@ def _found(check: Verification) -> str:
             f"({found.matched} of {found.reference}, {check.images} images)"
         )
     elif largest is not None:
-        parts.append(f"logits differ from {check.reference} by {largest:.2g} at most")
+        parts.append(_closeness(largest, check.reference))
     if check.model_precision and check.reference_precision:
         ours, theirs = check.model_precision, check.reference_precision
         parts.append(f"mAP {ours.map50_95:.4f}, reference {theirs.map50_95:.4f}")

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -356,6 +357,33 @@ def test_what_sees_less_is_refused_and_kept_aside(detector: Path, tmp_path: Path
     assert "on only 0.00 of the detections" in few
     # Without verification nobody knows.
     assert run(check=None).artifacts[0].check is None
+
+
+def test_another_model_of_the_same_name_is_not_replaced(
+    detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(sha256: str) -> None:
+        graph = squares_graph()
+        metadata = replace(graph.metadata, source_sha256=sha256)
+        monkeypatch.setattr(
+            "tallylens.converters.convert.load",
+            lambda *_, **__: DetectorGraph(graph.model, metadata),
+        )
+
+    run = partial(convert, detector, out_dir=tmp_path / "out", targets=("onnx",), check=None)
+    trained("a" * 64)
+    first = run()
+    content = first.path_of("onnx").read_bytes()
+    assert run().path_of("onnx").read_bytes() == content
+    trained("b" * 64)
+    with pytest.raises(UsageError, match="another model of the same name") as caught:
+        run()
+    assert first.path_of("onnx").read_bytes() == content
+    # What the remedy says works.
+    report = tmp_path / "out" / f"{first.name}.conversion.json"
+    assert f"delete {report.name}" in str(caught.value)
+    report.unlink()
+    assert run().path_of("onnx").read_bytes() != content
 
 
 def test_few_detections_are_no_reason_to_refuse(detector: Path, tmp_path: Path) -> None:
