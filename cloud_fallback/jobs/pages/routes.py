@@ -14,7 +14,7 @@ from ..accounts import Account, AccountOf, VideosOf
 from ..checkpoints import annotation_of
 from ..problems import ProblemError, not_found
 from ..routes.cost import DEFAULT_WAY, WAY, estimate_of
-from ..routes.jobs import JobId, change_job, find_job
+from ..routes.jobs import JobId, change_job, find_job, retry_of
 from ..routes.videos import VideoId, find_video, insert_again
 from ..sign_in.sessions import FIELD
 from ..views import video_document
@@ -138,7 +138,7 @@ async def cancel(request: Request, service: VideosOf, account: AccountOf, job: J
 async def retry(request: Request, service: VideosOf, account: AccountOf, job: JobId) -> Response:
     """Put a job back into the queue."""
     await form_of(request)
-    row = await service.database.call(change_job, account.id, job, job_queue.retry)
+    row = await service.database.call(change_job, account.id, job, retry_of(account))
     return _to_video(row.video)
 
 

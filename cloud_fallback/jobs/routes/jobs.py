@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from sqlalchemy import Connection, Row
 
 from .. import job_queue
-from ..accounts import AccountOf, VideosOf
+from ..accounts import Account, AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
 from ..paging import DEFAULT, After, Limit, link_next, page
 from ..problems import ProblemError, not_found
@@ -65,12 +65,17 @@ async def cancel(service: VideosOf, account: AccountOf, job: JobId) -> dict[str,
 @router.post("/{job}/retry", status_code=202)
 async def retry(service: VideosOf, account: AccountOf, job: JobId) -> dict[str, Any]:
     """Put a failed or canceled job back into the queue."""
+    return await _change(service, account.id, job, retry_of(account))
 
-    def work(connection: Connection, one: str) -> bool:
-        check_retry(connection, account, one)
-        return job_queue.retry(connection, one)
 
-    return await _change(service, account.id, job, work)
+def retry_of(account: Account) -> Callable[[Connection, str], bool]:
+    """A retry for `change_job`, which needs quota where the job's was released."""
+
+    def work(connection: Connection, job: str) -> bool:
+        check_retry(connection, account, job)
+        return job_queue.retry(connection, job)
+
+    return work
 
 
 async def _change(

@@ -38,7 +38,7 @@ def _answer(status: int, headers: dict[str, str]) -> Response:
     return Response(status_code=status, headers={**fixed, **headers})
 
 
-@router.options("")
+@router.options("", status_code=204)
 async def options(videos: VideosOf) -> Response:
     """The version and extensions of tus that this server has."""
     return _answer(

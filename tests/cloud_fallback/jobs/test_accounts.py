@@ -287,3 +287,45 @@ def test_sessions_survive_a_restart_and_no_key_ends_one(server: VideoServer) -> 
     server.start()
     assert person.request("GET", "/v1/account").status_code == 200
     assert (server.videos / "link-secret").stat().st_size == 32
+
+
+def test_five_videos_are_free_and_what_is_canceled_is_not_used(server: VideoServer) -> None:
+    person = somebody(server)
+
+    def announce() -> Any:
+        headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "5"}
+        return person.request("POST", "/v1/uploads", headers=headers)
+
+    def upload() -> str:
+        location = announce().headers["location"]
+        headers = {
+            "Tus-Resumable": "1.0.0",
+            "Upload-Offset": "0",
+            "Content-Type": "application/offset+octet-stream",
+        }
+        sent = person.request("PATCH", location, headers=headers, content=b"bytes")
+        assert sent.status_code == 204
+        return f"job_{location[-26:]}"
+
+    def left() -> int:
+        return int(person.request("GET", "/v1/usage").json()["videos"]["left"])
+
+    jobs = [upload() for _ in range(5)]
+    assert left() == 0
+    refused = announce()
+    assert (refused.status_code, refused.json()["type"]) == (402, "/problems/payment-required")
+    assert refused.json()["detail"] == "the 5 videos of the plan free are used"
+    # A job that was canceled before its first frame is not used, and its retry is.
+    assert person.request("POST", f"/v1/jobs/{jobs[0]}/cancel").status_code == 202
+    assert left() == 1
+    sixth = upload()
+    assert (left(), announce().status_code) == (0, 402)
+    assert person.request("POST", f"/v1/jobs/{jobs[0]}/retry").status_code == 402
+    assert person.request("POST", f"/v1/jobs/{sixth}/cancel").status_code == 202
+    assert person.request("POST", f"/v1/jobs/{jobs[0]}/retry").status_code == 202
+    assert left() == 0
+    # An upload that is not complete is reserved too, and two may be open.
+    assert person.request("POST", f"/v1/jobs/{jobs[1]}/cancel").status_code == 202
+    with ThreadPoolExecutor(8) as threads:
+        statuses = sorted(one.status_code for one in threads.map(lambda _: announce(), range(8)))
+    assert statuses == [201] + [402] * 7

@@ -27,7 +27,7 @@ BODIES: dict[str, Any] = {
 
 @dataclass
 class Things:
-    """What one account has, and requests with its credentials."""
+    """The things of one account, and requests with its credentials."""
 
     ids: dict[str, str]
     session: Person

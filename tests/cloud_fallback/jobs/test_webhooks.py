@@ -345,7 +345,7 @@ def test_a_process_that_ends_loses_an_attempt_not_the_delivery(
     database.run(due)
     (row,) = deliver(database, sender_to(received))
     assert (row.state, row.attempt) == ("delivered", 2)
-    # What the first one writes late changes nothing.
+    # A late write of the first one changes nothing.
     database.run(delivery_queue.record, lost, Outcome(500, "late"))
     assert database.run(rows) == [row]
 
