@@ -1,0 +1,105 @@
+"""The Swift counter on Linux against Python: the same results, and the time per frame.
+
+    python benchmarks/ios.py VIDEO MODEL [--line ...] [--zone ...] [--runs 5] [--json]
+
+Both count the same raw frames with the same LiteRT library on one core, in alternating runs.
+Detections and events are compared to the bit, and the reports. Builds what it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "mobile_bindings" / "ios")]
+
+from benchmarks.android import pinned, rows, without  # noqa: E402
+from tests.support.frame_file import video_frames, write_frames  # noqa: E402
+
+tools: Any = importlib.import_module("swift_checks.tools")
+
+
+def run(
+    name: str, program: Path, options: argparse.Namespace, frames: Path, trace: Path
+) -> dict[str, Any]:
+    """One run of Python or of Swift, each in a process of its own; the report document."""
+    if name == "swift":
+        command: list[Any] = [program, frames, options.model, "--trace", trace]
+        command += ["--litert", tools.litert()]
+    else:
+        command = [sys.executable, REPOSITORY / "benchmarks" / "android.py", options.video]
+        command += [options.model, "--python", frames, trace]
+    for region in ("line", "zone"):
+        for text in getattr(options, region):
+            command += [f"--{region}", text]
+    words = [str(word) for word in pinned(command)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def compare(options: argparse.Namespace, frames: Path, folder: Path) -> dict[str, Any]:
+    """Alternating runs of both, and whether they differed."""
+    tools.package("build", "-c", "release", "--product", "TallyLensConformance")
+    program = tools.BUILD / "package" / "release" / "TallyLensConformance"
+    times: dict[str, list[float]] = {"python": [], "swift": []}
+    hosts: dict[str, list[float]] = {"python": [], "swift": []}
+    identical = True
+    for _ in range(options.runs):
+        reports, traces = {}, {}
+        for name in times:
+            trace = folder / f"{name}.jsonl"
+            reports[name] = run(name, program, options, frames, trace)
+            traces[name] = rows(trace)
+            counted = [row["nanos"] / 1e6 for row in traces[name] if row["nanos"]]
+            times[name].append(statistics.median(counted[10:]))
+            hosts[name].append(reports[name]["speed"]["host_ms"])
+        first, second = (without(reports[name], "speed") for name in times)
+        ours, theirs = ([without(row, "nanos") for row in traces[name]] for name in times)
+        identical &= first == second and ours == theirs
+    python_ms, swift_ms = (statistics.median(times[name]) for name in ("python", "swift"))
+    return {
+        "identical": identical,
+        "frames": first["frames"],
+        "detections": sum(len(row["detections"]) for row in ours),
+        "events": sum(len(row["events"]) for row in ours),
+        "python_ms": python_ms,
+        "swift_ms": swift_ms,
+        "ratio": swift_ms / python_ms,
+        "swift_host_ms": statistics.median(hosts["swift"]),
+    }
+
+
+def main() -> None:
+    """Read the options, run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("video", type=Path, help="a video, or a frame file (.tlfr)")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--line", action="append", default=[])
+    parser.add_argument("--zone", action="append", default=[])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        frames = options.video
+        if frames.suffix != ".tlfr":
+            frames = Path(name) / "frames.tlfr"
+            write_frames(frames, video_frames(options.video))
+        result = compare(options, frames, Path(name))
+    if options.json:
+        print(json.dumps(result))
+        return
+    for key, value in result.items():
+        print(f"{key:16} {value:.3f}" if isinstance(value, float) else f"{key:16} {value}")
+
+
+if __name__ == "__main__":
+    main()
