@@ -52,3 +52,18 @@ def test_an_upload_in_parts_is_one_video(
     assert server.patch(location, 0, content).status_code == 409
     assert server.patch(location, half, content[half:]).status_code == 204
     assert server.wait(job_of(location))["frames"] == 30
+
+
+@pytest.mark.realdata
+def test_real_videos_give_the_documents_of_count(
+    video_server: Callable[..., VideoServer], tallylens: Callable[..., Outcome], data: Path
+) -> None:
+    line = "0,0.6,1,0.6,road"
+    server = video_server(model="demo", workers=2)
+    videos = sorted((data / "videos").glob("*.mp4"))
+    assert len(videos) == 3
+    jobs = [server.upload(video, {"lines": [line]}) for video in videos]
+    for video, job in zip(videos, jobs, strict=True):
+        counted = tallylens("count", video, "--model", "demo", "--line", line, "--json")
+        assert server.wait(job)["state"] == "done"
+        assert comparable(server.report(job)) == comparable(json.loads(counted.out))
