@@ -300,7 +300,7 @@ def _check(options: argparse.Namespace) -> AcceptanceCheck | None:
 
 
 def _closeness(largest: float, reference: str) -> str:
-    """What a difference of logits means for scores, whose slope is at most 1/2.
+    """The largest difference of scores that a difference of logits allows, as a sentence.
 
     A score is the product of two sigmoids, each of a slope of 1/4 at most.
     """
