@@ -161,9 +161,9 @@ void RowReader::pair_chroma() {
   chroma_[0] = {buffers_.chroma.data(), row_bytes, half(image_.width), half(image_.height), 2};
 }
 
-ChromaRow RowReader::chroma_row(const uint8_t* const (&planes)[2]) const {
-  if (chroma_[0].sample_bytes == 1) return {planes[0], planes[1], false};
-  return {planes[0] + (v_first_ ? 1 : 0), planes[0] + (v_first_ ? 0 : 1), true};
+ChromaRow RowReader::chroma_row(const uint8_t* first, const uint8_t* second) const {
+  if (chroma_[0].sample_bytes == 1) return {first, second, false};
+  return {first + (v_first_ ? 1 : 0), first + (v_first_ ? 0 : 1), true};
 }
 
 YuvLayout RowReader::layout() const {
@@ -172,20 +172,17 @@ YuvLayout RowReader::layout() const {
 }
 
 YuvRow RowReader::samples(int y) {
-  const uint8_t* luma;
-  const uint8_t* planes[2] = {nullptr, nullptr};
+  const bool planes = chroma_[1].data != nullptr;
   if (turned()) {
     const int x = image_.rotation == 90 ? y : image_.width - 1 - y;  // of the stored frame
-    luma = buffers_.turned[0].column(x);
-    for (int i = 0; i < 2; ++i)
-      if (chroma_[i].data != nullptr) planes[i] = buffers_.turned[i + 1].column(x / 2);
-  } else {
-    const auto stored = static_cast<size_t>(image_.rotation == 0 ? y : image_.height - 1 - y);
-    luma = image_.planes[0] + stored * image_.strides[0];
-    for (int i = 0; i < 2; ++i)
-      if (chroma_[i].data != nullptr) planes[i] = chroma_[i].data + stored / 2 * chroma_[i].stride;
+    const uint8_t* luma = buffers_.turned[0].column(x);
+    const uint8_t* first = buffers_.turned[1].column(x / 2);
+    return {luma, chroma_row(first, planes ? buffers_.turned[2].column(x / 2) : nullptr)};
   }
-  return {luma, chroma_row(planes)};
+  const auto stored = static_cast<size_t>(image_.rotation == 0 ? y : image_.height - 1 - y);
+  const auto row = [&](int i) { return chroma_[i].data + stored / 2 * chroma_[i].stride; };
+  return {image_.planes[0] + stored * image_.strides[0],
+          chroma_row(row(0), planes ? row(1) : nullptr)};
 }
 
 void RowReader::yuv_row(int y, uint8_t* out) {

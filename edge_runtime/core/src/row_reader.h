@@ -47,7 +47,7 @@ class RowReader {
   void pair_chroma();
   const uint8_t* packed_row(int y, uint8_t* scratch);
   void yuv_row(int y, uint8_t* out);
-  ChromaRow chroma_row(const uint8_t* const (&planes)[2]) const;
+  ChromaRow chroma_row(const uint8_t* first, const uint8_t* second) const;
 
   const tally_image& image_;
   ReaderBuffers& buffers_;

@@ -8,11 +8,13 @@ core=$here/../../../edge_runtime/core
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-# build NAME TEST SANITIZERS [FLAG...]
+# build NAME TEST SANITIZERS [FLAG...]: TEST is a folder of sources, or one source without its ending.
 build() {
+  local sources=("$here/$2.cpp")
+  [ ! -d "$here/$2" ] || sources=("$here/$2"/*.cpp)
   "${CXX:-g++}" -std=c++17 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer \
     -fsanitize="$3" -fno-sanitize-recover=all "${@:4}" \
-    -I "$core/include" -I "$core/src" "$here/$2.cpp" "$core"/src/*.cpp -o "$out/$1"
+    -I "$core/include" -I "$core/src" "${sources[@]}" "$core"/src/*.cpp -o "$out/$1"
 }
 
 build native core_test address,undefined &

@@ -197,6 +197,43 @@ void advance(tally_counter* counter, Input in) {
   tally_counter_diagnostics(counter, &facts);
 }
 
+/// Ignored areas of any corners and limits of any size; what is usable is what is tracked.
+void ignored(Input in) {
+  tally_counter_options options{};
+  options.struct_size = sizeof options;
+  tally_counter_defaults(&options);
+  options.num_classes = 3;
+  options.frame_width = 640;
+  options.frame_height = 480;
+  options.min_size = in.take<float>();
+  options.max_size = in.take<float>();
+  tally_counter* counter = nullptr;
+  if (tally_counter_create(&options, &counter, nullptr, 0) != TALLY_OK) return;
+  for (int area = in.small(3); area > 0; --area) {
+    std::vector<tally_point> corners(in.small(12));
+    const bool any = in.small(3) == 0;
+    for (tally_point& corner : corners)
+      corner = any ? in.take<tally_point>()
+                   : tally_point{static_cast<float>(in.small(255)) * 2.5f,
+                                 static_cast<float>(in.small(255)) * 2.0f};
+    tally_counter_ignore(counter, corners.data(), static_cast<int32_t>(corners.size()));
+  }
+  std::vector<tally_detection> found(in.small(12));
+  for (auto& d : found) {
+    d = in.take<tally_detection>();
+    d.class_id = in.small(2);
+  }
+  const auto count = static_cast<int32_t>(found.size());
+  std::vector<int32_t> usable(found.size(), -1);
+  if (tally_counter_usable(counter, found.data(), count, usable.data()) == TALLY_OK)
+    for (const int32_t one : usable)
+      if (one != 0 && one != 1) __builtin_trap();
+  advance(counter, in);
+  const std::vector<uint8_t> state = save(counter);
+  if (tally_counter_restore(counter, state.data(), state.size()) != TALLY_OK) __builtin_trap();
+  tally_counter_destroy(counter);
+}
+
 /// A counter's own state comes back as the same bytes, whatever it has seen.
 void detections(Input in) {
   tally_counter *counter = new_counter(), *copy = new_counter();
@@ -227,11 +264,12 @@ void states(Input in) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const Input in(data + 1, size - 1);
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0: frames(in); break;
     case 1: heads(in); break;
     case 2: detections(in); break;
-    default: states(in); break;
+    case 3: states(in); break;
+    default: ignored(in); break;
   }
   return 0;
 }

@@ -1,0 +1,116 @@
+// Heads: bounds, and any bits in them.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "checks.h"
+#include "tally.h"
+
+namespace {
+
+void test_heads_with_strides_are_bounded() {
+  tally_decoder_options options{};
+  options.struct_size = sizeof options;
+  tally_decoder_defaults(&options);
+  options.num_classes = 2;
+  tally_decoder* decoder = nullptr;
+  CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_OK);
+  const float anchors[] = {10, 13};
+  const tally_letterbox letterbox{1, 1, 0, 0, 64, 64};
+  std::vector<tally_detection> out(300);
+  int32_t count = 0;
+  for (const int layout : {TALLY_NHWC, TALLY_NCHW}) {
+    tally_head head{};
+    head.struct_size = sizeof head;
+    head.dtype = TALLY_FLOAT16;
+    head.layout = layout;
+    head.width = 3;
+    head.height = 2;
+    head.stride = 8;
+    head.anchors = anchors;
+    head.num_anchors = 1;
+    head.row_stride = layout == TALLY_NHWC ? 32 : 8;
+    head.column_stride = layout == TALLY_NHWC ? 9 : 0;
+    head.channel_stride = layout == TALLY_NHWC ? 0 : 20;
+    const size_t elements = layout == TALLY_NHWC ? 32 + 2 * 9 + 7 : 6 * 20 + 8 + 3;
+    std::vector<uint16_t> values(elements, 0x4500);  // 5
+    head.data = values.data();
+    head.bytes = 2 * elements;
+    const auto run = [&](const tally_head& given) {
+      return tally_decoder_run(decoder, &given, 1, &letterbox, out.data(), 300, &count);
+    };
+    CHECK(run(head) == TALLY_OK && count > 0);
+    tally_head bad = head;
+    bad.bytes -= 1;
+    CHECK(run(bad) == TALLY_INVALID_ARGUMENT);
+    for (const int64_t stride : {int64_t{-1}, std::numeric_limits<int64_t>::min(),
+                                 std::numeric_limits<int64_t>::max(), int64_t{1} << 40}) {
+      bad = head;
+      bad.row_stride = stride;
+      CHECK(run(bad) == TALLY_INVALID_ARGUMENT);
+      bad = head;
+      bad.channel_stride = stride;
+      CHECK(run(bad) == TALLY_INVALID_ARGUMENT);
+    }
+  }
+  tally_decoder_destroy(decoder);
+}
+
+void test_decoder_survives_any_bits() {
+  tally_decoder_options options{};
+  options.struct_size = sizeof options;
+  tally_decoder_defaults(&options);
+  options.num_classes = 3;
+  options.confidence = 0.2f;
+  options.max_detections = 20;
+  tally_decoder* decoder = nullptr;
+  CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_OK);
+  const float anchors[] = {10, 13, 16, 30};
+  const tally_letterbox letterbox{1, 1, 0, 0, 64, 64};
+  std::mt19937 random(3);
+  for (int round = 0; round < 200; ++round) {
+    const int dtype = round % 4, layout = round / 4 % 2;
+    const size_t values = 2 * 8 * 4 * 5;
+    std::vector<uint32_t> bits(values);
+    for (auto& word : bits) word = static_cast<uint32_t>(random());
+    tally_head head{};
+    head.struct_size = sizeof head;
+    head.dtype = dtype;
+    head.layout = layout;
+    head.width = 5;
+    head.height = 4;
+    head.stride = 8;
+    head.scale = 0.1f;
+    head.zero_point = 3;
+    head.data = bits.data();
+    head.bytes = values * (dtype == TALLY_FLOAT32 ? 4 : dtype == TALLY_FLOAT16 ? 2 : 1);
+    head.anchors = anchors;
+    head.num_anchors = 2;
+    std::vector<tally_detection> out(20);
+    int32_t count = -1;
+    CHECK(tally_decoder_run(decoder, &head, 1, &letterbox, out.data(), 20, &count) == TALLY_OK);
+    for (int i = 0; i < count; ++i)
+      CHECK(std::isfinite(out[i].x1 + out[i].y1 + out[i].x2 + out[i].y2) &&
+            out[i].confidence >= 0.2f && out[i].x1 <= out[i].x2);
+    CHECK(tally_decoder_run(decoder, &head, 1, &letterbox, nullptr, 0, &count) ==
+          (count > 0 ? TALLY_BUFFER_TOO_SMALL : TALLY_OK));
+    tally_head bad = head;
+    bad.bytes -= 1;
+    CHECK(tally_decoder_run(decoder, &bad, 1, &letterbox, out.data(), 20, &count) ==
+          TALLY_INVALID_ARGUMENT);
+  }
+  tally_decoder_destroy(decoder);
+  options.max_detections = 0;
+  CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_INVALID_ARGUMENT &&
+        decoder == nullptr);
+}
+
+}  // namespace
+
+void test_decoder() {
+  test_heads_with_strides_are_bounded();
+  test_decoder_survives_any_bits();
+}
