@@ -1,6 +1,6 @@
 """The core alone: tracker and counter, host work per frame, memory over a million frames.
 
-    python benchmarks/core.py [--frames 1000000] [--only track,host,camera,video,soak] [--json FILE]
+    python benchmarks/core.py [--frames 1000000] [--only track,decode] [--json FILE]
 
 Times are processor time of the thread, the median of many frames, so that other load on the machine
 counts little. `cold` runs through 32 MiB before each frame, as an inference does to the caches.
@@ -14,6 +14,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,45 @@ def host(_: argparse.Namespace) -> Iterator[Row]:
             }
 
 
+def distributions() -> tuple[list[HeadSpec], list[np.ndarray]]:
+    """`raw_heads` of a model without anchors: the same objects, 16 bins for every side of a box."""
+    random = np.random.default_rng(0)
+    specs, arrays = [], []
+    for index, stride in enumerate((8, 16, 32)):
+        side = 640 // stride
+        raw = random.normal(0, 8, (1, side, side, 64 + NUM_CLASSES))
+        raw[..., 64:] -= 75
+        for _ in range(20 // 3 + (index < 20 % 3)):
+            y, x = random.integers(1, side - 1, 2)
+            raw[0, y, x, 64 + random.integers(NUM_CLASSES)] = 25
+        arrays.append(raw.round().clip(-128, 127).astype(np.int8))
+        spec = HeadSpec(f"head{stride}", "int8", "NHWC", side, side, stride, (), 0.1, reg_max=16)
+        specs.append(spec)
+    return specs, arrays
+
+
+def decode(_: argparse.Namespace) -> Iterator[Row]:
+    """Decode and NMS at 640, 80 classes, 20 objects: heads with anchors and without."""
+    image = np.zeros((640, 640, 3), np.uint8)
+    letterbox = Preprocessor().run(image, np.zeros((1, 640, 640, 3), np.uint8), layout="NHWC")
+    for dtype in ("int8", "float32"):
+        for layout in ("NHWC", "NCHW"):
+            calls = []
+            for specs, arrays in (raw_heads(20), distributions()):
+                scale = 0.1 if dtype == "int8" else 1.0
+                specs = [replace(spec, dtype=dtype, layout=layout, scale=scale) for spec in specs]
+                if dtype == "float32":
+                    arrays = [array.astype(np.float32) * np.float32(0.1) for array in arrays]
+                if layout == "NCHW":
+                    arrays = [np.ascontiguousarray(one.transpose(0, 3, 1, 2)) for one in arrays]
+                calls.append(partial(Decoder(specs, NUM_CLASSES).run, arrays, letterbox))
+            times = best_ms(*calls)
+            yield {
+                "heads": f"{dtype} {layout}",
+                **dict(zip(("anchors ms", "distributions ms"), times, strict=True)),
+            }
+
+
 def best_ms(*calls: Callable[[], object], rounds: int = 40) -> list[float]:
     """Shortest time of each call, milliseconds; they take turns, so that load meets all alike."""
     times: list[list[int]] = [[] for _ in calls]
@@ -251,6 +291,7 @@ def soak(options: argparse.Namespace) -> Iterator[Row]:
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "track": track,
     "host": host,
+    "decode": decode,
     "camera": camera,
     "video": video,
     "soak": soak,

@@ -62,35 +62,55 @@ class DistributionHead {
   }
 
  private:
-  struct Best {
-    Raw raw;
-    int32_t class_id;
-  };
-
   const Raw* classes_of(const Raw* cell) const {
     return cell + static_cast<size_t>(kBoxSides * head_.reg_max) * strides_.channel;
   }
 
-  /// The best class of every cell of a row, in the order of memory: the order of raw values is the
-  /// order of probabilities.
+  /// The best class logit of every cell of a row, in the order of memory, so that compilers use
+  /// vectors: the order of raw values is the order of probabilities.
   void find_best(const Raw* row) {
     const Raw* first = classes_of(row);
     const auto width = static_cast<size_t>(head_.width);
-    for (size_t x = 0; x < width; ++x) best_[x] = {first[x * strides_.column], 0};
-    const auto better = [&](size_t x, int c, Raw raw) {
-      if (raw > best_[x].raw) best_[x] = {raw, c};
-    };
+    const auto classes = static_cast<size_t>(options_.num_classes);
     if (strides_.channel < strides_.column) {
-      for (size_t x = 0; x < width; ++x) {
-        const Raw* cell = first + x * strides_.column;
-        for (int c = 1; c < options_.num_classes; ++c) better(x, c, cell[c * strides_.channel]);
-      }
+      for (size_t x = 0; x < width; ++x)
+        best_[x] = largest(first + x * strides_.column, strides_.channel, classes);
       return;
     }
-    for (int c = 1; c < options_.num_classes; ++c) {
+    for (size_t x = 0; x < width; ++x) best_[x] = first[x * strides_.column];
+    for (size_t c = 1; c < classes; ++c) {
       const Raw* plane = first + c * strides_.channel;
-      for (size_t x = 0; x < width; ++x) better(x, c, plane[x * strides_.column]);
+      if (strides_.column == 1) {
+        Raw* best = best_.data();
+        for (size_t x = 0; x < width; ++x) best[x] = plane[x] > best[x] ? plane[x] : best[x];
+      } else {
+        for (size_t x = 0; x < width; ++x) {
+          const Raw raw = plane[x * strides_.column];
+          if (raw > best_[x]) best_[x] = raw;
+        }
+      }
     }
+  }
+
+  /// The largest of `count` values that lie `step` apart.
+  static Raw largest(const Raw* values, size_t step, size_t count) {
+    Raw best = values[0];
+    if (step == 1) {
+      for (size_t i = 1; i < count; ++i) best = values[i] > best ? values[i] : best;
+    } else {
+      for (size_t i = 1; i < count; ++i)
+        if (values[i * step] > best) best = values[i * step];
+    }
+    return best;
+  }
+
+  /// The first class with the best logit.
+  int best_class(const Raw* cell) const {
+    const Raw* classes = classes_of(cell);
+    int best = 0;
+    for (int c = 1; c < options_.num_classes; ++c)
+      if (classes[c * strides_.channel] > classes[best * strides_.channel]) best = c;
+    return best;
   }
 
   void decode_row(const Raw* row, int y) {
@@ -98,13 +118,13 @@ class DistributionHead {
     find_best(row);
     for (int x = 0; x < head_.width; ++x) {
       // Most cells are empty: nothing of them is dequantized. NaN fails the test, too.
-      const Best& best = best_[static_cast<size_t>(x)];
-      if (!reaches(best.raw)) continue;
+      const Raw best = best_[static_cast<size_t>(x)];
+      if (!reaches(best)) continue;
       const Raw* cell = row + static_cast<size_t>(x) * strides_.column;
       if (options_.multi_label) {
         add_all(cell, x, y);
-      } else if (const float confidence = logistic_(best.raw); confidence >= options_.confidence) {
-        candidates_.push_back({box_of(cell, x, y), confidence, best.class_id});
+      } else if (const float confidence = logistic_(best); confidence >= options_.confidence) {
+        candidates_.push_back({box_of(cell, x, y), confidence, best_class(cell)});
       }
     }
   }
@@ -128,14 +148,10 @@ class DistributionHead {
 
   /// The expected value, in cells, of a distribution that is given by its logits.
   float distance(const Raw* bins) const {
-    Raw largest = bins[0];
-    for (int bin = 1; bin < head_.reg_max; ++bin) {
-      const Raw raw = bins[bin * strides_.channel];
-      if (raw > largest) largest = raw;
-    }
+    const Raw most = largest(bins, strides_.channel, static_cast<size_t>(head_.reg_max));
     float total = 0, weighted = 0;
     for (int bin = 0; bin < head_.reg_max; ++bin) {
-      const float weight = exponential_(bins[bin * strides_.channel], largest);
+      const float weight = exponential_(bins[bin * strides_.channel], most);
       total += weight;
       weighted += weight * static_cast<float>(bin);
     }
@@ -148,7 +164,7 @@ class DistributionHead {
   Strides strides_;
   Logistic<Raw> logistic_;
   Exponential<Raw> exponential_;
-  std::vector<Best> best_;
+  std::vector<Raw> best_;
 };
 
 }  // namespace

@@ -11,6 +11,51 @@
 
 namespace {
 
+void test_heads_without_anchors_survive_random_bits() {
+  tally_decoder_options options{};
+  options.struct_size = sizeof options;
+  tally_decoder_defaults(&options);
+  options.num_classes = 3;
+  options.confidence = 0.2f;
+  options.max_detections = 60;
+  const tally_letterbox letterbox{1, 1, 0, 0, 64, 64};
+  std::mt19937 random(4);
+  for (int round = 0; round < 400; ++round) {
+    options.multi_label = round % 2;
+    tally_decoder* decoder = nullptr;
+    CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_OK);
+    const int dtype = round / 2 % 4, layout = round / 8 % 2;
+    tally_head head{};
+    head.struct_size = sizeof head;
+    head.dtype = dtype;
+    head.layout = layout;
+    head.width = 5;
+    head.height = 4;
+    head.stride = 8;
+    head.scale = round % 3 == 0 ? 3e38f : 0.1f;
+    head.zero_point = round % 5 == 0 ? INT32_MIN : 3;
+    head.reg_max = 2 + round % 16;
+    const size_t values = (4 * static_cast<size_t>(head.reg_max) + 3) * 5 * 4;
+    std::vector<uint32_t> bits(values);
+    for (auto& word : bits) word = static_cast<uint32_t>(random());
+    head.data = bits.data();
+    head.bytes = values * (dtype == TALLY_FLOAT32 ? 4 : dtype == TALLY_FLOAT16 ? 2 : 1);
+    std::vector<tally_detection> out(60);
+    int32_t count = -1;
+    CHECK(tally_decoder_run(decoder, &head, 1, &letterbox, out.data(), 60, &count) == TALLY_OK);
+    for (int i = 0; i < count; ++i)
+      CHECK(std::isfinite(out[i].x1 + out[i].y1 + out[i].x2 + out[i].y2) &&
+            out[i].confidence >= 0.2f && out[i].x1 <= out[i].x2);
+    for (const int32_t bins : {-1, 1, 65, head.reg_max + 1, INT32_MAX}) {
+      tally_head bad = head;
+      bad.reg_max = bins;
+      CHECK(tally_decoder_run(decoder, &bad, 1, &letterbox, out.data(), 60, &count) ==
+            TALLY_INVALID_ARGUMENT);
+    }
+    tally_decoder_destroy(decoder);
+  }
+}
+
 void test_heads_with_strides_are_bounded() {
   tally_decoder_options options{};
   options.struct_size = sizeof options;
@@ -112,5 +157,6 @@ void test_decoder_survives_any_bits() {
 
 void test_decoder() {
   test_heads_with_strides_are_bounded();
+  test_heads_without_anchors_survive_random_bits();
   test_decoder_survives_any_bits();
 }

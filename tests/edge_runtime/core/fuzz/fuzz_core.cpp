@@ -116,6 +116,7 @@ void heads(Input in) {
       if (kind == 3) *stride = in.take<int64_t>();
     }
     data[i] = in.bytes(in.take<uint16_t>() % 12000);
+    if (in.small(1) == 1) list[i].reg_max = in.small(20);
     list[i].data = data[i].data();
     list[i].bytes = data[i].size();
     list[i].anchors = anchors[i].data();
