@@ -66,7 +66,7 @@ def find_distributions(source: OnnxSource, known: ConstantFolder) -> Exported | 
 def import_distributions(
     rebuilder: GraphRebuilder, exported: Exported, class_names: Callable[[int], tuple[str, ...]]
 ) -> DetectorGraph:
-    """The graph up to the heads; `class_names` gives the names of so many classes.
+    """The graph up to the heads; `class_names` gives the names of N classes.
 
     Raises:
         UnsupportedModelError: the heads hold more than boxes and classes.

@@ -1,4 +1,4 @@
-"""Tells a scene in which something happens from one in which objects only stand."""
+"""Separates scenes in which something happens from those in which objects only stand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Box = list[float]
 class SceneChange:
     """Compares the confirmed tracks of a frame with those that are known.
 
-    A known object that is not detected changes nothing, because detections flicker.
+    A confirmed track that is not detected changes nothing, because detections flicker.
     """
 
     def __init__(self) -> None:

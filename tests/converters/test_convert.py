@@ -379,7 +379,7 @@ def test_another_model_of_the_same_name_is_not_replaced(
     with pytest.raises(UsageError, match="another model of the same name") as caught:
         run()
     assert first.path_of("onnx").read_bytes() == content
-    # What the remedy says works.
+    # The remedy works.
     report = tmp_path / "out" / f"{first.name}.conversion.json"
     assert f"delete {report.name}" in str(caught.value)
     report.unlink()

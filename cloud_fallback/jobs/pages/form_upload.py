@@ -204,7 +204,7 @@ def _boundary(request: Request) -> bytes:
     message["content-type"] = request.headers.get("content-type", "")
     boundary = message.get_param("boundary")
     if message.get_content_type() != "multipart/form-data" or not isinstance(boundary, str):
-        raise ProblemError(415, "the body is no form with a file", "Send multipart/form-data")
+        raise ProblemError(415, "the body is not a form with a file", "Send multipart/form-data")
     if not 0 < len(boundary) <= 70 or not boundary.isascii():
         raise ProblemError(400, "the boundary is not valid", "Send multipart/form-data")
     return boundary.encode()

@@ -121,7 +121,7 @@ def test_the_cost_is_that_of_the_command(
     outcome = tallylens("cost", "--videos-per-day", "200", "--way", "cpu", "--json")
     answer = idle_server.get("/v1/cost?videos_per_day=200&way=cpu")
     assert answer.json() == json.loads(outcome.out)
-    for query in ("fps=x", "fps=-1", "fps=nan", "fps=inf", "colour=red", "way=air"):
+    for query in ("fps=x", "fps=-1", "fps=nan", "fps=inf", "shade=red", "way=air"):
         answer = idle_server.get(f"/v1/cost?{query}")
         assert answer.status_code == 422, query
         assert answer.headers["content-type"] == "application/problem+json"

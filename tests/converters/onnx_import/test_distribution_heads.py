@@ -29,7 +29,7 @@ SIZE = (64, 96)
 
 
 class Tail:
-    """Appends the package's decode tail to a graph that ends in raw heads."""
+    """Appends the package's decode tail to a graph that ends in raw head outputs."""
 
     def __init__(self, graph: DetectorGraph) -> None:
         self.model = onnx.load_from_string(emit_onnx(graph))

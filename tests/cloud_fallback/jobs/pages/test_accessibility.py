@@ -36,7 +36,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, crossing
 
 
 def problems(page: Any) -> list[str]:
-    """What axe-core finds, with all parts of the page opened."""
+    """The findings of axe-core, with all parts of the page opened."""
     axe = import_module("axe_playwright_python.sync_playwright").Axe()
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     # The report in the frame is another document, which its sandbox lets no script into.
