@@ -1,8 +1,8 @@
 """The Detect module of YOLOv5u, YOLOv8 and YOLO11: boxes as distributions, no objectness.
 
 Per head, `cv2` gives 4 * reg_max channels of box sides and `cv3` the class logits. Their outputs
-joined along the channels are the raw head output; the expected distance, which `dfl` computes, is part of
-decoding.
+joined along the channels are the raw head output; the expected distance, which `dfl` computes, is
+part of decoding.
 """
 
 from __future__ import annotations

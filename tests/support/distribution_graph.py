@@ -55,7 +55,7 @@ def build_distribution_graph(size: tuple[int, int] = (64, 96), width: int = 8) -
 
 
 def boxes_of(heads: list[FloatArray], classes: int = CLASSES) -> FloatArray:
-    """(n, 4 + classes) x1, y1, x2, y2 in pixels and class scores, of raw head outputs (1, c, h, w)."""
+    """(n, 4 + classes) x1, y1, x2, y2 in pixels and class scores, of outputs (1, c, h, w)."""
     tables = []
     for head, stride in zip(heads, STRIDES, strict=True):
         real = head[0].astype(np.float64)
