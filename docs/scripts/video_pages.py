@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -36,7 +37,7 @@ def main() -> None:
             street = folder / "demo" / "street.mp4"
             ended = server.wait(server.upload(street, OPTIONS, "market street.mp4"))
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            context = {"base_url": str(server.client.base_url)}
+            context: dict[str, Any] = {"base_url": str(server.client.base_url)}
             page = browser.new_page(viewport={"width": 900, "height": 760}, **context)
             sign_in(page, server.key)
             page.set_input_files("#file", street)

@@ -20,7 +20,7 @@ _serial = itertools.count()
 
 
 def add_job(
-    connection: Connection, account: str = "acc_A", model: str = MODEL, **values: Any
+    connection: Connection, /, account: str = "acc_A", model: str = MODEL, **values: Any
 ) -> str:
     """A queued job of an account; `values` replace columns of its row."""
     now = now_us()

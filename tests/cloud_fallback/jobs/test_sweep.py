@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ def service(database: Database, tmp_path: Path) -> Service:
     return Service(database, tmp_path / "files")
 
 
+def _execute(statement: sa.Update, connection: sa.Connection, /) -> None:
+    connection.execute(statement)
+
+
 def test_a_complete_file_becomes_a_job_once(service: Service) -> None:
     upload = service.create()
     service.folder.path(upload).write_bytes(b"12345")
@@ -91,7 +96,7 @@ def test_expired_uploads_and_videos_are_deleted(service: Service) -> None:
     past = now_us() - 1
     for table in (uploads, videos):
         statement = sa.update(table).values(expires=past)
-        service.database.run(lambda connection, one=statement: connection.execute(one).rowcount)
+        service.database.run(partial(_execute, statement))
     service.sweep_once()
     for table in (uploads, videos, jobs):
         assert service.one(sa.select(table)) is None
