@@ -22,6 +22,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "mobile_bindings" / "ios")]
 
 from android import pinned, rows, without  # noqa: E402
+
 from tests.support.frame_file import video_frames, write_frames  # noqa: E402
 
 tools: Any = importlib.import_module("swift_checks.tools")
