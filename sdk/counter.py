@@ -64,9 +64,9 @@ class Counter:
         classes: names of the classes to count; None counts all.
         any_class: count every detection as one class, `object`.
         ignore: zones; a detection whose anchor point is in one is neither tracked nor counted.
-        min_size, max_size: smaller and larger detections are neither tracked nor counted. The size
-            is the side of a square of the box's area: a fraction of the frame's shorter side if
-            <= 1, else pixels.
+        min_size: smaller detections are neither tracked nor counted. The size is the side of a
+            square of the box's area: a fraction of the frame's shorter side if <= 1, else pixels.
+        max_size: larger detections are neither tracked nor counted.
         imgsz: (height, width) of the model's input, for checkpoints; None takes the rectangle with
             sides of at most 640 pixels that fits the source.
         workers: frames processed in parallel; None takes one per core for files and one for live

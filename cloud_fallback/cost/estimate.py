@@ -121,7 +121,8 @@ def cost(
         way: the way whose bill is shown, one of `gpu`, `cpu`, `phone-first`, `mixed`.
         provider: the seller of the machines.
         gpu: the GPU model of the GPU machines.
-        cpu_throughput, gpu_throughput: measured speeds (`Throughput.read`).
+        cpu_throughput: measured speed of a machine without GPU (`Throughput.read`).
+        gpu_throughput: the same of a GPU machine.
 
     Raises:
         UsageError: there is no such way, or the table has no such price.

@@ -49,8 +49,8 @@ class Totals:
         any_class: count every detection as one class, `object`.
         options: thresholds of tracking and counting.
         ignore: zones; a detection whose anchor point is in one is neither tracked nor counted.
-        min_size, max_size: smaller and larger detections are not tracked either; see
-            `DetectionFilter`.
+        min_size: smaller detections are not tracked either; see `DetectionFilter`.
+        max_size: larger ones are not.
 
     Attributes:
         class_names: of what is counted, by id: the model's, or `object` alone.
