@@ -21,7 +21,6 @@ CONVERT_MODULES = {
 SERVE_MODULES = {
     "fastapi": "fastapi",
     "uvicorn": "uvicorn",
-    "limits": "limits",
     "prometheus_client": "prometheus-client",
     "cryptography": "cryptography",
     "jwt": "pyjwt",

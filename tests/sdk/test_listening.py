@@ -35,7 +35,9 @@ def test_a_server_listens_on_its_port_and_nothing_else(
     try:
         port = 0
         while not port:
-            _, found, text = process.stderr.readline().partition("listening on port ")
+            line = process.stderr.readline()
+            assert line, "the server ended before it listened"
+            _, found, text = line.partition("listening on port ")
             port = int(text) if found else 0
         if mode == "--videos":
             # Its worker listens on nothing once it is up, and neither does what it runs on.

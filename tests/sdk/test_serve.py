@@ -92,6 +92,7 @@ def test_an_ended_server_leaves_nothing(
         process.stdout.readline()
     else:
         while not list(tmp_path.glob("tallylens-dev-*/keys.toml")):
+            assert process.poll() is None, "the server ended before it made its key"
             time.sleep(0.001)
     process.send_signal(getattr(signal, name))
     _, log = process.communicate(timeout=60)
