@@ -43,6 +43,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that `load` is made to take for a tiny detector."""
     path = tmp_path / "net.pt"
     path.write_bytes(b"a checkpoint")
+    monkeypatch.setattr(pipeline, "DEFAULT_SIZE", (32, 32))
     monkeypatch.setattr(
         pipeline, "load", lambda path, input_size: tiny_graph(input_size or (32, 32))
     )
@@ -312,6 +313,7 @@ def squares_graph(gain: float = 1.0) -> DetectorGraph:
 def detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "squares.pt"
     path.write_bytes(b"a checkpoint")
+    monkeypatch.setattr(pipeline, "DEFAULT_SIZE", (32, 32))
     monkeypatch.setattr(pipeline, "load", lambda path, input_size: squares_graph())
     return path
 
