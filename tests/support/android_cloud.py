@@ -57,12 +57,20 @@ def server(folder: Path) -> Iterator[tuple[int, str, str]]:
             if found:
                 key, port, ca = found.groups()
                 threading.Thread(target=process.stdout.read, daemon=True).start()
+                _lift_limits(Path(ca).with_name("keys.toml"))
                 yield int(port), key, ca
                 return
         raise SystemExit(f"the server does not start: {shown[-2000:]}")
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _lift_limits(keys: Path) -> None:
+    """Give the key a plan that a client without a camera's pace does not exceed."""
+    plan = "[plans.test]\nframes_per_second = 10000\n\n"
+    keys.write_text(plan + keys.read_text("utf-8").rstrip() + '\nplan = "test"\n', "utf-8")
+    time.sleep(3)  # until the server has read it again
 
 
 def expected(frames: Path) -> dict[str, Any]:
