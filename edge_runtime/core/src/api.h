@@ -73,6 +73,7 @@ tally_status fill_defaults(Options* options, const Options& defaults) noexcept {
 template <typename Options, typename Handle>
 tally_status create_with(const Options* options, const Options& defaults, Handle** out, char* error,
                          size_t capacity) noexcept {
+  // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): `create` turns exceptions into statuses.
   return create(out, error, capacity, [&] {
     require(options != nullptr, "options are NULL");
     return new Handle(complete(*options, defaults));

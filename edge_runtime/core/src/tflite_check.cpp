@@ -136,6 +136,7 @@ std::string first_problem(const Node& model) {
     if (!problem.empty()) return "tensor " + std::to_string(i) + " has " + problem;
   }
   std::vector<TensorFacts> facts;
+  facts.reserve(tensors.size());
   for (const Node& tensor : tensors) facts.push_back(facts_of(tensor, buffer_sizes));
   std::vector<int32_t> builtins;
   for (const Node& code : model.nodes(kModelOperatorCodes)) builtins.push_back(builtin_of(code));

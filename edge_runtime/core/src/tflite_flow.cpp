@@ -60,6 +60,7 @@ class Ready {
 
 }  // namespace
 
+// NOLINTNEXTLINE(modernize-use-string-view): callers append to what it returns.
 std::string flow_problem(const Node& graph, const std::vector<TensorFacts>& tensors,
                          const std::vector<int32_t>& builtins) {
   const auto inputs = graph.numbers<int32_t>(kGraphInputs);

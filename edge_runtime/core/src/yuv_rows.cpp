@@ -169,7 +169,7 @@ YuvToRgb yuv_to_rgb(int range, int matrix) {
   how.luma_gain = static_cast<uint16_t>(fixed(luma));
   const double black = video ? 16 : 0;
   // A product is cut, not rounded: half a unit too small on average, in both of its terms.
-  how.luma_offset = static_cast<int16_t>(std::lround(kScale / 2 + 1 - black * luma * kScale));
+  how.luma_offset = static_cast<int16_t>(std::lround(kScale / 2.0 + 1 - black * luma * kScale));
   how.red_of_v = fixed(2 * (1 - kr) * chroma);
   how.blue_of_u = fixed(2 * (1 - kb) * chroma);
   how.green_of_u = fixed(2 * (1 - kb) * kb / kg * chroma);
