@@ -102,8 +102,11 @@ class _Connection(socketserver.StreamRequestHandler):
         except (OSError, ValueError):
             return
 
-    def _request(self) -> tuple[str, str] | None:
-        """(method, CSeq) of the next request; None at the end. Interleaved RTCP is passed over."""
+    def _request(self) -> tuple[str, str, str] | None:
+        """(method, CSeq, Transport) of the next request; None at the end.
+
+        Interleaved RTCP is passed over.
+        """
         first = self.rfile.read(1)
         while first == b"$":
             _, size = struct.unpack(">BH", self.rfile.read(3))
@@ -112,15 +115,22 @@ class _Connection(socketserver.StreamRequestHandler):
         if not first:
             return None
         method = (first + self.rfile.readline()).decode().split()[0]
-        sequence = "0"
+        sequence, transport = "0", ""
         while (line := self.rfile.readline().strip()) != b"":
             name, _, value = line.decode().partition(":")
             if name.lower() == "cseq":
                 sequence = value.strip()
-        return method, sequence
+            elif name.lower() == "transport":
+                transport = value.strip()
+        return method, sequence, transport
 
-    def _answer(self, method: str, sequence: str) -> None:
+    def _answer(self, method: str, sequence: str, transport: str) -> None:
         headers, body = [f"CSeq: {sequence}"], ""
+        if method == "SETUP" and "RTP/AVP/TCP" not in transport.upper():
+            # Clients of older FFmpeg ask for UDP first, and for TCP once that is refused.
+            status = f"RTSP/1.0 461 Unsupported Transport\r\nCSeq: {sequence}\r\n\r\n"
+            self.wfile.write(status.encode())
+            return
         if method == "OPTIONS":
             headers.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER")
         elif method == "DESCRIBE":
