@@ -151,7 +151,7 @@ def files_of(area: str) -> list[Path]:
     return sorted(
         file
         for file in path.rglob("*")
-        if file.suffix in SUFFIXES and "__pycache__" not in file.parts
+        if file.suffix in SUFFIXES and not {"__pycache__", "build", ".build"} & {*file.parts}
     )
 
 
