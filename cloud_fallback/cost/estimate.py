@@ -55,7 +55,7 @@ class Cost:
         phone_first_saves: per month, when `phone_share` of the videos never leave the phone.
         next_instance: videos per hour from which another GPU machine is needed.
         next_limit: what limits it then.
-        decoding_share: the share of a core's time that decoding takes where there is no GPU.
+        decoding_share: the share of a core's time that decoding takes on a machine without GPU.
         advice: sentences on the choice.
     """
 
@@ -125,11 +125,11 @@ def cost(
         gpu_throughput: the same of a GPU machine.
 
     Raises:
-        UsageError: there is no such way, or the table has no such price.
+        UsageError: `way` is unknown, or the table lacks a price.
     """
     scenario, table = scenario or Scenario(), prices or PriceTable.shipped()
     if way not in NAMES:
-        raise UsageError(f"there is no way {way!r}", f"Choose one of {', '.join(NAMES)}")
+        raise UsageError(f"unknown way {way!r}", f"Choose one of {', '.join(NAMES)}")
     fleet = Fleet(
         table.find(provider, "cpu"),
         table.find(provider, "gpu", gpu),

@@ -82,7 +82,7 @@ class Fleet:
 
     @property
     def decoding_share(self) -> float:
-        """The share of a core's time that decoding takes where there is no GPU."""
+        """The share of a core's time that decoding takes on a machine without GPU."""
         return min(1.0, self.cpu.fps_per_core / self.cpu.decode_fps)
 
     def cpus(self, fps: float) -> Machines:

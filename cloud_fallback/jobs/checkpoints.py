@@ -58,7 +58,7 @@ def write_chunk(
     Written again, for the same next frame, it changes nothing.
 
     Raises:
-        LostJobError: the job is no longer this attempt's.
+        LostJobError: another attempt has taken the job over.
     """
     values = {"frames": frames, "attempts_without_progress": 0}
     row = job_queue.change(connection, job, attempt, values)
@@ -82,7 +82,7 @@ def write_report(
     Returns False if the job was canceled meanwhile.
 
     Raises:
-        LostJobError: the job is no longer this attempt's.
+        LostJobError: another attempt has taken the job over.
     """
     now = now_us()
     frames = int(document["frames"])
@@ -137,7 +137,7 @@ def write_progress(connection: Connection, job: str, attempt: int, frames: int) 
     """Write how far a pass without checkpoints is; False if the job was canceled.
 
     Raises:
-        LostJobError: the job is no longer this attempt's.
+        LostJobError: another attempt has taken the job over.
     """
     values = {"frames": frames, "attempts_without_progress": 0}
     row = job_queue.change(connection, job, attempt, values)

@@ -34,7 +34,7 @@ def admit(
         is at it: this one is in the queue again, until that one ends.
 
     Raises:
-        LostJobError: the job is no longer this attempt's.
+        LostJobError: another attempt has taken the job over.
     """
     values: dict[str, object] = {"total": found.frames, "model_sha256": model_sha256}
     if digest is not None:

@@ -152,7 +152,7 @@ def change(connection: Connection, job: str, attempt: int, values: Mapping[str, 
     """Change a running job of this attempt; returns the row as it was before.
 
     Raises:
-        LostJobError: it is no longer this attempt's.
+        LostJobError: another attempt has taken it over.
     """
     query = sa.select(jobs).where(jobs.c.id == job).with_for_update()
     row = connection.execute(query).one_or_none()

@@ -161,7 +161,7 @@ def test_impossible_scenarios_are_refused(field: str, value: float) -> None:
 
 
 def test_unknown_way_provider_and_gpu_are_refused() -> None:
-    with pytest.raises(UsageError, match="no way 'teleport'"):
+    with pytest.raises(UsageError, match="unknown way 'teleport'"):
         cost(way="teleport")
     with pytest.raises(UsageError, match="no price of nobody"):
         cost(provider="nobody")
