@@ -12,21 +12,20 @@ namespace {
 
 constexpr size_t kMaxRegions = 256;  // of one rule
 
+// The next rule's first event is TALLY_RECLASSIFIED + 1, and it is not always saved.
+// clang-format off
+const std::vector<RegionRule> kRules = {
+    // name, factory, class totals, values, first event, events, points, saves_values, always_saved
+    {"line", make_line, {"in", "out"}, {"nearest"},
+     TALLY_CROSSED_IN, {"crossed_in", "crossed_out"}, 2, 2, true, true},
+    {"zone", make_zone, {"now", "entered", "left"}, {"mean_dwell_s", "max_dwell_s"},
+     TALLY_ENTERED, {"entered", "left"}, 3, 1000, false, true},
+};
+// clang-format on
+
 }  // namespace
 
-const std::vector<RegionRule>& region_rules() {
-  // The next rule's first event is TALLY_RECLASSIFIED + 1, and it is not always saved.
-  // clang-format off
-  static const std::vector<RegionRule> rules = {
-      // name, factory, class totals, values, first event, events, points, saves_values, always_saved
-      {"line", make_line, {"in", "out"}, {"nearest"},
-       TALLY_CROSSED_IN, {"crossed_in", "crossed_out"}, 2, 2, true, true},
-      {"zone", make_zone, {"now", "entered", "left"}, {"mean_dwell_s", "max_dwell_s"},
-       TALLY_ENTERED, {"entered", "left"}, 3, 1000, false, true},
-  };
-  // clang-format on
-  return rules;
-}
+const std::vector<RegionRule>& region_rules() { return kRules; }
 
 const RegionRule* find_rule(std::string_view name) {
   for (const RegionRule& rule : region_rules())
