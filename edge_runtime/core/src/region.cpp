@@ -14,6 +14,7 @@ constexpr size_t kMaxRegions = 256;  // of one rule
 
 // The next rule's first event is TALLY_RECLASSIFIED + 1, and it is not always saved.
 // clang-format off
+// NOLINTNEXTLINE(bugprone-throwing-static-initialization): a few bytes, as the program starts.
 const std::vector<RegionRule> kRules = {
     // name, factory, class totals, values, first event, events, points, saves_values, always_saved
     {"line", make_line, {"in", "out"}, {"nearest"},
