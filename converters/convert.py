@@ -103,11 +103,6 @@ def convert(
     check_compression(compression, calibration)
     check_budget(budget, calibration, compression)
     keep = KeepClasses(classes) if classes else None
-    if keep and check and check.labels:
-        raise UsageError(
-            "--labels number all classes of the source, not those of --classes",
-            "Omit one of them",
-        )
     front = None
     if budget is not None and calibration is not None:
         ask = partial(_candidate, source, keep, input_size)

@@ -48,6 +48,8 @@ def evaluate(
     images_dir: Path,
     labels_dir: Path,
     progress: Progress | None = None,
+    *,
+    numbers: Sequence[int] | None = None,
 ) -> EvaluationResult:
     """Run `detect` on every image and compare with the labels.
 
@@ -57,6 +59,8 @@ def evaluate(
         images_dir: jpg, png, webp or bmp files.
         labels_dir: one STEM.txt per image, lines of `class cx cy w h`, sizes as fractions of 1.
         progress: receives the fraction of the images that is done, as stage "evaluate".
+        numbers: the number in the labels of each of the model's classes, where they differ; labels
+            of other classes do not count. `per_class` has the model's own numbers.
 
     Raises:
         InputError: an image or label file cannot be used, or there is no label at all.
@@ -66,7 +70,7 @@ def evaluate(
     coco, coco_eval = _pycocotools()
     paths = list_images(images_dir)
     labels = [_label_file(path, labels_dir) for path in paths]
-    boxes = [read_labels(path) if path else [] for path in labels]
+    boxes = [_renumbered(read_labels(path), numbers) if path else [] for path in labels]
     if not any(boxes):
         raise InputError(
             labels_dir,
@@ -86,6 +90,14 @@ def evaluate(
     return EvaluationResult(
         **scores, images=len(paths), unlabeled=labels.count(None), objects=len(truth)
     )
+
+
+def _renumbered(boxes: list[Box], numbers: Sequence[int] | None) -> list[Box]:
+    """The boxes of the model's classes, under its own numbers."""
+    if numbers is None:
+        return boxes
+    own = {number: class_id for class_id, number in enumerate(numbers)}
+    return [(own[box[0]], *box[1:]) for box in boxes if box[0] in own]
 
 
 def read_labels(path: Path) -> list[Box]:

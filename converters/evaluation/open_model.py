@@ -10,6 +10,7 @@ from ...edge_runtime.errors import UnsupportedModelError
 from ..emit import EMITTERS
 from ..formats import is_source
 from ..model_under_test import DecodeSettings, EngineModel, EvaluatedModel
+from ..passes.keep_classes import KeepClasses
 
 
 def open_model(
@@ -18,11 +19,13 @@ def open_model(
     *,
     input_size: tuple[int, int] | None = None,
     num_threads: int = 1,
+    classes: Sequence[str] = (),
 ) -> EvaluatedModel:
     """Open any file that tallylens reads or writes: a target of `EMITTERS`, or a source.
 
     Core ML packages run in the evaluator, on macOS in Core ML itself. A checkpoint or an ONNX file
-    of another origin is converted in memory, for `input_size` where it is given.
+    of another origin is converted in memory, for `input_size` where it is given, and for `classes`
+    only where they are given.
 
     Raises:
         InputError: the model is missing or cannot be used.
@@ -38,5 +41,8 @@ def open_model(
     from ..emit.onnx import emit_onnx
     from ..load import load
 
-    content = emit_onnx(load(path, input_size=input_size))
+    graph = load(path, input_size=input_size)
+    if classes:
+        graph = KeepClasses(classes)(graph)
+    content = emit_onnx(graph)
     return EngineModel(OnnxEngine(content, path, num_threads=num_threads), settings)

@@ -14,6 +14,7 @@ from ...edge_runtime.sources.images import read_image
 from ...edge_runtime.types import Detections, Image
 from ..calibration import list_images
 from ..model_under_test import DecodeSettings, EvaluatedModel
+from ..passes.keep_classes import KeepClasses, label_numbers
 from .agreement import Agreement, Difference, HeadError, HeadErrors, agree, in_all, worst
 from .open_model import open_model
 
@@ -114,7 +115,14 @@ def verify(
     progress = progress or no_progress
     tested = open_model(model, settings, num_threads=num_threads)
     size = tested.metadata.input_size
-    other = open_model(reference, settings, input_size=size, num_threads=num_threads)
+    kept = any(one.name == KeepClasses.name for one in tested.metadata.passes)
+    other = open_model(
+        reference,
+        settings,
+        input_size=size,
+        num_threads=num_threads,
+        classes=tested.metadata.class_names if kept else (),
+    )
     return compare(
         (str(model), tested),
         (str(reference), other),
@@ -167,7 +175,10 @@ def compare(
             taken.append(prediction.inference_ms)
         if on_image:
             on_image(number)
-    precisions = [_precision(kept, *truth) for kept in scored] if truth else [None, None]
+    precisions: list[Precision | None] = [None, None]
+    if truth:
+        numbers = label_numbers(ours.metadata)
+        precisions = [_precision(kept, *truth, numbers) for kept in scored]
     return Verification(
         model=name,
         reference=other_name,
@@ -201,10 +212,12 @@ def _refuse_other_classes(name: str, model: EvaluatedModel, reference: Evaluated
         )
 
 
-def _precision(found: list[Detections], images: Path, labels: Path) -> Precision:
+def _precision(
+    found: list[Detections], images: Path, labels: Path, numbers: list[int]
+) -> Precision:
     """mAP of detections, one entry per image in the order of the folder."""
     from .evaluate import evaluate
 
     ready = iter(found)
-    result = evaluate(lambda _image: next(ready), images, labels)
+    result = evaluate(lambda _image: next(ready), images, labels, numbers=numbers)
     return Precision(result.map50_95, result.map50)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from ...edge_runtime.errors import UnsupportedModelError, UsageError
-from ...edge_runtime.metadata import BOX_SIDES
+from ...edge_runtime.metadata import BOX_SIDES, ModelMetadata
 from ...edge_runtime.types import FloatArray
 from ..graph import DetectorGraph
 from ..quantize.scheme import Calibration
@@ -20,6 +20,8 @@ from .rewrite import new_constant, remove_unused_constants
 Indices = npt.NDArray[np.int64]
 BOX_CHANNELS = 5
 """x, y, w, h and objectness of one anchor, before its classes."""
+MAX_NUMBERS = 1000
+"""Characters that a text in the metadata may have; a longer list of numbers is not recorded."""
 
 
 class KeepClasses:
@@ -59,8 +61,11 @@ class KeepClasses:
                 _set_channels(head, BOX_SIDES * metadata.reg_max + len(kept))
         remove_unused_constants(smaller.model)
         names = tuple(metadata.class_names[index] for index in kept)
+        before = label_numbers(metadata)
+        numbers = " ".join(str(before[index]) for index in kept)
+        recorded = {"numbers": numbers} if len(numbers) <= MAX_NUMBERS else {}
         smaller = replace(smaller, metadata=replace(metadata, class_names=names))
-        return smaller.with_pass(self.name, kept=len(kept), of=metadata.num_classes)
+        return smaller.with_pass(self.name, kept=len(kept), of=metadata.num_classes, **recorded)
 
     def calibration(self, graph: DetectorGraph, calibration: Calibration) -> Calibration:
         """The scheme of the whole `graph` for what is left of it: the same steps, fewer rows."""
@@ -86,6 +91,25 @@ class KeepClasses:
                 f"Choose from its classes: {', '.join(known)}",
             )
         return [index for index, name in enumerate(known) if name in self.names]
+
+
+def label_numbers(metadata: ModelMetadata) -> list[int]:
+    """The number that each class of a model has in label files, made for the uncut model.
+
+    Raises:
+        UnsupportedModelError: the model was cut, and does not say to which classes by number.
+    """
+    cuts = [record for record in metadata.passes if record.name == KeepClasses.name]
+    if not cuts:
+        return list(range(metadata.num_classes))
+    words = str(cuts[-1].effect.get("numbers", "")).split()
+    if len(words) != metadata.num_classes or not all(map(str.isdecimal, words)):
+        raise UnsupportedModelError(
+            metadata.source_name,
+            "the numbers of its classes in label files are unknown",
+            "Convert it again with --classes, and with fewer of them",
+        )
+    return [int(word) for word in words]
 
 
 def _last_convs(graph: DetectorGraph, kept: Sequence[int]) -> dict[str, tuple[ir.Node, Indices]]:

@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
     need_converters("measuring mAP", "pycocotools")
     from tallylens.converters.evaluation.evaluate import evaluate
+    from tallylens.converters.passes.keep_classes import label_numbers
     from tallylens.edge_runtime.core import DecoderOptions
     from tallylens.edge_runtime.detection.detector import Detector
     from tallylens.models import open_to_measure
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
             options.images,
             options.labels,
             progress=lambda _stage, done: progress.update(done or 0.0),
+            numbers=label_numbers(engine.metadata),
         )
         names = engine.metadata.class_names
     document = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,15 @@ import pytest
 
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.convert import convert
+from tallylens.converters.evaluation.evaluate import evaluate
+from tallylens.converters.evaluation.verify import verify
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.passes.keep_classes import KeepClasses
+from tallylens.converters.passes.keep_classes import KeepClasses, label_numbers
 from tallylens.converters.prune.cost import multiply_adds
 from tallylens.converters.quantize.scheme import Calibration
 from tallylens.converters.request import AcceptanceCheck
+from tallylens.edge_runtime.core import DecoderOptions
+from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
 from tallylens.edge_runtime.errors import UnsupportedModelError, UsageError
 from tallylens.edge_runtime.metadata import ModelMetadata, Quantization
@@ -24,6 +29,7 @@ from tallylens.edge_runtime.metadata import ModelMetadata, Quantization
 NAMES = ("car", "bus", "dog", "person")
 ANCHORS = ((4.0, 4.0), (8.0, 8.0))
 PER_ANCHOR = 5 + len(NAMES)
+SCORED = DecoderOptions(confidence=0.001, iou=0.6, cross_class_iou=1.0, multi_label=True)
 
 
 def detector(*, bias: bool = True, then_silu: bool = False) -> DetectorGraph:
@@ -65,7 +71,7 @@ def test_what_is_left_is_the_same_to_the_bit(bias: bool) -> None:
     before = head_of(whole)
     smaller = KeepClasses(["person", "car"])(whole)
     assert smaller.metadata.class_names == ("car", "person")
-    assert smaller.metadata.passes[-1].effect == {"kept": 2, "of": 4}
+    assert smaller.metadata.passes[-1].effect == {"kept": 2, "of": 4, "numbers": "0 3"}
     assert np.array_equal(head_of(smaller), before[:, rows_of(0, 3)])
     assert np.array_equal(head_of(whole), before)
     assert multiply_adds(smaller) < multiply_adds(whole)
@@ -106,10 +112,53 @@ def test_a_calibration_loses_the_same_rows() -> None:
     assert len(whole.weights[names[0]]) == 18
 
 
-def test_labels_of_all_classes_do_not_fit(tmp_path: Path) -> None:
-    check = AcceptanceCheck(images=tmp_path, labels=tmp_path)
-    with pytest.raises(UsageError, match="--labels"):
-        convert(tmp_path / "net.pt", out_dir=tmp_path, classes=["car"], check=check)
+def test_label_files_keep_the_numbers_of_the_whole_model() -> None:
+    """Also where a cut model is cut again."""
+    whole = detector()
+    cut = KeepClasses(["bus", "dog", "person"])(whole)
+    assert label_numbers(whole.metadata) == [0, 1, 2, 3]
+    assert label_numbers(cut.metadata) == [1, 2, 3]
+    assert label_numbers(KeepClasses(["person", "dog"])(cut).metadata) == [2, 3]
+
+
+def test_a_cut_that_does_not_say_its_numbers_is_not_measured() -> None:
+    metadata = replace(detector().metadata, class_names=("dog",))
+    for effect in ({}, {"numbers": "x"}, {"numbers": "1 2"}):
+        with pytest.raises(UnsupportedModelError, match="numbers of its classes"):
+            label_numbers(metadata.with_pass("keep_classes", **effect))
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_a_cut_model_is_measured_with_the_labels_of_the_whole(data: Path, tmp_path: Path) -> None:
+    images, labels = tmp_path / "images", data / "coco/labels/val"
+    images.mkdir()
+    for image in sorted((data / "coco/images/val").glob("*.jpg"))[:12]:
+        (images / image.name).write_bytes(image.read_bytes())
+    found = {}
+    for classes in ((), ("person", "car", "bus")):
+        report = convert(
+            data / "models/yolov5n.pt",
+            out_dir=tmp_path,
+            targets=("onnx",),
+            classes=classes,
+            check=AcceptanceCheck(images=images, labels=labels),
+        )
+        with open_engine(report.path_of("onnx")) as engine:
+            names = engine.metadata.class_names
+            detect = Detector(engine, SCORED)
+            numbers = label_numbers(engine.metadata)
+            result = evaluate(detect.detect, images, labels, numbers=numbers)
+        found[len(classes)] = {names[at]: value for at, value in result.per_class.items()}
+        checked = report.artifacts[0].check
+        assert checked is not None
+        assert checked.model_precision is not None
+        assert checked.model_precision.map50_95 == pytest.approx(result.map50_95, abs=1e-6)
+    for name, value in found[3].items():
+        assert value == pytest.approx(found[0][name], abs=0.01)
+    assert set(found[3]) <= {"person", "car", "bus"}
+    cut, whole = report.path_of("onnx"), data / "models/yolov5n.pt"
+    assert verify(cut, whole, images).detections.agreement == 1
 
 
 @pytest.mark.slow
