@@ -76,7 +76,7 @@ const char* tally_status_text(int32_t status) {
 }
 
 tally_status tally_preprocessor_create(tally_preprocessor** out) {
-  return tally::create(out, nullptr, 0, [] { return new tally_preprocessor; });
+  return tally::create(out, nullptr, 0, [] { return std::make_unique<tally_preprocessor>(); });
 }
 void tally_preprocessor_destroy(tally_preprocessor* preprocessor) { delete preprocessor; }
 const char* tally_preprocessor_error(const tally_preprocessor* preprocessor) {
@@ -104,7 +104,7 @@ tally_status tally_decoder_create(const tally_decoder_options* options, tally_de
                                   char* error, size_t capacity) {
   return tally::create(out, error, capacity, [&] {
     require(options != nullptr, "options are NULL");
-    return new tally_decoder(tally::complete(*options, tally::decoder_defaults()));
+    return std::make_unique<tally_decoder>(tally::complete(*options, tally::decoder_defaults()));
   });
 }
 void tally_decoder_destroy(tally_decoder* decoder) { delete decoder; }

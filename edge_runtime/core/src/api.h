@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "handle.h"
@@ -29,7 +30,7 @@ tally_status create(Handle** out, char* error, size_t capacity, const Make& make
   const tally_status status = guarded(reason, [&] {
     require(out != nullptr, "out is NULL");
     *out = nullptr;
-    *out = make();
+    *out = make().release();
   });
   if (error != nullptr && capacity > 0) {
     const size_t length = std::min(reason.size(), capacity - 1);
@@ -73,10 +74,9 @@ tally_status fill_defaults(Options* options, const Options& defaults) noexcept {
 template <typename Options, typename Handle>
 tally_status create_with(const Options* options, const Options& defaults, Handle** out, char* error,
                          size_t capacity) noexcept {
-  // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): `create` turns exceptions into statuses.
   return create(out, error, capacity, [&] {
     require(options != nullptr, "options are NULL");
-    return new Handle(complete(*options, defaults));
+    return std::make_unique<Handle>(complete(*options, defaults));
   });
 }
 

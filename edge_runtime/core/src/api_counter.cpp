@@ -44,7 +44,7 @@ tally_status tally_counter_create(const tally_counter_options* options, tally_co
                                   char* error, size_t capacity) {
   return tally::create(out, error, capacity, [&] {
     require(options != nullptr, "options are NULL");
-    return new tally_counter(tally::complete(*options, tally::counter_defaults()));
+    return std::make_unique<tally_counter>(tally::complete(*options, tally::counter_defaults()));
   });
 }
 void tally_counter_destroy(tally_counter* counter) { delete counter; }

@@ -16,7 +16,7 @@ tally_status tally_model_open(const uint8_t* data, size_t size, int32_t need_doc
                               tally_model** out, char* error, size_t capacity) {
   return tally::create(out, error, capacity, [&] {
     require(data != nullptr, "data is NULL");
-    return new tally_model(data, size, need_document != 0);
+    return std::make_unique<tally_model>(data, size, need_document != 0);
   });
 }
 void tally_model_destroy(tally_model* model) { delete model; }
