@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Connection, Row
+
+from .accounts import AccountOf, VideosOf
 
 DEFAULT = 20
 MOST = 100
@@ -30,3 +32,31 @@ def link_next(request: Request, response: Response, rows: list[Row[Any]], more: 
     if more:
         query = f"limit={len(rows)}&after={rows[-1].id}"
         response.headers["link"] = f'<{request.url.path}?{query}>; rel="next"'
+
+
+class Listing:
+    """The page of a list that a request asks for: `listing: Listing = Depends()`."""
+
+    def __init__(
+        self,
+        service: VideosOf,
+        account: AccountOf,
+        request: Request,
+        response: Response,
+        limit: Limit = DEFAULT,
+        after: After = None,
+    ) -> None:
+        self.service, self.account = service, account
+        self._request, self._response = request, response
+        self._limit, self._after = limit, after
+
+    async def rows(self, table: sa.Table) -> list[Row[Any]]:
+        """The account's rows of `table`, newest first; the answer links to the next page."""
+        found, more = await self.service.database.call(
+            page, table, self.account.id, self._limit, self._after
+        )
+        link_next(self._request, self._response, found, more)
+        return found
+
+
+ListingOf = Annotated[Listing, Depends()]

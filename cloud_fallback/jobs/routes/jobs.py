@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Response
 from sqlalchemy import Connection, Row
 
 from .. import job_queue
 from ..accounts import Account, AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
-from ..paging import DEFAULT, After, Limit, link_next, page
+from ..paging import ListingOf
 from ..problems import ProblemError, not_found
 from ..quota import check_retry
 from ..tables import jobs
@@ -24,18 +24,10 @@ MAX_WAIT_S = 60
 
 
 @router.get("")
-async def all_jobs(
-    service: VideosOf,
-    account: AccountOf,
-    request: Request,
-    response: Response,
-    limit: Limit = DEFAULT,
-    after: After = None,
-) -> dict[str, Any]:
+async def all_jobs(listing: ListingOf) -> dict[str, Any]:
     """The jobs, newest first."""
-    rows, more = await service.database.call(page, jobs, account.id, limit, after)
-    link_next(request, response, rows, more)
-    return {"jobs": [service.progress.document(row) for row in rows]}
+    rows = await listing.rows(jobs)
+    return {"jobs": [listing.service.progress.document(row) for row in rows]}
 
 
 @router.get("/{job}")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row
 from .. import audit
 from ..accounts import AddressOf, ManagerOf, VideosOf
 from ..clock import rfc3339
-from ..paging import DEFAULT, After, Limit, link_next, page
+from ..paging import ListingOf
 from ..problems import ProblemError, not_found
 from ..sign_in.api_keys import delete_key, insert_key
 from ..tables import api_keys
@@ -46,17 +46,9 @@ def key_document(row: Row[Any]) -> dict[str, Any]:
 
 
 @router.get("")
-async def all_keys(
-    service: VideosOf,
-    account: ManagerOf,
-    request: Request,
-    response: Response,
-    limit: Limit = DEFAULT,
-    after: After = None,
-) -> dict[str, Any]:
+async def all_keys(_manager: ManagerOf, listing: ListingOf) -> dict[str, Any]:
     """The keys, newest first."""
-    rows, more = await service.database.call(page, api_keys, account.id, limit, after)
-    link_next(request, response, rows, more)
+    rows = await listing.rows(api_keys)
     return {"keys": [key_document(row) for row in rows]}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi import APIRouter, Body, Path, Response
 from sqlalchemy import Connection, Row
 
 from ....edge_runtime.errors import UsageError
@@ -13,7 +13,7 @@ from ..accounts import Account, AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
 from ..identifiers import new_id
 from ..job_options import JobOptions
-from ..paging import DEFAULT, After, Limit, link_next, page
+from ..paging import ListingOf
 from ..problems import ProblemError, not_found
 from ..quota import check_quota
 from ..tables import jobs, videos
@@ -25,17 +25,9 @@ VideoId = Annotated[str, Path(alias="video", max_length=64)]
 
 
 @router.get("")
-async def all_videos(
-    service: VideosOf,
-    account: AccountOf,
-    request: Request,
-    response: Response,
-    limit: Limit = DEFAULT,
-    after: After = None,
-) -> dict[str, Any]:
+async def all_videos(listing: ListingOf) -> dict[str, Any]:
     """The videos, newest first."""
-    rows, more = await service.database.call(page, videos, account.id, limit, after)
-    link_next(request, response, rows, more)
+    rows = await listing.rows(videos)
     return {"videos": [video_document(row) for row in rows]}
 
 

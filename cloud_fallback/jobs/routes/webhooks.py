@@ -14,7 +14,7 @@ from ..accounts import AccountOf, AddressOf, VideosOf
 from ..clock import DAY, now_us, rfc3339
 from ..idempotency import IdempotentRoute
 from ..identifiers import new_id
-from ..paging import DEFAULT, After, Limit, link_next, page
+from ..paging import DEFAULT, After, Limit, ListingOf, link_next
 from ..problems import ProblemError, not_found
 from ..tables import deliveries, webhooks
 from ..webhooks import delivery_queue
@@ -77,17 +77,9 @@ def delivery_document(row: Row[Any]) -> dict[str, Any]:
 
 
 @router.get("/v1/webhooks")
-async def all_webhooks(
-    service: VideosOf,
-    account: AccountOf,
-    request: Request,
-    response: Response,
-    limit: Limit = DEFAULT,
-    after: After = None,
-) -> dict[str, Any]:
+async def all_webhooks(listing: ListingOf) -> dict[str, Any]:
     """The webhooks, newest first."""
-    rows, more = await service.database.call(page, webhooks, account.id, limit, after)
-    link_next(request, response, rows, more)
+    rows = await listing.rows(webhooks)
     return {"webhooks": [webhook_document(row) for row in rows]}
 
 
