@@ -14,6 +14,14 @@ from .names import names
 from .outcome import Outcome, require
 
 SUMMARY = re.compile(r"Executed (\d+) tests?, with (\d+) failures?")
+VECTOR_FILES = (
+    "counting.json",
+    "ignored.json",
+    "preprocess.json",
+    "decode.json",
+    "metadata.json",
+    "governor.json",
+)
 VECTORS = re.compile(r"^vectors (\S+?)(?: (\w+))?: (\d+) cases$", re.MULTILINE)
 
 
@@ -39,7 +47,7 @@ def unit_tests() -> Outcome:
 def expected_vectors() -> dict[tuple[str, str], int]:
     """The number of cases in each file of vectors."""
     counts = {}
-    for name in ("counting.json", "governor.json"):
+    for name in VECTOR_FILES:
         document = json.loads((tools.CONFORMANCE / name).read_text(encoding="utf-8"))
         counts[(name, "")] = len(document["cases"])
     offload = json.loads((tools.CONFORMANCE / "offload.json").read_text(encoding="utf-8"))

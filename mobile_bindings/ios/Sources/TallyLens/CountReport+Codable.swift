@@ -3,6 +3,7 @@ extension CountReport: Codable {
     private enum Keys: String, CodingKey {
         case source, model, engine, frames, seconds, unique, lines, zones, occupancy, warnings, speed
         case interrupted, started, dropped, skipped, uncounted, periods
+        case filters
         case uniqueRange = "unique_range"
     }
 
@@ -42,12 +43,21 @@ extension CountReport: Codable {
         try out.encode(started, forKey: .started)
         try out.encode(dropped, forKey: .dropped)
         try out.encode(skipped, forKey: .skipped)
-        try out.encode(uncounted, forKey: .uncounted)
+        try encodeUncounted(&out)
         try out.encode([String](), forKey: .periods)
         if !uniqueRange.isEmpty {
             let pairs = uniqueRange.mapValues { [$0.lowerBound, $0.upperBound] }
             try out.encode(pairs, forKey: .uniqueRange)
         }
+    }
+
+    /// The ignored detections are told where there is a filter only.
+    private func encodeUncounted(_ out: inout KeyedEncodingContainer<Keys>) throws {
+        guard !filters.isEmpty else { return try out.encode(uncounted, forKey: .uncounted) }
+        try out.encode(filters, forKey: .filters)
+        var nested = out.nestedContainer(keyedBy: Uncounted.Keys.self, forKey: .uncounted)
+        try uncounted.encode(&nested)
+        try nested.encode(uncounted.ignoredDetections, forKey: .ignoredDetections)
     }
 
     /// Read a document.
@@ -69,6 +79,7 @@ extension CountReport: Codable {
         dropped = try input.decode(Int.self, forKey: .dropped)
         skipped = try input.decode(Int.self, forKey: .skipped)
         uncounted = try input.decode(Uncounted.self, forKey: .uncounted)
+        filters = try input.decodeIfPresent(PlacedFilter.self, forKey: .filters) ?? PlacedFilter()
         let pairs = try input.decodeIfPresent([String: [Int]].self, forKey: .uniqueRange) ?? [:]
         uniqueRange = try pairs.mapValues { pair in
             guard pair.count == 2, pair[0] <= pair[1] else {
@@ -158,16 +169,21 @@ extension Speed: Codable {
 }
 
 extension Uncounted: Codable {
-    private enum Keys: String, CodingKey {
+    fileprivate enum Keys: String, CodingKey {
         case weakDetections = "weak_detections"
         case shortTracks = "short_tracks"
         case longestShortTrack = "longest_short_track_s"
         case otherClasses = "other_classes"
+        case ignoredDetections = "ignored_detections"
     }
 
-    /// Write the four fields.
+    /// Write all fields but `ignoredDetections`, which are of a filter.
     public func encode(to encoder: any Encoder) throws {
         var out = encoder.container(keyedBy: Keys.self)
+        try encode(&out)
+    }
+
+    fileprivate func encode(_ out: inout KeyedEncodingContainer<Keys>) throws {
         try out.encode(weakDetections, forKey: .weakDetections)
         try out.encode(shortTracks, forKey: .shortTracks)
         try out.encode(rounded(longestShortTrackSeconds), forKey: .longestShortTrack)
@@ -181,5 +197,41 @@ extension Uncounted: Codable {
         shortTracks = try input.decode(Int.self, forKey: .shortTracks)
         longestShortTrackSeconds = try input.decode(Double.self, forKey: .longestShortTrack)
         otherClasses = try input.decode([String: Int].self, forKey: .otherClasses)
+        ignoredDetections = try input.decodeIfPresent(Int.self, forKey: .ignoredDetections) ?? 0
+    }
+}
+
+extension IgnoredZone: Encodable {
+    private enum Keys: String, CodingKey { case name, points }
+
+    /// Write `name` and `points`.
+    public func encode(to encoder: any Encoder) throws {
+        var out = encoder.container(keyedBy: Keys.self)
+        try out.encode(name, forKey: .name)
+        try out.encode(points.map { $0.map { rounded($0, 2) } }, forKey: .points)
+    }
+}
+
+extension PlacedFilter: Codable {
+    private enum Keys: String, CodingKey {
+        case zones = "ignore"
+        case minSize = "min_size"
+        case maxSize = "max_size"
+    }
+
+    /// Write what there is of `ignore`, `min_size` and `max_size`.
+    public func encode(to encoder: any Encoder) throws {
+        var out = encoder.container(keyedBy: Keys.self)
+        if !zones.isEmpty { try out.encode(zones, forKey: .zones) }
+        try out.encodeIfPresent(minSize.map { rounded($0, 2) }, forKey: .minSize)
+        try out.encodeIfPresent(maxSize.map { rounded($0, 2) }, forKey: .maxSize)
+    }
+
+    /// Read what `encode` wrote.
+    public init(from decoder: any Decoder) throws {
+        let input = try decoder.container(keyedBy: Keys.self)
+        zones = try input.decodeIfPresent([IgnoredZone].self, forKey: .zones) ?? []
+        minSize = try input.decodeIfPresent(Double.self, forKey: .minSize)
+        maxSize = try input.decodeIfPresent(Double.self, forKey: .maxSize)
     }
 }

@@ -40,6 +40,8 @@ public struct Uncounted: Sendable, Hashable {
     public var longestShortTrackSeconds = 0.0
     /// Detections of classes that were not asked for.
     public var otherClasses: [String: Int] = [:]
+    /// Detections in ignored zones, too small or too large.
+    public var ignoredDetections = 0
 }
 
 /// Throughput: frames per second, and milliseconds per frame.
@@ -94,6 +96,8 @@ public struct CountReport: Sendable, Hashable {
     public var skipped = 0
     /// What was never counted.
     public var uncounted = Uncounted()
+    /// Zones to ignore, and minimum and maximum size of detections, in pixels.
+    public var filters = PlacedFilter()
     /// Minimum and maximum of `unique`, of the classes where objects that appeared could be those that
     /// were lost nearby shortly before.
     public var uniqueRange: [String: ClosedRange<Int>] = [:]

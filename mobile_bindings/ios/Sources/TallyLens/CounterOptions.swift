@@ -36,6 +36,13 @@ public struct CounterOptions: Sendable {
     public var lines: [Line] = []
     /// Zones to count visits in.
     public var zones: [Zone] = []
+    /// Zones to ignore: a detection whose anchor is inside of one is neither tracked nor counted.
+    public var ignore: [Zone] = []
+    /// Smaller detections are ignored: `sqrt(width * height)` as a fraction of the frame's shorter side
+    /// if at most 1, else in pixels; nil for none.
+    public var minSize: Double?
+    /// Larger detections are ignored, see `minSize`.
+    public var maxSize: Double?
     /// Names of the classes to count; nil for all.
     public var classes: Set<String>?
     /// Every detection counts as one class, `object`.
@@ -63,6 +70,10 @@ public struct CounterOptions: Sendable {
     /// The defaults.
     public init() {}
 
+    var filter: DetectionFilter {
+        DetectionFilter(ignore: ignore, minSize: minSize, maxSize: maxSize)
+    }
+
     /// All thresholds, with those of the options above.
     func thresholds() throws(TallyLensError) -> TrackingOptions {
         var all = tracking
@@ -80,6 +91,7 @@ public struct CounterOptions: Sendable {
     func check() throws(TallyLensError) {
         for line in lines { try line.check() }
         for zone in zones { try zone.check() }
+        try filter.check()
         if let maxFPS { try CounterOptions.checkPositive("maxFPS", maxFPS) }
         if let budget { try CounterOptions.checkPositive("budget", budget.milliseconds) }
         for (name, value) in [("confidence", confidence), ("iou", iou)] {

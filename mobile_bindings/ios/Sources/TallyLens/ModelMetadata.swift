@@ -11,54 +11,62 @@ public struct ModelMetadata: Sendable, Hashable {
     public let inputHeight: Int
     /// Input pixels per cell of each head.
     public let strides: [Int]
-    /// Of each head: width and height of each anchor in input pixels, one after the other.
+    /// Of each head: width and height of each anchor in input pixels, one after the other; empty where
+    /// `regMax` is above 0.
     public let anchors: [[Float]]
     /// Names of the outputs.
     public let headNames: [String]
     /// `NHWC` or `NCHW`.
     public let layout: String
-    /// Name of the checkpoint.
-    public let sourceName: String
     /// `none`, `fp16` or `int8`.
     public let quantization: String
+    /// Name of the checkpoint.
+    public let sourceName: String
+    /// SHA-256 of the checkpoint, in hexadecimal digits; empty if unknown.
+    public let sourceSHA256: String
+    /// License of the weights; empty if unknown.
+    public let weightsLicense: String
+    /// What was done to the checkpoint, in order.
+    public let passes: [Pass]
+    /// 0 for heads with anchors (YOLOv5); else the bins of a box side of heads without
+    /// (YOLOv5u, YOLOv8, YOLO11).
+    public let regMax: Int
 
-    private static let maxBytes = 1 << 20
-
-    private struct Document: Decodable {
-        var input_size: [Int]
-        var colour_order: String
-        var quantization: String
-        var class_names: [String]
-        var strides: [Int]
-        var anchors: [[[Double]]]
-        var head_names: [String]
-        var layout: String
-        var source_name: String
+    /// One pass over the checkpoint, with its measured effect.
+    public struct Pass: Sendable, Hashable, Decodable {
+        /// What was done.
+        public let name: String
+        /// Names and values of what was measured.
+        public let effect: [String: Figure]
     }
 
-    private struct Version: Decodable { var format_version: Int }
+    /// A value of a pass.
+    public enum Figure: Sendable, Hashable, Decodable {
+        /// A number.
+        case number(Double)
+        /// A text.
+        case text(String)
+
+        /// A number or a text.
+        public init(from decoder: any Decoder) throws {
+            let here = try decoder.singleValueContainer()
+            if let text = try? here.decode(String.self) {
+                self = .text(text)
+            } else {
+                self = .number(try here.decode(Double.self))
+            }
+        }
+    }
+
+    private static let maxBytes = 1 << 20
 
     /// The metadata in one JSON document.
     public init(document: Data) throws(TallyLensError) {
         guard document.count <= ModelMetadata.maxBytes else {
             throw .model("the metadata is larger than \(ModelMetadata.maxBytes) bytes")
         }
-        let fields: Document
-        do {
-            let version = try JSONDecoder().decode(Version.self, from: document).format_version
-            guard version == 1 else {
-                throw TallyLensError(
-                    .model,
-                    "unsupported metadata format version \(version); this tallylens reads version 1",
-                    "Update tallylens, or convert the original checkpoint again")
-            }
-            fields = try JSONDecoder().decode(Document.self, from: document)
-        } catch let error as TallyLensError {
-            throw error
-        } catch {
-            throw .model("a field of the metadata is missing or has the wrong type")
-        }
-        if let expected = ModelMetadata.problem(fields) {
+        let fields = try MetadataFields(reading: document)
+        if let expected = fields.problem {
             throw .model("the metadata is inconsistent: expected \(expected)")
         }
         classNames = fields.class_names
@@ -68,47 +76,21 @@ public struct ModelMetadata: Sendable, Hashable {
         anchors = fields.anchors.map { $0.flatMap { $0.map { Float($0) } } }
         headNames = fields.head_names
         layout = fields.layout
-        sourceName = fields.source_name
         quantization = fields.quantization
+        sourceName = fields.source_name
+        sourceSHA256 = fields.source_sha256
+        weightsLicense = fields.weights_licence
+        passes = fields.passes
+        regMax = fields.reg_max ?? 0
     }
 
     /// Height, width and channels of head number `head`.
     public func headShape(_ head: Int) -> (height: Int, width: Int, channels: Int) {
-        (
-            inputHeight / strides[head], inputWidth / strides[head],
-            anchors[head].count / 2 * (5 + classNames.count)
-        )
+        (inputHeight / strides[head], inputWidth / strides[head], channels(head))
     }
 
-    /// The first rule that a document breaks, in words, or nil.
-    private static func problem(_ fields: Document) -> String? {
-        let heads = fields.head_names.count
-        let names = fields.class_names + fields.head_names
-        if fields.input_size.count != 2 { return "a height and a width" }
-        if !(1...10_000).contains(fields.class_names.count) { return "1 to 10000 classes" }
-        if names.contains(where: { $0.count > 200 }) { return "names of 200 characters at most" }
-        if fields.source_name.count > 1000 { return "a source name of 1000 characters at most" }
-        if !(1...8).contains(heads) { return "1 to 8 heads" }
-        if fields.strides.count != heads || fields.anchors.count != heads {
-            return "one stride and one list of anchors per head"
-        }
-        if !fields.strides.allSatisfy((1...1024).contains) { return "strides of 1 to 1024" }
-        if !fields.anchors.allSatisfy({ (1...16).contains($0.count) }) {
-            return "1 to 16 anchors per head"
-        }
-        let pairs = fields.anchors.flatMap { $0 }
-        if !pairs.allSatisfy({ $0.count == 2 && $0.allSatisfy { $0 > 0 && $0 < .infinity } }) {
-            return "anchors above zero"
-        }
-        let largest = fields.strides.max()!
-        if !fields.input_size.allSatisfy({ (1...8192).contains($0) && $0 % largest == 0 }) {
-            return "an input size in multiples of the largest stride, up to 8192 pixels"
-        }
-        if !["NHWC", "NCHW"].contains(fields.layout) { return "layout NHWC or NCHW" }
-        if fields.colour_order != "RGB" { return "color order RGB" }
-        if !["none", "fp16", "int8"].contains(fields.quantization) {
-            return "quantization none, fp16 or int8"
-        }
-        return nil
+    private func channels(_ head: Int) -> Int {
+        regMax > 0
+            ? 4 * regMax + classNames.count : anchors[head].count / 2 * (5 + classNames.count)
     }
 }

@@ -35,7 +35,9 @@ final class CameraTests: XCTestCase {
         let document = """
             {"format_version": 1, "input_size": [32, 32], "colour_order": "RGB",
              "quantization": "none", "class_names": ["a"], "strides": [32],
-             "anchors": [[[10, 10]]], "head_names": ["h"], "layout": "NHWC", "source_name": "n"}
+             "anchors": [[[10, 10]]], "head_names": ["h"], "layout": "NHWC",
+             "source_name": "n", "source_sha256": "",
+             "weights_licence": "", "passes": []}
             """
         var options = CounterOptions()
         options.runningMode = .liveStream

@@ -25,7 +25,8 @@ final class CoreMLTests: XCTestCase {
     private let small = """
         {"format_version": 1, "input_size": [32, 64], "colour_order": "RGB", "quantization": "fp16",
          "class_names": ["a"], "strides": [32], "anchors": [[[10, 10]]], "head_names": ["h"],
-         "layout": "NCHW", "source_name": "n"}
+         "layout": "NCHW", "source_name": "n", "source_sha256": "",
+             "weights_licence": "", "passes": []}
         """
 
     private func recording() -> Recording {

@@ -3,10 +3,14 @@ import XCTest
 
 @testable import TallyLens
 
-/// The scenes of `counting.json`, whole and saved half way.
+/// The scenes of `counting.json` and `ignored.json`, whole and saved half way.
 final class CountingVectorsTests: XCTestCase {
     func testAllCases() throws {
-        let cases = try Vectors.cases("counting.json")
+        for file in ["counting.json", "ignored.json"] { try checkAll(file) }
+    }
+
+    private func checkAll(_ file: String) throws {
+        let cases = try Vectors.cases(file)
         var ran = 0
         for one in cases {
             for interrupted in [false, true] {
@@ -17,7 +21,7 @@ final class CountingVectorsTests: XCTestCase {
         }
         XCTAssertGreaterThan(ran, 0)
         XCTAssertEqual(ran, cases.count)
-        print("vectors counting.json: \(ran) cases")
+        print("vectors \(file): \(ran) cases")
     }
 
     private func check(_ one: JSON, name: String, _ interrupted: Bool) throws {
@@ -51,6 +55,8 @@ final class CountingVectorsTests: XCTestCase {
         checkTotals(report, expected, options.anyClass, name)
         try checkEvents(events, expected["events"] as? [JSON], name)
         if let wanted = expected["ids"] as? Int { XCTAssertEqual(ids.count, wanted, name) }
+        XCTAssertEqual(
+            report.uncounted.ignoredDetections, expected["ignored"] as? Int ?? 0, name)
         XCTAssertEqual(refused, expected["refused"] as? [Int] ?? [], name)
         if let wanted = expected["frames"] as? Int { XCTAssertEqual(report.frames, wanted, name) }
         if let wanted = expected["unconfirmed"] as? Int {

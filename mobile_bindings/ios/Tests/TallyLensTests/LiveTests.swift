@@ -17,7 +17,8 @@ final class SlowEngine: Engine {
     static let document = """
         {"format_version": 1, "input_size": [32, 32], "colour_order": "RGB", "quantization": "none",
          "class_names": ["a"], "strides": [32], "anchors": [[[10, 10]]], "head_names": ["h"],
-         "layout": "NHWC", "source_name": "slow"}
+         "layout": "NHWC", "source_name": "slow", "source_sha256": "",
+             "weights_licence": "", "passes": []}
         """
 
     func run(

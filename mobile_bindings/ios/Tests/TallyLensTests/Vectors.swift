@@ -55,6 +55,7 @@ enum Vectors {
             let dwell = (zone["least_dwell_s"] as? NSNumber)?.doubleValue ?? 0
             options.zones.append(Zone(corners, minDwellSeconds: dwell))
         }
+        options.ignore = (one["ignore"] as? [[Any]] ?? []).map { Zone($0.flatMap { numbers($0) }) }
         try set(&options, one["options"] as? JSON ?? [:])
         return options
     }
@@ -78,6 +79,8 @@ enum Vectors {
             case "edge_lost_s": options.tracking.edgeLostS = number
             case "hysteresis": options.tracking.hysteresis = number
             case "remember_s": options.tracking.rememberS = number
+            case "min_size": options.minSize = number.map { Double($0) }
+            case "max_size": options.maxSize = number.map { Double($0) }
             default: XCTFail("an option that is not known: \(name)")
             }
         }
@@ -90,6 +93,9 @@ enum Vectors {
                 x1: f[0], y1: f[1], x2: f[2], y2: f[3], confidence: f[4], classID: Int(f[5]))
         }
     }
+
+    /// Bits of the half-precision number next to a number.
+    static func half(_ value: Float) -> UInt16 { Float16(value).bitPattern }
 
     static func numbers(_ values: Any?) -> [Double] {
         (values as? [Any] ?? []).map { ($0 as? NSNumber)?.doubleValue ?? .infinity }

@@ -48,6 +48,12 @@ final class CoreCounter {
                 handle, kind, corners, Int32(corners.count), &options, &index))
     }
 
+    /// Ignore detections whose anchor is inside of these corners.
+    func ignore(_ corners: [[Double]]) throws(TallyLensError) {
+        let points = corners.map { tally_point(x: Float($0[0]), y: Float($0[1])) }
+        try done(tally_counter_ignore(handle, points, Int32(points.count)))
+    }
+
     func want(_ classes: Set<Int>) throws(TallyLensError) {
         let ids = classes.sorted().map { Int32($0) }
         try done(tally_counter_want_classes(handle, ids, Int32(ids.count)))

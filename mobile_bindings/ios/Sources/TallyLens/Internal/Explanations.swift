@@ -47,6 +47,11 @@ extension Totals {
             return
                 "no detections of the chosen classes, but \(most(detected)) (detections, not objects)"
         }
+        if facts.ignored != 0 && facts.ignored + facts.below_low_confidence == facts.detections {
+            return
+                "\(facts.ignored) detections, all in ignored zones or outside the minimum and "
+                + "maximum size"
+        }
         let tracks = facts.unconfirmed_tracks + facts.live_tracks
         if tracks == 0 {
             return "\(facts.detections) detections, all below the confidence of "

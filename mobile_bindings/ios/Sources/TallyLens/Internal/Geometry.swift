@@ -93,12 +93,12 @@ func placeRegions(
     return placed
 }
 
-private func inPixels(_ points: [Point], _ width: Int, _ height: Int) -> [Point] {
+func inPixels(_ points: [Point], _ width: Int, _ height: Int) -> [Point] {
     if points.contains(where: { $0.x > 1 || $0.y > 1 }) { return points }
     return points.map { Point(x: $0.x * Double(width), y: $0.y * Double(height)) }
 }
 
-private func checkInFrame(
+func checkInFrame(
     _ name: String, _ points: [Point], _ width: Int, _ height: Int
 ) throws(TallyLensError) {
     for (values, size) in [(points.map(\.x), width), (points.map(\.y), height)]

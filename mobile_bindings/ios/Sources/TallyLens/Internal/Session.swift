@@ -27,7 +27,7 @@ final class Session {
         counting = Counting(
             classNames: classNames, lines: options.lines, zones: options.zones,
             classes: options.classes, anyClass: options.anyClass,
-            tracking: try options.thresholds())
+            tracking: try options.thresholds(), filter: options.filter)
         self.modelName = modelName
         source = options.source
         self.detector = detector
@@ -153,7 +153,9 @@ final class Session {
             weakDetections: Int(facts.below_low_confidence),
             shortTracks: Int(facts.unconfirmed_tracks),
             longestShortTrackSeconds: Double(facts.longest_unconfirmed_s),
-            otherClasses: here.filter.unwanted(try here.counter.detected()))
+            otherClasses: here.filter.unwanted(try here.counter.detected()),
+            ignoredDetections: Int(facts.ignored))
+        report.filters = here.ignored
         report.uniqueRange = try here.uniqueRange()
         return report
     }

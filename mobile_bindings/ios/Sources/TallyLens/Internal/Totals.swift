@@ -8,6 +8,7 @@ struct Counting {
     var classes: Set<String>?
     var anyClass: Bool
     var tracking: TrackingOptions
+    var filter = DetectionFilter()
 }
 
 /// Tracks and counts the detections of one source, frame by frame; as Python's `Totals`.
@@ -17,6 +18,7 @@ final class Totals {
     let classNames: [String]
     let options: TrackingOptions
     let filter: ClassFilter
+    let ignored: PlacedFilter
     let placed: [PlacedRegion]
     let counter: CoreCounter
     var occupancy = TimeBins()
@@ -32,12 +34,14 @@ final class Totals {
         options = try counting.tracking.complete()
         filter = try ClassFilter(classNames, counting.anyClass ? nil : counting.classes)
         placed = try placeRegions(counting.lines, counting.zones, width: width, height: height)
+        ignored = try counting.filter.placed(width: width, height: height)
         counter = try CoreCounter(
             numClasses: classNames.count, width: width, height: height,
-            anyClass: counting.anyClass, options: counting.tracking)
+            anyClass: counting.anyClass, options: ignored.applied(to: counting.tracking))
         let forget = max(options.lostS!, options.edgeLostS!, options.rememberS!)
         withheld = WantedEvents(filter.wanted, forgetSeconds: Double(forget))
         returns = PossibleReturns(rememberSeconds: Double(options.rememberS!))
+        for zone in ignored.zones { try counter.ignore(zone.points) }
         if !filter.takesAll { try counter.want(filter.wanted) }
         for region in placed {
             try counter.addRegion(

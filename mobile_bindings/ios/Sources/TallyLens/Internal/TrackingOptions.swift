@@ -12,6 +12,8 @@ struct TrackingOptions: Sendable {
     var edgeLostS: Float?
     var hysteresis: Float?
     var rememberS: Float?
+    var minSize: Float?
+    var maxSize: Float?
 
     /// The core's options with these values in place of the defaults.
     func native() throws(TallyLensError) -> tally_counter_options {
@@ -28,6 +30,8 @@ struct TrackingOptions: Sendable {
         if let edgeLostS { options.edge_lost_s = edgeLostS }
         if let hysteresis { options.hysteresis = hysteresis }
         if let rememberS { options.remember_s = rememberS }
+        if let minSize { options.min_size = minSize }
+        if let maxSize { options.max_size = maxSize }
         return options
     }
 
@@ -38,6 +42,7 @@ struct TrackingOptions: Sendable {
             anchor: all.anchor, lowConfidence: all.low_confidence,
             highConfidence: all.high_confidence, newConfidence: all.new_confidence,
             confirmS: all.confirm_s, confirmConfidence: all.confirm_confidence, lostS: all.lost_s,
-            edgeLostS: all.edge_lost_s, hysteresis: all.hysteresis, rememberS: all.remember_s)
+            edgeLostS: all.edge_lost_s, hysteresis: all.hysteresis, rememberS: all.remember_s,
+            minSize: all.min_size, maxSize: all.max_size)
     }
 }
