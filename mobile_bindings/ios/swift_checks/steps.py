@@ -23,6 +23,7 @@ VECTOR_FILES = (
     "governor.json",
 )
 VECTORS = re.compile(r"^vectors (\S+?)(?: (\w+))?: (\d+) cases$", re.MULTILINE)
+PROTOCOL = ("frames", "messages", "session")
 
 
 def build() -> Outcome:
@@ -54,6 +55,9 @@ def expected_vectors() -> dict[tuple[str, str], int]:
     for key, cases in offload.items():
         if key != "version":
             counts[("offload.json", key)] = len(cases)
+    for name in (f"protocol/{name}.json" for name in PROTOCOL):
+        document = json.loads((tools.CONFORMANCE / name).read_text(encoding="utf-8"))
+        counts[(name, "")] = len(document["vectors"])
     return counts
 
 

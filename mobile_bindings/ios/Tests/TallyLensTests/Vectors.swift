@@ -12,7 +12,11 @@ enum Vectors {
 
     static func document(_ name: String) throws -> Any {
         let file = repository.appendingPathComponent("mobile_bindings/conformance/\(name)")
-        return try JSONDecoder().decode(AnyValue.self, from: try Data(contentsOf: file)).value
+        return try value(try Data(contentsOf: file))
+    }
+
+    static func value(_ document: Data) throws -> Any {
+        try JSONDecoder().decode(AnyValue.self, from: document).value
     }
 
     /// A document with its numbers to the last bit: on Linux, `JSONSerialization` rounds them twice.
