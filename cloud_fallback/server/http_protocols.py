@@ -233,6 +233,27 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
             return
         super().handle_cont(event)
 
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent; nothing more after its fault."""
+        if self.conn.parser_exc is None or not self.close_sent:
+            super().data_received(data)
+
+    def handle_parser_exception(self) -> None:
+        """Close with the code of the client's fault, and read past the rest of what it sends.
+
+        A connection that is closed with data unread is reset, which takes the close frame with it.
+        """
+        closing = self.conn.close_sent
+        assert closing is not None
+        disconnect: Any = {"type": "websocket.disconnect", "code": closing.code}
+        self.queue.put_nowait({**disconnect, "reason": closing.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self._read_again()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.close_timer = self.loop.call_later(CLOSE_S, self.transport.close)
+
     def keepalive_timeout(self) -> None:
         """The client does not answer pings, and may not read the close frame either."""
         super().keepalive_timeout()
