@@ -16,12 +16,17 @@ import dataclasses
 import json
 import os
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from simulation.service import Machines, Outcome, Stages, Video, least, simulate
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from simulation.prediction import answer, predict
+from simulation.service import Machines, Stages, Video, least, simulate
 from simulation.stages import make_clip, measure, stages_of, temporary_folder
 
 FRAMES, VIDEO_MIB, DEADLINE_S = 3600, 100.0, 1200.0
@@ -37,19 +42,6 @@ def spread(count: int, seconds: float) -> list[Video]:
     """The same videos at random times."""
     chance = random.Random(1)
     return [Video(chance.uniform(0, seconds), FRAMES, VIDEO_MIB) for _ in range(count)]
-
-
-def answer(question: str, outcome: Outcome, machines: Machines) -> dict[str, Any]:
-    """One row of the answers."""
-    return {
-        "question": question,
-        "cores": machines.cores,
-        "gpus": machines.gpus,
-        "last_s": round(outcome.last_s, 1),
-        "p95_s": round(outcome.p95_s, 1),
-        "full": outcome.full,
-        "busy": {name: round(share, 3) for name, share in outcome.busy.items()},
-    }
 
 
 def answers(stages: Stages, gpu_fps: float | None) -> list[dict[str, Any]]:
@@ -79,21 +71,6 @@ def answers(stages: Stages, gpu_fps: float | None) -> list[dict[str, Any]]:
     enough = Machines(needed)
     row = answer(f"a million a day, each of {parts} parts", simulate(part, enough, stages), enough)
     return [*rows, row]
-
-
-def frames_of(clip: Path) -> int:
-    """The frames of a clip."""
-    import av
-
-    with av.open(str(clip)) as container:
-        return sum(1 for packet in container.demux(video=0) if packet.size)
-
-
-def predict(clips: list[Path], stages: Stages) -> dict[str, Any]:
-    """When all `clips`, uploaded at once, are counted on these cores."""
-    videos = [Video(0, frames_of(clip), clip.stat().st_size / 2**20) for clip in clips]
-    machines = Machines(os.cpu_count() or 1)
-    return answer(f"{len(clips)} clips at once", simulate(videos, machines, stages), machines)
 
 
 def main() -> None:

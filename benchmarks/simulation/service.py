@@ -22,6 +22,7 @@ class Stages:
     Attributes:
         upload_s_per_mib: of the uplink, which all uploads share.
         probe_s: reading the container.
+        job_s: per video: the queue, the workflow and its rows.
         decode_s, letterbox_s, inference_s, count_s: per frame on one core.
         gpu_s: inference per frame on a GPU in full batches, in place of `inference_s`.
         checkpoint_s: one write by the only writer of the database.
@@ -31,6 +32,7 @@ class Stages:
 
     upload_s_per_mib: float = 0
     probe_s: float = 0
+    job_s: float = 0
     decode_s: float = 0
     letterbox_s: float = 0
     inference_s: float = 0
@@ -134,8 +136,8 @@ def simulate(
         outcome.in_system += environment.now - video.arrival_s
 
     def _count(video: Video) -> Generator[Any, Any, None]:
-        if stages.probe_s:
-            yield environment.timeout(stages.probe_s)
+        if stages.probe_s or stages.job_s:
+            yield environment.timeout(stages.probe_s + stages.job_s)
         left = video.frames
         while left > 0:
             frames = min(left, chunk_frames)

@@ -14,14 +14,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from simulation.service import Stages
+from tallylens.cloud_fallback.jobs.plans import VideoLimits
+from tallylens.cloud_fallback.jobs.probing import Prober
+from tests.support.video_server import VideoServer
 
 CODECS = {"h264": "libx264", "hevc": "libx265"}
 CHECKPOINT_BYTES = 70_000
 BLOCK = 1 << 20
+FEW_JOBS, FEW_FRAMES = 18, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def measure(model: str, clip: Path, folder: Path, postgres: str | None) -> dict[
     """All stages with `clip` as the uploaded video."""
     found = {
         "store 1 MiB": Measured.of(timed(_store(folder), 20), "s"),
-        "probe": Measured.of(timed(lambda: _probe(clip), 5), "s"),
+        "probe": Measured.of(_probe(clip), "s"),
         "worker start": Measured.of(timed(lambda: _start(model), 3), "s"),
         "checkpoint, SQLite": Measured.of(timed(_sqlite(folder), 30), "s"),
     }
@@ -82,15 +87,21 @@ def measure(model: str, clip: Path, folder: Path, postgres: str | None) -> dict[
         found["checkpoint, PostgreSQL"] = Measured.of(timed(_postgresql(postgres), 30), "s")
     for name, values in _count_on_all_cores(model, clip).items():
         found[name] = Measured.of(values, "s")
+    beside = _jobs_of_few_frames(model, clip, folder)
+    known = stages_of(found)
+    each = known.probe_s + known.report_s + FEW_FRAMES * known.core_s(False)
+    found["job, beside probe and report"] = Measured.of([max(0.0, beside - each)], "s")
     return found
 
 
 def stages_of(found: dict[str, Measured]) -> Stages:
     """The medians as input of the simulation."""
     checkpoint = found.get("checkpoint, PostgreSQL", found["checkpoint, SQLite"])
+    job = found.get("job, beside probe and report")
     return Stages(
         upload_s_per_mib=found["store 1 MiB"].median,
         probe_s=found["probe"].median,
+        job_s=0 if job is None else job.median,
         decode_s=found["decode, per frame"].median,
         letterbox_s=found["letterbox, per frame"].median,
         inference_s=found["inference, per frame"].median,
@@ -113,9 +124,38 @@ def _store(folder: Path) -> Callable[[], None]:
     return write
 
 
-def _probe(clip: Path) -> None:
-    code = "import av, sys; c = av.open(sys.argv[1]); sum(1 for _ in c.demux(video=0))"
-    subprocess.run([sys.executable, "-c", code, str(clip)], check=True)
+def _probe(clip: Path) -> list[float]:
+    prober = Prober()
+    try:
+        # The first one waits for the process.
+        return timed(lambda: prober.probe(clip, VideoLimits()), 6)[1:]
+    finally:
+        prober.close()
+
+
+def _jobs_of_few_frames(model: str, clip: Path, folder: Path) -> float:
+    """Seconds of a worker per job of FEW_FRAMES frames, with one worker per core."""
+    cores, home = os.cpu_count() or 1, folder / "few"
+    home.mkdir()
+    parts = []
+    for index in range(FEW_JOBS):
+        parts.append(home / f"{index}.mp4")
+        # Each has other bytes, so that none is taken for a copy.
+        cut = ["ffmpeg", "-v", "error", "-i", str(clip), "-frames:v", str(FEW_FRAMES)]
+        subprocess.run([*cut, "-crf", str(20 + index), str(parts[-1])], check=True)
+    server = VideoServer(home, model, workers=cores)
+    with server.start().running():
+        server.wait_for_workers(cores)
+        # Opens the engines.
+        for part in parts[:cores]:
+            server.wait(server.upload(part))
+        jobs = [server.upload(part) for part in parts[cores:]]
+        ended = [server.wait(job) for job in jobs]
+    first, last = (
+        pick(datetime.fromisoformat(one[name]) for one in ended)
+        for pick, name in ((min, "started"), (max, "finished"))
+    )
+    return (last - first).total_seconds() * cores / len(jobs)
 
 
 def _start(model: str) -> None:

@@ -112,6 +112,13 @@ def test_workers_that_start_later_finish_later_by_that() -> None:
     assert cold.last_s == pytest.approx(warm.last_s + 9)
 
 
+def test_a_job_takes_its_worker_longer_than_its_frames() -> None:
+    """Four videos on each of two cores, one after the other."""
+    stages = Stages(decode_s=0.001, probe_s=0.1, job_s=0.4, report_s=0.2)
+    outcome = simulate([Video(0, 1000)] * 8, Machines(2), stages)
+    assert outcome.last_s == pytest.approx(4 * (1 + 0.1 + 0.4 + 0.2))
+
+
 def test_least_number_of_cores() -> None:
     assert least(lambda cores: cores >= 37) == 37
     assert least(lambda cores: True) == 1
