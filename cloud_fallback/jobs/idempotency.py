@@ -68,6 +68,12 @@ async def _once(request: Request, key: str, handle: Handler) -> Response:
     return response
 
 
+def is_first(connection: Connection, account: str, key: str) -> bool:
+    """Whether nothing of an account had this key within a day; notes that this has it."""
+    row = {"account": account, "key": key, "request_sha256": "", "created": now_us()}
+    return insert_if_absent(connection, idempotency, row)
+
+
 async def _digest(request: Request) -> str:
     """SHA-256 of all that makes the request what it is."""
     body = b""

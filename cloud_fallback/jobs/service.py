@@ -16,6 +16,7 @@ from .accounts import Identify, account_of_key_file
 from .live_first import AnnouncedQueue
 from .pages import account, entrance
 from .pages import routes as pages
+from .pages import webhooks as webhook_pages
 from .pages.key_cookie import account_of_key_cookie
 from .problems import PROBLEMS, handle_problems
 from .progress import Progress
@@ -93,7 +94,7 @@ class VideoService:
         handle_problems(app)
         for router in ROUTERS:
             app.include_router(router, responses=PROBLEMS)
-        for router in (pages.router, entrance.router, account.router):
+        for router in (pages.router, entrance.router, account.router, webhook_pages.router):
             app.include_router(router)
 
     @asynccontextmanager

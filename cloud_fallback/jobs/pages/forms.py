@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
+from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 
 from ..accounts import Account
+from ..idempotency import is_first
 from ..problems import ProblemError
 from ..sign_in.sessions import check_site
 from .render import page
@@ -55,6 +58,22 @@ def shown(here: str, account: Account | None, **values: Any) -> dict[str, Any]:
     """The values that every page shows, and `values`; `here` is the path of the page."""
     csrf = "" if account is None else account.csrf
     return {"here": here, "account": account, "csrf": csrf, **values}
+
+
+ONCE = "once"
+"""The field of a form that works once; its page has another one each time that it is shown."""
+
+
+def once() -> str:
+    """A new value of ONCE."""
+    return secrets.token_urlsafe(16)
+
+
+def check_once(connection: Connection, account: str, fields: Mapping[str, str]) -> None:
+    """Raise ProblemError (409) for a form that was sent before, such as by reloading its answer."""
+    given = fields.get(ONCE, "")[:100]
+    if given and not is_first(connection, account, f"form {given}"):
+        raise ProblemError(409, "this form was sent already", "Open its page again")
 
 
 async def form_of(request: Request) -> dict[str, str]:

@@ -47,6 +47,9 @@ def _environment() -> Environment:
         day=words.day,
         video=words.video,
         money=words.money,
+        moment=words.moment,
+        payment=words.payment,
+        delivery=words.delivery,
     )
     made.globals["asset"] = asset_path
     return made

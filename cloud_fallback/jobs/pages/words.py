@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import Row
+
+from ..clock import now_us, rfc3339
+
 MIB = 1 << 20
 
 
@@ -51,6 +55,37 @@ def size(number: int) -> str:
 def day(moment: str | None) -> str:
     """A time of the interface to the minute, in UTC."""
     return "never" if moment is None else f"{moment[:10]} {moment[11:16]} UTC"
+
+
+def moment(time_us: int) -> str:
+    """A time of the database to the minute, in UTC."""
+    return day(rfc3339(time_us))
+
+
+def payment(row: Row[Any], plan: str) -> str:
+    """Until when the plan of an account's row is paid; `plan` is the one that it has now."""
+    if row.email is None:
+        return "None: the key is in the key file of the server."
+    if not row.plan:
+        return "None."
+    if row.plan_until is None:
+        return "Paid, without an end."
+    until = moment(row.plan_until)
+    if row.plan_until > now_us():
+        return f"Paid until {until}."
+    return f"The plan {row.plan} ended {until}; it is {plan} until it is paid again."
+
+
+def delivery(document: Mapping[str, Any]) -> str:
+    """The state of a delivery, with the last answer."""
+    tries = f"{document['attempt']} attempt{'' if document['attempt'] == 1 else 's'}"
+    text = f"{document['state'].capitalize()} after {tries}"
+    if document["status"] is not None:
+        text += f", answered with {document['status']}"
+    if document["next"] is not None:
+        text += f", next attempt {day(document['next'])}"
+    answer = document["answer"]
+    return f"{text}: {answer}" if answer else f"{text}."
 
 
 def video(document: Mapping[str, Any]) -> str:

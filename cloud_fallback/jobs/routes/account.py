@@ -39,11 +39,16 @@ async def one(service: VideosOf, account: AccountOf) -> dict[str, Any]:
 @router.delete("", status_code=204)
 async def delete(service: VideosOf, account: ManagerOf, address: AddressOf) -> Response:
     """Delete the account with all that belongs to it, at once."""
-    files = await service.database.call(delete_account, account.id, address)
+    await delete_with_files(service, account.id, address)
+    return Response(status_code=204, headers={"set-cookie": ended_cookie()})
+
+
+async def delete_with_files(service: VideosOf, account: str, address: str) -> None:
+    """Delete an account, then the files that its rows named."""
+    files = await service.database.call(delete_account, account, address)
     for identifier in files:
         await asyncio.to_thread(service.storage.delete, identifier)
         await asyncio.to_thread(service.folder.delete, identifier)
-    return Response(status_code=204, headers={"set-cookie": ended_cookie()})
 
 
 @router.get("/export.zip", response_class=StreamingResponse)

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from ..accounts import AccountOf, VideosOf
 from ..clock import rfc3339
 from ..plans import Plan
-from ..quota import used
+from ..quota import Used, used
 
 router = APIRouter(tags=["plans"])
 
@@ -33,10 +33,14 @@ async def all_plans(service: VideosOf) -> dict[str, Any]:
 @router.get("/v1/usage")
 async def usage_of(service: VideosOf, account: AccountOf) -> dict[str, Any]:
     """Videos, frames and seconds that the account has used in the period of its plan."""
-    now = await service.database.call(used, account)
-    most = account.plan.videos
+    return usage_document(account.plan, await service.database.call(used, account))
+
+
+def usage_document(plan: Plan, now: Used) -> dict[str, Any]:
+    """The use of an account, and the rest of its plan."""
+    most = plan.videos
     return {
-        "plan": account.plan.name,
+        "plan": plan.name,
         "since": rfc3339(now.since) if now.since else None,
         "videos": {
             "used": now.settled,

@@ -108,6 +108,20 @@ class Registration:
             )
         return await self._database.call(_open, row, network, subject, address)
 
+    async def confirm(self, account: str, password: str, address: str) -> None:
+        """Check the password of somebody who is signed in, before what cannot be taken back.
+
+        Raises:
+            ProblemError: 403 for a wrong password, 429 after too many tries.
+        """
+        row = await self._database.call(_by_id, account)
+        network, subject = guessing.network_of(address), guessing.of_email(row.email or "")
+        await self._limit((guessing.BY_ADDRESS, network), (guessing.BY_EMAIL, subject))
+        if not await self._passwords.matches(row.password, password):
+            await self._database.call(_note_refused, row, address)
+            raise ProblemError(403, "the password is wrong", "Check it", kind="password")
+        await self._database.call(_forgive, network, subject)
+
     async def sign_out(self, token: str) -> None:
         """End a session."""
         await self._database.call(end_session, token)
@@ -180,6 +194,10 @@ def _by_email(connection: Connection, email: str) -> Row[Any] | None:
     return connection.execute(sa.select(accounts).where(accounts.c.email == email)).one_or_none()
 
 
+def _by_id(connection: Connection, account: str) -> Row[Any]:
+    return connection.execute(sa.select(accounts).where(accounts.c.id == account)).one()
+
+
 def _register(
     connection: Connection, email: str, stored: str, address: str
 ) -> tuple[Row[Any], bool]:
@@ -222,10 +240,15 @@ def _open(
     now = _locked_row(connection, row.id)
     if now.password != row.password:
         raise ProblemError(401, "the password was just changed", "Sign in again", kind="sign-in")
-    guessing.forgive(connection, guessing.BY_EMAIL, subject)
-    guessing.take_back(connection, guessing.BY_ADDRESS, network)
+    _forgive(connection, network, subject)
     audit.note(connection, "session.opened", row.id, address=address)
     return insert_session(connection, row.id)
+
+
+def _forgive(connection: Connection, network: str, subject: str) -> None:
+    """Forget the tries of somebody whose password is right."""
+    guessing.forgive(connection, guessing.BY_EMAIL, subject)
+    guessing.take_back(connection, guessing.BY_ADDRESS, network)
 
 
 def _note_refused(connection: Connection, row: Row[Any] | None, address: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ import pytest
 
 from tallylens.cloud_fallback.jobs.pages.render import POLICY
 from tests.cloud_fallback.jobs.pages.conftest import Open
+from tests.support.browsing import problems
 from tests.support.video_server import VideoServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PATHS = ("/", "/videos", "/cost", "/account", "/sign-in", "/register", "/forgot", "/reset")
 Start = Callable[..., VideoServer]
 
@@ -33,16 +32,6 @@ def counted(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, crossing
         server.patch(location, 0, b"abc")
         paths.append(f"/videos/{server.wait(f'job_{location[-26:]}')['video']}")
         yield server, paths
-
-
-def problems(page: Any) -> list[str]:
-    """The findings of axe-core, with all parts of the page opened."""
-    axe = import_module("axe_playwright_python.sync_playwright").Axe()
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    # The report in the frame is another document, which its sandbox lets no script into.
-    options = {"runOnly": WCAG, "iframes": False, "resultTypes": ["violations"]}
-    found = axe.run(page, options=options).response["violations"]
-    return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cloud_fallback.jobs.pages.conftest import Open
 from tests.conftest import Outcome
+from tests.support.browsing import reach
 from tests.support.video_server import VideoServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -129,20 +130,6 @@ def test_with_the_keyboard_only(video_server: Start, open_page: Open, crossing: 
     reach(page, "This count is wrong")
     page.keyboard.press("Enter")
     reach(page, "-number")
-
-
-def reach(page: Any, wanted: str) -> None:
-    """Press Tab until an element has the focus whose text is this, or whose id ends so."""
-    for _ in range(60):
-        found, text = page.evaluate(
-            "[document.activeElement.id, document.activeElement.textContent.trim()]"
-        )
-        if text == wanted or (found and found.endswith(wanted)):
-            style = "getComputedStyle(document.activeElement).outlineStyle"
-            assert page.evaluate(style) != "none"
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"Tab does not reach {wanted}")
 
 
 def slow_down(page: Any, bytes_per_s: int) -> None:

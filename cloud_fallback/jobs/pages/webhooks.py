@@ -1,0 +1,144 @@
+"""The pages of webhooks: one with its deliveries, and the forms that change it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection, Row
+
+from ..accounts import Account, AccountOf, AddressOf, VideosOf
+from ..paging import DEFAULT, After
+from ..problems import ProblemError
+from ..routes.webhooks import DeliveryId, WebhookId, delivery_document, webhook_document
+from ..webhooks import registry
+from ..webhooks.events import EVENTS
+from .forms import PageRoute, check_once, form_of, once, shown
+from .render import page
+
+router = APIRouter(prefix="/account/webhooks", include_in_schema=False, route_class=PageRoute)
+
+
+@router.post("")
+async def create(
+    request: Request, service: VideosOf, account: AccountOf, address: AddressOf
+) -> Response:
+    """Add a webhook, and show its secret once."""
+    fields = await form_of(request)
+    url, events = fields.get("url", "").strip(), _events(fields)
+    registry.check_url(service.webhook_rules, url)
+
+    def work(connection: Connection) -> Row[Any]:
+        check_once(connection, account.id, fields)
+        return registry.insert(connection, account.id, url, events, address)
+
+    row = await service.database.call(work)
+    return await _page(service, account, row.id, secret=row.secret)
+
+
+@router.get("/{webhook}")
+async def webhook_page(
+    service: VideosOf, account: AccountOf, webhook: WebhookId, after: After = None
+) -> Response:
+    """One webhook with its deliveries, newest first."""
+    return await _page(service, account, webhook, after)
+
+
+async def _page(
+    service: VideosOf, account: Account, webhook: str, after: str | None = None, secret: str = ""
+) -> Response:
+    def work(connection: Connection) -> tuple[Row[Any], list[Row[Any]], bool]:
+        row = registry.find(connection, account.id, webhook)
+        return row, *registry.log_of(connection, account.id, webhook, DEFAULT, after)
+
+    row, rows, more = await service.database.call(work)
+    context = {
+        "webhook": webhook_document(row),
+        "secret": secret,
+        "deliveries": [delivery_document(one) for one in rows],
+        "next": rows[-1].id if more else None,
+        "events": EVENTS,
+        "once": once(),
+    }
+    return page("webhook.html", shown("/account", account, **context))
+
+
+@router.post("/{webhook}")
+async def change(
+    request: Request,
+    service: VideosOf,
+    account: AccountOf,
+    address: AddressOf,
+    webhook: WebhookId,
+) -> Response:
+    """Change the URL and the events, or disable or enable it."""
+    fields = await form_of(request)
+    values: dict[str, Any] = {}
+    if "disabled" in fields:
+        values["disabled"] = fields["disabled"] == "1"
+    else:
+        values["url"], values["events"] = fields.get("url", "").strip(), _events(fields)
+        registry.check_url(service.webhook_rules, values["url"])
+    await service.database.call(registry.change, account.id, webhook, address, **values)
+    return _to(webhook)
+
+
+@router.post("/{webhook}/rotate")
+async def rotate(
+    request: Request,
+    service: VideosOf,
+    account: AccountOf,
+    address: AddressOf,
+    webhook: WebhookId,
+) -> Response:
+    """Make a new secret, and show it once."""
+    fields = await form_of(request)
+
+    def work(connection: Connection) -> Row[Any]:
+        check_once(connection, account.id, fields)
+        return registry.rotate(connection, account.id, webhook, address)
+
+    row = await service.database.call(work)
+    return await _page(service, account, webhook, secret=row.secret)
+
+
+@router.post("/{webhook}/delete")
+async def delete(
+    request: Request,
+    service: VideosOf,
+    account: AccountOf,
+    address: AddressOf,
+    webhook: WebhookId,
+) -> Response:
+    """Delete a webhook with its log."""
+    if not (await form_of(request)).get("sure"):
+        raise ProblemError(422, "the box is not checked", "Go back and check it")
+    await service.database.call(registry.delete, account.id, webhook, address)
+    return RedirectResponse("/account", 303)
+
+
+@router.post("/deliveries/{delivery}/redeliver")
+async def redeliver(
+    request: Request, service: VideosOf, account: AccountOf, delivery: DeliveryId
+) -> Response:
+    """Deliver once more."""
+    await form_of(request)
+    row = await service.database.call(registry.redeliver, account.id, delivery)
+    return _to(row.webhook)
+
+
+def _events(fields: dict[str, str]) -> tuple[str, ...]:
+    """The events whose boxes are checked; empty for all of them.
+
+    Raises:
+        ProblemError: 422 if none is checked.
+    """
+    found = tuple(one for one in EVENTS if fields.get(one))
+    if not found:
+        raise ProblemError(422, "no event is checked", "Go back and check one")
+    return () if len(found) == len(EVENTS) else found
+
+
+def _to(webhook: str) -> Response:
+    return RedirectResponse(f"/account/webhooks/{webhook}", 303)
