@@ -87,7 +87,7 @@ _TORCH = "torch.nn.modules.activation"
 _ROWS = (
     Operator("Conv", shapes.conv, "new"),
     Operator("Concat", shapes.concat, "joined", moves_values=True),
-    Operator("Add", shapes.same, "tied"),
+    Operator("Add", shapes.total, "tied"),
     Operator("Mul", shapes.product, "tied"),
     Operator("MaxPool", shapes.max_pool, "same", moves_values=True),
     Operator("Resize", shapes.resize, "same", moves_values=True),

@@ -57,17 +57,21 @@ def constant(node: ir.Node, index: int) -> np.ndarray:
 
 def shape_of(node: ir.Node, index: int) -> ir.Shape:
     """The whole shape of input `index`, the batch included."""
-    value = node.inputs[index]
-    if value is None or value.shape is None:
+    value = _operand(node, index)
+    if value.shape is None:
         raise ShapeError(f"{node.name}: input {index} has no shape")
     return value.shape
 
 
-def _size(node: ir.Node, index: int = 0) -> Size:
-    value = node.inputs[index]
+def _operand(node: ir.Node, index: int) -> ir.Value:
+    value = node.inputs[index] if index < len(node.inputs) else None
     if value is None:
         raise ShapeError(f"{node.name}: input {index} is missing")
-    return size_of(value)
+    return value
+
+
+def _size(node: ir.Node, index: int = 0) -> Size:
+    return size_of(_operand(node, index))
 
 
 def same(node: ir.Node) -> Size:
@@ -76,6 +80,13 @@ def same(node: ir.Node) -> Size:
     if len(sizes) != 1:
         raise ShapeError(f"{node.name}: inputs of different shapes {sorted(sizes)}")
     return sizes.pop()
+
+
+def total(node: ir.Node) -> Size:
+    """The shape of two maps that are added."""
+    if len(node.inputs) != 2:
+        raise ShapeError(f"{node.name}: {len(node.inputs)} maps to add")
+    return same(node)
 
 
 def batch_norm(node: ir.Node) -> Size:
@@ -180,6 +191,8 @@ def pooled(node: ir.Node) -> Size:
 
 def product(node: ir.Node) -> Size:
     """The larger of two maps; the other may hold one value for each channel."""
+    if len(node.inputs) != 2:
+        raise ShapeError(f"{node.name}: {len(node.inputs)} maps to multiply")
     first, second = _size(node, 0), _size(node, 1)
     if first != second and first[0] == second[0] and (1, 1) in (first[1:], second[1:]):
         return max(first, second)

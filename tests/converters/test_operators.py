@@ -106,3 +106,11 @@ def test_an_unknown_operator_has_no_shape() -> None:
     node = ir.node("Unheard", [ir.Value(name="x", shape=ir.Shape([1, 8, 4, 4]))], name="soft")
     with pytest.raises(ShapeError, match="soft: no shape rule for Unheard"):
         infer_shape(node)
+
+
+@pytest.mark.parametrize("op_type", ["Add", "Mul"])
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_sums_and_products_have_two_inputs(op_type: str, count: int) -> None:
+    x = ir.Value(name="x", shape=ir.Shape([1, 3, 8, 8]), type=ir.TensorType(ir.DataType.FLOAT))
+    with pytest.raises(ShapeError, match=f"{count} maps to"):
+        infer_shape(ir.node(op_type, [x] * count, name="n"))
