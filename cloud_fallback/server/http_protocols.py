@@ -245,8 +245,8 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
         """
         closing = self.conn.close_sent
         assert closing is not None
-        disconnect: Any = {"type": "websocket.disconnect", "code": closing.code}
-        self.queue.put_nowait({**disconnect, "reason": closing.reason})
+        code, reason = closing.code, closing.reason
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self._read_again()
