@@ -93,7 +93,8 @@ def arm64() -> Outcome:
         f"-Wl,--version-script={places.JNI / 'exports.txt'}",
     ]
     command += [*(f"-I{folder}" for folder in includes), f"-I{java / 'linux'}", "-o", library]
-    sources = [places.JNI / "jni.cpp", *places.NATIVE.glob("*.cpp"), *core.glob("src/*.cpp")]
+    folders = (places.JNI, places.NATIVE, core / "src")
+    sources = [file for folder in folders for file in sorted(folder.glob("*.cpp"))]
     sources.append(core / "shared" / "terminate.cpp")
     tools.run([*command, *sources, "-ldl"])
     return _size(library) + _pages(library) + _symbols(library)

@@ -1,41 +1,33 @@
 """decode.json: raw head outputs, and the detections that they stand for.
 
-Expected values are computed here in plain Python, box by box, by YOLOv5's formulas.
+Expected values are computed here in plain Python, box by box, by the formulas of each kind of head.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import random
+from collections.abc import Callable
 from itertools import combinations, count, pairwise
 from typing import Any
 
-CLASSES, ANCHORS = 3, ((10.0, 13.0), (33.0, 23.0))
-WIDTH, HEIGHT, STRIDE = 5, 4, 16
-LETTERBOX = {"gain_x": 0.5, "gain_y": 0.5, "pad_x": 4, "pad_y": 2, "source_width": 144,
-             "source_height": 120}  # fmt: skip
+from . import anchor_head, distribution_head
+from .head_values import (
+    CLASSES,
+    HEIGHT,
+    LETTERBOX,
+    STRIDE,
+    WIDTH,
+    Entries,
+    Row,
+    ordered,
+    quantized,
+)
+
+DTYPES = ("int8", "uint8", "float32", "float16")
 MARGIN = 1e-4
 CONFIDENCE, IOU, CROSS_CLASS_IOU = 0.25, 0.45, 0.7
-Row = list[float]
-
-
-def sigmoid(value: float) -> float:
-    """The logistic function."""
-    return 1 / (1 + math.exp(-value))
-
-
-def box(real: Row, column: int, row: int, anchor: tuple[float, float]) -> Row:
-    """x1, y1, x2, y2, confidence, class of one anchor of one cell, in source pixels."""
-    x, y, w, h, objectness, *scores = map(sigmoid, real)
-    cx, cy = (2 * x - 0.5 + column) * STRIDE, (2 * y - 0.5 + row) * STRIDE
-    half_w, half_h = (2 * w) ** 2 * anchor[0] / 2, (2 * h) ** 2 * anchor[1] / 2
-    best = max(range(CLASSES), key=lambda index: scores[index])
-    sides = []
-    corners = (cx - half_w, cy - half_h, cx + half_w, cy + half_h)
-    for value, axis in zip(corners, "xyxy", strict=True):
-        sides.append((value - LETTERBOX[f"pad_{axis}"]) / LETTERBOX[f"gain_{axis}"])
-    return [*sides, objectness * scores[best], best]
+Drawn = tuple[dict[str, Any], Entries, list[Row]]
 
 
 def iou(a: Row, b: Row) -> float:
@@ -63,14 +55,6 @@ def is_clear(rows: list[Row]) -> bool:
     return apart and all(abs(iou(a, b) - limit(a, b)) > MARGIN for a, b in combinations(rows, 2))
 
 
-def drawn(rng: random.Random, dtype: str) -> float:
-    """A value of a head."""
-    if dtype == "float32":
-        return round(rng.gauss(0, 2), 3)
-    value = round(rng.gauss(0, 45)) + (120 if dtype == "uint8" else 5)
-    return min(max(value, 0), 255) if dtype == "uint8" else min(max(value, -128), 127)
-
-
 def suppressed(rows: list[Row]) -> list[Row]:
     """Greedy NMS: within a class above IOU, between classes above CROSS_CLASS_IOU."""
     kept: list[Row] = []
@@ -80,42 +64,41 @@ def suppressed(rows: list[Row]) -> list[Row]:
     return kept
 
 
-def case(dtype: str, layout: str, seed: int) -> dict[str, Any] | None:
+def case(dtype: str, layout: str, drawn: Drawn) -> dict[str, Any] | None:
     """One head of random values in the order of the layout; None where rounding could decide."""
-    rng = random.Random(seed)
-    scale, zero = {"int8": (0.05, 5), "uint8": (0.04, 120)}.get(dtype, (1.0, 0))
-    entries, per = {}, 5 + CLASSES
-    rows = []
-    for y in range(HEIGHT):
-        for x in range(WIDTH):
-            for a, anchor in enumerate(ANCHORS):
-                raw = [drawn(rng, dtype) for _ in range(per)]
-                entries[y, x, a] = raw
-                real = [scale * (value - zero) for value in raw]
-                rows.append(box(real, x, y, anchor))
-    cells = [(y, x) for y in range(HEIGHT) for x in range(WIDTH)]
-    if layout == "NHWC":
-        values = [v for y, x in cells for a in range(len(ANCHORS)) for v in entries[y, x, a]]
-    else:
-        channels = [divmod(c, per) for c in range(per * len(ANCHORS))]
-        values = [entries[y, x, a][value] for a, value in channels for y, x in cells]
+    kind, entries, rows = drawn
     candidates = [row for row in rows if row[4] >= CONFIDENCE - MARGIN]
     if not is_clear(candidates):
         return None
     found = suppressed(candidates)
     detections = [[round(v, 4) for v in (*clipped(row), *row[4:])] for row in found]
+    scale, zero = quantized(dtype)
     head = {"dtype": dtype, "layout": layout, "width": WIDTH, "height": HEIGHT, "stride": STRIDE,
-            "scale": scale, "zero_point": zero, "anchors": ANCHORS}  # fmt: skip
-    return {"head": head, "values": values, "detections": detections}
+            "scale": scale, "zero_point": zero, **kind}  # fmt: skip
+    return {"head": head, "values": ordered(entries, layout), "detections": detections}
+
+
+def first(dtype: str, layout: str, draw: Callable[[random.Random], Drawn]) -> dict[str, Any]:
+    """The case of the first seed in which rounding decides nothing, with some detections."""
+    drawn = (case(dtype, layout, draw(random.Random(seed))) for seed in count())
+    return next(one for one in drawn if one is not None and len(one["detections"]) > 3)
 
 
 def cases() -> list[dict[str, Any]]:
-    """Every dtype in both layouts."""
-    found = []
-    for dtype in ("int8", "uint8", "float32"):
-        for layout in ("NHWC", "NCHW"):
-            found.append(next(one for seed in count() if (one := case(dtype, layout, seed))))
-    return found
+    """Every dtype in both layouts, of both kinds of heads."""
+    kinds = [(dtype, layout) for dtype in DTYPES for layout in ("NHWC", "NCHW")]
+    anchors = [
+        first(dtype, layout, lambda rng, dtype=dtype: anchor_head.head(dtype, rng))
+        for dtype, layout in kinds
+    ]
+    return anchors + [
+        first(
+            dtype,
+            layout,
+            lambda rng, dtype=dtype, layout=layout: distribution_head.head(dtype, layout, rng),
+        )
+        for dtype, layout in kinds
+    ]
 
 
 def text() -> str:

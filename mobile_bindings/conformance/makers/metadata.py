@@ -23,8 +23,14 @@ SOUND: dict[str, Any] = {
     "weights_licence": "",
     "passes": [{"name": "prune", "effect": {"share": 0.5, "layers": 3, "how": "channels"}}],
 }
+# Heads whose box sides are distributions, as those of YOLOv8.
+DISTRIBUTIONS: dict[str, Any] = {
+    **SOUND, "format_version": 2, "anchors": [[], []], "reg_max": 16,
+}  # fmt: skip
 CHANGES: dict[str, dict[str, Any]] = {
     "another format version": {"format_version": 2},
+    "a later format version": {"format_version": 3},
+    "a format version that is true": {"format_version": True},
     "no classes": {"class_names": []},
     "a class that is a number": {"class_names": ["car", 7]},
     "a class name of 201 letters": {"class_names": ["a" * 201]},
@@ -41,6 +47,17 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a hash that is too long": {"source_sha256": "0" * 65},
     "a pass without an effect": {"passes": [{"name": "prune"}]},
 }
+DISTRIBUTION_CHANGES: dict[str, dict[str, Any]] = {
+    "anchors beside distributions": {"anchors": SOUND["anchors"]},
+    "anchors of one head beside distributions": {"anchors": [[], [[30, 61]]]},
+    "one bin": {"reg_max": 1},
+    "65 bins": {"reg_max": 65},
+    "bins that are true": {"reg_max": True},
+    "bins as text": {"reg_max": "16"},
+    "half a bin": {"reg_max": 16.5},
+    "distributions of format version 1": {"format_version": 1},
+    "distributions for three heads": {"anchors": [[], [], []]},
+}
 
 
 def cases() -> list[dict[str, Any]]:
@@ -54,11 +71,30 @@ def cases() -> list[dict[str, Any]]:
             "document": json.dumps({**SOUND, "later": [1]}),
             "expected": SOUND,
         },
+        {
+            "name": "distributions",
+            "document": json.dumps(DISTRIBUTIONS),
+            "expected": DISTRIBUTIONS,
+        },
+        {
+            "name": "distributions over 64 bins",
+            "document": json.dumps({**DISTRIBUTIONS, "reg_max": 64}),
+            "expected": {**DISTRIBUTIONS, "reg_max": 64},
+        },
+        {
+            "name": "bins are not read in format version 1",
+            "document": json.dumps({**SOUND, "reg_max": 16}),
+            "expected": SOUND,
+        },
     ]
     documents = {name: json.dumps({**SOUND, **change}) for name, change in CHANGES.items()}
+    for name, change in DISTRIBUTION_CHANGES.items():
+        documents[name] = json.dumps({**DISTRIBUTIONS, **change})
     for key in SOUND:
         left = {name: value for name, value in SOUND.items() if name != key}
         documents[f"without {key}"] = json.dumps(left)
+    bins = {name: value for name, value in DISTRIBUTIONS.items() if name != "reg_max"}
+    documents["without reg_max"] = json.dumps(bins)
     documents |= {"empty": "", "a list": "[]", "cut": json.dumps(SOUND)[:-1], "no JSON": "{a: 1}"}
     found += [{"name": n, "document": d, "expected": None} for n, d in documents.items()]
     return found

@@ -18,7 +18,12 @@ VECTORS = json.loads((FOLDER / "decode.json").read_text(encoding="utf-8"))
 CASES = VECTORS["cases"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(list(case["head"].values())[:2]))
+def name(case: dict[str, Any]) -> str:
+    head = case["head"]
+    return f"{head['dtype']}-{head['layout']}-{head.get('reg_max', 0)}-bins"
+
+
+@pytest.mark.parametrize("case", CASES, ids=map(name, CASES))
 def test_heads(case: dict[str, Any]) -> None:
     head = {**case["head"], "anchors": tuple(map(tuple, case["head"]["anchors"]))}
     options = dict(VECTORS["options"])
@@ -35,3 +40,7 @@ def test_heads(case: dict[str, Any]) -> None:
 
 def struct_of(values: dict[str, float]) -> Any:
     return ffi.new("tally_letterbox *", values)
+
+
+def test_both_kinds_of_heads_have_every_dtype_and_layout() -> None:
+    assert len({name(case) for case in CASES}) == len(CASES) == 2 * 4 * 2

@@ -52,14 +52,20 @@ class CoreVectorsTest {
         val head = case.getValue("head").jsonObject
         val anchors = head.getValue("anchors").jsonArray.flatMap { Vectors.floats(it) }
         val dtype = dtypes.indexOf(head.text("dtype"))
-        val heads = directBuffer(36 + 4 * anchors.size)
+        val heads = directBuffer(40 + 4 * anchors.size)
         heads.putInt(0).putInt(dtype).putInt(head.index("layout", "NHWC", "NCHW")).putInt(head.whole("width"))
         heads.putInt(head.whole("height")).putInt(head.whole("stride")).putFloat(head.getValue("scale").jsonPrimitive.float)
-        heads.putInt(head.whole("zero_point")).putInt(anchors.size / 2)
+        heads.putInt(head.whole("zero_point")).putInt(head.optional("reg_max")?.int ?: 0).putInt(anchors.size / 2)
         anchors.forEach(heads::putFloat)
         val values = case.getValue("values").jsonArray.map { it.jsonPrimitive.double }
-        val raw = directBuffer(values.size * if (dtype == 2) 4 else 1)
-        for (value in values) if (dtype == 2) raw.putFloat(value.toFloat()) else raw.put(value.toInt().toByte())
+        val raw = directBuffer(values.size * listOf(1, 1, 4, 2)[dtype])
+        for (value in values) {
+            when (dtype) {
+                2 -> raw.putFloat(value.toFloat())
+                3 -> raw.putShort(half(value.toFloat()))
+                else -> raw.put(value.toInt().toByte())
+            }
+        }
         val out = FrameBuffer(300, 0, 0)
         assertEquals(Status.OK, Native.decode(heads, 1, arrayOf(raw), letterbox, options, out.bytes))
         val expected = Vectors.detections(case.getValue("detections"))
@@ -70,6 +76,15 @@ class CoreVectorsTest {
             val sides = listOf(one.x1 - other.x1, one.y1 - other.y1, one.x2 - other.x2, one.y2 - other.y2)
             assertTrue("$one, $other", sides.all { abs(it) < 0.01f } && abs(one.confidence - other.confidence) < 1e-4f)
         }
+    }
+
+    /** A value that float16 holds exactly, as its bits. */
+    private fun half(value: Float): Short {
+        val bits = value.toRawBits()
+        val sign = bits ushr 16 and 0x8000
+        val magnitude = abs(value)
+        if (magnitude < 6.103515625e-5f) return (sign or (magnitude * (1 shl 24)).toInt()).toShort()
+        return (sign or ((bits and 0x7fffffff) - (112 shl 23) ushr 13)).toShort()
     }
 
     @Test

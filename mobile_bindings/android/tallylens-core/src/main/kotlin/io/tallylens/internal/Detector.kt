@@ -79,6 +79,7 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
         const val MAX_DETECTIONS_AT = 28
         const val PIXEL_SCALE = 1f / 255
         const val PIXEL_SCALE_TOLERANCE = 0.02f * PIXEL_SCALE
+        const val HEAD_BYTES = 40
         const val UINT8 = 0
         const val INT8 = 1
         const val FLOAT32 = 2
@@ -121,7 +122,7 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
             return NativeHandle("counter", out.getLong(0), Native::detectorDestroy)
         }
 
-        /** Checks input and outputs against the metadata and describes each head for jni.cpp. */
+        /** Checks input and outputs against the metadata and describes each head for the native library. */
         fun heads(engine: Long, metadata: Metadata): ByteBuffer {
             if (metadata.layout != "NHWC") throw bad("the layout is ${metadata.layout}, where LiteRT has NHWC")
             val out = directBuffer(1024)
@@ -132,7 +133,7 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
                 throw bad("the number of outputs is ${outputs.size}, by its metadata ${metadata.headNames.size}")
             }
             val order = order(metadata, outputs)
-            val buffer = directBuffer(metadata.anchors.sumOf { 36 + 4 * it.size })
+            val buffer = directBuffer(metadata.anchors.sumOf { HEAD_BYTES + 4 * it.size })
             for ((head, index) in order.withIndex()) putHead(buffer, metadata, head, index, outputs[index])
             return buffer
         }
@@ -183,7 +184,7 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
             val anchors = metadata.anchors[head]
             buffer.putInt(index).putInt(output.dtype).putInt(0).putInt(expected[2]).putInt(expected[1])
             buffer.putInt(metadata.strides[head]).putFloat(output.scale).putInt(output.zeroPoint)
-            buffer.putInt(anchors.size / 2)
+            buffer.putInt(metadata.regMax).putInt(anchors.size / 2)
             for (value in anchors) buffer.putFloat(value.toFloat())
         }
 

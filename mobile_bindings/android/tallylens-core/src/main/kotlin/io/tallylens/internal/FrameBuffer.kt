@@ -6,7 +6,7 @@ import io.tallylens.EventKind
 import io.tallylens.Frame
 import java.nio.ByteBuffer
 
-/** The result of one frame as jni.cpp writes it: a header, then detections, tracks and events. */
+/** The result of one frame as the native library writes it: a header, then detections, tracks and events. */
 internal class FrameBuffer(detections: Int, tracks: Int, events: Int) {
     private val detectionsAt = HEADER
     private val tracksAt = detectionsAt + detections * DETECTION
@@ -83,7 +83,7 @@ internal class RawTrack(
     val classId: Int,
 )
 
-/** The fields of a frame as jni.cpp reads them. */
+/** The fields of a frame as the native library reads them. */
 internal class ImageFields {
     val bytes: ByteBuffer = directBuffer(4 * FIELDS)
 

@@ -4,7 +4,7 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /**
- * The functions of jni.cpp, one for one; they hold no logic.
+ * The functions of the native library (src/main/cpp), one for one; they hold no logic.
  *
  * Handles are addresses, results are statuses of `tally.h` and `tally_engine.h`, and structs travel in
  * direct buffers. Callers keep a handle open during a call: see [NativeHandle].
@@ -94,6 +94,35 @@ internal object Native {
     @JvmStatic external fun governorSetHeadroom(governor: Long, headroom: Double): Int
     @JvmStatic external fun governorState(governor: Long, out: ByteBuffer): Int
     @JvmStatic external fun governorTakeChanges(governor: Long, capacity: Int, out: ByteBuffer): Int
+
+    @JvmStatic external fun offloadReward(detections: ByteBuffer, count: Int, out: ByteBuffer): Int
+    @JvmStatic external fun offloadStaticReason(
+        live: Int, modelBytes: Long, memoryBytes: Long, localS: Double, cloudS: Double,
+    ): Int
+    @JvmStatic external fun offloadCreate(mode: Int, share: Double, out: ByteBuffer): Int
+    @JvmStatic external fun offloadDestroy(offload: Long)
+    @JvmStatic external fun offloadDecide(offload: Long, facts: ByteBuffer, out: ByteBuffer): Int
+    @JvmStatic external fun offloadComputed(offload: Long, seconds: Double): Int
+    @JvmStatic external fun offloadLocal(offload: Long, out: ByteBuffer): Int
+    @JvmStatic external fun linkCreate(out: ByteBuffer): Int
+    @JvmStatic external fun linkDestroy(link: Long)
+    @JvmStatic external fun linkWelcomed(link: Long, seconds: Double): Int
+    @JvmStatic external fun linkSent(link: Long, sequence: Long, bytes: Long, now: Double): Int
+    @JvmStatic external fun linkAnswered(link: Long, sequence: Long, serverS: Double, now: Double): Int
+    @JvmStatic external fun linkLost(link: Long): Int
+    @JvmStatic external fun linkExpected(link: Long, bytes: Long, now: Double, out: ByteBuffer): Int
+    @JvmStatic external fun linkState(link: Long, now: Double, out: ByteBuffer): Int
+    @JvmStatic external fun waitingCreate(engines: Int, out: ByteBuffer): Int
+    @JvmStatic external fun waitingDestroy(waiting: Long)
+    @JvmStatic external fun waitingStart(waiting: Long, now: Double): Int
+    @JvmStatic external fun waitingWait(waiting: Long, now: Double, change: Int): Int
+    @JvmStatic external fun waitingCompute(waiting: Long, now: Double, change: Int): Int
+    @JvmStatic external fun waitingSaved(waiting: Long, seconds: Double): Int
+    @JvmStatic external fun waitingLeft(waiting: Long, now: Double, out: ByteBuffer): Int
+    @JvmStatic external fun lateCreate(out: ByteBuffer): Int
+    @JvmStatic external fun lateDestroy(late: Long)
+    @JvmStatic external fun lateNote(late: Long, detections: ByteBuffer, count: Int, now: Double): Int
+    @JvmStatic external fun lateApply(late: Long, detections: ByteBuffer, count: Int, now: Double): Int
 }
 
 /** Statuses of `tally_status` and `tally_engine_status`. */
@@ -111,7 +140,7 @@ internal object Status {
     const val ENGINE_FAILED = 103
 }
 
-/** A direct buffer in the machine's byte order, as jni.cpp reads it. */
+/** A direct buffer in the machine's byte order, as the native library reads it. */
 internal fun directBuffer(bytes: Int): ByteBuffer =
     ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())
 

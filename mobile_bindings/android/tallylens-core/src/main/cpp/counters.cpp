@@ -1,0 +1,166 @@
+// Detections to counts.
+#include "frame_result.h"
+#include "functions.h"
+
+static_assert(sizeof(tally_visit) == 16);
+
+namespace tally::jni {
+namespace {
+
+jint counterDefaults(JNIEnv* env, Class, jobject out) {
+  auto* options = Span(env, out).as<tally_counter_options>(0);
+  if (options == nullptr) return TALLY_INVALID_ARGUMENT;
+  options->struct_size = sizeof *options;
+  return tally_counter_defaults(options);
+}
+
+jint counterCreate(JNIEnv* env, Class, jobject options, jobject out) {
+  const Span result(env, out);
+  const auto* wanted = Span(env, options).as<tally_counter_options>(0);
+  if (wanted == nullptr || result.bytes < 8) return TALLY_INVALID_ARGUMENT;
+  tally_counter* counter = nullptr;
+  const int32_t status =
+      tally_counter_create(wanted, &counter, reinterpret_cast<char*>(result.data), result.bytes);
+  return created(status, counter, result);
+}
+
+void counterDestroy(JNIEnv*, Class, jlong counter) {
+  tally_counter_destroy(pointer<tally_counter>(counter));
+}
+
+jstring counterError(JNIEnv* env, Class, jlong counter) {
+  return text(env, tally_counter_error(pointer<tally_counter>(counter)));
+}
+
+jint counterAddRegion(JNIEnv* env, Class, jlong counter, jstring kind, jobject points, jint count,
+                      jint extend, jfloat min_dwell_s) {
+  const Span given(env, points);
+  const auto* corners = given.as<tally_point>(0, static_cast<size_t>(count < 0 ? 0 : count));
+  const Utf8 rule(env, kind);
+  tally_region_options options{};
+  options.struct_size = sizeof options;
+  tally_region_defaults(&options);
+  options.extend = extend;
+  options.min_dwell_s = min_dwell_s;
+  int32_t index = 0;
+  return tally_counter_add_region(pointer<tally_counter>(counter), rule.get(), corners, count,
+                                  &options, &index);
+}
+
+jint counterIgnore(JNIEnv* env, Class, jlong counter, jobject points, jint count) {
+  const auto* corners =
+      Span(env, points).as<tally_point>(0, static_cast<size_t>(count < 0 ? 0 : count));
+  return tally_counter_ignore(pointer<tally_counter>(counter), corners, count);
+}
+
+jint counterWantClasses(JNIEnv* env, Class, jlong counter, jobject ids, jint count) {
+  const auto* wanted = Span(env, ids).as<int32_t>(0, static_cast<size_t>(count < 0 ? 0 : count));
+  return tally_counter_want_classes(pointer<tally_counter>(counter), wanted, count);
+}
+
+// The detections are the first `count` of the buffer, which receives tracks and events.
+jint counterUpdate(JNIEnv* env, Class, jlong counter, jlong timestamp, jint count, jobject out) {
+  FrameBuffer result(Span(env, out));
+  if (result.result == nullptr || count < 0 || count > result.result->detections_capacity)
+    return TALLY_INVALID_ARGUMENT;
+  auto* totals = pointer<tally_counter>(counter);
+  result.result->num_detections = count;
+  Stopwatch watch;
+  int32_t status = tally_counter_update(totals, timestamp, result.detections, count);
+  if (status == TALLY_OK) status = take(totals, &result);
+  result.result->count_ns = watch.lap();
+  return status;
+}
+
+// Tracks and events of the last call that did not fit.
+jint counterTake(JNIEnv* env, Class, jlong counter, jobject out) {
+  FrameBuffer result(Span(env, out));
+  if (result.result == nullptr) return TALLY_INVALID_ARGUMENT;
+  return take(pointer<tally_counter>(counter), &result);
+}
+
+jint counterConclude(JNIEnv*, Class, jlong counter) {
+  return tally_counter_conclude(pointer<tally_counter>(counter));
+}
+
+jint counterReset(JNIEnv*, Class, jlong counter) {
+  return tally_counter_reset(pointer<tally_counter>(counter));
+}
+
+jint counterUnique(JNIEnv* env, Class, jlong counter, jint classes, jobject out) {
+  auto* totals = Span(env, out).as<int64_t>(0, static_cast<size_t>(classes < 0 ? 0 : classes));
+  return tally_counter_unique(pointer<tally_counter>(counter), totals, classes);
+}
+
+jint counterDetected(JNIEnv* env, Class, jlong counter, jint classes, jobject out) {
+  auto* totals = Span(env, out).as<int64_t>(0, static_cast<size_t>(classes < 0 ? 0 : classes));
+  return tally_counter_detected(pointer<tally_counter>(counter), totals, classes);
+}
+
+jint counterRegionTotal(JNIEnv* env, Class, jlong counter, jstring kind, jint index, jint total,
+                        jint classes, jobject out) {
+  auto* totals = Span(env, out).as<int64_t>(0, static_cast<size_t>(classes < 0 ? 0 : classes));
+  const Utf8 rule(env, kind);
+  return tally_counter_region_total(pointer<tally_counter>(counter), rule.get(), index, total,
+                                    totals, classes);
+}
+
+jint counterRegionValue(JNIEnv* env, Class, jlong counter, jstring kind, jint index, jint value,
+                        jobject out) {
+  const Utf8 rule(env, kind);
+  return tally_counter_region_value(pointer<tally_counter>(counter), rule.get(), index, value,
+                                    Span(env, out).as<double>(0));
+}
+
+jint counterDiagnostics(JNIEnv* env, Class, jlong counter, jobject out) {
+  auto* facts = Span(env, out).as<tally_diagnostics>(0);
+  if (facts == nullptr) return TALLY_INVALID_ARGUMENT;
+  facts->struct_size = sizeof *facts;
+  return tally_counter_diagnostics(pointer<tally_counter>(counter), facts);
+}
+
+// out: 8 bytes for the size, then the state.
+jint counterSave(JNIEnv* env, Class, jlong counter, jobject out) {
+  const Span result(env, out);
+  auto* size = result.as<int64_t>(0);
+  if (size == nullptr) return TALLY_INVALID_ARGUMENT;
+  size_t written = 0;
+  const int32_t status = tally_counter_save(pointer<tally_counter>(counter), result.data + 8,
+                                            result.bytes - 8, &written);
+  *size = static_cast<int64_t>(written);
+  return status;
+}
+
+jint counterRestore(JNIEnv* env, Class, jlong counter, jobject state, jlong size) {
+  const Span given(env, state);
+  if (size < 0 || static_cast<size_t>(size) > given.bytes) return TALLY_INVALID_ARGUMENT;
+  return tally_counter_restore(pointer<tally_counter>(counter), given.data,
+                               static_cast<size_t>(size));
+}
+
+const JNINativeMethod kFunctions[] = {
+    FUNCTION(counterDefaults, "(" BUFFER ")I"),
+    FUNCTION(counterCreate, "(" BUFFER BUFFER ")I"),
+    FUNCTION(counterDestroy, "(J)V"),
+    FUNCTION(counterError, "(J)" STRING),
+    FUNCTION(counterAddRegion, "(J" STRING BUFFER "IIF)I"),
+    FUNCTION(counterIgnore, "(J" BUFFER "I)I"),
+    FUNCTION(counterWantClasses, "(J" BUFFER "I)I"),
+    FUNCTION(counterUpdate, "(JJI" BUFFER ")I"),
+    FUNCTION(counterTake, "(J" BUFFER ")I"),
+    FUNCTION(counterConclude, "(J)I"),
+    FUNCTION(counterReset, "(J)I"),
+    FUNCTION(counterUnique, "(JI" BUFFER ")I"),
+    FUNCTION(counterDetected, "(JI" BUFFER ")I"),
+    FUNCTION(counterRegionTotal, "(J" STRING "III" BUFFER ")I"),
+    FUNCTION(counterRegionValue, "(J" STRING "II" BUFFER ")I"),
+    FUNCTION(counterDiagnostics, "(J" BUFFER ")I"),
+    FUNCTION(counterSave, "(J" BUFFER ")I"),
+    FUNCTION(counterRestore, "(J" BUFFER "J)I"),
+};
+
+}  // namespace
+
+Table counter_functions() { return {kFunctions, sizeof kFunctions / sizeof *kFunctions}; }
+
+}  // namespace tally::jni
