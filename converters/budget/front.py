@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...edge_runtime.boxes import box_iou
+from ...edge_runtime.detection.model_variant import fitting_input
 from ...edge_runtime.errors import UsageError
 from ...edge_runtime.types import Detections
 
@@ -98,6 +99,28 @@ def smaller_sizes(size: tuple[int, int], stride: int, lowest: float) -> list[tup
             break
         sizes.append((scaled[0], scaled[1]))
     return list(dict.fromkeys(sizes))
+
+
+def fitting_sizes(
+    size: tuple[int, int], image: tuple[int, int], stride: int, lowest: float
+) -> list[tuple[int, int]]:
+    """Input sizes that hold an `image` (height, width) without a border, largest first.
+
+    Up to the longer side of `size`, at most its area, and down to `lowest` of it. An image in the
+    first of them is as large as in `size`, for fewer MACs unless they have one shape.
+    """
+    area, sizes = size[0] * size[1], []
+    for longest in range(max(size), 0, -stride):
+        fitted = fitting_input(image[::-1], stride, longest)
+        if lowest * area <= fitted[0] * fitted[1] <= area:
+            sizes.append(fitted)
+    return list(dict.fromkeys(sizes))
+
+
+def common_shape(shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The (height, width) of the images of middle aspect ratio."""
+    ordered = sorted(shapes, key=lambda one: (one[0] / one[1], one))
+    return ordered[len(ordered) // 2]
 
 
 def agreement(found: Sequence[Detections], reference: Sequence[Detections]) -> float:

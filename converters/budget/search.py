@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...edge_runtime.engines.onnx import OnnxEngine
 from ...edge_runtime.errors import InputError, UsageError
+from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.progress import Progress
 from ...edge_runtime.sources.images import read_image
 from ...edge_runtime.types import Detections, Image
@@ -18,7 +19,15 @@ from ..graph import DetectorGraph
 from ..model_under_test import EngineModel
 from ..prune.cost import multiply_adds
 from ..prune.prune import prune
-from .front import Budget, Candidate, Front, agreement, smaller_sizes
+from .front import (
+    Budget,
+    Candidate,
+    Front,
+    agreement,
+    common_shape,
+    fitting_sizes,
+    smaller_sizes,
+)
 
 MAX_IMAGES = 96
 PRUNING_IMAGES = 64
@@ -28,6 +37,8 @@ LOWEST_SHARE = 0.1
 STEP = 0.08
 """Distance of the sizes that are tried, as a share of the area."""
 ENOUGH_IMAGES = 16
+SLACK = 1.005
+"""Pruning and sizes come in steps: so much above a share is within it for a comparison."""
 
 Loader = Callable[[tuple[int, int] | None], DetectorGraph]
 
@@ -65,9 +76,8 @@ def search(
     images = _read(folder)
     whole, macs = source.metadata, multiply_adds(source)
     reference = _Judge(source, images)
-    sizes = _spread(
-        smaller_sizes(whole.input_size, max(whole.strides), min(LOWEST_SHARE, limit / 2)), limit
-    )
+    families = _families(whole, images, limit)
+    sizes = [size for family in families for size in family]
     candidates = []
     for number, size in enumerate(sizes):
         progress("search", number / (len(sizes) + 1))
@@ -81,7 +91,9 @@ def search(
             "Give a larger budget, or a smaller model",
         )
     progress("search", len(sizes) / (len(sizes) + 1))
-    candidates += _pruned(load, folder, macs, limit, sizes, reference, images)
+    unpruned = max((one for one in candidates if one.fits), key=lambda one: one.agreement)
+    family = next(one for one in families if unpruned.input_size in one)
+    candidates += _pruned(load, folder, macs, limit, family, reference, images)
     best = max((one for one in candidates if one.fits), key=lambda one: (one.agreement, -one.share))
     graph = load(best.input_size)
     if best.prune:
@@ -103,22 +115,23 @@ def beside_smaller_input(load: Loader, pruned: DetectorGraph, folder: Path) -> s
     source = load(None)
     macs, images = multiply_adds(source), _read(folder)
     share = multiply_adds(pruned) / macs
-    whole = source.metadata
     judge = _Judge(source, images)
-    fitting = [
-        size
-        for size in smaller_sizes(whole.input_size, max(whole.strides), LOWEST_SHARE)
-        if size[0] * size[1] <= 1.005 * share * whole.input_size[0] * whole.input_size[1]
-    ]
     ours = judge.score(pruned, images.held_back)
-    if not fitting:
+    smaller = []
+    for family in _families(source.metadata, images, share):
+        graph = next(
+            (one for one in map(load, family) if multiply_adds(one) <= share * macs * SLACK), None
+        )
+        if graph is not None:
+            smaller.append((judge.score(graph, images.choosing), graph))
+    if not smaller:
         return f"the pruned model agrees with the source by {ours:.3f}"
-    smaller = load(fitting[0])
-    theirs = judge.score(smaller, images.held_back)
-    height, width = fitting[0]
+    graph = max(smaller, key=lambda pair: pair[0])[1]
+    theirs = judge.score(graph, images.held_back)
+    height, width = graph.metadata.input_size
     return (
         f"pruning keeps {share:.0%} of the MACs and agrees with the source by {ours:.3f}; an input "
-        f"of {height}x{width} keeps {multiply_adds(smaller) / macs:.0%} and agrees by {theirs:.3f}"
+        f"of {height}x{width} keeps {multiply_adds(graph) / macs:.0%} and agrees by {theirs:.3f}"
         + (": --imgsz is the better cut here" if theirs > ours else "")
     )
 
@@ -136,9 +149,27 @@ class _Judge:
         return agreement(_detections(graph, group), self._source[id(group)])
 
 
-def _spread(sizes: list[tuple[int, int]], limit: float) -> list[tuple[int, int]]:
+def _families(whole: ModelMetadata, images: _Images, limit: float) -> list[list[tuple[int, int]]]:
+    """Input sizes of the source's shape, and of the images': pixels of a border cost MACs, too.
+
+    Images of a single shape are as large in an input of theirs as in a larger one of the source's,
+    so that only theirs are tried.
+    """
+    lowest, stride = min(LOWEST_SHARE, limit / 2), max(whole.strides)
+    shapes = [image.shape[:2] for image in (*images.choosing, *images.held_back)]
+    fitted = fitting_sizes(whole.input_size, common_shape(shapes), stride, lowest)
+    if fitted and len(set(shapes)) == 1:
+        return [_spread(fitted, whole, limit)]
+    own = smaller_sizes(whole.input_size, stride, lowest)
+    others = [size for size in fitted if size not in own]
+    return [_spread(sizes, whole, limit) for sizes in (own, others) if sizes]
+
+
+def _spread(
+    sizes: list[tuple[int, int]], whole: ModelMetadata, limit: float
+) -> list[tuple[int, int]]:
     """The largest size within the budget, and others at some distance for the front."""
-    largest = sizes[0][0] * sizes[0][1]
+    largest = whole.input_size[0] * whole.input_size[1]
     kept: list[tuple[int, int]] = []
     last, found = 2.0, False
     for size in sizes:
@@ -175,7 +206,7 @@ def _pruned(
             smaller = prune(graph, PRUNED, chosen)
             share = multiply_adds(smaller) / macs
             score = reference.score(smaller, images.choosing)
-            return [Candidate(size, PRUNED, share, score, share <= limit * 1.005)]
+            return [Candidate(size, PRUNED, share, score, share <= limit)]
     return []
 
 

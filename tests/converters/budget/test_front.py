@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallylens.converters.budget.front import IOUS, Budget, agreement, smaller_sizes
+from tallylens.converters.budget.front import (
+    IOUS,
+    Budget,
+    agreement,
+    common_shape,
+    fitting_sizes,
+    smaller_sizes,
+)
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.types import Detections
 
@@ -44,6 +51,38 @@ def test_sizes_are_multiples_and_large_enough(rows: int, columns: int, lowest: f
     for height, width in sizes:
         assert height % 32 == width % 32 == 0
         assert height * width >= lowest * size[0] * size[1]
+
+
+def test_sizes_without_a_border() -> None:
+    assert fitting_sizes((640, 640), (1080, 1920), 32, 0.45) == [(384, 640), (352, 608), (352, 576)]
+    assert fitting_sizes((640, 640), (640, 352), 32, 0.5) == [(640, 352), (608, 352)]
+    assert fitting_sizes((384, 640), (1080, 1920), 32, 0.9) == [(384, 640)]
+    assert fitting_sizes((384, 640), (1, 1), 32, 0.9) == [(480, 480)]
+    assert fitting_sizes((640, 640), (10, 4000), 32, 0.1) == []
+
+
+@given(
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.integers(1, 4000),
+    st.integers(1, 4000),
+    st.floats(0.1, 1),
+)
+def test_an_image_fills_such_a_size(
+    rows: int, columns: int, height: int, width: int, lowest: float
+) -> None:
+    size = (32 * rows, 32 * columns)
+    for fitted in fitting_sizes(size, (height, width), 32, lowest):
+        assert fitted[0] % 32 == fitted[1] % 32 == 0
+        assert lowest * size[0] * size[1] <= fitted[0] * fitted[1] <= size[0] * size[1]
+        scale = min(fitted[0] / height, fitted[1] / width)
+        assert fitted[0] - height * scale < 32
+        assert fitted[1] - width * scale < 32
+
+
+def test_the_common_shape_is_the_middle_one() -> None:
+    assert common_shape([(480, 640), (640, 480), (375, 500), (480, 640), (360, 640)]) == (480, 640)
+    assert common_shape([(3, 7)]) == (3, 7)
 
 
 def detections(random: np.random.Generator, count: int) -> Detections:

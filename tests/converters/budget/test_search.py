@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from tallylens.converters.video_frames import as_image_folder
 from tallylens.edge_runtime.errors import InputError
+from tallylens.edge_runtime.sources.open import open_source
 from tests.support.squares import scene, write_video
 
 pytestmark = pytest.mark.slow
@@ -47,7 +49,40 @@ def test_a_share_of_the_macs(tallylens: Run, street: Path, tmp_path: Path) -> No
     height, width = chosen["input_size"]
     assert document["metadata"]["input_size"] == [height, width]
     assert f"-{height}x{width}" in document["name"]
+    frame_height, frame_width = video_size(street / "street.mp4")
+    for one in front["candidates"]:  # no candidate spends MACs on a border
+        scale = min(one["input_size"][0] / frame_height, one["input_size"][1] / frame_width)
+        assert one["input_size"][0] - frame_height * scale < 32
+        assert one["input_size"][1] - frame_width * scale < 32
     assert "Candidates of the budget" in page.read_text(encoding="utf-8")
+
+
+def video_size(path: Path) -> tuple[int, int]:
+    """(height, width) of its frames."""
+    with open_source(path) as frames:
+        height, width = next(iter(frames)).image.shape[:2]
+    return height, width
+
+
+def test_images_of_several_shapes_have_both_kinds_of_sizes(
+    tallylens: Run, street: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number, path in enumerate(sorted((street / "images").iterdir())[:6]):
+        image = cv2.imread(str(path))
+        assert image is not None
+        cv2.imwrite(str(folder / path.name), image[:, 100:] if number % 3 == 0 else image)
+    options = ("--to", "onnx", "-o", tmp_path, "--budget", "0.5", "--no-verify", "--json")
+    outcome = tallylens(
+        "convert", street / "tallylens-demo.onnx", "--calibration", folder, *options
+    )
+    assert outcome.status == 0, outcome.err
+    document = json.loads(outcome.out)
+    shapes = {
+        one["input_size"][0] / one["input_size"][1] for one in document["front"]["candidates"]
+    }
+    assert len(shapes) > 1
 
 
 def test_a_time_on_the_device(tallylens: Run, street: Path, tmp_path: Path) -> None:
