@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...edge_runtime.counting.counting_options import CountingOptions, counting_options
+from ...edge_runtime.counting.detection_filter import detection_filter
 from ...edge_runtime.counting.regions import Line, Zone
 from ...edge_runtime.errors import UsageError
 
@@ -18,7 +19,22 @@ MAX_TEXT = 2000
 MAX_JSON = 64 << 10
 DEADLINE_S = 1200.0
 MAX_DEADLINE_S = 7 * 86_400.0
-_KNOWN = ("lines", "zones", "classes", "any_class", "annotated", "deadline_s")
+
+_TEXTS = {"type": "array", "items": {"type": "string", "maxLength": MAX_TEXT}}
+_REGIONS = {**_TEXTS, "maxItems": MAX_REGIONS}
+_SIZE = {"type": ["number", "null"], "exclusiveMinimum": 0}
+SCHEMA: dict[str, Any] = {
+    "lines": {**_REGIONS, "description": "as --line of `tallylens count`: 0,0.6,1,0.6,road"},
+    "zones": {**_REGIONS, "description": "as --zone: x1,y1,x2,y2,x3,y3,...,name"},
+    "ignore": {**_REGIONS, "description": "as --ignore: objects in them are not counted"},
+    "min_size": {**_SIZE, "description": "as --min-size: smaller objects are not counted"},
+    "max_size": {**_SIZE, "description": "as --max-size: larger objects are not counted"},
+    "classes": {**_TEXTS, "type": ["array", "null"], "maxItems": MAX_CLASSES},
+    "any_class": {"type": "boolean", "description": "count all classes as one, `object`"},
+    "annotated": {"type": "boolean", "description": "make the annotated video too"},
+    "deadline_s": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DEADLINE_S},
+}
+"""{name of an option: its JSON Schema}"""
 
 
 @dataclass(frozen=True)
@@ -26,11 +42,13 @@ class JobOptions:
     """The objects and regions that a job counts.
 
     Args:
-        lines, zones: as `tallylens count --line` and `--zone` take them, such as `0,0.6,1,0.6`.
+        lines, zones, ignore: as `tallylens count --line`, `--zone` and `--ignore` take them, such
+            as `0,0.6,1,0.6`.
         classes: names of the classes to count; None counts all.
         any_class: count every detection as one class, `object`.
         annotated: make the annotated video too.
         deadline_s: seconds after acceptance in which the report is wanted.
+        min_size, max_size: as `--min-size` and `--max-size`; None sets no bound.
     """
 
     lines: tuple[str, ...] = ()
@@ -39,6 +57,9 @@ class JobOptions:
     any_class: bool = False
     annotated: bool = False
     deadline_s: float = DEADLINE_S
+    ignore: tuple[str, ...] = ()
+    min_size: float | None = None
+    max_size: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> JobOptions:
@@ -60,10 +81,10 @@ class JobOptions:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> JobOptions:
         """The options of a parsed document; raises as `parse` does."""
-        unknown = sorted(set(document) - set(_KNOWN))
+        unknown = sorted(set(document) - set(SCHEMA))
         if unknown:
             raise UsageError(
-                f"the option {unknown[0][:40]!r} is unknown", f"Use {', '.join(_KNOWN)}"
+                f"the option {unknown[0][:40]!r} is unknown", f"Use {', '.join(SCHEMA)}"
             )
         deadline_s = document.get("deadline_s", DEADLINE_S)
         number = isinstance(deadline_s, int | float) and not isinstance(deadline_s, bool)
@@ -79,6 +100,9 @@ class JobOptions:
             _flag(document, "any_class"),
             _flag(document, "annotated"),
             float(deadline_s),
+            _texts(document, "ignore", MAX_REGIONS),
+            _size(document, "min_size"),
+            _size(document, "max_size"),
         )
         options.counting()
         return options
@@ -87,18 +111,29 @@ class JobOptions:
         """The options for a `CountSession`, those of `tallylens count` with the same arguments.
 
         Raises:
-            UsageError: a line or zone that is not one; options that exclude each other.
+            UsageError: a line or zone that is not one, a size that no object has; options that
+                exclude each other.
         """
         from ...edge_runtime.core import CounterOptions
 
-        regions = [Line.parse(text) for text in self.lines]
+        lines = [Line.parse(text) for text in self.lines]
         zones = [Zone.parse(text) for text in self.zones]
-        return counting_options((*regions, *zones), self.classes, self.any_class, CounterOptions())
+        ignored = [Zone.parse(text, "--ignore") for text in self.ignore]
+        only = detection_filter(ignored, self.min_size, self.max_size)
+        return counting_options(
+            (*lines, *zones), self.classes, self.any_class, CounterOptions(), only
+        )
 
     def to_json(self) -> str:
-        """The JSON document; the same text for the same options."""
-        values = {**vars(self), "lines": list(self.lines), "zones": list(self.zones)}
-        values["classes"] = None if self.classes is None else list(self.classes)
+        """The JSON document; the same text for the same options.
+
+        The options that came later are left out at their defaults: the digests of all others stay.
+        """
+        default = JobOptions()
+        values = dict(vars(self))
+        for name in ("ignore", "min_size", "max_size"):
+            if values[name] == getattr(default, name):
+                del values[name]
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     def digest(self) -> str:
@@ -120,6 +155,18 @@ def _texts(document: Mapping[str, Any], name: str, most: int) -> tuple[str, ...]
             "Write each as `tallylens count` takes it",
         )
     return tuple(values)
+
+
+def _size(document: Mapping[str, Any], name: str) -> float | None:
+    value = document.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(
+            f"the option {name} is not a number",
+            "Use a fraction of the frame's shorter side, or pixels",
+        )
+    return float(value)
 
 
 def _flag(document: Mapping[str, Any], name: str) -> bool:

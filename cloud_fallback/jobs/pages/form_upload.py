@@ -169,6 +169,9 @@ def options_of(fields: dict[str, str]) -> JobOptions:
     document: dict[str, Any] = {
         "lines": _lines(fields.get("lines", "")),
         "zones": _lines(fields.get("zones", "")),
+        "ignore": _lines(fields.get("ignore", "")),
+        "min_size": _number(fields.get("min_size", "").strip()),
+        "max_size": _number(fields.get("max_size", "").strip()),
         "classes": [one.strip() for one in fields.get("classes", "").split(",") if one.strip()]
         or None,
         "any_class": fields.get("any_class", "") != "",
@@ -182,6 +185,14 @@ def options_of(fields: dict[str, str]) -> JobOptions:
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _number(text: str) -> float | str | None:
+    """The number of a field; None for an empty one. Other text stays, to be refused by name."""
+    try:
+        return float(text[:40]) if text else None
+    except ValueError:
+        return text
 
 
 def _body_length(request: Request, account: Account) -> int:

@@ -24,7 +24,7 @@ def state(job: Mapping[str, Any]) -> str:
     if kind == "done":
         return f"Done: {job['frames']:,} frames counted."
     if kind == "failed":
-        return f"Failed: {job['error'] or 'unknown reason'}."
+        return f"Failed: {(job['error'] or 'unknown reason').rstrip('.')}."
     return "Canceled."
 
 

@@ -12,7 +12,7 @@ from ....edge_runtime.errors import UsageError
 from ..accounts import Account, AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
 from ..identifiers import new_id
-from ..job_options import JobOptions
+from ..job_options import SCHEMA, JobOptions
 from ..paging import ListingOf
 from ..problems import ProblemError, not_found
 from ..quota import check_quota
@@ -52,7 +52,10 @@ async def count_again(
     account: AccountOf,
     video: VideoId,
     response: Response,
-    body: Annotated[dict[str, Any] | None, Body(description="options, as of an upload")] = None,
+    body: Annotated[
+        dict[str, Any] | None,
+        Body(description="options, as of an upload", json_schema_extra={"properties": SCHEMA}),
+    ] = None,
 ) -> dict[str, Any]:
     """Count a video again, with other options."""
     try:

@@ -42,6 +42,44 @@ def test_a_report_is_the_document_of_count(
     assert str(tiny_model.parent) not in everything
 
 
+def test_what_is_ignored_is_that_of_count(
+    video_server: Callable[..., VideoServer],
+    tallylens: Callable[..., Outcome],
+    tiny_model: Path,
+    crossing: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = "0,0,0.5,0,0.5,1,0,1,sidewalk"
+    server = video_server()
+    options = {"lines": LINES, "ignore": [left], "min_size": 0.05, "max_size": 0.9}
+    job = server.upload(crossing, options)
+    ended = server.wait(job)
+    assert (ended["state"], ended["error"]) == ("done", None)
+    monkeypatch.chdir(tiny_model.parent)
+    filters = ["--ignore", left, "--min-size", "0.05", "--max-size", "0.9"]
+    counted = tallylens(
+        "count", crossing, "--model", tiny_model.name, "--line", LINES[0], *filters, "--json"
+    )
+    report = server.report(job)
+    assert comparable(report) == comparable(json.loads(counted.out))
+    assert report["unique"] == {"person": 1}
+    assert [zone["name"] for zone in report["filters"]["ignore"]] == ["sidewalk"]
+    # The form without JavaScript asks for the same: its count is that one.
+    form = {"lines": LINES[0], "ignore": left, "min_size": "0.05", "max_size": "0.9"}
+    file = {"file": (crossing.name, crossing.read_bytes(), "video/mp4")}
+    answer = server.client.post("/videos", headers=server.headers(), data=form, files=file)
+    assert answer.status_code == 303, answer.text
+    assert server.wait(f"job_{answer.headers['location'][-26:]}")["same_as"] == job
+    # A size of which nothing is left fails with the words of the command.
+    refused = server.wait(server.upload(crossing, {"min_size": 300, "max_size": 200}))
+    told = tallylens(
+        *("count", crossing, "--model", tiny_model.name, "--min-size", "300", "--max-size", "200")
+    )
+    assert refused["state"] == "failed"
+    assert told.status == 2
+    assert f"tallylens: {refused['error']}\n" == told.err
+
+
 def test_an_upload_in_parts_is_one_video(
     video_server: Callable[..., VideoServer], crossing: Path
 ) -> None:

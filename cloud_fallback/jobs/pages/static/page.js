@@ -65,8 +65,9 @@ const encode = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(te
 function options(form) {
   const rows = (name) => form.elements[name].value.split("\n").map((row) => row.trim()).filter(Boolean);
   const classes = form.elements.classes.value.split(",").map((one) => one.trim()).filter(Boolean);
-  const found = { lines: rows("lines"), zones: rows("zones"), any_class: form.elements.any_class.checked,
-    annotated: form.elements.annotated.checked };
+  const found = { lines: rows("lines"), zones: rows("zones"), ignore: rows("ignore"),
+    any_class: form.elements.any_class.checked, annotated: form.elements.annotated.checked };
+  for (const name of ["min_size", "max_size"]) if (form.elements[name].value) found[name] = Number(form.elements[name].value);
   if (classes.length) found.classes = classes;
   return found;
 }
