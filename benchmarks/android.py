@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "mobile_bindings" / "android")]
+MOBILE = REPOSITORY / "mobile_bindings"
+sys.path[:0] = [str(REPOSITORY), str(MOBILE), str(MOBILE / "android")]
 
 
 from tests.support.frame_file import read_frames, video_frames, write_frames  # noqa: E402
@@ -37,7 +38,7 @@ def python_run(options: argparse.Namespace, frames: Path, trace: Path) -> dict[s
     from tallylens import Line, Zone
     from tallylens.edge_runtime.counting.session import CountSession
     from tallylens.edge_runtime.detection.detector import Detector
-    from tallylens.edge_runtime.engines import open_engine
+    from tallylens.edge_runtime.detection.model_variant import ModelVariant
 
     def bits(values: Any) -> list[int]:
         return [int(v) for v in np.asarray(values, np.float32).view(np.int32)]
@@ -47,14 +48,15 @@ def python_run(options: argparse.Namespace, frames: Path, trace: Path) -> dict[s
         whole = [one.kind, one.timestamp_ns, one.track_id, one.class_id, one.previous_class_id]
         return [*whole, one.place, *floats, one.class_name, one.region]
 
-    engine = open_engine(options.model)
+    size = next(iter(read_frames(frames)))[1].shape[1::-1]
+    engine = ModelVariant.fitting(options.model, size).open()
     detector = Detector(engine)
     names = engine.metadata.class_names
     with CountSession(
         str(frames),
         [detector],
         names,
-        next(iter(read_frames(frames)))[1].shape[1::-1],
+        size,
         model=str(options.model),
         engine=engine.name,
         timing=lambda: detector.timing,

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "mobile_bindings" / "ios")]
+MOBILE = REPOSITORY / "mobile_bindings"
+sys.path[:0] = [str(REPOSITORY), str(MOBILE), str(MOBILE / "ios")]
 
 from android import pinned, rows, without  # noqa: E402
 

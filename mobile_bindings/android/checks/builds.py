@@ -90,6 +90,17 @@ def test_jar(others: Iterable[Path]) -> Path:
     return kotlin("tallylens-tests", sources, DESKTOP, classpath=classpath, friends=modules)
 
 
+# The demo's street as a frame file.
+STREET = places.BUILD / "demo.tlfr"
+
+
+def street() -> Path:
+    """The demo's street as raw frames, made once."""
+    if not STREET.is_file():
+        tools.python("-m", "tests.support.frame_file", "demo", STREET)
+    return STREET
+
+
 # A heap that neither grows nor shrinks, so that the resident memory shows what native code keeps.
 STEADY = ("-Xms96m", "-Xmx96m", "-XX:+AlwaysPreTouch", "-XX:MaxDirectMemorySize=64m")
 
@@ -105,4 +116,5 @@ def java_command(library: Path, *options: str, others: Iterable[Path] = ()) -> l
     command += [f"-Dtallylens.litert={tools.litert()}"]
     command += [f"-Dtallylens.conformance={places.CONFORMANCE}"]
     command += [f"-Dtallylens.repository={places.REPOSITORY}"]
+    command += [f"-Dtallylens.street={STREET}"]
     return [*command, "-cp", os.pathsep.join(map(str, jars))]

@@ -6,8 +6,9 @@ import os
 import re
 from pathlib import Path
 
+from step_runner.outcome import Outcome, require
+
 from . import builds, places, stubs, tools
-from .outcome import Outcome, require
 
 GUIDE = places.REPOSITORY / "docs" / "guides" / "android.md"
 IMPORTS = """
@@ -121,6 +122,8 @@ def _public(jar: Path) -> str:
     kept = [
         line.rstrip()
         for line in shown.splitlines()
-        if not line.startswith("Compiled from") and "$" not in line.split("(")[0].split()[-1]
+        if not line.startswith("Compiled from")
+        and "$" not in line.split("(")[0].split()[-1]
+        and "DefaultConstructorMarker" not in line  # nobody can call these
     ]
     return "\n".join(kept) + "\n"

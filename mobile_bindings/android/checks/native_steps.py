@@ -9,8 +9,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from step_runner.outcome import Outcome, require
+
 from . import builds, kotlin_steps, places, tools
-from .outcome import Outcome, require
 
 MISUSE = ("io.tallylens.MisuseTest", "io.tallylens.CounterTest")
 INSTRUMENTED = "-Dtallylens.instrumented=1"
@@ -121,9 +122,7 @@ def _symbols(library: Path) -> Outcome:
 
 def litert_versions() -> Outcome:
     """The tested versions of LiteRT give the same bits; one that is too old is refused."""
-    frames = places.BUILD / "demo.tlfr"
-    if not frames.is_file():
-        tools.python("-m", "tests.support.frame_file", "demo", frames)
+    frames = builds.street()
     newest = _trace(frames, tools.litert())
     outcome = require(len(newest) > 200, f"{len(newest)} frames")
     for version in OLD_LITERT:

@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from step_runner.outcome import Outcome, require
+
 from . import builds, kotlin_steps, native_steps, places
-from .outcome import Outcome, require
 
 SUMMARY = re.compile(r"OK \((\d+) tests?\)|Tests run: (\d+),\s+Failures: (\d+)")
 
@@ -26,6 +27,7 @@ def kotlin() -> Outcome:
 def unit_tests() -> Outcome:
     """The unit tests and conformance vectors, on the JVM."""
     kotlin_steps.tests()
+    builds.street()
     return junit(builds.java_command(builds.native(), *builds.STEADY))
 
 

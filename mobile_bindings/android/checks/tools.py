@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from step_runner.run import MissingToolError
+
 from . import places
 
 # The compiler's jar also holds coroutines; K2 in the version that the wheel was made with.
@@ -24,10 +26,6 @@ SHA256 = {
 }
 JARS = Path("/usr/share/java")
 DEBIAN = "apt-get install openjdk-17-jdk-headless junit4 libokhttp-java"
-
-
-class MissingToolError(Exception):
-    """Something that the check needs is not on this machine; the message says how to get it."""
 
 
 def run(command: Sequence[object], **options: Any) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 
+from step_runner.outcome import Outcome, require
+
 from . import tools
-from .outcome import Outcome, require
 
 GUIDE = tools.REPOSITORY / "docs" / "guides" / "ios.md"
 SWIFT = re.compile(r"^```swift\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -11,8 +11,9 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+from step_runner.outcome import Outcome, require
+
 from . import tools
-from .outcome import Outcome, require
 
 WHEELS = {
     "CoreML": ("pyobjc-framework-CoreML", "CoreML/_metadata.py"),

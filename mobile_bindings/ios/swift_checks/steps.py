@@ -9,9 +9,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from step_runner.outcome import Outcome, require
+
 from . import apple, documentation, tools
 from .names import names
-from .outcome import Outcome, require
 
 SUMMARY = re.compile(r"Executed (\d+) tests?, with (\d+) failures?")
 VECTOR_FILES = (

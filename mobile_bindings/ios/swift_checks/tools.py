@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from step_runner.run import MissingToolError
+
 IOS = Path(__file__).resolve().parent.parent
 REPOSITORY = IOS.parent.parent
 CONFORMANCE = IOS.parent / "conformance"
@@ -25,10 +27,6 @@ def cache() -> Path:
     folder = base / ("ios-tools" if home else "tallylens/ios-tools")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-class MissingToolError(Exception):
-    """Something that the check needs is not on this machine; the message says how to get it."""
 
 
 def run(command: Sequence[object], **options: Any) -> str:

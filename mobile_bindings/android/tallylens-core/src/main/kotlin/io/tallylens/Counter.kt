@@ -1,6 +1,6 @@
 package io.tallylens
 
-import io.tallylens.internal.Detector
+import io.tallylens.internal.Detectors
 import io.tallylens.internal.FrameOutcome
 import io.tallylens.internal.Governor
 import io.tallylens.internal.Listeners
@@ -25,7 +25,7 @@ public class Counter private constructor(
     private val options: CounterOptions,
     classNames: List<String>,
     modelName: String,
-    detector: Detector?,
+    detectors: Detectors?,
 ) : Closeable {
     private val lock = ReentrantLock()
     private val session: Session
@@ -37,12 +37,15 @@ public class Counter private constructor(
     private var reportedNanos = Long.MIN_VALUE
     private var closed = false
 
+    @Volatile
+    private var fitted = false
+
     init {
         try {
-            session = Session(classNames, modelName, options, detector)
+            session = Session(classNames, modelName, options, detectors)
             governor = Governor(options.maxFps, options.budgetMs)
         } catch (failure: Exception) {
-            detector?.close()
+            detectors?.close()
             throw failure
         }
         live = if (options.runningMode == RunningMode.LIVE_STREAM) LiveQueue(governor::wants, ::process) else null
@@ -76,7 +79,10 @@ public class Counter private constructor(
     public fun count(image: Frame, timestampNanos: Long): CountUpdate {
         require(RunningMode.VIDEO, "count")
         val started = System.nanoTime()
-        return guarded { updated(session.count(image, timestampNanos), timestampNanos, started) }
+        return guarded {
+            session.fit(image, smaller = false)
+            updated(session.count(image, timestampNanos), timestampNanos, started)
+        }
     }
 
     /**
@@ -104,6 +110,7 @@ public class Counter private constructor(
      */
     public fun countAsync(image: Frame, timestampNanos: Long): Boolean {
         require(RunningMode.LIVE_STREAM, "countAsync")
+        if (!fitted) fit(image)
         return live!!.offer(image, timestampNanos)
     }
 
@@ -163,10 +170,18 @@ public class Counter private constructor(
         }
     }
 
+    /** The governor gets the sizes that the model can have for these frames. */
+    private fun fit(image: Frame): Unit = guarded {
+        governor.useSizes(session.fit(image, smaller = true))
+        fitted = true
+    }
+
     private fun process(job: LiveQueue.Job) {
         try {
             val update = guarded {
-                updated(session.count(job.frame, job.timestampNanos), job.timestampNanos, job.arrivedNanos)
+                val level = governor.level
+                val outcome = session.count(job.frame, job.timestampNanos, level.size)
+                updated(outcome, job.timestampNanos, job.arrivedNanos, level)
             }
             governor.learn(job.timestampNanos, update.latencyNanos)
             listeners.tell(update)
@@ -176,10 +191,12 @@ public class Counter private constructor(
         }
     }
 
-    private fun updated(outcome: FrameOutcome, timestampNanos: Long, startedNanos: Long): CountUpdate {
+    private fun updated(
+        outcome: FrameOutcome, timestampNanos: Long, startedNanos: Long, level: Level = governor.level,
+    ): CountUpdate {
         val drops = drops()
         val update = CountUpdate(
-            timestampNanos, outcome.detections, outcome.tracks, outcome.events, drops - toldDrops, governor.level,
+            timestampNanos, outcome.detections, outcome.tracks, outcome.events, drops - toldDrops, level,
             System.nanoTime() - startedNanos,
         )
         toldDrops = drops
@@ -223,7 +240,7 @@ public class Counter private constructor(
          */
         @JvmStatic
         public fun create(model: Model, options: CounterOptions): Counter =
-            Counter(options, model.classNames, model.name, Detector(model, options))
+            Counter(options, model.classNames, model.name, Detectors(model, options))
 
         /** A counter of detections that another detector gives, see [countDetections]. */
         @JvmStatic

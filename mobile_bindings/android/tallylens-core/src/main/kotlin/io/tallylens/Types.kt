@@ -105,6 +105,7 @@ public data class Level(
  * What one frame gave.
  *
  * @property dropped frames that were lost since the update before.
+ * @property level by which this frame was processed.
  * @property latencyNanos from the call with the frame to this update.
  */
 public data class CountUpdate(

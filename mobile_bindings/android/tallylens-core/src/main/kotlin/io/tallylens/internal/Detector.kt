@@ -1,6 +1,5 @@
 package io.tallylens.internal
 
-import io.tallylens.Accelerator
 import io.tallylens.CounterOptions
 import io.tallylens.EngineException
 import io.tallylens.Model
@@ -12,8 +11,14 @@ import kotlin.math.abs
 
 private const val CONVERT_AGAIN = "Convert the original checkpoint again with tallylens convert"
 
-/** A model's engine with letterbox before it and decoding after it. Not thread-safe. */
-internal class Detector(model: Model, options: CounterOptions) : Closeable {
+/**
+ * A model's engine with letterbox before it and decoding after it. Not thread-safe.
+ *
+ * @param bytes the model, or a copy of it for an input of `size`.
+ */
+internal class Detector(
+    model: Model, bytes: ByteBuffer, val size: InputSize, options: CounterOptions,
+) : Closeable {
     /** What runs the model, for reports. */
     val engineName: String
 
@@ -21,19 +26,19 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
     val warning: String?
 
     // The engine reads the model's memory for as long as it is open.
-    private val modelBytes: ByteBuffer = model.bytes
+    private val modelBytes: ByteBuffer = bytes
     private val engine: NativeHandle
     private val detector: NativeHandle
     private val maxDetections: Int
 
     init {
-        engine = open(model, options)
+        engine = open(modelBytes, size, options)
         try {
             engineName = engine.use(Native::engineName)
             warning = engine.use(Native::engineWarning)
             val decoding = decoding(model.metadata.classNames.size, options)
             maxDetections = decoding.getInt(MAX_DETECTIONS_AT)
-            detector = engine.use { create(it, heads(it, model.metadata), model.metadata.headNames.size, decoding) }
+            detector = engine.use { create(it, heads(it, model.metadata, size), model.metadata.headNames.size, decoding) }
         } catch (failure: Exception) {
             engine.close()
             throw failure
@@ -84,12 +89,11 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
         const val INT8 = 1
         const val FLOAT32 = 2
 
-        fun open(model: Model, options: CounterOptions): NativeHandle {
-            val given = directBuffer(16).putInt(0, ordinal(options.accelerator)).putInt(4, options.threads)
+        fun open(model: ByteBuffer, size: InputSize, options: CounterOptions): NativeHandle {
+            val given = directBuffer(16).putInt(0, options.accelerator.ordinal).putInt(4, options.threads)
+            given.putInt(8, size.width).putInt(12, size.height)
             val out = directBuffer(1024)
-            val status = Native.engineOpen(
-                model.bytes, model.bytes.capacity().toLong(), given, options.liteRtLibrary, out,
-            )
+            val status = Native.engineOpen(model, model.capacity().toLong(), given, options.liteRtLibrary, out)
             if (status == Status.OK) return NativeHandle("model", out.getLong(0), Native::engineDestroy)
             val (problem, remedy) = split(out.errorText())
             throw when (status) {
@@ -98,8 +102,6 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
                 else -> EngineException(problem, remedy ?: "Update LiteRT or tallylens")
             }
         }
-
-        private fun ordinal(accelerator: Accelerator) = accelerator.ordinal
 
         /** The engine's sentence "problem; remedy" in its two parts. */
         private fun split(text: String): Pair<String, String?> {
@@ -123,27 +125,27 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
         }
 
         /** Checks input and outputs against the metadata and describes each head for the native library. */
-        fun heads(engine: Long, metadata: Metadata): ByteBuffer {
+        fun heads(engine: Long, metadata: Metadata, size: InputSize): ByteBuffer {
             if (metadata.layout != "NHWC") throw bad("the layout is ${metadata.layout}, where LiteRT has NHWC")
             val out = directBuffer(1024)
             check(Native.engineInput(engine, out), "")
-            checkInput(out, metadata)
+            checkInput(out, size)
             val outputs = List(out.getInt(20)) { output(engine, it, out) }
             if (outputs.size != metadata.headNames.size) {
                 throw bad("the number of outputs is ${outputs.size}, by its metadata ${metadata.headNames.size}")
             }
             val order = order(metadata, outputs)
             val buffer = directBuffer(metadata.anchors.sumOf { HEAD_BYTES + 4 * it.size })
-            for ((head, index) in order.withIndex()) putHead(buffer, metadata, head, index, outputs[index])
+            for ((head, index) in order.withIndex()) putHead(buffer, metadata, head, index, outputs[index], size)
             return buffer
         }
 
-        private fun checkInput(out: ByteBuffer, metadata: Metadata) {
+        private fun checkInput(out: ByteBuffer, size: InputSize) {
             val dtype = out.getInt(0)
             val width = out.getInt(4)
             val height = out.getInt(8)
-            if (width != metadata.inputWidth || height != metadata.inputHeight) {
-                throw bad("the input is ${width}x$height, by its metadata ${metadata.inputWidth}x${metadata.inputHeight}")
+            if (width != size.width || height != size.height) {
+                throw bad("the input is ${width}x$height, by its metadata ${size.width}x${size.height}")
             }
             val zeroPoint = out.getInt(16)
             val scale = out.getFloat(12)
@@ -176,8 +178,10 @@ internal class Detector(model: Model, options: CounterOptions) : Closeable {
             return metadata.strides.indices.map(outputOf::getValue)
         }
 
-        private fun putHead(buffer: ByteBuffer, metadata: Metadata, head: Int, index: Int, output: Output) {
-            val expected = metadata.headShape(head)
+        private fun putHead(
+            buffer: ByteBuffer, metadata: Metadata, head: Int, index: Int, output: Output, size: InputSize,
+        ) {
+            val expected = metadata.headShape(head, size)
             if (output.shape != expected) {
                 throw bad("head ${metadata.headNames[head]} has shape ${output.shape}, by its metadata $expected")
             }

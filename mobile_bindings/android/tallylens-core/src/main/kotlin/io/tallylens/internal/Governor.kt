@@ -8,22 +8,38 @@ import java.io.Closeable
  *
  * Safe to use from several threads: heat is told by the system, latency by the worker.
  */
-internal class Governor(maxFps: Double, budgetMs: Double, sizes: Int = 1) : Closeable {
+internal class Governor(private val maxFps: Double, private val budgetMs: Double) : Closeable {
     /** The level in force; changed by each decision of the core. */
     @Volatile
     var level: Level = Level()
         private set
 
-    private val handle: NativeHandle
     private val scratch = directBuffer(CHANGES * CHANGE_BYTES)
+    private var sizes = 1
+    private var handle = create()
+    private var thermal: Int? = null
+    private var headroom: Double? = null
 
-    init {
+    private fun create(): NativeHandle {
         val out = directBuffer(512)
         check(Native.governorCreate(sizes, budgetMs, maxFps, out)) { out.errorText() }
-        handle = NativeHandle("counter", out.getLong(0), Native::governorDestroy)
+        return NativeHandle("counter", out.getLong(0), Native::governorDestroy)
+    }
+
+    /** The model can have `count` input sizes; before the first frame. What was told of heat holds. */
+    @Synchronized
+    fun useSizes(count: Int) {
+        if (count == sizes) return
+        sizes = count
+        handle.close()
+        handle = create()
+        level = Level()
+        thermal?.let(::setThermal)
+        headroom?.let { given -> decide { Native.governorSetHeadroom(it, given) } }
     }
 
     /** Whether to process the frame of this capture time; once per frame, in order. */
+    @Synchronized
     fun wants(timestampNanos: Long): Boolean = handle.use { address ->
         val reason = Native.governorWants(address, timestampNanos)
         if (reason < 0) raise(-reason, "")
@@ -31,11 +47,24 @@ internal class Governor(maxFps: Double, budgetMs: Double, sizes: Int = 1) : Clos
         reason == 0
     }
 
-    fun learn(timestampNanos: Long, latencyNanos: Long) = decide { Native.governorLearn(it, timestampNanos, latencyNanos / 1e6) }
+    /** Take the latency of a frame that was processed. */
+    @Synchronized
+    fun learn(timestampNanos: Long, latencyNanos: Long) =
+        decide { Native.governorLearn(it, timestampNanos, latencyNanos / 1e6) }
 
-    fun setThermal(status: Int) = decide { Native.governorSetThermal(it, status) }
+    /** Take the device's thermal state. */
+    @Synchronized
+    fun setThermal(status: Int) {
+        decide { Native.governorSetThermal(it, status) }
+        thermal = status
+    }
 
-    fun setHeadroom(headroom: Float) = decide { Native.governorSetHeadroom(it, headroom.toDouble()) }
+    /** Take a forecast of the device's heat. */
+    @Synchronized
+    fun setHeadroom(headroom: Float) {
+        decide { Native.governorSetHeadroom(it, headroom.toDouble()) }
+        this.headroom = headroom.toDouble()
+    }
 
     private inline fun decide(call: (Long) -> Int) = handle.use { address ->
         check(call(address), "")
@@ -54,6 +83,7 @@ internal class Governor(maxFps: Double, budgetMs: Double, sizes: Int = 1) : Clos
         )
     }
 
+    @Synchronized
     override fun close() = handle.close()
 
     private companion object {

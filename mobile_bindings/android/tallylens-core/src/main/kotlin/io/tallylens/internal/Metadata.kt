@@ -36,9 +36,9 @@ internal class Metadata(
     val sourceName: String, val sourceSha256: String, val weightsLicense: String, val passes: JsonArray,
     val regMax: Int = 0,
 ) {
-    /** Shape of head number `head`, NHWC. */
-    fun headShape(head: Int): List<Int> =
-        listOf(1, inputHeight / strides[head], inputWidth / strides[head], headChannels(head))
+    /** Shape of head number `head` for an input of `size`, NHWC. */
+    fun headShape(head: Int, size: InputSize): List<Int> =
+        listOf(1, size.height / strides[head], size.width / strides[head], headChannels(head))
 
     private fun headChannels(head: Int): Int =
         if (regMax > 0) BOX_SIDES * regMax + classNames.size else anchors[head].size / 2 * (5 + classNames.size)

@@ -21,11 +21,11 @@ internal class FrameOutcome(val detections: List<Detection>, val tracks: List<Tr
 /**
  * One count: frames or detections to totals and a report. Not thread-safe.
  *
- * @param detector null for a count of detections that are given.
+ * @param detectors null for a count of detections that are given.
  */
 internal class Session(
     private val classNames: List<String>, private val modelName: String, private val options: CounterOptions,
-    private val detector: Detector?,
+    private val detectors: Detectors?,
 ) : Closeable {
     private val counting = Counting(
         classNames, options.lines, options.zones, options.classes, options.anyClass, options.tracking,
@@ -33,9 +33,10 @@ internal class Session(
     )
     private val image = ImageFields()
     private val planes = arrayOfNulls<ByteBuffer>(3)
-    private var buffer = detector?.newBuffer() ?: FrameBuffer(FIRST_DETECTIONS, FIRST_DETECTIONS, MAX_EVENTS)
+    private var buffer = detectors?.detector(0)?.newBuffer() ?: FrameBuffer(FIRST_DETECTIONS, FIRST_DETECTIONS, MAX_EVENTS)
     private var totals: Totals? = null
     private var frames = 0L
+    private var fitted = false
     private val timing = Timing()
 
     init {
@@ -45,16 +46,29 @@ internal class Session(
 
     fun detect(frame: Frame): List<Detection> {
         put(frame)
-        detector().detect(image, planes, buffer)
+        detectors().detector(0).detect(image, planes, buffer)
         return buffer.detections()
     }
 
-    fun count(frame: Frame, timestampNanos: Long): FrameOutcome {
+    /**
+     * Choose the input sizes for frames of this size, at the first frame; the number of sizes.
+     *
+     * @param smaller whether the governor may ask for smaller inputs.
+     */
+    fun fit(frame: Frame, smaller: Boolean): Int {
+        val detectors = detectors()
+        if (!fitted) detectors.fit(frame.uprightWidth, frame.uprightHeight, smaller)
+        fitted = true
+        return detectors.sizes.size
+    }
+
+    /** Count a frame with input size number `size`, 0 the largest; see [fit]. */
+    fun count(frame: Frame, timestampNanos: Long, size: Int = 0): FrameOutcome {
         checkTime(timestampNanos)
         val totals = totals(frame.uprightWidth, frame.uprightHeight)
         put(frame)
         timing.start()
-        detector().count(image, planes, totals.counter, timestampNanos, buffer)
+        detectors().detector(size).count(image, planes, totals.counter, timestampNanos, buffer)
         return outcome(totals, timestampNanos, buffer.detections())
     }
 
@@ -81,7 +95,7 @@ internal class Session(
         return FrameOutcome(totals.wantedOf(detections), tracks, events)
     }
 
-    private fun detector() = detector ?: throw UsageException("the counter has no model", "Use countDetections")
+    private fun detectors() = detectors ?: throw UsageException("the counter has no model", "Use countDetections")
 
     private fun put(frame: Frame) {
         image.put(frame)
@@ -125,14 +139,14 @@ internal class Session(
         return CountReport(
             source = options.source,
             model = modelName,
-            engine = detector?.engineName.orEmpty(),
+            engine = detectors?.engineName.orEmpty(),
             frames = frames,
             seconds = here?.seconds ?: 0.0,
             unique = here?.unique().orEmpty(),
             lines = here?.lines().orEmpty(),
             zones = here?.zones().orEmpty(),
             occupancy = here?.occupancy?.entries()?.map { (start, counts) -> Occupancy(start, counts) }.orEmpty(),
-            warnings = listOfNotNull(detector?.warning) + (here?.let(::explanations) ?: listOf("no frame was read")),
+            warnings = detectors?.warnings.orEmpty() + (here?.let(::explanations) ?: listOf("no frame was read")),
             speed = timing.speed(),
             interrupted = interrupted,
             dropped = drops.busy + drops.late + drops.failed,
@@ -186,7 +200,7 @@ internal class Session(
 
     override fun close() {
         totals?.close()
-        detector?.close()
+        detectors?.close()
     }
 
     private companion object {
