@@ -35,7 +35,7 @@ SECRET = frozenset({"password", "sha256", "secret", "old_secret", "token_sha256"
 """Columns that no archive holds; `sha256` is a key's, that of a video is kept."""
 TIMES = frozenset(
     {"created", "verified", "expires", "started", "finished", "deadline", "used", "happened"}
-    | {"plan_since", "plan_until", "next_at", "disabled", "old_secret_until", "locked_until"}
+    | {"plan_since", "plan_until", "next_at", "disabled", "old_secret_until"}
 )
 OF_ACCOUNT = (sessions, api_keys, uploads, videos, jobs, usage, webhooks, feedback, payment_events)
 BLOCK_BYTES = 1 << 20

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...edge_runtime.errors import InputError, UsageError
-from .sign_in.captcha import PROVIDERS, Captcha, NoCaptcha, ProviderCaptcha
+from .sign_in.captcha import PROVIDERS, Captcha, NoCaptcha, ProviderCaptcha, Widget
 from .sign_in.mailer import FolderMailer, Mailer
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -19,6 +20,7 @@ STRIPE_VARIABLE = "TALLYLENS_STRIPE_SECRET"
 PAYMENT_VARIABLE = "TALLYLENS_PAYMENT_SECRET"
 """Environment variables for secrets, which no list of processes shows."""
 SECRET_BYTES = 32
+SITE_KEY = re.compile(r"[A-Za-z0-9_-]{8,100}")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class AccountSettings:
     Args:
         public_url: of the site, for links in e-mails; empty for the server on this machine.
         captcha: checks that a person registers.
+        widget: that the forms of the pages show for it.
         mailer: sends e-mails; None writes them to the folder of the service.
         payment_secrets: {provider: the secret of its events}.
         webhook_networks: private networks to which webhooks may go; all public ones are allowed.
@@ -36,6 +39,7 @@ class AccountSettings:
 
     public_url: str = ""
     captcha: Captcha = field(default_factory=NoCaptcha)
+    widget: Widget | None = None
     mailer: Mailer | None = None
     payment_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     webhook_networks: tuple[Network, ...] = ()
@@ -51,6 +55,7 @@ def account_settings(
     captcha: str | None,
     webhook_networks: Sequence[str],
     *,
+    site_key: str | None,
     development: bool,
     environment: Mapping[str, str] = os.environ,
 ) -> AccountSettings:
@@ -63,6 +68,7 @@ def account_settings(
     return AccountSettings(
         _url(public_url or ""),
         _captcha(captcha, environment.get(CAPTCHA_VARIABLE, "")),
+        _widget(captcha, site_key),
         payment_secrets={
             name: environment[variable]
             for name, variable in secrets.items()
@@ -116,7 +122,20 @@ def _captcha(provider: str | None, secret: str) -> Captcha:
         raise UsageError(
             "--captcha needs the secret of the site", f"Set the variable {CAPTCHA_VARIABLE}"
         )
-    return ProviderCaptcha(PROVIDERS[provider], secret)
+    return ProviderCaptcha(PROVIDERS[provider].check, secret)
+
+
+def _widget(provider: str | None, site_key: str | None) -> Widget | None:
+    if provider is None and site_key is None:
+        return None
+    if provider is None:
+        raise UsageError("--captcha-site-key needs --captcha", "Add --captcha PROVIDER")
+    if not site_key or SITE_KEY.fullmatch(site_key) is None:
+        raise UsageError(
+            "--captcha needs the site key, without which its form shows no captcha",
+            "Add --captcha-site-key KEY, as the provider shows it",
+        )
+    return Widget(PROVIDERS[provider], site_key)
 
 
 def _network(text: str) -> Network:

@@ -78,7 +78,7 @@ def add(connection: Connection, job: Row[Any], given: Correction) -> Row[Any]:
     """Store a correction of a job that is done.
 
     Raises:
-        ProblemError: 409 without a report, 422 for a frame beyond the end, 429 for too many.
+        ProblemError: 409 without a report or for too many, 422 for a frame beyond the end.
     """
     if job.state != "done":
         raise ProblemError(409, f"the job is {job.state}", "Wait until its state is done")
@@ -86,7 +86,7 @@ def add(connection: Connection, job: Row[Any], given: Correction) -> Row[Any]:
         raise _invalid("frame", f"is not one of the {job.frames} frames")
     count = sa.select(sa.func.count()).select_from(feedback).where(feedback.c.job == job.id)
     if (connection.scalar(count) or 0) >= MAX_OF_JOB:
-        raise ProblemError(429, f"the job has {MAX_OF_JOB} corrections", "Count the video again")
+        raise ProblemError(409, f"the job has {MAX_OF_JOB} corrections", "Count the video again")
     identifier = new_id("fbk")
     connection.execute(
         sa.insert(feedback).values(

@@ -1,4 +1,4 @@
-"""Lists in pages: `?limit=&after=`, with a link to the next page."""
+"""The rows of an account: one by its id, and lists in pages (`?limit=&after=`, with a link)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Connection, Row
 
 from .accounts import AccountOf, VideosOf
+from .problems import not_found
 
 DEFAULT = 20
 MOST = 100
 Limit = Annotated[int, Query(ge=1, le=MOST, description="number of entries")]
 After = Annotated[str | None, Query(max_length=64, description="the last id of the page before")]
+
+
+def one_of(connection: Connection, table: sa.Table, account: str, identifier: str) -> Row[Any]:
+    """The row of an account with this id; raises ProblemError (404) if there is none."""
+    row = connection.execute(
+        sa.select(table).where(table.c.id == identifier, table.c.account == account)
+    ).one_or_none()
+    if row is None:
+        raise not_found(table.name[:-1])
+    return row
 
 
 def page(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from .accounts import Account
 from .clock import DAY, now_us
 from .problems import ProblemError
+from .rate_limit import RateLimit
 from .tables import accounts, uploads, usage
 
 
@@ -87,6 +88,7 @@ def check_quota(connection: Connection, account: Account, *, uploading: bool = T
             f"{now.opened} uploads are not complete, and the plan allows {plan.open_uploads}",
             "Complete or delete one",
             retry_s=60,
+            limit=RateLimit("open-uploads", plan.open_uploads),
         )
     number = now.videos + (now.opened if uploading else 0)
     if plan.videos is not None and number >= plan.videos:

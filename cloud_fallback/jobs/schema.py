@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from ...edge_runtime.errors import UsageError
 from .database import Database
 from .tables import metadata
 
@@ -19,10 +20,38 @@ LOCK = 0x7461_6C6C_79
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the tables to a revision; safe from several processes at once."""
+    """Bring the tables to a revision; safe from several processes at once.
+
+    Raises:
+        UsageError: a newer version of tallylens made the tables.
+    """
     from alembic import command
 
-    database.run(lambda connection: command.upgrade(_locked(connection), revision))
+    def work(connection: sa.Connection) -> None:
+        config = _locked(connection)
+        _check_known(connection, database.shown)
+        command.upgrade(config, revision)
+
+    database.run(work)
+
+
+def revisions() -> list[str]:
+    """All revisions, the oldest first."""
+    from alembic.script import ScriptDirectory
+
+    found = [one.revision for one in ScriptDirectory(str(FOLDER)).walk_revisions()]
+    return found[::-1]
+
+
+def _check_known(connection: sa.Connection, shown: str) -> None:
+    from alembic.migration import MigrationContext
+
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present is not None and present not in revisions():
+        raise UsageError(
+            f"the database {shown} has tables of a newer version (revision {present})",
+            "Install the version that made them, or restore a backup of before",
+        )
 
 
 def differences(database: Database) -> list[Any]:

@@ -14,9 +14,11 @@ from . import schema
 from .account_settings import link_secret
 from .accounts import Identify, account_of_key_file
 from .live_first import AnnouncedQueue
+from .openapi import describe
 from .pages import account, entrance
 from .pages import routes as pages
 from .pages import webhooks as webhook_pages
+from .pages.forms import problem_page
 from .pages.key_cookie import account_of_key_cookie
 from .problems import PROBLEMS, handle_problems
 from .progress import Progress
@@ -91,7 +93,8 @@ class VideoService:
         app.state.videos = self
         self._server: Service = app.state.service
         self._server.queue = AnnouncedQueue(self._server.queue, self.settings.open_live_mark())
-        handle_problems(app)
+        handle_problems(app, problem_page)
+        describe(app)
         for router in ROUTERS:
             app.include_router(router, responses=PROBLEMS)
         for router in (pages.router, entrance.router, account.router, webhook_pages.router):

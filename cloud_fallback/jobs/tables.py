@@ -67,8 +67,6 @@ accounts = Table(
     Column("plan", Text, nullable=False, server_default=text("''")),
     _time("plan_since"),
     _time("plan_until"),
-    _time("locked_until"),
-    _number("failed_logins"),
     # When a job of it was last given to a worker: the next turn is another account's.
     _number("turn"),
 )

@@ -24,6 +24,11 @@ def add_account_arguments(parser: argparse.ArgumentParser) -> None:
         "holds the site's secret",
     )
     parser.add_argument(
+        "--captcha-site-key",
+        metavar="KEY",
+        help="of --captcha: the site's key, with which the pages show it",
+    )
+    parser.add_argument(
         "--webhook-network",
         action="append",
         default=[],
@@ -36,7 +41,8 @@ def check_account_arguments(options: argparse.Namespace) -> None:
     """Raise UsageError for options that need --videos, without it."""
     from tallylens.edge_runtime.errors import UsageError
 
-    given = (options.plans, options.public_url, options.captcha, options.webhook_network)
+    captcha = options.captcha or options.captcha_site_key
+    given = (options.plans, options.public_url, captcha, options.webhook_network)
     if options.videos is None and any(given):
         raise UsageError(
             "--plans, --public-url, --captcha and --webhook-network need --videos",
@@ -53,7 +59,13 @@ def account_settings_of(options: argparse.Namespace) -> AccountSettings:
         scheme = "http" if options.tls_cert is None else "https"
         host = f"[{options.host}]" if ":" in options.host else options.host
         url = f"{scheme}://{host}:{options.port}"
-    return account_settings(url, options.captcha, options.webhook_network, development=options.dev)
+    return account_settings(
+        url,
+        options.captcha,
+        options.webhook_network,
+        site_key=options.captcha_site_key,
+        development=options.dev,
+    )
 
 
 def plans_of(options: argparse.Namespace) -> Plans:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,6 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from ..accounts import AddressOf, VideosOf
 from ..problems import ProblemError
+from ..sign_in.captcha import Widget
 from ..sign_in.sessions import COOKIE, ended_cookie
 from .forms import PageRoute, form_of, shown
 from .key_cookie import account_of_key, key_cookie
@@ -24,7 +26,7 @@ SENT = (
 @router.get("/sign-in")
 async def sign_in_page() -> Response:
     """The forms that sign in."""
-    return page("sign_in.html", shown("/sign-in", None, problem=None, email=""))
+    return _form("sign-in")
 
 
 @router.post("/sign-in")
@@ -34,12 +36,7 @@ async def sign_in(request: Request, service: VideosOf, address: AddressOf) -> Re
     try:
         cookie = await _cookie_of(request, service, fields, address)
     except ProblemError as problem:
-        context = shown("/sign-in", None, problem=problem.document(), email=fields.get("email", ""))
-        answer = page("sign_in.html", context, problem.status)
-        answer.headers.update(
-            {name: text for name, text in problem.headers.items() if name != "www-authenticate"}
-        )
-        return answer
+        return _form("sign-in", fields, problem)
     return RedirectResponse("/", 303, {"set-cookie": cookie})
 
 
@@ -71,22 +68,30 @@ async def sign_out(request: Request, service: VideosOf) -> Response:
 
 
 @router.get("/register")
-async def register_page() -> Response:
+async def register_page(service: VideosOf) -> Response:
     """The form of a new account."""
-    return page("register.html", shown("/register", None))
+    return _form("register", widget=service.settings.accounts.widget)
 
 
 @router.post("/register")
 async def register(request: Request, service: VideosOf, address: AddressOf) -> Response:
     """Register, and send the link that verifies the address."""
     fields = await form_of(request)
-    # The fields that the widgets of the captchas' providers add.
-    captcha = fields.get("cf-turnstile-response") or fields.get("h-captcha-response", "")
-    await service.settings.accounts.captcha.check(captcha, address)
-    await service.registration.register(
-        fields.get("email", ""), fields.get("password", ""), address
-    )
+    try:
+        await _check_captcha(service, fields, address)
+        await service.registration.register(
+            fields.get("email", ""), fields.get("password", ""), address
+        )
+    except ProblemError as problem:
+        return _form("register", fields, problem, service.settings.accounts.widget)
     return _told("Check your e-mail", SENT)
+
+
+async def _check_captcha(service: VideosOf, fields: dict[str, str], address: str) -> None:
+    """Raise ProblemError (403, 503) unless the captcha of a form is solved."""
+    accounts = service.settings.accounts
+    token = "" if accounts.widget is None else fields.get(accounts.widget.provider.field, "")
+    await accounts.captcha.check(token, address)
 
 
 @router.get("/verify")
@@ -104,31 +109,66 @@ async def verify(request: Request, service: VideosOf, address: AddressOf) -> Res
 
 
 @router.get("/forgot")
-async def forgot_page() -> Response:
+async def forgot_page(service: VideosOf) -> Response:
     """The form that asks for a link."""
-    return page("forgot.html", shown("/forgot", None))
+    return _form("forgot", widget=service.settings.accounts.widget)
 
 
 @router.post("/forgot")
 async def forgot(request: Request, service: VideosOf, address: AddressOf) -> Response:
     """Send a link for a new password, if there is such an account."""
     fields = await form_of(request)
-    await service.registration.request_reset(fields.get("email", ""), address)
+    try:
+        await _check_captcha(service, fields, address)
+        await service.registration.request_reset(fields.get("email", ""), address)
+    except ProblemError as problem:
+        return _form("forgot", fields, problem, service.settings.accounts.widget)
     return _told("Check your e-mail", SENT)
 
 
 @router.get("/reset")
 async def reset_page(token: Token = "") -> Response:
     """The form of a new password."""
-    return page("reset.html", shown("/reset", None, token=token))
+    return _form("reset", {"token": token})
 
 
 @router.post("/reset")
 async def reset(request: Request, service: VideosOf, address: AddressOf) -> Response:
     """Set a new password."""
     fields = await form_of(request)
-    await service.registration.reset(fields.get("token", ""), fields.get("password", ""), address)
+    try:
+        await service.registration.reset(
+            fields.get("token", ""), fields.get("password", ""), address
+        )
+    except ProblemError as problem:
+        return _form("reset", fields, problem)
     return _told("The password is set", "All sessions have ended. Sign in with the new one.")
+
+
+def _form(
+    name: str,
+    fields: Mapping[str, str] | None = None,
+    problem: ProblemError | None = None,
+    widget: Widget | None = None,
+) -> Response:
+    """The page of a form; again, with what was typed but the password, if there is a problem."""
+    given = fields or {}
+    context = shown(
+        f"/{name}",
+        None,
+        problem=None if problem is None else problem.document(),
+        email=given.get("email", ""),
+        token=given.get("token", ""),
+        widget=widget,
+    )
+    status = 200 if problem is None else problem.status
+    provider = None if widget is None else widget.provider
+    answer = page(f"{name.replace('-', '_')}.html", context, status, provider)
+    if problem is not None:
+        # A page has another way to sign in than programs.
+        told = {one: text for one, text in problem.headers.items() if one != "www-authenticate"}
+        answer.headers.update(told)
+    return answer
 
 
 def _told(title: str, text: str) -> Response:

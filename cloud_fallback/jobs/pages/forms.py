@@ -14,9 +14,12 @@ from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 
 from ..accounts import Account
+from ..database import DatabaseGoneError
 from ..idempotency import is_first
-from ..problems import ProblemError
+from ..problems import ProblemError, problem_of
+from ..sign_in.sessions import COOKIE as SESSION
 from ..sign_in.sessions import check_site
+from .key_cookie import COOKIE as KEY
 from .render import page
 
 MAX_BODY = 64 << 10
@@ -37,27 +40,31 @@ class PageRoute(APIRoute):
                 if request.method == "POST":
                     check_site(request, required=False)
                 return await handle(request)
-            except ProblemError as problem:
-                if problem.status == 401:
-                    return RedirectResponse("/sign-in", 303)
-                return problem_page(problem)
+            except (ProblemError, DatabaseGoneError) as error:
+                return problem_page(request, problem_of(error))
             except RequestValidationError:
-                return problem_page(ProblemError(422, "the address is not valid", "Go back"))
+                invalid = ProblemError(422, "the address is not valid", "Go back")
+                return problem_page(request, invalid)
 
         return handler
 
 
-def problem_page(problem: ProblemError) -> Response:
-    """A page that says what is wrong and what to do."""
-    answer = page("problem.html", shown("", None, problem=problem.document()), problem.status)
+def problem_page(request: Request, problem: ProblemError) -> Response:
+    """A page that says what is wrong and what to do; without a session, the way to sign in."""
+    if problem.status == 401:
+        return RedirectResponse("/sign-in", 303)
+    # By what the browser sent: the account may be what cannot be found out now.
+    signed_in = bool({SESSION, KEY} & set(request.cookies)) or "authorization" in request.headers
+    context = shown("", None, problem=problem.document(), signed_in=signed_in)
+    answer = page("problem.html", context, problem.status)
     answer.headers.update(problem.headers)
     return answer
 
 
 def shown(here: str, account: Account | None, **values: Any) -> dict[str, Any]:
     """The values that every page shows, and `values`; `here` is the path of the page."""
-    csrf = "" if account is None else account.csrf
-    return {"here": here, "account": account, "csrf": csrf, **values}
+    csrf, signed_in = "" if account is None else account.csrf, account is not None
+    return {"here": here, "account": account, "signed_in": signed_in, "csrf": csrf, **values}
 
 
 ONCE = "once"

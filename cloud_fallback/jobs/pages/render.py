@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Response
 
+from ..sign_in.captcha import Provider
 from . import words
 from .assets import asset_path
 
@@ -21,7 +22,6 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 HEADERS = {
-    "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     # Not `no-referrer`: forms would send `Origin: null`, which looks like another site.
     "referrer-policy": "same-origin",
@@ -55,7 +55,27 @@ def _environment() -> Environment:
     return made
 
 
-def page(name: str, context: Mapping[str, Any], status: int = 200) -> Response:
-    """The answer with one page; every value of `context` is escaped."""
+def page(
+    name: str, context: Mapping[str, Any], status: int = 200, provider: Provider | None = None
+) -> Response:
+    """The answer with one page; every value of `context` is escaped.
+
+    Args:
+        provider: of the captcha that the page shows; the policy lets in what that needs.
+    """
     text = _environment().get_template(name).render(context)
-    return Response(text, status, HEADERS, "text/html; charset=utf-8")
+    headers = {"content-security-policy": _policy(provider), **HEADERS}
+    return Response(text, status, headers, "text/html; charset=utf-8")
+
+
+def _policy(provider: Provider | None) -> str:
+    """The policy of a page, wider only by the sources of its captcha."""
+    if provider is None:
+        return POLICY
+    more = dict.fromkeys(("script-src", "frame-src"), provider.sources)
+    if provider.styles:
+        more |= dict.fromkeys(("style-src", "connect-src"), provider.styles)
+    found = POLICY
+    for name, sources in more.items():
+        found = found.replace(f"{name} 'self'", f"{name} 'self' {sources}")
+    return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection, Row
 
@@ -17,7 +18,34 @@ from ..webhooks.events import EVENTS
 from .forms import PageRoute, check_once, form_of, once, shown
 from .render import page
 
+T = TypeVar("T")
 router = APIRouter(prefix="/account/webhooks", include_in_schema=False, route_class=PageRoute)
+
+
+class WebhookForm:
+    """A form about one webhook, and who sent it."""
+
+    def __init__(
+        self,
+        request: Request,
+        service: VideosOf,
+        account: AccountOf,
+        address: AddressOf,
+        webhook: WebhookId,
+    ) -> None:
+        self._request, self.service, self.account = request, service, account
+        self.webhook, self._address = webhook, address
+
+    async def fields(self) -> dict[str, str]:
+        """The fields of the form; raises ProblemError for what is not one."""
+        return await form_of(self._request)
+
+    def run(self, change: Callable[..., T], connection: Connection, **values: Any) -> T:
+        """The result of a change of `registry` in the caller's transaction."""
+        return change(connection, self.account.id, self.webhook, self._address, **values)
+
+
+WebhookFormOf = Annotated[WebhookForm, Depends()]
 
 
 @router.post("")
@@ -65,56 +93,38 @@ async def _page(
 
 
 @router.post("/{webhook}")
-async def change(
-    request: Request,
-    service: VideosOf,
-    account: AccountOf,
-    address: AddressOf,
-    webhook: WebhookId,
-) -> Response:
+async def change(form: WebhookFormOf) -> Response:
     """Change the URL and the events, or disable or enable it."""
-    fields = await form_of(request)
+    fields, service = await form.fields(), form.service
     values: dict[str, Any] = {}
     if "disabled" in fields:
         values["disabled"] = fields["disabled"] == "1"
     else:
         values["url"], values["events"] = fields.get("url", "").strip(), _events(fields)
         registry.check_url(service.webhook_rules, values["url"])
-    await service.database.call(registry.change, account.id, webhook, address, **values)
-    return _to(webhook)
+    await service.database.call(lambda one: form.run(registry.change, one, **values))
+    return _to(form.webhook)
 
 
 @router.post("/{webhook}/rotate")
-async def rotate(
-    request: Request,
-    service: VideosOf,
-    account: AccountOf,
-    address: AddressOf,
-    webhook: WebhookId,
-) -> Response:
+async def rotate(form: WebhookFormOf) -> Response:
     """Make a new secret, and show it once."""
-    fields = await form_of(request)
+    fields = await form.fields()
 
     def work(connection: Connection) -> Row[Any]:
-        check_once(connection, account.id, fields)
-        return registry.rotate(connection, account.id, webhook, address)
+        check_once(connection, form.account.id, fields)
+        return form.run(registry.rotate, connection)
 
-    row = await service.database.call(work)
-    return await _page(service, account, webhook, secret=row.secret)
+    row = await form.service.database.call(work)
+    return await _page(form.service, form.account, form.webhook, secret=row.secret)
 
 
 @router.post("/{webhook}/delete")
-async def delete(
-    request: Request,
-    service: VideosOf,
-    account: AccountOf,
-    address: AddressOf,
-    webhook: WebhookId,
-) -> Response:
+async def delete(form: WebhookFormOf) -> Response:
     """Delete a webhook with its log."""
-    if not (await form_of(request)).get("sure"):
+    if not (await form.fields()).get("sure"):
         raise ProblemError(422, "the box is not checked", "Go back and check it")
-    await service.database.call(registry.delete, account.id, webhook, address)
+    await form.service.database.call(lambda one: form.run(registry.delete, one))
     return RedirectResponse("/account", 303)
 
 

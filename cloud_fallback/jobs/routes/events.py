@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from ...server.http_protocols import SOCKET
 from ..accounts import AccountOf, VideosOf
 from ..problems import ProblemError
+from ..rate_limit import RateLimit
 
 router = APIRouter(tags=["events"])
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -27,7 +28,11 @@ async def events(
     after = int(last) if last and last.isascii() and last.isdigit() else None
     if service.progress.streams_of(account.id) >= MAX_STREAMS:
         raise ProblemError(
-            429, f"{MAX_STREAMS} streams of this account are open", "Close one", retry_s=15
+            429,
+            f"{MAX_STREAMS} streams of this account are open",
+            "Close one",
+            retry_s=15,
+            limit=RateLimit("streams", MAX_STREAMS),
         )
     entry: Any = request.scope.get("extensions", {}).get(SOCKET)
     if entry is not None:

@@ -6,15 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Header, Path, Response
 from sqlalchemy import Connection, Row
 
 from .. import job_queue
 from ..accounts import Account, AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
-from ..paging import ListingOf
-from ..problems import ProblemError, not_found
+from ..paging import ListingOf, one_of
+from ..problems import ProblemError
 from ..quota import check_retry
 from ..tables import jobs
 
@@ -89,12 +88,7 @@ def change_job(
 
 def find_job(connection: Connection, account: str, job: str) -> Row[Any]:
     """The row of an account's job; raises ProblemError (404) if there is none."""
-    row = connection.execute(
-        sa.select(jobs).where(jobs.c.id == job, jobs.c.account == account)
-    ).one_or_none()
-    if row is None:
-        raise not_found("job")
-    return row
+    return one_of(connection, jobs, account, job)
 
 
 def _wait(prefer: str) -> int:

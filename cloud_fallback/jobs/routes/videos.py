@@ -13,8 +13,8 @@ from ..accounts import Account, AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
 from ..identifiers import new_id
 from ..job_options import SCHEMA, JobOptions
-from ..paging import ListingOf
-from ..problems import ProblemError, not_found
+from ..paging import ListingOf, one_of
+from ..problems import ProblemError
 from ..quota import check_quota
 from ..tables import jobs, videos
 from ..uploads import insert_job
@@ -69,12 +69,7 @@ async def count_again(
 
 def find_video(connection: Connection, account: str, video: str) -> Row[Any]:
     """The row of an account's video; raises ProblemError (404) if there is none."""
-    row = connection.execute(
-        sa.select(videos).where(videos.c.id == video, videos.c.account == account)
-    ).one_or_none()
-    if row is None:
-        raise not_found("video")
-    return row
+    return one_of(connection, videos, account, video)
 
 
 def _with_jobs(connection: Connection, account: str, video: str) -> tuple[Row[Any], list[Row[Any]]]:

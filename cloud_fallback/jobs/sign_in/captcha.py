@@ -9,14 +9,63 @@ from typing import Any, Protocol
 from ..problems import ProblemError
 
 log = logging.getLogger("tallylens.jobs")
-PROVIDERS = {
-    "turnstile": "https://challenges.cloudflare.com/turnstile/v0/siteverify",
-    "hcaptcha": "https://api.hcaptcha.com/siteverify",
-}
-"""{provider: its address}"""
 TIMEOUT_S = 5.0
 MAX_TOKEN = 4096
 MAX_ANSWER = 64 << 10
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A provider of captchas.
+
+    Args:
+        check: address where the server checks tokens.
+        script: of the widget, which fills the elements of the class `element`.
+        field: of the form, in which the widget puts its token.
+        sources: from where the script and its frames come.
+        styles: from where its style sheets come and its requests go to; none for Turnstile.
+    """
+
+    check: str
+    script: str
+    element: str
+    field: str
+    sources: str
+    styles: str = ""
+
+
+_HCAPTCHA = "https://hcaptcha.com https://*.hcaptcha.com"
+PROVIDERS = {
+    "turnstile": Provider(
+        "https://challenges.cloudflare.com/turnstile/v0/siteverify",
+        "https://challenges.cloudflare.com/turnstile/v0/api.js",
+        "cf-turnstile",
+        "cf-turnstile-response",
+        "https://challenges.cloudflare.com",
+    ),
+    "hcaptcha": Provider(
+        "https://api.hcaptcha.com/siteverify",
+        "https://js.hcaptcha.com/1/api.js",
+        "h-captcha",
+        "h-captcha-response",
+        _HCAPTCHA,
+        _HCAPTCHA,
+    ),
+}
+"""{name: provider}"""
+
+
+@dataclass(frozen=True)
+class Widget:
+    """The captcha that a form shows.
+
+    Args:
+        provider: that makes it.
+        site_key: of the site, which everybody may know.
+    """
+
+    provider: Provider
+    site_key: str
 
 
 class Captcha(Protocol):
@@ -39,7 +88,7 @@ class ProviderCaptcha:
     """A captcha of Turnstile or hCaptcha; without a clear answer nobody passes.
 
     Args:
-        url: where tokens are checked, see PROVIDERS.
+        url: where tokens are checked, the `check` of a provider.
         secret: of the site.
     """
 

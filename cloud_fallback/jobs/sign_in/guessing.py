@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from ..accounts import insert_if_absent
 from ..clock import DAY, SECOND, now_us
 from ..problems import ProblemError
+from ..rate_limit import RateLimit
 from ..tables import address_requests
 
 
@@ -115,10 +116,10 @@ def _is(limit: GuessLimit, subject: str) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _too_many(limit: GuessLimit, wait_s: float) -> ProblemError:
-    headers = {
-        "ratelimit-policy": f'"{limit.kind}";q={limit.free};w=86400',
-        "ratelimit": f'"{limit.kind}";r=0;t={max(1, round(wait_s))}',
-    }
     return ProblemError(
-        429, "too many tries", "Wait as long as Retry-After says", retry_s=wait_s, headers=headers
+        429,
+        "too many tries",
+        "Wait as long as Retry-After says",
+        retry_s=wait_s,
+        limit=RateLimit(limit.kind, limit.free, 86_400),
     )

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from ..problems import ProblemError
+from ..rate_limit import RateLimit
 
 T = TypeVar("T")
 
@@ -55,7 +56,8 @@ class Passwords:
 
     async def _run(self, work: Callable[..., T], *arguments: str) -> T:
         if self._waiting >= MAX_WAITING:
-            raise ProblemError(503, "too many people sign in", "Try again", retry_s=5)
+            limit = RateLimit("passwords", MAX_WAITING)
+            raise ProblemError(503, "too many people sign in", "Try again", retry_s=5, limit=limit)
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()

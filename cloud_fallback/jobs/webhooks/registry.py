@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 from .. import audit
 from ..clock import DAY, now_us
 from ..identifiers import new_id
+from ..paging import one_of
 from ..problems import ProblemError, not_found
 from ..tables import deliveries, webhooks
 from . import delivery_queue
@@ -57,12 +58,7 @@ def insert(
 
 def find(connection: Connection, account: str, webhook: str) -> Row[Any]:
     """The row of an account's webhook; raises ProblemError (404) if there is none."""
-    row = connection.execute(
-        sa.select(webhooks).where(webhooks.c.id == webhook, webhooks.c.account == account)
-    ).one_or_none()
-    if row is None:
-        raise not_found("webhook")
-    return row
+    return one_of(connection, webhooks, account, webhook)
 
 
 def change(

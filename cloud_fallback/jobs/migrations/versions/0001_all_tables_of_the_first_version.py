@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,371 +13,280 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+TABLES = (
+    "accounts",
+    "address_requests",
+    "audit",
+    "workers",
+    "api_keys",
+    "idempotency",
+    "payment_events",
+    "sessions",
+    "uploads",
+    "usage",
+    "videos",
+    "webhooks",
+    "deliveries",
+    "jobs",
+    "checkpoints",
+    "feedback",
+    "reports",
+)
+"""In the order in which they refer to each other."""
+
 
 def upgrade() -> None:
     """Apply."""
-    op.create_table(
+    _table(
         "accounts",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column("email", sa.Text(), nullable=True),
-        sa.Column("name", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column("password", sa.Text(), nullable=True),
-        sa.Column("verified", sa.BigInteger(), nullable=True),
-        sa.Column("plan", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column("plan_since", sa.BigInteger(), nullable=True),
-        sa.Column("plan_until", sa.BigInteger(), nullable=True),
-        sa.Column("locked_until", sa.BigInteger(), nullable=True),
-        sa.Column("failed_logins", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("turn", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
-        sa.UniqueConstraint("email", name=op.f("uq_accounts_email")),
+        _text("id"),
+        _time("created"),
+        _text("email", null=True),
+        _text("name", default="''"),
+        _text("password", null=True),
+        _time("verified", null=True),
+        _text("plan", default="''"),
+        _time("plan_since", null=True),
+        _time("plan_until", null=True),
+        _time("locked_until", null=True),
+        _number("failed_logins"),
+        _number("turn"),
+        unique=("email",),
     )
-    op.create_table(
+    _table(
         "address_requests",
-        sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("number", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("locked_until", sa.BigInteger(), nullable=True),
-        sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("address", "kind", name=op.f("pk_address_requests")),
+        _text("address"),
+        _text("kind"),
+        _number("number"),
+        _time("locked_until", null=True),
+        _time("since"),
+        key=("address", "kind"),
     )
-    op.create_table(
+    _table(
         "audit",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=True),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column("address", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+        _text("id"),
+        _text("account", null=True),
+        _text("action"),
+        _text("detail", default="''"),
+        _text("address", default="''"),
+        _time("created"),
+        indexes=(("account",),),
     )
-    with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_audit_account"), ["account"], unique=False)
-
-    op.create_table(
+    _table(
         "workers",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("model_sha256", sa.Text(), nullable=False),
-        sa.Column("fps", sa.Float(), server_default=sa.text("0"), nullable=False),
-        sa.Column("seen", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
+        _text("id"),
+        _text("host"),
+        _text("model_sha256"),
+        sa.Column("fps", sa.Float(), nullable=False, server_default=sa.text("0")),
+        _time("seen"),
     )
-    op.create_table(
+    _table(
         "api_keys",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("scopes", sa.Text(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column("expires", sa.BigInteger(), nullable=True),
-        sa.Column("used", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_api_keys_account"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
-        sa.UniqueConstraint("sha256", name=op.f("uq_api_keys_sha256")),
+        _text("id"),
+        _of("accounts"),
+        _text("sha256"),
+        _text("name"),
+        _text("scopes"),
+        _time("created"),
+        _time("expires", null=True),
+        _time("used", null=True),
+        unique=("sha256",),
     )
-    with op.batch_alter_table("api_keys", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_api_keys_account"), ["account"], unique=False)
-
-    op.create_table(
+    _table(
         "idempotency",
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("request_sha256", sa.Text(), nullable=False),
+        _of("accounts"),
+        _text("key"),
+        _text("request_sha256"),
         sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("headers", sa.Text(), nullable=True),
-        sa.Column("body", sa.Text(), nullable=True),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_idempotency_account"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("account", "key", name=op.f("pk_idempotency")),
+        _text("headers", null=True),
+        _text("body", null=True),
+        _time("created"),
+        key=("account", "key"),
     )
-    op.create_table(
+    _table(
         "payment_events",
-        sa.Column("provider", sa.Text(), nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=True),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("happened", sa.BigInteger(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_payment_events_account"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("provider", "event_id", name=op.f("pk_payment_events")),
+        _text("provider"),
+        _text("event_id"),
+        _of("accounts", null=True),
+        _text("kind"),
+        _time("happened"),
+        _time("created"),
+        key=("provider", "event_id"),
     )
-    with op.batch_alter_table("payment_events", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_payment_events_account"), ["account"], unique=False)
-
-    op.create_table(
+    _table(
         "sessions",
-        sa.Column("token_sha256", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("csrf", sa.Text(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column("expires", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_sessions_account"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("token_sha256", name=op.f("pk_sessions")),
+        _text("token_sha256"),
+        _of("accounts"),
+        _text("csrf"),
+        _time("created"),
+        _time("expires"),
+        key=("token_sha256",),
     )
-    with op.batch_alter_table("sessions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sessions_account"), ["account"], unique=False)
-
-    op.create_table(
+    _table(
         "uploads",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("length", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("options", sa.Text(), nullable=False),
-        sa.Column("metadata", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column("expires", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_uploads_account"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
+        _text("id"),
+        _of("accounts"),
+        _number("length"),
+        _text("name"),
+        _text("options"),
+        _text("metadata", default="''"),
+        _time("created"),
+        _time("expires"),
     )
-    with op.batch_alter_table("uploads", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_uploads_account"), ["account"], unique=False)
-
-    op.create_table(
+    _table(
         "usage",
-        sa.Column("job", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("frames", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("seconds", sa.Float(), server_default=sa.text("0"), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_usage_account"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("job", name=op.f("pk_usage")),
+        _text("job"),
+        _of("accounts"),
+        _number("frames"),
+        sa.Column("seconds", sa.Float(), nullable=False, server_default=sa.text("0")),
+        _text("state"),
+        _time("created"),
+        key=("job",),
+        indexes=(("account", "created"),),
     )
-    with op.batch_alter_table("usage", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_usage_account"), ["account"], unique=False)
-        batch_op.create_index("ix_usage_account_created", ["account", "created"], unique=False)
-
-    op.create_table(
+    _table(
         "videos",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=True),
-        sa.Column("bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("probe", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column("expires", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_videos_account"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_videos")),
+        _text("id"),
+        _of("accounts"),
+        _text("name"),
+        _text("sha256", null=True),
+        _number("bytes"),
+        _text("probe", null=True),
+        _text("state"),
+        _text("reason", null=True),
+        _time("created"),
+        _time("expires"),
+        indexes=(("account", "id"), ("expires",)),
     )
-    with op.batch_alter_table("videos", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_videos_account"), ["account"], unique=False)
-        batch_op.create_index("ix_videos_account_id", ["account", "id"], unique=False)
-        batch_op.create_index("ix_videos_expires", ["expires"], unique=False)
-
-    op.create_table(
+    _table(
         "webhooks",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("secret", sa.Text(), nullable=False),
-        sa.Column("old_secret", sa.Text(), nullable=True),
-        sa.Column("old_secret_until", sa.BigInteger(), nullable=True),
-        sa.Column("events", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column("disabled", sa.BigInteger(), nullable=True),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_webhooks_account"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+        _text("id"),
+        _of("accounts"),
+        _text("url"),
+        _text("secret"),
+        _text("old_secret", null=True),
+        _time("old_secret_until", null=True),
+        _text("events", default="''"),
+        _time("disabled", null=True),
+        _time("created"),
     )
-    with op.batch_alter_table("webhooks", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_webhooks_account"), ["account"], unique=False)
-
-    op.create_table(
+    _table(
         "deliveries",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("webhook", sa.Text(), nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
-        sa.Column("event", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("attempt", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("next_at", sa.BigInteger(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
+        _text("id"),
+        _of("webhooks"),
+        _text("event_id"),
+        _text("event"),
+        _text("body"),
+        _number("attempt"),
+        _time("next_at", null=True),
+        _text("state"),
         sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("answer", sa.Text(), nullable=True),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["webhook"], ["webhooks.id"], name=op.f("fk_deliveries_webhook"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
-        sa.UniqueConstraint("webhook", "event_id", name=op.f("uq_deliveries_webhook_event_id")),
+        _text("answer", null=True),
+        _time("created"),
+        unique=("webhook", "event_id"),
+        indexes=(("state", "next_at"),),
     )
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.create_index("ix_deliveries_state_next_at", ["state", "next_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_deliveries_webhook"), ["webhook"], unique=False)
-
-    op.create_table(
+    _table(
         "jobs",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("video", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), server_default=sa.text("'count'"), nullable=False),
-        sa.Column("options", sa.Text(), nullable=False),
-        sa.Column("options_sha256", sa.Text(), nullable=False),
-        sa.Column("model_sha256", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("cancelling", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("frames", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("total", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("attempt", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column(
-            "attempts_without_progress",
-            sa.BigInteger(),
-            server_default=sa.text("0"),
-            nullable=False,
-        ),
-        sa.Column("owner", sa.Text(), nullable=True),
-        sa.Column("workflow", sa.Text(), nullable=True),
-        sa.Column("identity", sa.Text(), nullable=True),
-        sa.Column("same_as", sa.Text(), nullable=True),
-        sa.Column("not_before", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("deadline", sa.BigInteger(), nullable=False),
-        sa.Column("late_told", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column("started", sa.BigInteger(), nullable=True),
-        sa.Column("finished", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_jobs_account"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["video"], ["videos.id"], name=op.f("fk_jobs_video"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
-        sa.UniqueConstraint("account", "identity", name=op.f("uq_jobs_account_identity")),
+        _text("id"),
+        _of("videos"),
+        _of("accounts"),
+        _text("kind", default="'count'"),
+        _text("options"),
+        _text("options_sha256"),
+        _text("model_sha256", null=True),
+        _text("state"),
+        _flag("cancelling"),
+        _number("frames"),
+        _number("total"),
+        _number("attempt"),
+        _number("attempts_without_progress"),
+        _text("owner", null=True),
+        _text("workflow", null=True),
+        _text("identity", null=True),
+        _text("same_as", null=True),
+        _number("not_before"),
+        _time("deadline"),
+        _flag("late_told"),
+        _number("version"),
+        _text("error", null=True),
+        _time("created"),
+        _time("started", null=True),
+        _time("finished", null=True),
+        unique=("account", "identity"),
+        indexes=(("account", "id"), ("state", "deadline"), ("version",)),
     )
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_jobs_account"), ["account"], unique=False)
-        batch_op.create_index("ix_jobs_account_id", ["account", "id"], unique=False)
-        batch_op.create_index("ix_jobs_state_deadline", ["state", "deadline"], unique=False)
-        batch_op.create_index("ix_jobs_version", ["version"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_video"), ["video"], unique=False)
-
-    op.create_table(
-        "checkpoints",
-        sa.Column("job", sa.Text(), nullable=False),
-        sa.Column("next_index", sa.BigInteger(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["job"], ["jobs.id"], name=op.f("fk_checkpoints_job"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("job", "next_index", name=op.f("pk_checkpoints")),
+    _table(
+        "checkpoints", _of("jobs"), _time("next_index"), _text("body"), key=("job", "next_index")
     )
-    op.create_table(
+    _table(
         "feedback",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("job", sa.Text(), nullable=False),
-        sa.Column("class_name", sa.Text(), nullable=False),
-        sa.Column("number", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("frame", sa.BigInteger(), nullable=True),
-        sa.Column("note", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account"], ["accounts.id"], name=op.f("fk_feedback_account"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["job"], ["jobs.id"], name=op.f("fk_feedback_job"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_feedback")),
+        _text("id"),
+        _of("accounts"),
+        _of("jobs"),
+        _text("class_name"),
+        _number("number"),
+        _time("frame", null=True),
+        _text("note", default="''"),
+        _time("created"),
     )
-    with op.batch_alter_table("feedback", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_feedback_account"), ["account"], unique=False)
-        batch_op.create_index(batch_op.f("ix_feedback_job"), ["job"], unique=False)
-
-    op.create_table(
-        "reports",
-        sa.Column("job", sa.Text(), nullable=False),
-        sa.Column("document", sa.Text(), nullable=False),
-        sa.Column("files", sa.Text(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["job"], ["jobs.id"], name=op.f("fk_reports_job"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("job", name=op.f("pk_reports")),
+    _table(
+        "reports", _of("jobs"), _text("document"), _text("files"), _time("created"), key=("job",)
     )
 
 
 def downgrade() -> None:
     """Revert."""
-    op.drop_table("reports")
-    with op.batch_alter_table("feedback", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_feedback_job"))
-        batch_op.drop_index(batch_op.f("ix_feedback_account"))
+    for name in reversed(TABLES):
+        op.drop_table(name)
 
-    op.drop_table("feedback")
-    op.drop_table("checkpoints")
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_jobs_video"))
-        batch_op.drop_index("ix_jobs_version")
-        batch_op.drop_index("ix_jobs_state_deadline")
-        batch_op.drop_index("ix_jobs_account_id")
-        batch_op.drop_index(batch_op.f("ix_jobs_account"))
 
-    op.drop_table("jobs")
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_deliveries_webhook"))
-        batch_op.drop_index("ix_deliveries_state_next_at")
+def _text(name: str, *, null: bool = False, default: str | None = None) -> sa.Column[Any]:
+    value = None if default is None else sa.text(default)
+    return sa.Column(name, sa.Text(), nullable=null, server_default=value)
 
-    op.drop_table("deliveries")
-    with op.batch_alter_table("webhooks", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_webhooks_account"))
 
-    op.drop_table("webhooks")
-    with op.batch_alter_table("videos", schema=None) as batch_op:
-        batch_op.drop_index("ix_videos_expires")
-        batch_op.drop_index("ix_videos_account_id")
-        batch_op.drop_index(batch_op.f("ix_videos_account"))
+def _time(name: str, *, null: bool = False) -> sa.Column[Any]:
+    """Microseconds, or another large number without a default."""
+    return sa.Column(name, sa.BigInteger(), nullable=null)
 
-    op.drop_table("videos")
-    with op.batch_alter_table("usage", schema=None) as batch_op:
-        batch_op.drop_index("ix_usage_account_created")
-        batch_op.drop_index(batch_op.f("ix_usage_account"))
 
-    op.drop_table("usage")
-    with op.batch_alter_table("uploads", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_uploads_account"))
+def _number(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.BigInteger(), nullable=False, server_default=sa.text("0"))
 
-    op.drop_table("uploads")
-    with op.batch_alter_table("sessions", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sessions_account"))
 
-    op.drop_table("sessions")
-    with op.batch_alter_table("payment_events", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_payment_events_account"))
+def _flag(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false())
 
-    op.drop_table("payment_events")
-    op.drop_table("idempotency")
-    with op.batch_alter_table("api_keys", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_api_keys_account"))
 
-    op.drop_table("api_keys")
-    op.drop_table("workers")
-    with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_audit_account"))
+def _of(table: str, *, null: bool = False) -> sa.Column[Any]:
+    """The identifier of a row of `table`, with which this row is deleted."""
+    return sa.Column(table[:-1], sa.Text(), nullable=null, info={"table": table})
 
-    op.drop_table("audit")
-    op.drop_table("address_requests")
-    op.drop_table("accounts")
+
+def _table(
+    name: str,
+    *columns: sa.Column[Any],
+    key: Sequence[str] = ("id",),
+    unique: Sequence[str] = (),
+    indexes: Sequence[Sequence[str]] = (),
+) -> None:
+    """Make a table with its constraints; a column of `_of` has an index unless it is in the key."""
+    references = [one for one in columns if "table" in one.info]
+    constraints: list[sa.Constraint] = [
+        sa.ForeignKeyConstraint(
+            [one.name],
+            [f"{one.info['table']}.id"],
+            name=op.f(f"fk_{name}_{one.name}"),
+            ondelete="CASCADE",
+        )
+        for one in references
+    ]
+    constraints.append(sa.PrimaryKeyConstraint(*key, name=op.f(f"pk_{name}")))
+    if unique:
+        unique_name = op.f(f"uq_{name}_{'_'.join(unique)}")
+        constraints.append(sa.UniqueConstraint(*unique, name=unique_name))
+    op.create_table(name, *columns, *constraints)
+    own = [(one.name,) for one in references if one.name not in key]
+    for parts in (*own, *indexes):
+        op.create_index(op.f(f"ix_{name}_{'_'.join(parts)}"), name, list(parts), unique=False)

@@ -51,7 +51,7 @@ def test_a_person_registers_uploads_downloads_and_leaves(
     listed = server.client.get("/v1/videos", headers=server.headers(key)).json()["videos"]
     assert [one["name"] for one in listed] == [crossing.name]
     page.get_by_role("button", name="Delete the key my program").click()
-    page.get_by_text("None yet.").wait_for()
+    page.get_by_role("list", name="Keys").get_by_text("None yet.").wait_for()
     assert server.client.get("/v1/videos", headers=server.headers(key)).status_code == 401
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("heading", name="Sign in").wait_for()
@@ -155,3 +155,35 @@ def test_a_password_is_set_again(idle_server: VideoServer) -> None:
         assert idle_server.client.post("/reset", data=form).status_code == status
     assert sign_in(idle_server, person.email, "another long password").cookie
     assert person.request("GET", "/").headers["location"] == "/sign-in"
+
+
+@pytest.mark.browser
+def test_a_captcha_is_shown_and_registering_fails_closed(
+    video_server: Callable[..., VideoServer], open_page: Open, complaints: list[str]
+) -> None:
+    """The script of the provider is not within reach here: another one stands for it."""
+    captcha = ("--captcha", "turnstile", "--captcha-site-key", "1x00000000000000000000AA")
+    secret = {"TALLYLENS_CAPTCHA_SECRET": "secret"}
+    server = video_server(*captcha, workers=0, environment=secret)
+    page = open_page(server, "/sign-in", extra_http_headers={})
+    script = """const element = document.querySelector(".cf-turnstile");
+        const field = document.createElement("input");
+        field.type = "hidden"; field.name = "cf-turnstile-response";
+        field.value = `solved for ${element.dataset.sitekey}`; element.append(field);"""
+    page.route(
+        "https://challenges.cloudflare.com/**",
+        lambda route: route.fulfill(body=script, content_type="text/javascript"),
+    )
+    page.goto("/register")
+    token = page.locator("[name=cf-turnstile-response]")
+    token.wait_for(state="attached")
+    assert token.input_value() == "solved for 1x00000000000000000000AA"
+    page.get_by_label("E-mail address", exact=True).fill("ada@example.org")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Register").click()
+    # 503 where the provider cannot be asked, 403 where it does not know the token.
+    assert page.get_by_role("alert").inner_text().startswith("The captcha ")
+    assert page.get_by_label("E-mail address", exact=True).input_value() == "ada@example.org"
+    assert mails(server, "ada@example.org") == []
+    assert [one for one in complaints if "503" not in one and "403" not in one] == []
+    complaints.clear()
