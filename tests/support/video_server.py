@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ class VideoServer:
         options: more arguments of the command.
         environment: more variables.
         more_accounts: number of keys of further accounts.
+        development: start it with `--dev`: it makes its own certificate and its only key.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class VideoServer:
         workers: int = 1,
         environment: Mapping[str, str] | None = None,
         more_accounts: int = 0,
+        development: bool = False,
     ) -> None:
         self.folder, self.videos, self.key = folder, folder / "videos", new_key()
         self.keys = folder / "keys.toml"
@@ -57,7 +60,9 @@ class VideoServer:
             + "".join(entry(f"more {key}", key, ("videos",)) for key in self.more_keys)
         )
         self._command = [sys.executable, "-m", "tallylens", "serve", "--model", str(model)]
-        self._command += ["--videos", str(self.videos), "--keys", str(self.keys)]
+        self._command += ["--videos", str(self.videos)]
+        self._command += ["--dev"] if development else ["--keys", str(self.keys)]
+        self._development = development
         self._command += ["--workers", str(workers), *options]
         self.environment = {**os.environ, **(environment or {})}
         self.more_processes: Callable[[], list[int]] = list
@@ -79,8 +84,24 @@ class VideoServer:
                 start_new_session=True,
             )
         wait_until(lambda: self._listens(log, before), "the server does not listen")
-        self.client.base_url = httpx.URL(f"http://127.0.0.1:{self.port}")
+        if self._development:
+            self._read_hint(log.read_bytes()[before:].decode())
+        else:
+            self.client.base_url = httpx.URL(f"http://127.0.0.1:{self.port}")
         return self
+
+    def _read_hint(self, text: str) -> None:
+        """Take the key and the certificate's authority of the command that `--dev` prints."""
+        found = re.search(r"TALLYLENS_API_KEY=(\S+) .* --ca (\S+)", text)
+        assert found is not None, text
+        self.key = found[1]
+        tls = ssl.create_default_context(cafile=found[2])
+        self.client = httpx.Client(
+            base_url=f"https://127.0.0.1:{self.port}",
+            timeout=PATIENCE_S,
+            trust_env=False,
+            verify=tls,
+        )
 
     def _listens(self, log: Path, before: int) -> bool:
         assert self.process is not None
