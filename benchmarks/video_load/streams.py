@@ -1,4 +1,4 @@
-"""Progress streams of many accounts at one server process, and its page meanwhile."""
+"""Progress streams of many accounts at one server process, and its pages meanwhile."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from video_load.clips import Row
 
 
 async def open_streams(server: VideoServer, number: int, seconds: float) -> Row:
-    """Open progress streams of as many accounts, and ask for a page meanwhile."""
-    lost, events, times = 0, 0, []
+    """Open progress streams of as many accounts, and ask for pages and lists meanwhile."""
+    lost, events = 0, 0
+    times: dict[str, list[float]] = {path: [] for path in ("/", "/videos", "/v1/jobs")}
 
     async def stream(key: str) -> None:
         nonlocal lost, events
@@ -29,14 +30,14 @@ async def open_streams(server: VideoServer, number: int, seconds: float) -> Row:
         finally:
             writer.close()
 
-    async def page(key: str) -> None:
+    async def ask(path: str, key: str) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         began = time.monotonic()
         head = "Connection: close\r\nHost: x"
-        request = f"GET /v1/jobs HTTP/1.1\r\n{head}\r\nAuthorization: Bearer {key}\r\n\r\n"
+        request = f"GET {path} HTTP/1.1\r\n{head}\r\nAuthorization: Bearer {key}\r\n\r\n"
         writer.write(request.encode())
         answer = await reader.read()
-        times.append(time.monotonic() - began)
+        times[path].append(time.monotonic() - began)
         assert b" 200 " in answer[:20], answer[:200]
         writer.close()
 
@@ -44,20 +45,28 @@ async def open_streams(server: VideoServer, number: int, seconds: float) -> Row:
     await asyncio.sleep(min(10.0, number / 100))
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        await page(server.key)
-        await asyncio.sleep(0.05)
+        for path in times:
+            await ask(path, server.key)
+            await asyncio.sleep(0.05)
     lost_before_the_end = lost
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     return {
         "what": f"{number} streams",
-        "pages": len(times),
-        "page_p95_ms": 1000 * quantiles(times, n=20)[18],
+        "pages": len(times["/"]),
+        "page_p95_ms": p95_ms(times["/"]),
+        "videos_page_p95_ms": p95_ms(times["/videos"]),
+        "jobs_p95_ms": p95_ms(times["/v1/jobs"]),
         "lost": lost_before_the_end,
         "events": events,
         "rss_mib": resident_mib(server),
     }
+
+
+def p95_ms(seconds: list[float]) -> float:
+    """The 95th percentile in milliseconds."""
+    return 1000 * quantiles(seconds, n=20)[18]
 
 
 def resident_mib(server: VideoServer) -> float:
