@@ -33,7 +33,7 @@ def kills(server: VideoServer, videos: list[Path], trouble: Trouble, where: str)
 
 def dead_for_good(server: VideoServer, videos: list[Path], executors: Executors) -> Row:
     """One executor dies for good: how long until its jobs continue elsewhere."""
-    options = {"any_class": True, "zones": ["0,0,1,0,1,1,0,1"]}
+    options = {"any_class": True, "lines": ["0,0.5,1,0.5,middle"]}
     right = undisturbed_by_count(videos, options)
     jobs = [upload(server, video, options) for video in videos]
     wait_until(lambda: len(running(server, jobs)) >= 2, "no two jobs run")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ...edge_runtime.counting.report import Report
 from ...edge_runtime.counting.saved_count import SavedCount
 from ...edge_runtime.counting.session import CountSession
 from ...edge_runtime.counting.sinks import Sink
-from ...edge_runtime.detection.pool import DetectorPool
+from ...edge_runtime.detection.detector import Timing
+from ...edge_runtime.detection.pipeline import Detects
 from ...edge_runtime.errors import InputError, SourceError, TallyLensError
+from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.sources import Source
 from ...edge_runtime.sources.video import open_video
 from .checkpoints import CheckpointRow
@@ -28,8 +30,37 @@ CHUNK_S = 5.0
 # A container may announce one frame less than there are.
 FRAME_TOLERANCE = 1
 
-OpenDetectors = Callable[[tuple[int, int], bool], DetectorPool]
+
+class JobDetectors(Protocol):
+    """The detectors of a job: engines of this process, or of another one.
+
+    `workers` has one detector for each frame that may be in progress, `engine_name` says in reports
+    what runs the model, and `timing` gives the times of all stages so far.
+    """
+
+    engine_name: str
+
+    @property
+    def workers(self) -> Sequence[Detects]:
+        """The detectors; one object may be there several times."""
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """Of the model."""
+
+    def timing(self) -> Timing:
+        """The times of all detectors together."""
+
+    def close(self) -> None:
+        """Free them."""
+
+
+OpenDetectors = Callable[[tuple[int, int], bool], JobDetectors]
 """Opens the detectors for frames of a (width, height); the flag is `any_class`."""
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -40,11 +71,15 @@ class JobModel:
         name: for reports; no path.
         digest: SHA-256 of its file.
         open: opens its detectors.
+        in_batches: whether one worker uses a whole accelerator, or all cores.
+        prepare: called once in a worker, before its memory is limited.
     """
 
     name: str
     digest: str
     open: OpenDetectors
+    in_batches: bool = False
+    prepare: Callable[[], None] = _nothing
 
 
 class Detectors:
@@ -53,9 +88,9 @@ class Detectors:
     def __init__(self, model: JobModel) -> None:
         self.model = model
         self._key: tuple[tuple[int, int], bool] | None = None
-        self._pool: DetectorPool | None = None
+        self._pool: JobDetectors | None = None
 
-    def of(self, frame_size: tuple[int, int], any_class: bool) -> DetectorPool:
+    def of(self, frame_size: tuple[int, int], any_class: bool) -> JobDetectors:
         """The detectors for frames of this size."""
         if self._pool is None or self._key != (frame_size, any_class):
             self.close()

@@ -22,27 +22,23 @@ ID_VARIABLE = "TALLYLENS_WORKER_ID"
 
 
 class Supervisor:
-    """Starts `number` processes, and each again as soon as it ends.
+    """Starts a process for each environment, and each again as soon as it ends.
 
     Args:
         command: of one worker; its environment holds its id.
-        environment: of the workers.
+        environments: one for each worker.
         database: where a dead worker's job is freed.
-        number: of processes.
     """
 
     def __init__(
-        self,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        database: Database,
-        number: int,
+        self, command: Sequence[str], environments: Sequence[Mapping[str, str]], database: Database
     ) -> None:
-        self._command, self._environment = list(command), dict(environment)
+        self._command = list(command)
         self._database = database
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._keep, name=f"worker-{index}") for index in range(number)
+            threading.Thread(target=self._keep, args=(dict(one),), name=f"worker-{index}")
+            for index, one in enumerate(environments)
         ]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -64,13 +60,11 @@ class Supervisor:
         """Process ids of the workers now."""
         return [process.pid for process in self._processes.values()]
 
-    def _keep(self) -> None:
+    def _keep(self, environment: Mapping[str, str]) -> None:
         pause = 0.2
         while not self._stopping.is_set():
             worker, started = new_worker_id(os.getpid()), time.monotonic()
-            process = subprocess.Popen(
-                self._command, env={**self._environment, ID_VARIABLE: worker}
-            )
+            process = subprocess.Popen(self._command, env={**environment, ID_VARIABLE: worker})
             self._processes[worker] = process
             if self._stopping.is_set():
                 process.terminate()

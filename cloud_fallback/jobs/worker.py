@@ -50,6 +50,7 @@ class Worker:
         from . import workflow
 
         prepare_process()
+        self.model.prepare()
         database = self.settings.open_database()
         schema.upgrade(database)
         detectors = Detectors(self.model)

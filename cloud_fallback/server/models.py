@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...edge_runtime.core import DecoderOptions, Preprocessor
-from ...edge_runtime.detection.detector import Detector
+from ...edge_runtime.detection.detector import Detector, Timing
 from ...edge_runtime.detection.pipeline import usable_cores
 from ...edge_runtime.engines import open_engine
 from ...edge_runtime.engines.onnx import PROVIDERS
@@ -20,7 +21,7 @@ from ...edge_runtime.engines.onnx_file import read_onnx_metadata
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.files import sha256
 from ...edge_runtime.metadata import ModelMetadata
-from ...edge_runtime.types import Detections, Image
+from ...edge_runtime.types import Detections, Image, YuvPlanes
 from .nms import LetterboxValues, detections_of, values_of
 
 SERVER_PASS = "server"
@@ -51,33 +52,50 @@ class SingleFrameDetector:
 
 
 class BatchedDetector:
-    """A model written by `convert --to onnx --server`: one inference per batch."""
+    """A model written by `convert --to onnx --server`: one inference per batch.
 
-    def __init__(self, session: Any, metadata: ModelMetadata, max_batch: int) -> None:
+    Attributes:
+        timing: of all frames so far; the stages of a batch are measured by the clock.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        metadata: ModelMetadata,
+        max_batch: int,
+        options: DecoderOptions | None = None,
+    ) -> None:
         self.max_batch = max_batch
+        self.timing = Timing()
         self._session = session
         height, width = metadata.input_size
         self._input = np.zeros((max_batch, height, width, 3), np.uint8)
-        self._options = DecoderOptions()
+        self._options = options or DecoderOptions()
         self._preprocessors = [Preprocessor() for _ in range(max_batch)]
         self._pool = ThreadPoolExecutor(min(4, usable_cores()), thread_name_prefix="letterbox")
 
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
+    def detect(self, images: Sequence[Image | YuvPlanes]) -> list[Detections]:
         """Objects in each of up to `max_batch` images."""
         if not images:
             return []
+        begun = time.perf_counter_ns()
         letterboxes = list(self._pool.map(self._fill, range(len(images)), images))
+        filled = time.perf_counter_ns()
         (rows,) = self._session.run(["detections"], {"frames": self._input[: len(images)]})
-        return [
-            detections_of(found, letterbox, self._options)
-            for found, letterbox in zip(rows, letterboxes, strict=True)
+        ran = time.perf_counter_ns()
+        found = [
+            detections_of(one, letterbox, self._options)
+            for one, letterbox in zip(rows, letterboxes, strict=True)
         ]
+        decoded_ns = time.perf_counter_ns() - ran
+        self.timing += Timing(len(images), filled - begun, ran - filled, decoded_ns)
+        return found
 
     def close(self) -> None:
         """Stop the threads."""
         self._pool.shutdown()
 
-    def _fill(self, slot: int, image: Image) -> LetterboxValues:
+    def _fill(self, slot: int, image: Image | YuvPlanes) -> LetterboxValues:
         target = self._input[slot : slot + 1]
         return values_of(self._preprocessors[slot].run(image, target, layout="NHWC"))
 
@@ -114,7 +132,7 @@ class ModelInstances:
         self.engine = ""
         self.detectors: list[BatchDetector] = []
         self.metadata: ModelMetadata
-        metadata = _server_metadata(model)
+        metadata = server_metadata(model)
         if metadata is None:
             self._open_single(model, number or usable_cores())
         else:
@@ -130,9 +148,7 @@ class ModelInstances:
 
     def _open_batched(self, model: Path, number: int) -> None:
         session = open_session(model)
-        where = session.get_providers()[0].removesuffix("ExecutionProvider").lower()
-        self.engine = f"onnxruntime-{where}"
-        size = MAX_BATCH.get(where, ACCELERATED_BATCH)
+        self.engine, size = engine_of(session)
         for _ in range(number):
             detector = BatchedDetector(session, self.metadata, size)
             self._stack.callback(detector.close)
@@ -141,6 +157,12 @@ class ModelInstances:
     def close(self) -> None:
         """Free the engines."""
         self._stack.close()
+
+
+def engine_of(session: Any) -> tuple[str, int]:
+    """The engine's name with the provider, as in onnxruntime-cuda, and its largest batch."""
+    where = session.get_providers()[0].removesuffix("ExecutionProvider").lower()
+    return f"onnxruntime-{where}", MAX_BATCH.get(where, ACCELERATED_BATCH)
 
 
 def open_session(model: Path, threads: int | None = None) -> Any:
@@ -169,7 +191,7 @@ def open_session(model: Path, threads: int | None = None) -> Any:
     raise failure
 
 
-def _server_metadata(model: Path) -> ModelMetadata | None:
+def server_metadata(model: Path) -> ModelMetadata | None:
     """The metadata of a server model; None for any other file: `open_engine` raises its errors."""
     try:
         with model.open("rb") as file:

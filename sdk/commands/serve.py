@@ -122,7 +122,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_count,
         metavar="N",
         help="with --videos: worker processes here; 0 leaves the videos to other machines "
-        "(default: one per core)",
+        "(default: one per core, or one per GPU for a model of convert --server)",
     )
     add_account_arguments(parser)
     parser.add_argument(
@@ -396,11 +396,9 @@ def _start_workers(
     options: argparse.Namespace, videos: VideoService, stack: contextlib.ExitStack
 ) -> None:
     from tallylens.commands.worker import start_workers
-    from tallylens.edge_runtime.detection.pipeline import usable_cores
 
-    number = usable_cores() if options.workers is None else options.workers
     supervisor = start_workers(
-        videos.settings, options.model, videos.database, number, options.plans
+        videos.settings, options.model, videos.database, options.workers, options.plans
     )
     stack.callback(supervisor.stop)
 

@@ -22,8 +22,9 @@ EXAMPLES = """examples:
   TALLYLENS_DATABASE=postgresql://user:password@host/name \\
       tallylens worker --videos /mnt/videos --model yolov5n-int8.tflite --workers 8
 
-Each worker is a process with one engine of one thread. A worker that ends is started again, and
-another one continues with its job. The model must be the server's."""
+Each worker is a process with one engine of one thread, or with a GPU and batches of frames where
+the model is one of `convert --to onnx --server`. A worker that ends is started again, and another
+one continues with its job. The model must be the server's."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_places(parser, required=True)
     parser.add_argument(
-        "--workers", type=positive, metavar="N", help="processes (default: one per core)"
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes (default: one per core, or one per GPU for a model of convert --server)",
     )
     # Of a process that another one started: it is one worker, and ends with that process.
     parser.add_argument("--parent", type=positive, help=argparse.SUPPRESS)
@@ -95,14 +99,15 @@ def start_workers(
     settings: VideoSettings,
     model: str,
     database: Database,
-    number: int,
+    number: int | None,
     plans: Path | None = None,
 ) -> Supervisor:
-    """Start worker processes, which end with this one."""
+    """Start worker processes, which end with this one; None is one per core or GPU."""
     import sys
 
     from tallylens.cloud_fallback.jobs.settings import DATABASE_VARIABLE
     from tallylens.cloud_fallback.jobs.supervisor import Supervisor
+    from tallylens.job_model import job_model, worker_environments
 
     command = [sys.executable, "-m", "tallylens", "worker", "--model", model]
     command += ["--videos", str(settings.folder), "--parent", str(os.getpid())]
@@ -110,10 +115,11 @@ def start_workers(
         command += ["--store", settings.store]
     if plans is not None:
         command += ["--plans", str(plans)]
-    environment = dict(os.environ)
+    environments = worker_environments(job_model(model), number)
     if settings.database is not None:
-        environment[DATABASE_VARIABLE] = settings.database
-    supervisor = Supervisor(command, environment, database, number)
+        for one in environments:
+            one[DATABASE_VARIABLE] = settings.database
+    supervisor = Supervisor(command, environments, database)
     supervisor.start()
     return supervisor
 
@@ -124,7 +130,6 @@ def _supervise(options: argparse.Namespace, settings: VideoSettings) -> int:
     import threading
 
     from tallylens.cloud_fallback.jobs import schema
-    from tallylens.edge_runtime.detection.pipeline import usable_cores
     from tallylens.job_model import job_model
 
     # A model that cannot be used is reported here, once.
@@ -134,9 +139,7 @@ def _supervise(options: argparse.Namespace, settings: VideoSettings) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    supervisor = start_workers(
-        settings, options.model, database, options.workers or usable_cores(), options.plans
-    )
+    supervisor = start_workers(settings, options.model, database, options.workers, options.plans)
     ended.wait()
     supervisor.stop()
     database.close()
