@@ -9,14 +9,14 @@ from pathlib import Path
 from tallylens import store
 from tallylens.cloud_fallback.jobs.job_count import JobDetectors, JobModel
 from tallylens.cloud_fallback.server.accelerators import VISIBLE, visible_gpus
-from tallylens.cloud_fallback.server.models import server_metadata
+from tallylens.cloud_fallback.server.models import ModelInstances, server_metadata
 from tallylens.detectors import decoder_options
 from tallylens.edge_runtime.core import CounterOptions
 from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.detection.pool import DetectorPool
 from tallylens.edge_runtime.files import sha256
 from tallylens.edge_runtime.metadata import ModelMetadata
-from tallylens.models import model_variants, runs_as_it_is
+from tallylens.models import LONGEST_SIDE, model_variants, ready_model, runs_as_it_is
 
 
 def job_model(model: str | os.PathLike[str]) -> JobModel:
@@ -36,6 +36,26 @@ def job_model(model: str | os.PathLike[str]) -> JobModel:
         return DetectorPool(model_variants(model, frame_size=frame_size), 1, decoding)
 
     return JobModel(_shown(model), sha256(path), open_detectors)
+
+
+def cluster_model(model: str | os.PathLike[str]) -> JobModel:
+    """The same model, run by the replicas of `serve --ray` in the cluster of RAY_ADDRESS.
+
+    Raises:
+        InputError, MissingExtraError: it cannot be used.
+    """
+    from tallylens.cloud_fallback.cluster.remote_detectors import RemoteCluster
+
+    path = store.resolve(model)
+    instances = ModelInstances(ready_model(model, frame_size=(LONGEST_SIDE, LONGEST_SIDE)), 1)
+    metadata = instances.metadata
+    instances.close()
+    cluster = RemoteCluster()
+
+    def open_detectors(frame_size: tuple[int, int], any_class: bool) -> JobDetectors:
+        return cluster.open(metadata, frame_size, any_class)
+
+    return JobModel(_shown(model), sha256(path), open_detectors, prepare=cluster.connect)
 
 
 def _batched(name: str, path: Path, metadata: ModelMetadata) -> JobModel:

@@ -1,4 +1,4 @@
-"""What the simulation says of videos that are uploaded at once."""
+"""Predictions of the simulation for videos that are uploaded at once."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a server of uploaded videos is loaded with: clips, live frames, open streams."""
+"""Load for a server of uploaded videos: clips, live frames, open streams."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...edge_runtime.metadata import ModelMetadata
+from ..server.app import AppExtension
 from ..server.models import BatchDetector
 from ..server.run import Address
 
@@ -19,6 +21,7 @@ class ClusterConfig:
         address: where each socket replica listens; those of one machine share the port.
         origins: of web pages that may connect.
         proxies: addresses of proxies that may name their clients.
+        extensions: each makes more of the application, in every socket replica.
         token_secret: signs the tokens of all replicas.
         replicas: of sockets and of the model.
         max_detectors: maximum number of model replicas under load.
@@ -36,6 +39,7 @@ class ClusterConfig:
     gpus: float = 0.0
     drain_delay_s: float = 0.0
     proxies: tuple[str, ...] = ()
+    extensions: tuple[Callable[[], AppExtension], ...] = field(default=(), repr=False)
 
 
 @dataclass

@@ -27,9 +27,9 @@ from .config import ClusterConfig, RemoteModel
 from .detector_replica import DetectorReplica
 from .ingress import REPORT_S, Ingress
 from .local_cluster import LOOPBACK
-from .remote import APPLICATION, cluster_state, end_cluster_state
+from .remote import APPLICATION, DETECTOR, cluster_state, end_cluster_state
 
-DETECTOR, INGRESS = "detector", "ingress"
+INGRESS = "ingress"
 MAX_FRAMES = 64
 EVERYWHERE = ("0.0.0.0", "::")
 # Beyond the drain itself: the replica's reports, and the end of its server.

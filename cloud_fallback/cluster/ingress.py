@@ -44,7 +44,12 @@ class Ingress:
         )
         self._service.metrics_of_all = self._metrics_of_all
         self._drained = False
-        self._server = Server(self._service, config.address, proxies=TrustedProxies(config.proxies))
+        self._server = Server(
+            self._service,
+            config.address,
+            proxies=TrustedProxies(config.proxies),
+            extensions=[make() for make in config.extensions],
+        )
         bound = self._server.bind(share_port=True)
         self._serving = asyncio.create_task(self._server.serve(bound))
         await self._server.listening.wait()

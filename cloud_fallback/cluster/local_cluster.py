@@ -52,9 +52,7 @@ def connect(folder: Path) -> None:
     Before anything else imports Ray, which reads its environment only then.
     """
     if has_cluster():
-        import ray
-
-        ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
+        connect_to()
         return
     os.environ.update(_ENVIRONMENT, RAY_AUTH_TOKEN=secrets.token_hex(32))
     import ray
@@ -68,6 +66,20 @@ def connect(folder: Path) -> None:
         object_store_memory=OBJECT_STORE_BYTES,
         _temp_dir=str(folder),
     )
+
+
+def connect_to() -> None:
+    """Connect to the cluster of RAY_ADDRESS."""
+    import ray
+
+    ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
+
+
+def cluster_environment() -> dict[str, str]:
+    """The variables with which a process on this machine connects to the same cluster."""
+    import ray
+
+    return {"RAY_ADDRESS": str(ray.get_runtime_context().gcs_address)}
 
 
 def keep_to_loopback() -> None:

@@ -13,10 +13,12 @@ from ..server.fair_queue import QueueLimits
 from ..server.job import Job, JobResult
 from ..server.metrics import Metrics
 from ..server.sessions import SavedSession
+from .frames import Asked
 from .replica_board import News, ReplicaBoard, Report
 from .session_store import MemorySessionStore
 
 APPLICATION, STATE = "tallylens", "tallylens-state"
+DETECTOR = "detector"
 # Pause before a frame is given to another replica.
 RETRY_S = 0.1
 
@@ -74,7 +76,7 @@ class RemoteQueue:
         while True:
             sent = time.monotonic()
             try:
-                outcome, work_s = await self._handle.detect.remote((job.decode, time.time()))
+                outcome, work_s = await self._handle.detect.remote(Asked(job.decode, time.time()))
             except Exception:
                 # A replica that died or cannot be reached: until the deadline, try another.
                 self._metrics.fault("detecting")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ...edge_runtime.errors import StateError, TallyLensError
 from ...edge_runtime.files import sha256
+from ..server.models import DetectorsGoneError
 from . import checkpoints, deduplication, job_queue
 from .clock import SECOND
 from .database import Database
@@ -25,7 +26,7 @@ from .probing import Prober
 from .storage import Storage, StorageGoneError
 
 log = logging.getLogger("tallylens.jobs")
-STORE_PAUSE_S = 10.0
+PAUSE_S = 10.0
 RATE_WINDOW_S = 60.0
 GONE = "the file of the video is gone"
 
@@ -106,9 +107,9 @@ class JobRunner:
             log.info("handed back", extra={"job": claim.job})
         except LostJobError:
             log.warning("the job has gone to another worker", extra={"job": claim.job})
-        except StorageGoneError as error:
-            log.warning("the store is gone", extra={"job": claim.job, "problem": str(error)})
-            self._hand_back(int(STORE_PAUSE_S * SECOND))
+        except (StorageGoneError, DetectorsGoneError) as error:
+            log.warning("put off", extra={"job": claim.job, "problem": str(error)})
+            self._hand_back(int(PAUSE_S * SECOND))
         except Exception:
             # Its attempts are counted: after some without progress it fails.
             log.exception("fault in a job", extra={"job": claim.job})

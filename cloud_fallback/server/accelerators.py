@@ -16,7 +16,7 @@ def visible_gpus(environment: Mapping[str, str] = os.environ, driver: Path = DRI
     """The GPUs that ONNX Runtime may use here, as `CUDA_VISIBLE_DEVICES` names them.
 
     Args:
-        environment: whose variable limits them.
+        environment: its variable limits them.
         driver: the folder in which NVIDIA's driver lists all of the machine.
     """
     import onnxruntime
@@ -33,7 +33,7 @@ def listed_gpus(environment: Mapping[str, str], driver: Path) -> list[str]:
         return [str(index) for index in range(number)]
     found: list[str] = []
     for name in environment[VISIBLE].split(","):
-        # CUDA ends the list at the first name that is none.
+        # CUDA ends the list at the first name of no GPU.
         if not name.strip() or name.strip() == "-1":
             break
         found.append(name.strip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from mmap import ACCESS_READ, mmap
@@ -27,6 +27,10 @@ from .nms import LetterboxValues, detections_of, values_of
 SERVER_PASS = "server"
 MAX_BATCH = {"cpu": 8}
 ACCELERATED_BATCH = 32
+
+
+class DetectorsGoneError(Exception):
+    """The detectors run in other processes, and cannot be reached."""
 
 
 class BatchDetector(Protocol):
@@ -132,6 +136,7 @@ class ModelInstances:
         self.engine = ""
         self.detectors: list[BatchDetector] = []
         self.metadata: ModelMetadata
+        self._make: Callable[[DecoderOptions], BatchDetector]
         metadata = server_metadata(model)
         if metadata is None:
             self._open_single(model, number or usable_cores())
@@ -143,16 +148,25 @@ class ModelInstances:
     def _open_single(self, model: Path, number: int) -> None:
         for _ in range(number):
             engine = self._stack.enter_context(open_engine(model))
-            self.detectors.append(SingleFrameDetector(Detector(engine)))
             self.metadata, self.engine = engine.metadata, engine.name
+            self.detectors.append(SingleFrameDetector(Detector(engine)))
+        self._make = lambda options: SingleFrameDetector(Detector(engine, options))
 
     def _open_batched(self, model: Path, number: int) -> None:
         session = open_session(model)
         self.engine, size = engine_of(session)
-        for _ in range(number):
-            detector = BatchedDetector(session, self.metadata, size)
+
+        def make(options: DecoderOptions) -> BatchDetector:
+            detector = BatchedDetector(session, self.metadata, size, options)
             self._stack.callback(detector.close)
-            self.detectors.append(detector)
+            return detector
+
+        self._make = make
+        self.detectors = [make(DecoderOptions()) for _ in range(number)]
+
+    def with_options(self, options: DecoderOptions) -> BatchDetector:
+        """One more detector on the last instance, for the same thread, with other thresholds."""
+        return self._make(options)
 
     def close(self) -> None:
         """Free the engines."""

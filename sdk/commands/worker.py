@@ -12,6 +12,7 @@ from tallylens.commands.arguments import positive
 
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.jobs.database import Database
+    from tallylens.cloud_fallback.jobs.job_count import JobModel
     from tallylens.cloud_fallback.jobs.settings import VideoSettings
     from tallylens.cloud_fallback.jobs.supervisor import Supervisor
 
@@ -39,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="N",
         help="processes (default: one per core, or one per GPU for a model of convert --server)",
+    )
+    parser.add_argument(
+        "--ray",
+        action="store_true",
+        help="let the replicas of serve --ray run the model; RAY_ADDRESS names their cluster",
     )
     # Of a process that another one started: it is one worker, and ends with that process.
     parser.add_argument("--parent", type=positive, help=argparse.SUPPRESS)
@@ -84,15 +90,31 @@ def run(options: argparse.Namespace) -> int:
     settings = VideoSettings(options.videos, database, options.store, plans=plans_of(options))
     if options.store is not None:
         need_store("an object store")
+    if options.ray:
+        _check_cluster()
     if options.parent is None:
         return _supervise(options, settings)
     from tallylens.cloud_fallback.jobs.supervisor import ID_VARIABLE
     from tallylens.cloud_fallback.jobs.worker import Worker
-    from tallylens.job_model import job_model
 
     identifier = os.environ[ID_VARIABLE]
-    Worker(settings, job_model(options.model), options.parent, identifier).run()
+    Worker(settings, _model_of(options.model, options.ray), options.parent, identifier).run()
     return 0
+
+
+def _model_of(model: str, ray: bool) -> JobModel:
+    from tallylens.job_model import cluster_model, job_model
+
+    return cluster_model(model) if ray else job_model(model)
+
+
+def _check_cluster() -> None:
+    from tallylens.edge_runtime.errors import UsageError
+    from tallylens.extras import need_cluster
+
+    need_cluster("asking the replicas of serve --ray")
+    if not os.environ.get("RAY_ADDRESS"):
+        raise UsageError("--ray needs the address of a cluster", "Set RAY_ADDRESS")
 
 
 def start_workers(
@@ -101,13 +123,15 @@ def start_workers(
     database: Database,
     number: int | None,
     plans: Path | None = None,
+    *,
+    ray: bool = False,
 ) -> Supervisor:
     """Start worker processes, which end with this one; None is one per core or GPU."""
     import sys
 
     from tallylens.cloud_fallback.jobs.settings import DATABASE_VARIABLE
     from tallylens.cloud_fallback.jobs.supervisor import Supervisor
-    from tallylens.job_model import job_model, worker_environments
+    from tallylens.job_model import worker_environments
 
     command = [sys.executable, "-m", "tallylens", "worker", "--model", model]
     command += ["--videos", str(settings.folder), "--parent", str(os.getpid())]
@@ -115,7 +139,9 @@ def start_workers(
         command += ["--store", settings.store]
     if plans is not None:
         command += ["--plans", str(plans)]
-    environments = worker_environments(job_model(model), number)
+    if ray:
+        command.append("--ray")
+    environments = worker_environments(_model_of(model, ray), number)
     if settings.database is not None:
         for one in environments:
             one[DATABASE_VARIABLE] = settings.database
@@ -130,16 +156,17 @@ def _supervise(options: argparse.Namespace, settings: VideoSettings) -> int:
     import threading
 
     from tallylens.cloud_fallback.jobs import schema
-    from tallylens.job_model import job_model
 
     # A model that cannot be used is reported here, once.
-    job_model(options.model)
+    _model_of(options.model, options.ray)
     database = settings.open_database()
     schema.upgrade(database)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    supervisor = start_workers(settings, options.model, database, options.workers, options.plans)
+    supervisor = start_workers(
+        settings, options.model, database, options.workers, options.plans, ray=options.ray
+    )
     ended.wait()
     supervisor.stop()
     database.close()

@@ -37,6 +37,7 @@ class VideoServer:
         environment: more variables.
         more_accounts: number of keys of further accounts.
         development: start it with `--dev`: it makes its own certificate and its only key.
+        patience_s: for its start.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class VideoServer:
         environment: Mapping[str, str] | None = None,
         more_accounts: int = 0,
         development: bool = False,
+        patience_s: float = PATIENCE_S,
     ) -> None:
+        self._patience_s = patience_s
         self.folder, self.videos, self.key = folder, folder / "videos", new_key()
         self.keys = folder / "keys.toml"
         self.other_key, self.weak_key = new_key(), new_key()
@@ -83,7 +86,11 @@ class VideoServer:
                 env=self.environment,
                 start_new_session=True,
             )
-        wait_until(lambda: self._listens(log, before), "the server does not listen")
+        wait_until(
+            lambda: self._listens(log, before),
+            "the server does not listen",
+            patience_s=self._patience_s,
+        )
         if self._development:
             self._read_hint(log.read_bytes()[before:].decode())
         else:
