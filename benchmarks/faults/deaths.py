@@ -10,7 +10,7 @@ from faults.processes import Executors, Trouble
 from faults.verdict import judge, undisturbed, undisturbed_by_count
 from tests.support.video_server import FINAL, VideoServer, wait_until
 
-# From the death of an executor to its jobs' going on elsewhere.
+# From the death of an executor to the moment its jobs continue elsewhere.
 CONTINUED_S = 20.0
 
 

@@ -46,7 +46,7 @@ def disk_full(server: VideoServer, videos: list[Path]) -> Row:
     filler = files / "filler"
     with suppress(OSError):
         filler.write_bytes(bytes(TMPFS_MIB << 20))
-    # Room for half of the upload.
+    # Space for half of the upload.
     os.truncate(filler, filler.stat().st_size - len(content) // 2)
     within = server.patch(location, 0, content).status_code
     kept = offset_of(server, location)

@@ -97,7 +97,7 @@ class Trouble:
         return len(self._moments)
 
     def _run(self) -> None:
-        # By the database: without a server, the workers of other machines go on.
+        # By the database: without a server, the workers of other machines continue.
         with database_of(self._server) as database:
             while self._moments and not self._done.wait(LOOK_S):
                 with suppress(sa.exc.OperationalError, ProcessLookupError):

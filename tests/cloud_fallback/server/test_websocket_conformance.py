@@ -392,7 +392,7 @@ def test_fragments_that_are_too_big_together_are_refused(peer: Peer) -> None:
 
 
 def test_the_close_frame_reaches_a_client_that_still_sends(peer: Peer) -> None:
-    """What it sent is read past: closed with data unread, the connection would be reset."""
+    """With data unread, a closed connection is reset, and the frame is lost."""
     peer.send(frame(BINARY, b"", length=b"\x7f" + struct.pack(">Q", 64 << 20)))
     for _ in range(64):
         peer.send(bytes(1 << 20))
