@@ -72,6 +72,8 @@ class Watch:
             return
         if event == "open":
             path, _, flags = arguments
+            if isinstance(path, int):
+                return  # a descriptor, whose file was reported when it was opened
             if flags & _WRITES or not str(path).startswith(self.folder):
                 self.events.append(f"open {path}")
         elif event == "compile" and arguments[1] == "<unknown>":

@@ -18,7 +18,7 @@ IR_VERSION = 8
 MAX_NODES = 20_000
 
 Floats = npt.NDArray[np.floating]
-Attributes = Mapping[str, int | float | str | Sequence[int]]
+Attributes = Mapping[str, int | float | str | Sequence[int] | ir.Attr]
 
 
 def constant_value(name: str, array: npt.NDArray[np.generic]) -> ir.Value:
@@ -171,6 +171,23 @@ class GraphBuilder:
         mixed = self.add("MatMul", f"{name}/MatMul", [values, self.swap(name, shares)])
         return self.reshape(name, mixed, (channels, height, width))
 
+    def spatial_gate(self, name: str, x: ir.Value, gate: ir.Value) -> ir.Value:
+        """`x` times `gate`, which has one channel."""
+        channels = size_of(x)[0]
+        ones = np.ones((channels, 1, 1, 1), np.float32)
+        wide = self.conv(f"{name}.wide", gate, ones, np.zeros(channels, np.float32))
+        return self.add("Mul", f"{name}/Mul", [x, wide])
+
+    def channel_mean(self, name: str, x: ir.Value) -> ir.Value:
+        """The mean of all channels at every position, one channel."""
+        channels = size_of(x)[0]
+        weight = np.full((1, channels, 1, 1), 1 / channels, np.float32)
+        return self.conv(f"{name}.mean", x, weight, np.zeros(1, np.float32))
+
+    def channel_max(self, name: str, x: ir.Value) -> ir.Value:
+        """The largest of all channels at every position, one channel."""
+        return self.add("ReduceMax", f"{name}/ReduceMax", [x], {"axes": (1,), "keepdims": 1})
+
     def reshape(self, name: str, x: ir.Value, sides: Sequence[int]) -> ir.Value:
         """Other channels, height and width for the same numbers; one may be -1."""
         shape = self.constant(f"{name}.shape", np.array([0, *sides], np.int64))
@@ -206,6 +223,7 @@ class GraphBuilder:
 
     def finish(self, heads: Sequence[ir.Value], metadata: ModelMetadata) -> DetectorGraph:
         """The graph whose outputs are `heads`, named as `metadata` says."""
+        self._drop_unread(heads)
         for value, name in zip(heads, metadata.head_names, strict=True):
             value.name = name
         graph = ir.Graph(
@@ -218,6 +236,17 @@ class GraphBuilder:
         )
         model = ir.Model(graph, ir_version=IR_VERSION, producer_name="tallylens")
         return DetectorGraph(model, metadata)
+
+    def _drop_unread(self, heads: Sequence[ir.Value]) -> None:
+        """Leave out the operators that no head depends on."""
+        read = set(heads)
+        for node in reversed(self._nodes):
+            if node.outputs[0] in read:
+                read.update(value for value in node.inputs if value is not None)
+            else:
+                for index in range(len(node.inputs)):
+                    node.replace_input_with(index, None)
+        self._nodes = [node for node in self._nodes if node.outputs[0] in read]
 
     def _unique(self, name: str) -> str:
         """`name`, or with a number before it where it is taken.

@@ -93,6 +93,8 @@ _ROWS = (
     Operator("Resize", shapes.resize, "same", moves_values=True),
     Operator("ConvTranspose", shapes.conv_transpose, "fixed"),
     Operator("GlobalAveragePool", shapes.pooled, "same"),
+    Operator("GlobalMaxPool", shapes.pooled, "same", moves_values=True),
+    Operator("ReduceMax", shapes.over_channels, "fixed", moves_values=True),
     # Attention: rows and columns become one side, channels those of each head.
     Operator("Reshape", shapes.reshape, "fixed", moves_values=True),
     Operator("Transpose", shapes.transpose, "fixed", moves_values=True),
@@ -101,7 +103,7 @@ _ROWS = (
     Operator("BatchNormalization", shapes.batch_norm, "fixed", folded=True),
     Operator("Slice", shapes.slice_, "fixed", folded=True),  # of a Focus stem
     # SiLU is Mul(x, Sigmoid(x)): it has no row of its own.
-    _activation("Sigmoid", output_range=(0.0, 1.0)),
+    _activation("Sigmoid", (f"{_TORCH}.Sigmoid",), output_range=(0.0, 1.0)),
     # flat_below is not 0: kernels merge Relu with the convolution, whose output has no range then.
     _activation("Relu", (f"{_TORCH}.ReLU",)),
     _activation(

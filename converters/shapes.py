@@ -189,6 +189,13 @@ def pooled(node: ir.Node) -> Size:
     return _size(node)[0], 1, 1
 
 
+def over_channels(node: ir.Node) -> Size:
+    """One value for each position."""
+    if integers(node, "axes", ()) != (1,):
+        raise ShapeError(f"{node.name}: only a maximum over the channels is known")
+    return (1, *_size(node)[1:])
+
+
 def product(node: ir.Node) -> Size:
     """The larger of two maps; the other may hold one value for each channel."""
     if len(node.inputs) != 2:

@@ -32,6 +32,13 @@ MODULES = frozenset(
         *("AdaptiveAvgPool2d", "C3TR", "ConvTranspose2d", "DWConvTranspose2d", "Expand"),
         *("LC_SEModule", "Linear", "MultiheadAttention", "NonDynamicallyQuantizableLinear"),
         *("TransformerBlock", "TransformerLayer"),
+        *("BasicConv", "BottleneckSE", "C3CBAM", "C3SE", "C3_CBAM", "C3_SE", "CBAM"),
+        *("CBAMBlock", "CBAMBottleneck", "CBAMC3", "CBAMLayer", "ChannelAttention"),
+        *("ChannelAttentionModule", "ChannelGate", "ECA", "ECAAttention", "ECALayer"),
+        *("Hardsigmoid", "SE", "SEAttention", "SEBlock", "SEBottleneck", "SEC3", "SELayer"),
+        *("SEModule", "SE_Block", "SeBlock", "SpatialAttention", "SpatialAttentionModule"),
+        *("SpatialGate", "SqueezeExcitation", "SqueezeExcite", "eca_layer", "h_sigmoid"),
+        *("AdaptiveMaxPool2d", "ChannelPool", "Conv1d", "Flatten", "ReLU6"),  # parts of gates
         *("Attention", "C2PSA", "C2f", "C3k", "C3k2", "PSABlock"),
         *(
             name.rpartition(".")[2]

@@ -14,6 +14,7 @@ from ..operators import ACTIVATIONS, Operator
 from ..shapes import size_of
 from .fork_blocks import FORK_HANDLERS
 from .gate_blocks import GATE_HANDLERS
+from .gated_blocks import GATED_HANDLERS
 from .module import Module
 from .split_blocks import SPLIT_HANDLERS
 
@@ -273,6 +274,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Upsample": _upsample,
     **FORK_HANDLERS,
     **GATE_HANDLERS,
+    **GATED_HANDLERS,
     **SPLIT_HANDLERS,
     **{
         module.rpartition(".")[2]: _activation(operator)

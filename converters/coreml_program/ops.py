@@ -93,10 +93,10 @@ def _softmax(inputs: Inputs) -> Any:
     return powers / powers.sum(axis, keepdims=True)
 
 
-def _reduce_mean(inputs: Inputs) -> Any:
-    axes = tuple(np.asarray(inputs["axes"]).ravel().tolist())
-    keep = bool(np.asarray(inputs.get("keep_dims", False)))
-    return _float(inputs["x"]).mean(axes, keepdims=keep)
+def _reduced(inputs: Inputs, function: Callable[..., Any]) -> Any:
+    axes = tuple(np.asarray(inputs["axes"]).reshape(-1).tolist())
+    keep = bool(np.asarray(inputs.get("keep_dims", False)).reshape(()))
+    return function(_float(inputs["x"]), axes, keepdims=keep)
 
 
 def _slice_by_size(inputs: Inputs) -> Any:
@@ -143,12 +143,6 @@ def _dequantize(inputs: Inputs) -> Any:
     return (_float(data) - zero_point) * scale
 
 
-def _reduce_sum(inputs: Inputs) -> Any:
-    axes = tuple(np.asarray(inputs["axes"]).reshape(-1).tolist())
-    keep = bool(np.asarray(inputs.get("keep_dims", False)).reshape(()))
-    return _float(inputs["x"]).sum(axis=axes, keepdims=keep)
-
-
 def _plain(compute: Callable[[Inputs], Any]) -> Compute:
     """An op in numpy, whose result is rounded here."""
     return lambda inputs, dtype: np.asarray(compute(inputs)).astype(dtype, copy=False)
@@ -167,8 +161,9 @@ OPS: dict[str, Compute] = {
     "max_pool": kernels.pool,
     "mul": _plain(lambda inputs: np.multiply(*_both(inputs))),
     "quantize": _plain(_quantize),
-    "reduce_mean": _plain(_reduce_mean),
-    "reduce_sum": _plain(_reduce_sum),
+    "reduce_max": _plain(lambda inputs: _reduced(inputs, np.max)),
+    "reduce_mean": _plain(lambda inputs: _reduced(inputs, np.mean)),
+    "reduce_sum": _plain(lambda inputs: _reduced(inputs, np.sum)),
     "relu": _plain(lambda inputs: np.maximum(inputs["x"], 0)),
     "reshape": _plain(_reshape),
     "sigmoid": kernels.sigmoid,

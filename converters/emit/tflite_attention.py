@@ -43,6 +43,16 @@ def average(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     return writer.tf.reduce_mean(inputs[0], (1, 2), keepdims=True)
 
 
+def largest(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+    """The largest value of each channel."""
+    return writer.tf.reduce_max(inputs[0], (1, 2), keepdims=True)
+
+
+def largest_channel(writer: Writer, _node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
+    """The largest value of each position."""
+    return writer.tf.reduce_max(inputs[0], 3, keepdims=True)
+
+
 def _nchw(writer: Writer, tensor: Tensor) -> Tensor:
     return writer.tf.transpose(tensor, _TO_NCHW)
 

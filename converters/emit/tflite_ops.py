@@ -297,6 +297,8 @@ LOWERINGS: dict[str, Lowering] = {
     "HardSwish": Lowering(_hard_swish, nothing),
     "ConvTranspose": Lowering(_conv_transpose, plain_transposed_conv),
     "GlobalAveragePool": Lowering(tflite_attention.average, nothing),
+    "GlobalMaxPool": Lowering(tflite_attention.largest, nothing),
+    "ReduceMax": Lowering(tflite_attention.largest_channel, nothing),
     "Reshape": Lowering(tflite_attention.reshape, nothing),
     "Transpose": Lowering(tflite_attention.transpose, nothing),
     "MatMul": Lowering(tflite_attention.mat_mul, nothing),

@@ -69,7 +69,9 @@ def read_external(path: Path, tensors: Iterable[TensorProto], item_sizes: dict[i
 def _place(path: str, tensor: TensorProto) -> _Place:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     name = entries.get("location", "")
-    plain = name not in ("", ".", "..") and not set(name) & set("/\\:\0")
+    # Protobuf gives bytes for a text that is not UTF-8.
+    plain = all(type(text) is str for entry in entries.items() for text in entry)
+    plain = plain and name not in ("", ".", "..") and not set(name) & set("/\\:\0")
     if not plain or len(name) > _MAX_NAME:
         raise refusal(path)
     numbers: list[int | None] = []

@@ -18,14 +18,18 @@ from ..builder import GraphBuilder
 from ..operators import ACTIVATIONS, OPERATORS
 from ..shapes import doubling_repeats_pixels, size_of
 from .activations import hardswish_input
+from .arranged import Arranged, moved, of_map
 from .attributes import integer, integers, number, text
 from .constant_folding import ConstantFolder
 from .onnx_file import DO_NOT_TRUST, EXPORT_AGAIN, OnnxSource
+from .parts import Parts
+from .rearranging import STEPS
 
 Step = tuple[str, Sequence[str]]
 
 UNBOUNDED = 1 << 31
 MAX_LABEL = 200
+MAX_NUMBERS = 1000
 
 
 class GraphRebuilder:
@@ -36,9 +40,11 @@ class GraphRebuilder:
         self.builder = builder
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.known = ConstantFolder(source, self.shapes)
-        self._values: dict[str, ir.Value] = {}
+        self.parts = Parts(builder)
+        self._values: dict[str, Arranged] = {}
+        self._from_image = _depending_on(source, input_name)
         self._weights_left = source.proto.ByteSize()
-        self._set(input_name, builder.input)
+        self._set(input_name, of_map(builder.input))
 
     def build(self, names: Sequence[str]) -> list[ir.Value]:
         """The feature maps `names` and all that they need.
@@ -48,19 +54,61 @@ class GraphRebuilder:
             ShapeError: weights that do not fit.
         """
         for index, (op_type, inputs) in sorted(self._needed(names).items()):
-            node = self.source.nodes[index]
-            maps = [self._values[name] for name in inputs]
-            if op_type == "HardSwish":
-                output = self.builder.add("HardSwish", f"{label(node)}/HardSwish", maps)
-            else:
-                output = HANDLERS[op_type](self, node, maps)
-            self._set(node.output[0], output)
-        return [self._values[name] for name in names]
+            self._run(self.source.nodes[index], op_type, [self._values[name] for name in inputs])
+        return [self._map(name) for name in names]
 
-    def _set(self, name: str, value: ir.Value) -> None:
-        assert value.shape is not None
+    def _run(self, node: NodeProto, op_type: str, values: list[Arranged]) -> None:
+        """Set what `node` gives; `op_type` is HardSwish where it ends one of several operators."""
+        if op_type in STEPS:
+            made = STEPS[op_type](self, node, values)
+        elif op_type in _VALUE_BY_VALUE:
+            output = self._pointwise(node, op_type, values[0].base)
+            made = [Arranged(output, values[0].dimensions)]
+        else:
+            maps = [self._as_map(node, value) for value in values]
+            made = [of_map(HANDLERS[op_type](self, node, maps))]
+        for name, value in zip(node.output, made, strict=False):
+            self._set(name, value)
+
+    def _pointwise(self, node: NodeProto, op_type: str, x: ir.Value) -> ir.Value:
+        if op_type in ("Cast", "Identity"):
+            return x  # casts between float types, for everything is float32 here
+        attributes = {
+            name: number(node, name, attribute.default)
+            for name, attribute in OPERATORS[op_type].attributes.items()
+            if op_type == node.op_type
+        }
+        return self.builder.add(op_type, f"{label(node)}/{op_type}", [x], attributes)
+
+    def _as_map(self, node: NodeProto, value: Arranged) -> ir.Value:
+        if len(value.dimensions) != 4 or value.dimensions[0]:
+            raise self.unsupported(f"{label(node)} ({node.op_type}) takes no feature map")
+        return moved(self.builder, f"{label(node)}.moved", value, value.dimensions[1:])
+
+    def _map(self, name: str) -> ir.Value:
+        node = self.source.node_of(name)
+        value = self._values[name]
+        return value.base if node is None or value.is_map else self._as_map(node, value)
+
+    def _set(self, name: str, value: Arranged) -> None:
+        assert value.base.shape is not None
         self._values[name] = value
-        self.shapes[name] = tuple(int(dim) for dim in value.shape.dims)  # type: ignore[arg-type]
+        batch, *_ = value.base.shape.dims
+        shape = value.shape
+        # Dimensions have no part in the batch, which is the first of a map.
+        self.shapes[name] = (int(batch), *shape[1:]) if value.is_map else shape  # type: ignore[arg-type]
+
+    def numbers(self, node: NodeProto, index: int) -> list[int]:
+        """The integers of a constant input."""
+        name = node.input[index] if index < len(node.input) else ""
+        array = self.known.get(name)
+        if array is None or array.size > MAX_NUMBERS:
+            raise self.unsupported(f"{label(node)} ({node.op_type}) takes a computed part")
+        return [int(value) for value in array.ravel()]
+
+    def label(self, node: NodeProto) -> str:
+        """A short name for messages and for new nodes."""
+        return label(node)
 
     def _needed(self, names: Sequence[str]) -> dict[int, Step]:
         """By node index, what the node is and the feature maps that it reads."""
@@ -87,15 +135,17 @@ class GraphRebuilder:
         gated = hardswish_input(self.source, self.known, node)
         if gated is not None:
             return "HardSwish", [gated]
-        if node.op_type not in HANDLERS or not node.input or not node.output:
+        known = node.op_type in (*HANDLERS, *STEPS, *_VALUE_BY_VALUE)
+        if not known or not node.input or not node.output:
             unknown.add(printable(node.op_type, 40))
             return node.op_type, []
         if node.op_type not in _SEVERAL_MAPS:
             return node.op_type, [node.input[0]]
-        if any(self.known.get(name) is not None for name in node.input):
+        maps = [name for name in node.input if name in self._from_image]
+        if not maps or (node.op_type == "Concat" and len(maps) != len(node.input)):
             unknown.add(f"{node.op_type} with a constant")
             return node.op_type, []
-        return node.op_type, list(node.input)
+        return node.op_type, maps
 
     def weights(self, node: NodeProto, index: int) -> FloatArray:
         """Constant input `index` as float32."""
@@ -197,7 +247,7 @@ def _factors(rebuilder: GraphRebuilder, node: NodeProto, x: ir.Value) -> tuple[f
 
 
 def _slice(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    """Slices of a Focus stem; an end at or beyond the map's own becomes an unbounded one."""
+    """Some channels, or a Focus stem, where an end at or beyond the map's own is unbounded."""
     given = [rebuilder.known.get(name) for name in node.input[1:]]
     numbers = [[int(value) for value in array.ravel()] for array in given if array is not None]
     if len(numbers) < 3 or len(numbers) != len(given):
@@ -207,6 +257,11 @@ def _slice(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> 
     if not len(starts) == len(ends) == len(axes) == len(steps):
         raise rebuilder.source.damaged(f"{label(node)} (Slice) has arguments of different lengths")
     axes = [axis % 4 for axis in axes]
+    if axes == [1] and steps[0] > 0:
+        rows = range(size_of(maps[0])[0])[starts[0] : ends[0] : steps[0]]
+        if not rows:
+            raise rebuilder.source.damaged(f"{label(node)} (Slice) leaves no channels")
+        return rebuilder.parts.take(maps[0], rows)
     sides = (1, *size_of(maps[0]))
     ends = [UNBOUNDED if end >= sides[axis] else end for end, axis in zip(ends, axes, strict=True)]
     constants = [
@@ -216,14 +271,6 @@ def _slice(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> 
         )
     ]
     return rebuilder.builder.add("Slice", f"{label(node)}/Slice", [maps[0], *constants])
-
-
-def _elementwise(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    attributes = {
-        name: number(node, name, attribute.default)
-        for name, attribute in OPERATORS[node.op_type].attributes.items()
-    }
-    return rebuilder.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps, attributes)
 
 
 def _conv_transpose(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
@@ -248,57 +295,30 @@ def _conv_transpose(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Va
     )
 
 
-def _reshape(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    shape = rebuilder.known.get(node.input[1]) if len(node.input) > 1 else None
-    if shape is None or shape.size != 4:
-        raise rebuilder.unsupported(f"{label(node)} (Reshape) makes no feature map")
-    batch, *sides = (int(side) for side in shape.ravel())
-    if batch == -1 and -1 not in sides:
-        batch = 0
-    old = (int(side) for side in maps[0].shape.dims[1:])  # type: ignore[union-attr, arg-type]
-    sides = [given if side == 0 else side for side, given in zip(sides, old, strict=True)]
-    if batch not in (0, 1):
-        raise rebuilder.unsupported(f"{label(node)} (Reshape) moves the batch")
-    return rebuilder.builder.reshape(label(node), maps[0], sides)
+def _pooled(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    return rebuilder.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps)
 
 
-def _softmax(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    if integer(node, "axis", -1) not in (-1, 3):
-        raise rebuilder.unsupported(f"{label(node)} (Softmax) is not over the last side")
-    return rebuilder.builder.add("Softmax", f"{label(node)}/Softmax", maps, {"axis": -1})
+def _depending_on(source: OnnxSource, name: str) -> set[str]:
+    """The values that hold numbers of the value `name`; its shape does not."""
+    found = {name}
+    for node in source.nodes:
+        if node.op_type != "Shape" and not found.isdisjoint(node.input):
+            found.update(node.output)
+    return found
 
 
-def _transpose(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    order = tuple(integers(node, "perm"))
-    return rebuilder.builder.add("Transpose", f"{label(node)}/Transpose", maps, {"perm": order})
-
-
-def _unchanged(_: GraphRebuilder, _node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    """Casts between float types, for everything is float32 here."""
-    return maps[0]
-
-
-_SEVERAL_MAPS = (
-    "MatMul",
-    *(name for name, operator in OPERATORS.items() if operator.channels in ("joined", "tied")),
-)
+_SEVERAL_MAPS = ("Add", "Concat", "Div", "MatMul", "Mul", "Sub")
+_VALUE_BY_VALUE = ("Cast", "Identity", *ACTIVATIONS)
 
 HANDLERS: Mapping[str, Callable[[GraphRebuilder, NodeProto, list[ir.Value]], ir.Value]] = {
-    "Add": _elementwise,
     "BatchNormalization": _batch_norm,
-    "Cast": _unchanged,
-    "ConvTranspose": _conv_transpose,
-    "GlobalAveragePool": _elementwise,
-    "MatMul": _elementwise,
-    "Reshape": _reshape,
-    "Softmax": _softmax,
-    "Transpose": _transpose,
     "Concat": _concat,
     "Conv": _conv,
-    "Identity": _unchanged,
+    "ConvTranspose": _conv_transpose,
+    "GlobalAveragePool": _pooled,
+    "GlobalMaxPool": _pooled,
     "MaxPool": _max_pool,
-    "Mul": _elementwise,
     "Resize": _resize,
     "Slice": _slice,
-    **dict.fromkeys(ACTIVATIONS, _elementwise),
 }

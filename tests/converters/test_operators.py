@@ -18,6 +18,7 @@ from tallylens.converters.emit.coreml import ops as coreml
 from tallylens.converters.emit.coreml.quantize import EIGHT_BIT_READERS
 from tallylens.converters.emit.tflite_ops import LOWERINGS as TFLITE
 from tallylens.converters.onnx_import import rebuild
+from tallylens.converters.onnx_import.rearranging import STEPS
 from tallylens.converters.operators import ACTIVATIONS, OPERATORS, infer_shape
 from tallylens.converters.shapes import ShapeError
 from tests.support.tiny_graph import build_gated_graph, build_graph
@@ -31,9 +32,18 @@ def test_every_emitter_writes_every_operator_that_passes_leave() -> None:
     assert set(coreml.LOWERINGS) == EMITTED
 
 
-def test_the_onnx_importer_knows_every_operator_and_drops_two() -> None:
+def test_the_onnx_importer_knows_every_operator_and_what_becomes_one() -> None:
     # Casts between float types and identities leave a float32 graph as it is.
-    assert set(rebuild.HANDLERS) == OPERATORS.keys() | {"Cast", "Identity"}
+    known = {*rebuild.HANDLERS, *STEPS, *ACTIVATIONS, "Cast", "Identity"}
+    sizes = {"Expand", "Flatten", "Gather", "Split", "Squeeze", "Unsqueeze"}
+    assert known == OPERATORS.keys() | sizes | {
+        "Cast",
+        "Div",
+        "Gemm",
+        "Identity",
+        "ReduceMean",
+        "Sub",
+    }
 
 
 def test_every_module_of_a_checkpoint_is_allowed_and_has_a_handler() -> None:
@@ -42,6 +52,8 @@ def test_every_module_of_a_checkpoint_is_allowed_and_has_a_handler() -> None:
         *allowed.DETECTORS,
         *("ModuleList", "Concat", "ADD", "Detect", "Segment"),
         "MultiheadAttention",  # three values go in: `gate_blocks`
+        # Parts of gates, which `gates` reads by what they are for.
+        *("AdaptiveMaxPool2d", "ChannelPool", "Conv1d", "Flatten", "ReLU6"),
     }
     assert allowed.MODULES - handled_elsewhere == set(architecture.HANDLERS)
     modules = {name for row in OPERATORS.values() for name in row.modules}
@@ -59,7 +71,8 @@ def test_core_ml_reads_8_bits_where_arithmetic_is_in_8_bits() -> None:
 
     So are gates, attention and transposed convolutions.
     """
-    gates = {"ConvTranspose", "GlobalAveragePool", "MatMul", "Reshape", "Softmax", "Transpose"}
+    gates = {"ConvTranspose", "GlobalAveragePool", "GlobalMaxPool", "ReduceMax"}
+    gates |= {"MatMul", "Reshape", "Softmax", "Transpose"}
     assert set(EIGHT_BIT_READERS) == EMITTED - ACTIVATIONS.keys() - {"Mul"} - gates
 
 

@@ -84,7 +84,12 @@ def build_gated_graph(size: tuple[int, int] = (64, 96)) -> DetectorGraph:
     pooled = builder.add("GlobalAveragePool", "squeeze/GlobalAveragePool", [x])
     gate = builder.add("Sigmoid", "gate/Sigmoid", [conv("gate", pooled, c, c)])
     x = builder.add("Mul", "gated/Mul", [x, gate])
+    peak = builder.add("GlobalMaxPool", "peak/GlobalMaxPool", [x])
+    gate = builder.add("Sigmoid", "peaks/Sigmoid", [conv("peaks", peak, c, c)])
+    x = builder.add("Mul", "peaks/Mul", [x, gate])
     deep = builder.silu("deep", conv("deep", x, c, c, side=2))
+    best = conv("best", builder.channel_max("best", deep), 1, 1)
+    deep = builder.spatial_gate("best", deep, builder.add("Sigmoid", "best/Sigmoid", [best]))
     q, k, v = (conv(name, deep, c, c) for name in "qkv")
     seen = builder.add("Add", "seen/Add", [builder.attention("seen", q, k, v, 2), deep])
     doubled = builder.conv_transpose(

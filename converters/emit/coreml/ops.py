@@ -120,6 +120,15 @@ def _average(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str) -
     return writer.mb.reduce_mean(x=inputs[0], axes=[2, 3], keep_dims=True, name=name)
 
 
+def _largest(axes: list[int]) -> Callable[[Writer, ir.Node, Sequence[Var], str], Var]:
+    """The lowering of a maximum over `axes`."""
+
+    def emit(writer: Writer, _node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
+        return writer.mb.reduce_max(x=inputs[0], axes=axes, keep_dims=True, name=name)
+
+    return emit
+
+
 def _reshape(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
     return writer.mb.reshape(x=inputs[0], shape=[1, *size_of(node.outputs[0])], name=name)
 
@@ -201,6 +210,8 @@ LOWERINGS: dict[str, Lowering] = {
     "HardSwish": Lowering(_hard_swish, nothing),
     "ConvTranspose": Lowering(_conv_transpose, plain_transposed_conv),
     "GlobalAveragePool": Lowering(_average, nothing),
+    "GlobalMaxPool": Lowering(_largest([2, 3]), nothing),
+    "ReduceMax": Lowering(_largest([1]), nothing),
     "Reshape": Lowering(_reshape, nothing),
     "Transpose": Lowering(_transpose, nothing),
     "MatMul": Lowering(lambda w, _node, x, name: w.mb.matmul(x=x[0], y=x[1], name=name), nothing),

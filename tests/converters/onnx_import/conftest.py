@@ -31,6 +31,7 @@ class Exporter:
     upsample: str = "sizes"  # or scales, or half_pixel
     constants: str = "nodes"  # or initializers, as simplifiers leave them
     size: tuple[int, int] = (64, 96)
+    block: Callable[[Exporter, str], str] | None = None  # of 8 channels, behind the stem
     metadata: dict[str, str] = field(
         default_factory=lambda: {"stride": "16", "names": "{0: 'cat', 1: \"dog's\", 2: 'owl'}"}
     )
@@ -183,6 +184,8 @@ class Exporter:
 
     def model(self) -> onnx.ModelProto:
         fine = self.activated(self.stem())
+        if self.block is not None:
+            fine = self.block(self, fine)
         pool = self.node("MaxPool", [fine], kernel_shape=[3, 3], strides=[1, 1], pads=[1] * 4)
         coarse = self.activated(self.conv(self.node("Add", [fine, pool]), 8, 8, 2, 2))
         joined = self.node("Concat", [self.doubled(coarse), fine], axis=1)

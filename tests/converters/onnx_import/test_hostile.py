@@ -93,6 +93,15 @@ def test_external_data_that_is_missing_a_link_or_too_short(
         del weight(model).external_data[:]
 
 
+def test_the_name_of_a_file_that_is_no_text(exporter: Any, tmp_path: Path) -> None:
+    model = exporter().model()
+    external(model.graph.initializer[0], "weights.bin")
+    content = model.SerializeToString().replace(b"weights.bin", b"\xffeights.bin")
+    (tmp_path / "model.onnx").write_bytes(content)
+    with pytest.raises(UnsafeModelError, match="lie in another file"):
+        load(tmp_path / "model.onnx")
+
+
 def test_what_comes_behind_the_heads_is_not_looked_at(exporter: Any, tmp_path: Path) -> None:
     model = exporter().model()
     name = model.graph.output[0].name
