@@ -1,13 +1,5 @@
 import Foundation
 
-/// How an image is encoded.
-enum Codec: UInt8, Sendable {
-    case jpeg = 1
-    case webP = 2
-    /// BGR, 3 bytes per pixel, rows from top to bottom.
-    case raw = 3
-}
-
 /// The header of a binary message of `tallylens.v1`: 24 bytes, little-endian, before the encoded image.
 struct FrameHeader: Sendable, Equatable {
     /// From 1.
