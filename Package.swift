@@ -33,11 +33,16 @@ let package = Package(
         .target(
             name: "TallyLensLiteRT", dependencies: ["TallyLens", "CLiteRT", "CTally"],
             path: "mobile_bindings/ios/Sources/TallyLensLiteRT"),
+        .target(
+            name: "TallyLensLoopback", dependencies: ["TallyLens"],
+            path: "mobile_bindings/ios/Tests/Loopback"),
         .executableTarget(
-            name: "TallyLensConformance", dependencies: ["TallyLens", "TallyLensLiteRT"],
+            name: "TallyLensConformance",
+            dependencies: ["TallyLens", "TallyLensLiteRT", "TallyLensLoopback"],
             path: "mobile_bindings/ios/Sources/Conformance"),
         .testTarget(
-            name: "TallyLensTests", dependencies: ["TallyLens", "TallyLensLiteRT", "CTally"],
+            name: "TallyLensTests",
+            dependencies: ["TallyLens", "TallyLensLiteRT", "TallyLensLoopback", "CTally"],
             path: "mobile_bindings/ios/Tests/TallyLensTests"),
     ],
     swiftLanguageModes: [.v6],

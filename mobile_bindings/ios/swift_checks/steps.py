@@ -11,7 +11,8 @@ from pathlib import Path
 
 from step_runner.outcome import Outcome, require
 
-from . import apple, documentation, tools
+from . import apple, documentation, jpeg, tools
+from .cloud import cloud
 from .names import names
 
 SUMMARY = re.compile(r"Executed (\d+) tests?, with (\d+) failures?")
@@ -38,11 +39,15 @@ def build() -> Outcome:
 
 def unit_tests() -> Outcome:
     """The unit tests, and as many conformance vectors as the files have."""
-    output = tools.package("test")
+    images = tools.BUILD / "jpeg"
+    shutil.rmtree(images, ignore_errors=True)
+    images.mkdir(parents=True)
+    output = tools.package("test", environment={**os.environ, "TALLYLENS_JPEG": str(images)})
     found = SUMMARY.findall(output)
     ran, failed = map(int, found[-1]) if found else (0, 1)
     outcome = Outcome(ran - failed, failed, (output[-6000:],) if failed else ())
     told = {(file, key): int(count) for file, key, count in VECTORS.findall(output)}
+    outcome += jpeg.decoded(images)
     return outcome + require(told == expected_vectors(), f"vectors that ran: {told}")
 
 
@@ -161,4 +166,5 @@ STEPS: dict[str, Callable[[], Outcome]] = {
     "apple": apple_targets,
     "lines": lines,
     "documentation": documentation.documented,
+    "cloud": cloud,
 }

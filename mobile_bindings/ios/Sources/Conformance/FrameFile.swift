@@ -26,16 +26,24 @@ final class FrameFile {
         }
     }
 
+    /// Capture time and a copy of the pixels of frame number `index`.
+    func pixels(_ index: Int) throws -> (Timestamp, Data) {
+        let (time, frame) = try mapped(index)
+        return (time, Data(frame))
+    }
+
     /// Capture time and pixels of frame number `index`; the pixels are mapped, not read.
     func frame(_ index: Int) throws -> (Timestamp, Frame) {
+        let (time, pixels) = try mapped(index)
+        let plane = Plane(bytes: pixels, stride: 3 * width)
+        return (time, try Frame(.bgr, width: width, height: height, planes: plane, owner: bytes))
+    }
+
+    private func mapped(_ index: Int) throws -> (Timestamp, UnsafeRawBufferPointer) {
         let at = 16 + index * (8 + frameBytes)
         let data = UnsafeRawBufferPointer(start: bytes.bytes, count: bytes.length)
         let time = Int64(littleEndian: data.loadUnaligned(fromByteOffset: at, as: Int64.self))
         let pixels = UnsafeRawBufferPointer(rebasing: data[at + 8..<at + 8 + frameBytes])
-        let plane = Plane(bytes: pixels, stride: 3 * width)
-        return (
-            Timestamp(nanoseconds: time),
-            try Frame(.bgr, width: width, height: height, planes: plane, owner: bytes)
-        )
+        return (Timestamp(nanoseconds: time), pixels)
     }
 }

@@ -6,12 +6,20 @@
 //
 // `--trace` writes the detections (as float bits) and events of each frame as JSON lines, and the time
 // of each frame in nanoseconds. With `--state` the count goes on from the file, and is saved there.
+//
+//     TallyLensConformance cloud FRAMES URL              a server detects; see `askServer`
+//     TallyLensConformance offload FRAMES MODEL URL MODE ...  a server may detect; see `countWithServer`
 import Foundation
 import TallyLens
 import TallyLensLiteRT
 
 do {
-    try run(Array(CommandLine.arguments.dropFirst()))
+    let words = Array(CommandLine.arguments.dropFirst())
+    switch words.first {
+    case "cloud": try askServer(Array(words.dropFirst()))
+    case "offload": try countWithServer(Array(words.dropFirst()))
+    default: try run(words)
+    }
 } catch {
     FileHandle.standardError.write(Data("\(error)\n".utf8))
     exit(2)

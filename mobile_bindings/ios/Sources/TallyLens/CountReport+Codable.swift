@@ -2,7 +2,7 @@
 extension CountReport: Codable {
     private enum Keys: String, CodingKey {
         case source, model, engine, frames, seconds, unique, lines, zones, occupancy, warnings, speed
-        case interrupted, started, dropped, skipped, uncounted, periods
+        case interrupted, started, dropped, skipped, uncounted, periods, offload
         case filters
         case uniqueRange = "unique_range"
     }
@@ -49,6 +49,7 @@ extension CountReport: Codable {
             let pairs = uniqueRange.mapValues { [$0.lowerBound, $0.upperBound] }
             try out.encode(pairs, forKey: .uniqueRange)
         }
+        try out.encodeIfPresent(offload, forKey: .offload)
     }
 
     /// The ignored detections are told where there is a filter only.
@@ -79,6 +80,7 @@ extension CountReport: Codable {
         dropped = try input.decode(Int.self, forKey: .dropped)
         skipped = try input.decode(Int.self, forKey: .skipped)
         uncounted = try input.decode(Uncounted.self, forKey: .uncounted)
+        offload = try input.decodeIfPresent(OffloadReport.self, forKey: .offload)
         filters = try input.decodeIfPresent(PlacedFilter.self, forKey: .filters) ?? PlacedFilter()
         let pairs = try input.decodeIfPresent([String: [Int]].self, forKey: .uniqueRange) ?? [:]
         uniqueRange = try pairs.mapValues { pair in

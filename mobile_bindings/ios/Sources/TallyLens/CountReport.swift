@@ -101,6 +101,8 @@ public struct CountReport: Sendable, Hashable {
     /// Minimum and maximum of `unique`, of the classes where objects that appeared could be those that
     /// were lost nearby shortly before.
     public var uniqueRange: [String: ClosedRange<Int>] = [:]
+    /// What was asked of the server, nil without one.
+    public var offload: OffloadReport?
 
     init(source: String, model: String, engine: String) {
         self.source = source

@@ -23,7 +23,7 @@ public enum Admission: Sendable, Hashable {
 /// All methods may be called from any thread; frames are counted one after the other.
 public final class Counter: Sendable {
     /// What is shared between threads, behind one lock.
-    private struct Shared {
+    struct Shared {
         var session: Session?
         var told = Drops()
         var lastError: TallyLensError?
@@ -34,6 +34,7 @@ public final class Counter: Sendable {
     private let governor: Guarded<Governor>
     private let slots = UpdateSlots()
     private let live: LiveQueue?
+    private let offloading: OffloadingDetector?
 
     /// A counter that detects with `engine`.
     public convenience init(
@@ -59,6 +60,9 @@ public final class Counter: Sendable {
         mode = options.runningMode
         let session = try Session(
             classNames, modelName: modelName, options: options, detector: detector)
+        let offloading =
+            options.offload == nil ? nil : try OffloadingDetector(options, detector)
+        self.offloading = offloading
         let shared = Guarded(Shared(session: session))
         let governor = Guarded(
             try Governor(
@@ -73,7 +77,7 @@ public final class Counter: Sendable {
         live = LiveQueue { time in
             governor.use { try? $0.refusal(time) }
         } process: { job, queue in
-            Counter.process(job, queue, shared, governor, slots)
+            Counter.process(job, queue, shared, governor, slots, offloading)
         }
     }
 
@@ -92,8 +96,17 @@ public final class Counter: Sendable {
     ) throws(TallyLensError) -> CountUpdate {
         try require(.video, "count")
         let frame = copy frame
-        return try counted(time) { (session) throws(TallyLensError) in
-            try session.count(frame, time.nanoseconds)
+        guard let offloading else {
+            return try counted(time, .now) { (session) throws(TallyLensError) in
+                try session.count(frame, time.nanoseconds)
+            }
+        }
+        let started = ContinuousClock.now
+        try use { _, _ in }
+        return try offloading.detect(frame) { (seen) throws(TallyLensError) in
+            try self.counted(time, started) { (session) throws(TallyLensError) in
+                try session.count(seen, time.nanoseconds)
+            }
         }
     }
 
@@ -106,15 +119,15 @@ public final class Counter: Sendable {
         _ detections: [Detection], width: Int, height: Int, at time: Timestamp
     ) throws(TallyLensError) -> CountUpdate {
         try require(.video, "count")
-        return try counted(time) { (session) throws(TallyLensError) in
+        return try counted(time, .now) { (session) throws(TallyLensError) in
             try session.count(detections, width: width, height: height, time.nanoseconds)
         }
     }
 
     private func counted(
-        _ time: Timestamp, _ count: (Session) throws(TallyLensError) -> FrameOutcome
+        _ time: Timestamp, _ started: ContinuousClock.Instant,
+        _ count: (Session) throws(TallyLensError) -> FrameOutcome
     ) throws(TallyLensError) -> CountUpdate {
-        let started = ContinuousClock.now
         let level = level
         return try use { (shared, session) throws(TallyLensError) in
             CountUpdate(
@@ -146,7 +159,12 @@ public final class Counter: Sendable {
         let report = shared.use { shared -> CountReport? in
             try? shared.session?.report(drops ?? shared.told)
         }
-        return report ?? CountReport(source: "", model: "", engine: "")
+        guard var report else { return CountReport(source: "", model: "", engine: "") }
+        if let status = offloading?.status {
+            report.warnings += status.warnings
+            report.offload = try? status.report()
+        }
+        return report
     }
 
     /// The video has ended: count what is past a line and moves on; the events of that.
@@ -196,6 +214,7 @@ public final class Counter: Sendable {
     /// `TallyLensError.Kind.closed`; so does a counter that is no longer referenced, by itself.
     public func close() {
         live?.close()
+        offloading?.close()
         shared.use { $0.session = nil }
         slots.end()
     }
@@ -220,42 +239,5 @@ public final class Counter: Sendable {
                 "\(method) needs the running mode \(wanted), not \(mode)",
                 "Choose it with CounterOptions.runningMode")
         }
-    }
-
-    private static func process(
-        _ job: LiveQueue.Job, _ queue: LiveQueue, _ shared: Guarded<Shared>,
-        _ governor: Guarded<Governor>, _ slots: UpdateSlots
-    ) {
-        let level = governor.use { $0.level }
-        let lost = queue.drops
-        do throws(TallyLensError) {
-            let update = try shared.use { (shared) throws(TallyLensError) -> CountUpdate? in
-                guard let session = shared.session else { return nil }
-                let outcome = try session.count(job.frame, job.time)
-                defer { shared.told = lost }
-                return CountUpdate(
-                    Timestamp(nanoseconds: job.time), outcome, lost - shared.told, level,
-                    job.arrived.duration(to: .now))
-            }
-            guard let update else { return }
-            try governor.use { (governor) throws(TallyLensError) in
-                try governor.learn(job.time, milliseconds: update.latency.milliseconds)
-            }
-            slots.put(update)
-        } catch {
-            queue.failed()
-            shared.use { $0.lastError = error }
-        }
-    }
-}
-
-extension CountUpdate {
-    init(
-        _ time: Timestamp, _ outcome: FrameOutcome, _ dropped: Drops, _ level: Level,
-        _ latency: Duration
-    ) {
-        self.init(
-            timestamp: time, detections: outcome.detections, tracks: outcome.tracks,
-            events: outcome.events, dropped: dropped, level: level, latency: latency)
     }
 }

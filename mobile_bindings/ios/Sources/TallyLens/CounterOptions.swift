@@ -62,6 +62,9 @@ public struct CounterOptions: Sendable {
     /// How long an object that stood still is expected where it stood, in seconds; nil for the
     /// default.
     public var rememberSeconds: Float?
+    /// A server with a bigger model, and when to ask it; nil to count on the device alone. For videos and
+    /// live streams.
+    public var offload: OffloadOptions?
     /// Name of the source in reports.
     public var source = "camera"
     /// Further thresholds; of tests and conformance vectors.

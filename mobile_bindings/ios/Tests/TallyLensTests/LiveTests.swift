@@ -9,9 +9,11 @@ final class SlowEngine: Engine {
     let name = "slow"
     private let seconds: Double
 
-    init(seconds: Double) throws {
+    init(seconds: Double, classNames: [String] = ["a"]) throws {
         self.seconds = seconds
-        metadata = try ModelMetadata(document: Data(SlowEngine.document.utf8))
+        let names = classNames.map { "\"\($0)\"" }.joined(separator: ", ")
+        let document = SlowEngine.document.replacingOccurrences(of: "\"a\"", with: names)
+        metadata = try ModelMetadata(document: Data(document.utf8))
     }
 
     static let document = """

@@ -114,15 +114,16 @@ final class CloudClient: Sendable {
         state.use { _ = $0.abandon(sequence) }
     }
 
-    /// End the session, which takes so many seconds at most; nobody waits for an answer any more.
-    func close(_ seconds: Double = CloudClient.closeSeconds) {
+    /// End the session, in a second at most, of which the caller waits for `seconds`; nobody waits for an
+    /// answer any more.
+    func close(waiting seconds: Double = CloudClient.closeSeconds) {
         let waiting = state.use { state in
             state.isStopping = true
             return state.abandonAll()
         }
         for one in waiting { one.done(.none(reason: "expired")) }
         queue.async { self.sendNext() }
-        queue.asyncAfter(deadline: .now() + seconds) { self.finish() }
+        queue.asyncAfter(deadline: .now() + CloudClient.closeSeconds) { self.finish() }
         ended.wait(seconds)
     }
 }

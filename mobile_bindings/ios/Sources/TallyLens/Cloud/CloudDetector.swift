@@ -48,7 +48,7 @@ public final class CloudDetector: Sendable {
 
     private let onAnswer: @Sendable (Timestamp, CloudAnswer) -> Void
 
-    deinit { client.finish() }
+    deinit { client.close(waiting: 0) }
 
     /// How many more frames the server takes now; 0 without a connection.
     public var creditsLeft: Int { client.state.use { $0.session.creditsLeft } }

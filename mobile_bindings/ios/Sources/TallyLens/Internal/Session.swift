@@ -44,9 +44,17 @@ final class Session {
         let model = try model()
         let totals = try totals(frame.uprightWidth, frame.uprightHeight)
         let start = DispatchTime.now().uptimeNanoseconds
-        let found = try model.detect(frame)
-        let outcome = try count(found, time, totals)
+        let outcome = try count(try model.detect(frame), time, totals)
         timing.add(start, inference: model.inferenceNanos)
+        return outcome
+    }
+
+    /// Count a frame whose detections are known already.
+    func count(_ seen: SeenFrame, _ time: Int64) throws(TallyLensError) -> FrameOutcome {
+        try checkTime(time)
+        let totals = try totals(seen.width, seen.height)
+        let outcome = try count(seen.found, time, totals)
+        timing.add(seen.start, inference: seen.inferenceNanos)
         return outcome
     }
 
@@ -62,14 +70,19 @@ final class Session {
                 x1: $0.x1, y1: $0.y1, x2: $0.x2, y2: $0.y2, confidence: $0.confidence,
                 class_id: Int32($0.classID))
         }
-        let outcome: FrameOutcome
+        let outcome = try count(native, time, totals)
+        timing.add(start, inference: 0)
+        return outcome
+    }
+
+    private func count(
+        _ found: [tally_detection], _ time: Int64, _ totals: Totals
+    ) throws(TallyLensError) -> FrameOutcome {
         do {
-            outcome = try native.withUnsafeBufferPointer { try self.count($0, time, totals) }
+            return try found.withUnsafeBufferPointer { try self.count($0, time, totals) }
         } catch {
             throw .wrapping(error)
         }
-        timing.add(start, inference: 0)
-        return outcome
     }
 
     private func count(

@@ -1,8 +1,8 @@
 import CTally
 import Foundation
 
-/// A detector that may ask a bigger one: local, cloud or neither, and never after the deadline. Frames
-/// come one after the other; `close` and `report` from any thread.
+/// A detector that may ask a bigger one: local, cloud or neither, and never after the deadline. Not
+/// thread-safe.
 final class Offloader {
     private let options: OffloadOptions
     private let isLive: Bool
@@ -11,7 +11,9 @@ final class Offloader {
     /// Of a video in mode `auto`, which must not end late.
     private let budget: WaitingBudget?
     private let deadline: Double
-    private let log: Guarded<DecisionLog>
+    /// What reports say, and how to end the wait for an answer, from any thread.
+    let status: OffloadStatus
+    private let local: Detector
     private var last: (seen: Thumbnail, found: [tally_detection])?
     private var isStarted = false
     /// Nanoseconds of the last frame that inference took on the device.
@@ -26,8 +28,10 @@ final class Offloader {
     /// that of the frame which comes then.
     private static let localTurns = 2.0
 
-    init(_ options: OffloadOptions, live: Bool, classNames: [String]) throws(TallyLensError) {
+    init(_ options: OffloadOptions, live: Bool, local: Detector) throws(TallyLensError) {
         try options.check()
+        self.local = local
+        let classNames = local.engine.metadata.classNames
         self.options = options
         isLive = live
         policy = try OffloadPolicy(options.mode)
@@ -35,23 +39,25 @@ final class Offloader {
         budget = options.mode == .auto && !live ? try WaitingBudget(engines: 1) : nil
         let usual = live ? Offloader.liveDeadline : Offloader.videoDeadline
         deadline = options.deadline?.seconds ?? usual
-        log = Guarded(DecisionLog(deadline: deadline))
+        status = OffloadStatus(
+            mode: options.mode, log: Guarded(DecisionLog(deadline: deadline)),
+            client: remote.client, late: remote.late)
         if options.mode != .never { remote.client.start() }
     }
 
-    deinit { remote.client.finish() }
+    deinit { remote.client.close(waiting: 0) }
 
     /// Objects in a frame, from whichever model was chosen.
     func detect(
-        _ frame: borrowing Frame, with local: Detector
+        _ frame: borrowing Frame
     ) throws(TallyLensError) -> [tally_detection] {
         try waitAtStart()
         let started = MonotonicClock.now
         inferenceNanos = 0
         try budget?.start(started)
         let seen = Thumbnail(frame)
-        let (found, decision) = try found(in: frame, seen, local, started)
-        log.use { $0.add(decision, MonotonicClock.now - started) }
+        let (found, decision) = try found(in: frame, seen, started)
+        status.log.use { $0.add(decision, MonotonicClock.now - started) }
         if decision.action != .skip { last = seen.map { ($0, found) } }
         return found
     }
@@ -75,17 +81,17 @@ final class Offloader {
     }
 
     private func found(
-        in frame: borrowing Frame, _ seen: Thumbnail?, _ local: Detector, _ started: Double
+        in frame: borrowing Frame, _ seen: Thumbnail?, _ started: Double
     ) throws(TallyLensError) -> ([tally_detection], OffloadDecision) {
         if let same = try unchanged(seen) { return same }
-        return try decided(frame, local, started)
+        return try decided(frame, started)
     }
 
     private func decided(
-        _ frame: borrowing Frame, _ local: Detector, _ started: Double
+        _ frame: borrowing Frame, _ started: Double
     ) throws(TallyLensError) -> ([tally_detection], OffloadDecision) {
         let always = try staticReason()
-        let before = try localBefore(frame, local, always)
+        let before = try localBefore(frame, always)
         var decision = try decide(before, started, always)
         if decision.action == .cloud {
             if let found = try ask(frame, started, before != nil, always) {
@@ -94,7 +100,7 @@ final class Offloader {
             decision = .noAnswer
         }
         var found: [tally_detection]
-        if let before { found = before } else { found = try compute(frame, local) }
+        if let before { found = before } else { found = try compute(frame) }
         try remote.correct(&found)
         return (found, decision)
     }
@@ -112,11 +118,11 @@ final class Offloader {
     /// The local detections that `auto` needs to decide; and in every mode those of the first frame,
     /// which measure how long the local model takes.
     private func localBefore(
-        _ frame: borrowing Frame, _ local: Detector, _ always: Int32
+        _ frame: borrowing Frame, _ always: Int32
     ) throws(TallyLensError) -> [tally_detection]? {
         let none = Int32(TALLY_REASON_NONE.rawValue)
-        if options.mode != .always && always == none { return try compute(frame, local) }
-        return try policy.local().samples > 0 ? nil : try compute(frame, local)
+        if options.mode != .always && always == none { return try compute(frame) }
+        return try policy.local().samples > 0 ? nil : try compute(frame)
     }
 
     private func decide(
@@ -148,7 +154,7 @@ final class Offloader {
     }
 
     private func compute(
-        _ frame: borrowing Frame, _ local: Detector
+        _ frame: borrowing Frame
     ) throws(TallyLensError) -> [tally_detection] {
         let started = MonotonicClock.now
         try budget?.compute(started, 1)
@@ -176,33 +182,4 @@ final class Offloader {
         if found != nil && !hasLocal { try budget.saved(local.mean) }
         return found
     }
-
-    /// For reports: that the server refuses this device, where it did at last.
-    var warnings: [String] {
-        let reason = remote.client.state.use { $0.refusals.current }
-        return reason.isEmpty ? [] : ["\(reason). Counted on this device alone since then"]
-    }
-
-    /// Number of decisions by reason, and what went over the link.
-    func report() throws(TallyLensError) -> OffloadReport {
-        let link = try remote.client.facts().estimate
-        let (totals, refusals) = remote.client.state.use { ($0.totals, $0.refusals) }
-        let late = remote.lateTotals
-        var report = log.use { $0.report(options.mode) }
-        report.sentBytes = totals.sentBytes
-        report.rejected = totals.rejected
-        report.dropped = totals.dropped
-        report.late = late.noted
-        report.corrected = late.corrected
-        report.connections = totals.connections
-        report.refusals = refusals.times.map {
-            OffloadReport.Refusal(reason: $0.reason, times: $0.times)
-        }
-        report.rttMs = rounded(link.rtt.p95 * 1000, 1)
-        report.bytesPerSecond = Int(link.bandwidth.mean.rounded())
-        return report
-    }
-
-    /// The client, which may be closed from any thread: a frame that waits for it is then detected here.
-    var client: CloudClient { remote.client }
 }

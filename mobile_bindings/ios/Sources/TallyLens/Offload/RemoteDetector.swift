@@ -6,7 +6,7 @@ import Foundation
 /// thread at a time; late answers come on another.
 final class RemoteDetector {
     let client: CloudClient
-    private let late: Guarded<Late>
+    let late: Guarded<LateDetections>
     private let reader: FrameReader
     private let aim: (_ isSame: Bool) -> FrameEncoder.Aim
     private var encoder: FrameEncoder?
@@ -18,11 +18,6 @@ final class RemoteDetector {
     /// Share of the time until the deadline, less round trip and server, that sending may take.
     private static let transferShare = 0.5
 
-    private struct Late {
-        let answers: LateAnswers
-        var translation: ClassTranslation
-    }
-
     private struct ServedModel: Equatable {
         var digest: String
         var classes: [String]
@@ -33,7 +28,7 @@ final class RemoteDetector {
 
     init(_ options: OffloadOptions, live: Bool, classNames: [String]) throws(TallyLensError) {
         let late = Guarded(
-            Late(answers: try LateAnswers(), translation: ClassTranslation(classNames, options)))
+            LateDetections(answers: try LateAnswers(), translation: ClassTranslation(classNames, options)))
         var settings = CloudClient.Settings(
             url: try streamURL(options.server), key: options.key, transport: options.transport)
         settings.onNotice = { notice in options.onNotice?(notice) }
@@ -136,11 +131,12 @@ final class RemoteDetector {
         }
         found = corrected
     }
+}
 
-    /// Answers that came late, and detections whose class they corrected.
-    var lateTotals: (noted: Int, corrected: Int) {
-        late.use { ($0.answers.noted, $0.answers.corrected) }
-    }
+/// Late answers, and what their classes are here.
+struct LateDetections {
+    let answers: LateAnswers
+    fileprivate var translation: ClassTranslation
 }
 
 /// Detections of the server's model in the device's terms.

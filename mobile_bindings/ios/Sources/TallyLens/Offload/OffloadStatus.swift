@@ -1,0 +1,33 @@
+import CTally
+
+/// What a counter with a server tells from any thread, while a frame may wait for an answer.
+struct OffloadStatus: Sendable {
+    let mode: OffloadMode
+    let log: Guarded<DecisionLog>
+    let client: CloudClient
+    let late: Guarded<LateDetections>
+
+    /// For reports: that the server refuses this device, where it did at last.
+    var warnings: [String] {
+        let reason = client.state.use { $0.refusals.current }
+        return reason.isEmpty ? [] : ["\(reason). Counted on this device alone since then"]
+    }
+
+    /// Number of decisions by reason, and what went over the link.
+    func report() throws(TallyLensError) -> OffloadReport {
+        let link = try client.facts().estimate
+        let (totals, refusals) = client.state.use { ($0.totals, $0.refusals) }
+        var report = log.use { $0.report(mode) }
+        report.sentBytes = totals.sentBytes
+        report.rejected = totals.rejected
+        report.dropped = totals.dropped
+        (report.late, report.corrected) = late.use { ($0.answers.noted, $0.answers.corrected) }
+        report.connections = totals.connections
+        report.refusals = refusals.times.map {
+            OffloadReport.Refusal(reason: $0.reason, times: $0.times)
+        }
+        report.rttMs = rounded(link.rtt.p95 * 1000, 1)
+        report.bytesPerSecond = Int(link.bandwidth.mean.rounded())
+        return report
+    }
+}
