@@ -31,7 +31,8 @@ def swift_rows(seeds: str) -> list[dict[str, Any]]:
     tools: Any = importlib.import_module("swift_checks.tools")
     tools.package("build", "-c", "release", "--product", "TallyLensConformance")
     program = tools.BUILD / "package" / "release" / "TallyLensConformance"
-    found = cloud.runs(program, seeds)["runs"]
+    wanted = [f"{kind}:{seed}" for kind in ("cloud", "offload") for seed in seeds.split(",")]
+    found = cloud.runs(program, wanted)["runs"]
     return [{"client": "Swift", **row} for row in found]
 
 

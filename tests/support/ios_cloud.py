@@ -16,8 +16,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,58 +67,75 @@ def run(words: list[str], key: str) -> Any:
     return json.loads(done.stdout)
 
 
-def offload_problem(report: Any, truth: dict[str, Any]) -> str:
-    """The fault of a count that a server took part in, empty without one."""
-    if "failed" in report:
-        return str(report["failed"])
-    counts = {key: report[key] for key in truth}
-    offload = report["offload"]
-    if counts != truth:
-        return f"{counts}, not {truth}"
-    if sum(offload["frames"].values()) != shared.FRAMES or report["frames"] != shared.FRAMES:
-        return f"{offload['frames']} of {shared.FRAMES} frames"
-    return "" if offload["frames"]["cloud"] else f"nothing came from the server: {offload}"
+@dataclass(frozen=True)
+class Run:
+    """One run of the client."""
+
+    kind: str
+    seed: int
+    frames: int
+
+    @classmethod
+    def parse(cls, text: str) -> Run:
+        """The run that `KIND:SEED:FRAMES` describes."""
+        kind, seed, frames, *_ = [*text.split(":"), str(shared.FRAMES)]
+        return cls(kind, int(seed), int(frames))
+
+    def words(self, frames: Path, url: str, litert: str) -> list[str]:
+        """The arguments of the program."""
+        if self.kind == "cloud":
+            return ["cloud", str(frames), url]
+        words = ["offload", str(frames), str(DEMO.path), url, "always", "--litert", litert]
+        return [*words, "--digest", sha256(DEMO.path), "--fps", str(PACE_FPS)]
+
+    def problem(self, found: Any, truth: dict[str, Any]) -> str:
+        """What is wrong with the document of the program, empty if nothing is."""
+        if "failed" in found:
+            return str(found["failed"])
+        report = found.get("report", found)
+        counts = {key: report[key] for key in truth}
+        if counts != truth:
+            return f"{counts}, not {truth}"
+        if self.kind == "cloud":
+            good = found["answered"] == self.frames and not found["repeated"]
+            return "" if good and not found["missing"] else f"{found['missing']}, {found}"
+        frames = found["offload"]["frames"]
+        if sum(frames.values()) != self.frames or report["frames"] != self.frames:
+            return f"{frames} of {self.frames} frames"
+        return "" if frames["cloud"] else f"nothing came from the server: {found['offload']}"
 
 
-def demo_frames(folder: Path) -> Path:
+def demo_frames(folder: Path, count: int) -> Path:
     """The first frames of the demo in a quarter of their size: the client sends exact pixels."""
-    frames = folder / "cloud.tlfr"
-    pictures = zip(range(shared.FRAMES), video_frames(Path("demo")), strict=False)
+    frames = folder / f"cloud-{count}.tlfr"
+    pictures = zip(range(count), video_frames(Path("demo")), strict=False)
     write_frames(frames, ((at, image[::2, ::2]) for _, (at, image) in pictures))
     return frames
 
 
-def main(program: str, litert: str, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
+def main(program: str, litert: str, folder: Path, runs: list[Run]) -> dict[str, Any]:
     """All runs."""
-    frames = demo_frames(folder)
-    truth = shared.expected(frames)
+    files = {one.frames: demo_frames(folder, one.frames) for one in runs}
+    truths = {count: shared.expected(frames) for count, frames in files.items()}
     rows: list[dict[str, Any]] = []
-    offload = ["--litert", litert, "--digest", sha256(DEMO.path), "--fps", str(PACE_FPS)]
-    kinds: dict[str, tuple[Callable[[str], list[str]], Callable[..., str]]] = {
-        "cloud": (lambda url: ["cloud", str(frames), url], shared.problem),
-        "offload": (
-            lambda url: ["offload", str(frames), str(DEMO.path), url, "always", *offload],
-            offload_problem,
-        ),
-    }
     with shared.server(folder) as (port, key, ca):
-        for kind, (words, problem) in kinds.items():
-            for seed in seeds:
-                started = time.monotonic()
-                with faulty(port, ca, seed) as (url, link):
-                    found = run([program, *words(url)], key)
-                rows.append(
-                    {
-                        "run": f"{kind}, seed {seed}",
-                        "problem": problem(found, truth),
-                        "connections": link.connections,
-                        "frames": found.get("offload", {}).get("frames", found.get("answered")),
-                        "seconds": round(time.monotonic() - started, 1),
-                    }
-                )
-    return {"runs": rows, "truth": truth}
+        for one in runs:
+            started = time.monotonic()
+            with faulty(port, ca, one.seed) as (url, link):
+                words = one.words(files[one.frames], url, litert)
+                found = run([program, *words], key)
+            rows.append(
+                {
+                    "run": f"{one.kind}, seed {one.seed}",
+                    "problem": one.problem(found, truths[one.frames]),
+                    "connections": link.connections,
+                    "frames": found.get("offload", {}).get("frames", found.get("answered")),
+                    "seconds": round(time.monotonic() - started, 1),
+                }
+            )
+    return {"runs": rows, "truth": truths}
 
 
 if __name__ == "__main__":
-    chosen = [int(seed) for seed in sys.argv[4].split(",")]
+    chosen = [Run.parse(text) for text in sys.argv[4:]]
     print(json.dumps(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), chosen)))
