@@ -1,8 +1,8 @@
-"""`/healthz` of a server of uploaded videos, quiet and while hostile uploads come of all kinds.
+"""`/healthz` of a server of uploaded videos, quiet and while attacks by uploads of all kinds come.
 
     python benchmarks/hostile_uploads.py [--seconds 10] [--rounds 3] [--json FILE]
 
-Quiet and hostile seconds take turns, so that what else the machine does meets both. The uploads
+Quiet seconds and attacks take turns, so that what else the machine does meets both. The uploads
 come from a process of their own; so does the server.
 """
 
