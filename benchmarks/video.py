@@ -52,10 +52,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory(prefix="tallylens-video-") as name:
         rows = run(options, Path(name))
-    columns = list(dict.fromkeys(key for row in rows for key in row if key != "stages"))
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(shown(row.get(column, "")) for column in columns))
+    table = Table("", *(row["what"] for row in rows))
+    measures = dict.fromkeys(key for row in rows for key in row if key not in ("what", "stages"))
+    for quantity in measures:
+        table.add_row(quantity, *(shown(row.get(quantity, "")) for row in rows))
     Console().print(table)
     if options.json is not None:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""What tests do with pages in Chromium: find faults by the rules of axe-core, use the keyboard."""
+"""Chromium in tests of pages: faults by the rules of axe-core, and the keyboard."""
 
 from __future__ import annotations
 

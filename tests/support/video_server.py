@@ -98,7 +98,7 @@ class VideoServer:
         return self
 
     def _read_hint(self, text: str) -> None:
-        """Take the key and the certificate's authority of the command that `--dev` prints."""
+        """Take the key and the CA from the command that `--dev` prints."""
         found = re.search(r"TALLYLENS_API_KEY=(\S+) .* --ca (\S+)", text)
         assert found is not None, text
         self.key = found[1]

@@ -33,7 +33,7 @@ def message(received: Receiver, number: int) -> tuple[dict[str, str], str]:
 def test_events_arrive_signed(
     video_server: Callable[..., VideoServer], received: Receiver, tmp_path: Path, crossing: Path
 ) -> None:
-    # What the system trusts, for this server: the authority of the receiver's certificate.
+    # The server trusts the CA of the receiver's certificate, as it does those of the system.
     environment = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "tls" / "ca.pem")}
     allowed = ("--webhook-network", "127.0.0.0/8")
     server = video_server(*allowed, environment=environment, development=True)
@@ -51,7 +51,7 @@ def test_events_arrive_signed(
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(body.replace("done", "none"), headers)
 
-    # For a day both secrets sign; whoever has only one of them can check.
+    # For a day both secrets sign: a receiver checks with either.
     rotated = server.post(f"{path}/rotate").json()["secret"]
     received.answer = lambda: (500, {}, b"not now")
     failed = server.create(5, "notes.mp4").headers["location"]
