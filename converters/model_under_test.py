@@ -75,6 +75,8 @@ class EngineModel:
         inference_ms = 1e3 * (time.perf_counter() - start)
         logits = []
         for head, array in zip(self._engine.heads, raw, strict=True):
+            if head.content != "logits":
+                continue
             values = (array.astype(np.float32) - head.zero_point) * np.float32(head.scale)
             logits.append(values[0].transpose(2, 0, 1) if head.layout == "NHWC" else values[0])
         found = tuple(decoder.run(raw, letterbox) for decoder in self._decoders)
@@ -111,7 +113,7 @@ def open_runtime_file(
 
     Raises:
         ModelError: damaged.
-        UnsupportedModelError: not written by tallylens.
+        UnsupportedModelError: of another exporter, unless it is a .tflite with decoded boxes.
     """
     return EngineModel(open_engine(path, num_threads=num_threads), settings)
 

@@ -21,6 +21,7 @@ IntArray = npt.NDArray[np.int32]
 Image = npt.NDArray[np.uint8]
 
 HeadDtype = Literal["float32", "uint8", "int8"]
+HeadContent = Literal["logits", "scored_boxes", "class_boxes"]
 YuvMatrix = Literal["BT.601", "BT.709"]
 EventKind = Literal["confirmed", "crossed_in", "crossed_out", "entered", "left", "reclassified"]
 
@@ -186,6 +187,12 @@ class HeadSpec:
     channels) for NHWC. Channels are len(anchors) * (5 + classes); with `reg_max` above 0 the head
     has no anchors and 4 * reg_max + classes channels, see `ModelMetadata`. A logit is
     `scale * (value - zero_point)`; float heads have scale 1 and zero point 0.
+
+    With another `content` than logits the model has decoded its boxes itself: `width` is their
+    number, `height` 1, `stride` and `anchors` say nothing. The channels are center x, center y,
+    width, height in `units` (input pixels per 1 in x and in y), with `scored_boxes` objectness,
+    then classes, then `extra_channels` that are not read. The array is (1, boxes, channels) for
+    NHWC and (1, channels, boxes) for NCHW.
     """
 
     name: str
@@ -198,3 +205,6 @@ class HeadSpec:
     scale: float = 1.0
     zero_point: int = 0
     reg_max: int = 0
+    content: HeadContent = "logits"
+    extra_channels: int = 0
+    units: tuple[float, float] = (1.0, 1.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from tallylens.detectors import ModelDetectors, decoder_options
+from tallylens.edge_runtime.class_names import GIVE_NAMES, are_numbered
 from tallylens.edge_runtime.core import CounterOptions
 from tallylens.edge_runtime.counting.counting_options import counting_options
 from tallylens.edge_runtime.counting.detection_file import DetectionFile
@@ -88,6 +89,7 @@ class Counter:
         offload: a server with a bigger model, and when to ask it.
         on_notice: receives sentences about live sources, the governor and the cloud.
         regions: more lines and zones, or regions of other kinds.
+        class_names: by class id, in place of those of the model; for models without names.
 
     A counter counts one source. Use it as a context manager, or call `close`, to free memory.
     """
@@ -121,10 +123,12 @@ class Counter:
         ignore: Sequence[Zone] = (),
         min_size: float | None = None,
         max_size: float | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}", "Use 1 or more")
         self._model, self._imgsz, self._workers, self._offload = model, imgsz, workers, offload
+        self._class_names = class_names
         self._decoding = decoder_options(options or CounterOptions(), iou, any_class)
         self._counting = counting_options(
             (*lines, *zones, *regions),
@@ -366,6 +370,7 @@ class Counter:
                 workers=workers,
                 decoding=self._decoding,
                 limits=self._limits,
+                class_names=self._class_names,
             )
         detectors, pool = self._detectors, self._detectors.pool
         check_apart({"source": source, "model": self._model}, self._written)
@@ -385,6 +390,10 @@ class Counter:
             starts_at=self._starts_at,
             **self._counting,
         )
+        if are_numbered(pool.metadata.class_names) and not self._counting["any_class"]:
+            session.warnings.append(
+                f"the model has no class names, they are numbered. {GIVE_NAMES}"
+            )
         if self._offload is not None:
             session.warnings += detectors.start_offloading(
                 self._offload, live=live, on_notice=self._live.on_notice

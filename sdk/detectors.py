@@ -28,6 +28,7 @@ class ModelDetectors:
         workers: frames processed in parallel.
         decoding: thresholds of confidence and NMS.
         limits: rate and latency to keep.
+        class_names: replace those of the model.
 
     Attributes:
         pool: the engines.
@@ -46,9 +47,15 @@ class ModelDetectors:
         workers: int,
         decoding: DecoderOptions,
         limits: RateLimits,
+        class_names: Sequence[str] | None = None,
     ) -> None:
-        smaller = limits.budget_ms is not None
-        variants = model_variants(model, frame_size=frame_size, imgsz=imgsz, smaller=smaller)
+        variants = model_variants(
+            model,
+            frame_size=frame_size,
+            imgsz=imgsz,
+            smaller=limits.budget_ms is not None,
+            class_names=class_names,
+        )
         self.pool = pool = DetectorPool(variants, workers, decoding)
         governor = limits.governor(pool.sizes)
         pool.size_index = lambda: governor.level.size

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tallylens import store
@@ -16,6 +18,7 @@ from tallylens.edge_runtime.detection.model_variant import (
 )
 from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.engines import Engine, open_engine
+from tallylens.edge_runtime.engines.heads import renamed
 from tallylens.edge_runtime.engines.onnx_file import read_onnx_metadata
 from tallylens.edge_runtime.engines.open import MAX_MODEL_BYTES
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
@@ -37,6 +40,7 @@ def model_variants(
     frame_size: tuple[int, int],
     imgsz: tuple[int, int] | None = None,
     smaller: bool = False,
+    class_names: Sequence[str] | None = None,
 ) -> list[ModelVariant]:
     """The ready files and input sizes of `model` to open, largest first.
 
@@ -45,21 +49,25 @@ def model_variants(
         frame_size: (width, height) of the frames to come.
         imgsz: (height, width) of the input; None takes the one that fits the frames.
         smaller: add smaller inputs for the governor, where the model can have them.
+        class_names: replace those of the model.
 
     Raises:
         InputError, UsageError, MissingExtraError: as for `ready_model`.
     """
     path = ready_model(model, frame_size=frame_size, imgsz=imgsz)
     first = ModelVariant.fitting(path, frame_size) if imgsz is None else ModelVariant(path)
-    if not smaller:
-        return [first]
-    if runs_as_it_is(store.resolve(model)):
+    variants = [first]
+    if smaller and runs_as_it_is(store.resolve(model)):
         resized = [ModelVariant(path, size) for size in first.smaller_inputs()]
-        return [first, *(variant for variant in resized if variant.can_open())]
-    return [first] + [
-        ModelVariant(ready_model(model, frame_size=frame_size, imgsz=size))
-        for size in first.smaller_inputs()
-    ]
+        variants += [variant for variant in resized if variant.can_open()]
+    elif smaller:
+        variants += [
+            ModelVariant(ready_model(model, frame_size=frame_size, imgsz=size))
+            for size in first.smaller_inputs()
+        ]
+    if class_names is None:
+        return variants
+    return [replace(variant, class_names=tuple(class_names)) for variant in variants]
 
 
 def ready_model(
@@ -92,12 +100,16 @@ def ready_model(
 
 
 def open_to_measure(
-    model: str | os.PathLike[str], *, imgsz: tuple[int, int] | None = None
+    model: str | os.PathLike[str],
+    *,
+    imgsz: tuple[int, int] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Engine:
     """An engine for any artifact, even one that cannot count on this machine.
 
     A checkpoint gets a square input of 640 pixels, the size at which models are compared. A Core ML
-    package is evaluated op by op, which takes about a second per image.
+    package is evaluated op by op, which takes about a second per image. `class_names` replace those
+    of the model.
 
     Raises:
         InputError, UsageError, MissingExtraError: as for `ready_model`.
@@ -106,10 +118,14 @@ def open_to_measure(
     if path.is_dir():
         from tallylens.converters.coreml_program.engine import CoreMLEngine
 
-        return CoreMLEngine(path)
+        engine = CoreMLEngine(path)
+        engine.metadata = renamed(engine.metadata, class_names, str(path))
+        return engine
     square = (LONGEST_SIDE, LONGEST_SIDE)
     return open_engine(
-        ready_model(path, frame_size=square, imgsz=imgsz), num_threads=usable_cores()
+        ready_model(path, frame_size=square, imgsz=imgsz),
+        num_threads=usable_cores(),
+        class_names=class_names,
     )
 
 

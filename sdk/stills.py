@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,7 @@ def count_stills(
     iou: float | None = None,
     only: DetectionFilter = NO_FILTER,
     previews: bool = False,
+    class_names: Sequence[str] | None = None,
     on_image: Callable[[int], None] = lambda _: None,
 ) -> StillsReport:
     """Count each image of a folder, glob or file; sizes may differ.
@@ -140,6 +141,7 @@ def count_stills(
         workers=1,
         decoding=decoder_options(options, iou, any_class),
         limits=RateLimits(None, None, "all", no_notice),
+        class_names=class_names,
     )
     kept: list[bytes] = []
     counted, warnings = [], []

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ...edge_runtime.class_names import are_numbered
+from ...edge_runtime.engines.heads import renamed
 from ...edge_runtime.errors import InputError
 from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.sources.images import read_image
@@ -17,6 +19,7 @@ from ..model_under_test import DecodeSettings, EvaluatedModel
 from ..passes.keep_classes import KeepClasses, label_numbers
 from .agreement import Agreement, Difference, HeadError, HeadErrors, agree, in_all, worst
 from .open_model import open_model
+from .verdict import verdict
 
 DETECTED = DecodeSettings(confidence=0.25, iou=0.45, multi_label=False)
 # The settings under which mAP of YOLOv5 is reported everywhere.
@@ -61,6 +64,19 @@ class Verification:
             return ()
         return ("nothing was detected on these images, so that agreement says nothing",)
 
+    @property
+    def kept(self) -> float | None:
+        """The model's mAP@0.5:0.95 as a fraction of the reference's; None if it is not known."""
+        if not (self.model_precision and self.reference_precision):
+            return None
+        reference = self.reference_precision.map50_95
+        return self.model_precision.map50_95 / reference if reference else None
+
+    @property
+    def verdict(self) -> str:
+        """How good the model is in place of the reference, in words."""
+        return verdict(self.detections, self.kept)
+
     def as_dict(self) -> dict[str, Any]:
         """As a JSON document; fractions of 1."""
         found = self.detections
@@ -78,12 +94,11 @@ class Verification:
             "reference_inference_ms": self.reference_inference_ms,
             "model_precision": self.model_precision and asdict(self.model_precision),
             "reference_precision": self.reference_precision and asdict(self.reference_precision),
+            "verdict": self.verdict,
             "warnings": list(self.warnings),
         }
         if self.model_precision and self.reference_precision:
-            reference = self.reference_precision.map50_95
-            kept = self.model_precision.map50_95 / reference if reference else None
-            document["kept_map50_95"] = kept
+            document["kept_map50_95"] = self.kept
         return document
 
 
@@ -95,6 +110,7 @@ def verify(
     labels: Path | None = None,
     num_threads: int = 1,
     progress: Progress | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Verification:
     """Run both models on every image of the folder and compare.
 
@@ -105,6 +121,7 @@ def verify(
         labels: folder of YOLO label files, for mAP of both.
         num_threads: of one inference.
         progress: receives the fraction of the images that is done, as stage "verify".
+        class_names: replace those of `model`. A file without any has those of the reference.
 
     Raises:
         InputError: a model or image cannot be used, or the models have different classes.
@@ -114,6 +131,7 @@ def verify(
     settings = settings_for(labels)
     progress = progress or no_progress
     tested = open_model(model, settings, num_threads=num_threads)
+    tested.metadata = renamed(tested.metadata, class_names, str(model))
     size = tested.metadata.input_size
     kept = any(one.name == KeepClasses.name for one in tested.metadata.passes)
     other = open_model(
@@ -204,12 +222,18 @@ def _common_heads(model: EvaluatedModel, reference: EvaluatedModel) -> tuple[str
 
 def _refuse_other_classes(name: str, model: EvaluatedModel, reference: EvaluatedModel) -> None:
     ours, theirs = model.metadata.class_names, reference.metadata.class_names
-    if ours != theirs:
-        raise InputError(
-            name,
-            f"has other classes than the reference ({len(ours)} against {len(theirs)})",
-            "Give the checkpoint that the model was converted from",
-        )
+    # A file without names has those of what it was made from.
+    unnamed = len(ours) == len(theirs) and (are_numbered(ours) or are_numbered(theirs))
+    if ours == theirs or unnamed:
+        return
+    differing = [f"{a!r} against {b!r}" for a, b in zip(ours, theirs, strict=False) if a != b]
+    counts = f"{len(ours)} against {len(theirs)}"
+    raise InputError(
+        name,
+        "has other classes than the reference "
+        f"({differing[0] if len(ours) == len(theirs) else counts})",
+        "Give the checkpoint that the model was converted from",
+    )
 
 
 def _precision(

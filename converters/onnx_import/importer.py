@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx import TensorProto, ValueInfoProto
 
+from ...edge_runtime.class_names import numbered_names, parse_names
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.files import sha256
 from ...edge_runtime.metadata import (
@@ -33,7 +34,6 @@ from .heads import (
     is_detection,
     mask_channels,
 )
-from .labels import parse_names
 from .onnx_file import DAMAGED, EXPORT_AGAIN, OnnxSource
 from .rebuild import GraphRebuilder
 
@@ -207,7 +207,7 @@ def _anchors(source: OnnxSource, rebuilder: GraphRebuilder, tail: Tail) -> Pairs
 def _class_names(source: OnnxSource, count: int) -> tuple[str, ...]:
     text = source.properties.get("names")
     if text is None:
-        return tuple(f"class{number}" for number in range(count))
+        return numbered_names(count)
     names = parse_names(text, count)
     if names is None:
         raise source.damaged(f"its class names are not a list of {count}")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..errors import UsageError
 from ..metadata import BOX_SIDES, YOLOV5_BOX_CHANNELS
 from ..types import Detections, HeadSpec
-from .native import DETECTION, DTYPES, LAYOUTS, Handle, address, default, ffi, lib
+from .native import CONTENTS, DETECTION, DTYPES, LAYOUTS, Handle, address, default, ffi, lib
 from .native import options as core_options
 from .preprocessor import Letterbox
 
@@ -57,6 +57,8 @@ class Decoder:
             slot.scale, slot.zero_point = head.scale, head.zero_point
             slot.anchors, slot.num_anchors = anchors, len(head.anchors)
             slot.reg_max = head.reg_max
+            slot.decoded, slot.extra_channels = CONTENTS[head.content], head.extra_channels
+            slot.unit_x, slot.unit_y = head.units
         self._found = np.empty(thresholds.max_detections, DETECTION)
         self._count = ffi.new("int32_t *")
 
@@ -71,7 +73,8 @@ class Decoder:
         Args:
             raw: one array per head, uint8, int8, float16 or float32, in the order of the heads;
                 C-contiguous, or (1, h, w, channels) or (1, channels, h, w) with gaps between rows,
-                cells or channels, as engines pad their outputs.
+                cells or channels, as engines pad their outputs. Boxes that the model decoded are
+                (1, boxes, channels) or (1, channels, boxes), C-contiguous.
             letterbox: what the preprocessor returned for this frame.
 
         Returns:

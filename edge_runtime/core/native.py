@@ -19,6 +19,11 @@ DTYPES = {
     np.dtype(np.float32): lib.TALLY_FLOAT32,
     np.dtype(np.float16): lib.TALLY_FLOAT16,
 }
+CONTENTS = {
+    "logits": lib.TALLY_LOGITS,
+    "scored_boxes": lib.TALLY_SCORED_BOXES,
+    "class_boxes": lib.TALLY_CLASS_BOXES,
+}
 LAYOUTS = {"NHWC": lib.TALLY_NHWC, "NCHW": lib.TALLY_NCHW}
 _ERROR_BYTES = 256
 

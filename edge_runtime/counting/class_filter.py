@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from ..class_names import GIVE_NAMES, are_numbered
 from ..core.track_counter import ClassTotals
 from ..errors import UsageError
 from ..types import Detections, Tracks
@@ -29,6 +30,8 @@ def wanted_classes(class_names: Sequence[str], classes: Iterable[str] | None) ->
 
 
 def _suggestion(name: str, class_names: Sequence[str]) -> str:
+    if are_numbered(class_names):
+        return f"The model has no class names. {GIVE_NAMES}"
     close = difflib.get_close_matches(name, class_names, n=3)
     if close:
         named = f"Did you mean {' or '.join(map(repr, close))}?"

@@ -17,10 +17,14 @@ SMALLER = (0.75, 0.5)
 
 @dataclass(frozen=True)
 class ModelVariant:
-    """A ready model file and the (height, width) of its input; None is the file's own size."""
+    """A ready model file and the (height, width) of its input; None is the file's own size.
+
+    `class_names` replace those of the file.
+    """
 
     path: Path
     size: tuple[int, int] | None = None
+    class_names: tuple[str, ...] | None = None
 
     @classmethod
     def fitting(cls, path: Path, frame_size: tuple[int, int]) -> ModelVariant:
@@ -40,7 +44,7 @@ class ModelVariant:
 
     def open(self) -> Engine:
         """An engine on one thread."""
-        return open_engine(self.path, input_size=self.size)
+        return open_engine(self.path, input_size=self.size, class_names=self.class_names)
 
     def can_open(self) -> bool:
         """Whether the model accepts the size."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
 
-from ..errors import ModelError
+from ..errors import ModelError, UnsupportedModelError
 from ..metadata import ModelMetadata
 from ..types import HeadDtype, HeadSpec
 
@@ -49,6 +49,23 @@ def check_input(metadata: ModelMetadata, tensor: Tensor, path: str) -> None:
             f"the {tensor.dtype} input has scale {tensor.scale:.6g} and zero point "
             f"{tensor.zero_point}, so that it does not take pixel values as they are",
         )
+
+
+def renamed(metadata: ModelMetadata, class_names: Sequence[str] | None, path: str) -> ModelMetadata:
+    """The metadata with other names of the same classes.
+
+    Raises:
+        UnsupportedModelError: another number of names.
+    """
+    if class_names is None:
+        return metadata
+    if len(class_names) != metadata.num_classes:
+        raise UnsupportedModelError(
+            path,
+            f"it has {metadata.num_classes} classes, --names gives {len(class_names)}",
+            "Give the model's own names",
+        )
+    return replace(metadata, class_names=tuple(class_names))
 
 
 def match_heads(

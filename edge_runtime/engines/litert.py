@@ -13,7 +13,7 @@ import importlib
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MissingExtraError, ModelError, UsageError
-from ..metadata import ModelMetadata
-from .engine import TensorView
+from ..metadata import ModelMetadata, Quantization
+from .engine import HeadSpec, TensorView
 from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads
-from .tflite_model import read_tflite_metadata
+from .tflite_boxes import ForeignModel, units_of
+from .tflite_model import read_tflite
 from .tflite_resize import for_size
 
 # The maintained package first.
@@ -35,6 +36,7 @@ MODULES = (
     "tflite_runtime.interpreter",
     "tensorflow.lite.python.interpreter",
 )
+_GRAY = 0.5  # of a float input; which image it is does not matter
 _stderr_lock = threading.Lock()
 
 
@@ -50,10 +52,13 @@ class LiteRTEngine:
         *,
         num_threads: int = 1,
         input_size: tuple[int, int] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         """Load the model `data`, which was read from `path`.
 
         `input_size` is a (height, width) other than the file's own, in multiples of the stride.
+        `class_names` replace those of the file. A model of another exporter that ends in decoded
+        boxes runs too, at its own size.
 
         Raises:
             ModelError: the file is damaged, has custom operators, or contradicts its metadata.
@@ -61,10 +66,13 @@ class LiteRTEngine:
             MissingExtraError: no TFLite interpreter is installed.
         """
         shown = self._path = str(path)
-        self.metadata: ModelMetadata = read_tflite_metadata(data, shown)
+        self.metadata: ModelMetadata
+        self.metadata, foreign = read_tflite(data, shown, class_names)
         if input_size == self.metadata.input_size:
             input_size = None
         if input_size is not None:
+            if foreign is not None:
+                raise _fixed_size(self.metadata, input_size)
             data = _for_size(data, self.metadata, input_size)
             self.metadata = replace(self.metadata, input_size=input_size)
         self._interpreter = _load(data, shown, num_threads, input_size)
@@ -72,10 +80,23 @@ class LiteRTEngine:
         outputs = self._interpreter.get_output_details()
         if len(inputs) != 1:
             raise ModelError(shown, f"it has {len(inputs)} inputs", "Use a detector with one input")
+        self._input_index = int(inputs[0]["index"])
+        self.heads: list[HeadSpec]
+        if foreign is not None:
+            self.metadata = replace(self.metadata, quantization=_weights(self._interpreter))
+            self._head_indices = [int(outputs[foreign.output]["index"])]
+            self.heads = [foreign.head if foreign.units_known else self._measured(foreign)]
+            return
         check_input(self.metadata, _tensor(inputs[0]), shown)
         order, self.heads = match_heads(self.metadata, [_tensor(one) for one in outputs], shown)
-        self._input_index = int(inputs[0]["index"])
         self._head_indices = [int(outputs[position]["index"]) for position in order]
+
+    def _measured(self, foreign: ForeignModel) -> HeadSpec:
+        """The head with the units that one run on a gray image shows."""
+        self.input[...] = _GRAY
+        return foreign.with_units(
+            units_of(foreign.head, self.run()[0], foreign.metadata.input_size)
+        )
 
     @property
     def input(self) -> TensorView:
@@ -105,6 +126,14 @@ class LiteRTEngine:
         self.close()
 
 
+def _weights(interpreter: Any) -> Quantization:
+    """The number format of the convolutions' weights, by the types of all tensors."""
+    kernels = [one["dtype"] for one in interpreter.get_tensor_details() if len(one["shape"]) == 4]
+    if np.int8 in kernels:
+        return "int8"
+    return "fp16" if np.float16 in kernels else "none"
+
+
 class _Memory:
     """The address of a tensor, and a reference that keeps it valid."""
 
@@ -128,12 +157,16 @@ def find_interpreter() -> Any:
 def _for_size(data: bytes, metadata: ModelMetadata, size: tuple[int, int]) -> bytes:
     changed = for_size(data, metadata, size)
     if changed is None:
-        raise UsageError(
-            f"the model's input of {metadata.input_size[0]}x{metadata.input_size[1]} cannot be "
-            f"resized to {size[0]}x{size[1]}",
-            f"Use multiples of {max(metadata.strides)}, or convert the checkpoint to that size",
-        )
+        raise _fixed_size(metadata, size)
     return changed
+
+
+def _fixed_size(metadata: ModelMetadata, size: tuple[int, int]) -> UsageError:
+    return UsageError(
+        f"the model's input of {metadata.input_size[0]}x{metadata.input_size[1]} cannot be "
+        f"resized to {size[0]}x{size[1]}",
+        f"Use multiples of {max(metadata.strides)}, or convert the checkpoint to that size",
+    )
 
 
 def _load(data: bytes, path: str, num_threads: int, size: tuple[int, int] | None) -> Any:

@@ -13,7 +13,7 @@ from ..errors import MissingExtraError, ModelError, UsageError
 from ..metadata import ModelMetadata
 from .engine import TensorView
 from .failure import runtime_failure
-from .heads import Tensor, check_input, match_heads
+from .heads import Tensor, check_input, match_heads, renamed
 from .onnx_file import read_onnx_metadata
 
 # Best first; if one cannot start, the CPU is used.
@@ -37,8 +37,9 @@ class OnnxEngine:
         *,
         num_threads: int = 1,
         providers: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
-        """Load the model `data`, which was read from `path`.
+        """Load the model `data`, which was read from `path`; `class_names` replace its own.
 
         Raises:
             ModelError: the file is damaged, or contradicts its metadata.
@@ -46,7 +47,7 @@ class OnnxEngine:
             UsageError: a provider that this onnxruntime does not have.
         """
         shown = self._path = str(path)
-        self.metadata: ModelMetadata = read_onnx_metadata(data, shown)
+        self.metadata: ModelMetadata = renamed(read_onnx_metadata(data, shown), class_names, shown)
         session = _load(data, shown, num_threads, providers)
         self.name = "onnxruntime-" + _short(session.get_providers()[0])
         inputs, outputs = session.get_inputs(), session.get_outputs()

@@ -33,8 +33,12 @@ def open_engine(
     num_threads: int = 1,
     providers: Sequence[str] | None = None,
     input_size: tuple[int, int] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Engine:
-    """Load a .tflite or .onnx file that tallylens wrote, whatever its suffix.
+    """Load a .tflite or .onnx file, whatever its suffix.
+
+    ONNX files are those that tallylens wrote; a .tflite may also be one of another exporter that
+    ends in decoded boxes.
 
     Args:
         path: model file.
@@ -43,6 +47,7 @@ def open_engine(
         input_size: a (height, width) other than the file's own, in multiples of the stride;
             .tflite only.
         providers: ONNX Runtime execution providers, best first; None takes those available.
+        class_names: replace those of the file.
 
     Raises:
         ModelError: missing, damaged, too large, or not a model that an engine can run.
@@ -57,7 +62,9 @@ def open_engine(
     if data[4:8] == b"TFL3":
         from .litert import LiteRTEngine
 
-        return LiteRTEngine(data, model, num_threads=num_threads, input_size=input_size)
+        return LiteRTEngine(
+            data, model, num_threads=num_threads, input_size=input_size, class_names=class_names
+        )
     if data[:2] == b"PK":
         raise UnsupportedModelError(model, "a PyTorch checkpoint, not a model to run", CONVERT)
     if input_size is not None:
@@ -67,20 +74,22 @@ def open_engine(
         )
     from .onnx import OnnxEngine
 
-    return OnnxEngine(data, model, num_threads=num_threads, providers=providers)
+    return OnnxEngine(
+        data, model, num_threads=num_threads, providers=providers, class_names=class_names
+    )
 
 
 def read_metadata(path: Path) -> ModelMetadata:
-    """The metadata of a .tflite or .onnx file that tallylens wrote; needs no engine.
+    """The metadata of a file that `open_engine` opens; needs no engine.
 
     Raises:
         ModelError: as for `open_engine`.
     """
     data = _read(path)
     if data[4:8] == b"TFL3":
-        from .tflite_model import read_tflite_metadata
+        from .tflite_model import read_tflite
 
-        return read_tflite_metadata(data, str(path))
+        return read_tflite(data, str(path))[0]
     from .onnx_file import read_onnx_metadata
 
     return read_onnx_metadata(data, str(path))
@@ -91,11 +100,11 @@ def takes_input(path: Path, size: tuple[int, int]) -> bool:
     data = _read(path)
     if data[4:8] != b"TFL3":
         return False
-    from .tflite_model import read_tflite_metadata
+    from .tflite_model import read_tflite
     from .tflite_resize import for_size
 
-    metadata = read_tflite_metadata(data, str(path))
-    return for_size(data, metadata, size) is not None
+    metadata, foreign = read_tflite(data, str(path))
+    return foreign is None and for_size(data, metadata, size) is not None
 
 
 def _read(path: Path) -> bytes:

@@ -7,13 +7,19 @@ of it (`tally_model` in tally.h).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core.native import ffi, lib
+from ..core.native import DTYPES, check_status, ffi, lib, struct
 from ..errors import CoreError, ModelError, UnsupportedModelError
 from ..metadata import ModelMetadata
+from .heads import Tensor, renamed
+from .tflite_boxes import ForeignModel, recognize
+from .tflite_labels import read_own_words
 
 _ERROR_BYTES = 1024
+_DTYPE_NAMES = {value: dtype.name for dtype, value in DTYPES.items()}
+_OTHER_DTYPE = "of another type"
 
 
 def check_tflite(data: bytes, path: str) -> None:
@@ -28,10 +34,64 @@ def read_tflite_metadata(data: bytes, path: str) -> ModelMetadata:
         ModelError: not a TFLite file, or damaged.
         UnsupportedModelError: a TFLite file that tallylens did not write.
     """
-    model = _open(data, path, need_document=True)
+    metadata = _document(_open(data, path, need_document=True), path)
+    assert metadata is not None, "refused by the core"
+    return metadata
+
+
+def read_tflite(
+    data: bytes, path: str, class_names: Sequence[str] | None = None
+) -> tuple[ModelMetadata, ForeignModel | None]:
+    """The metadata of a detector, and how its boxes are read if tallylens did not write it.
+
+    `class_names` replace those of the file.
+
+    Raises:
+        ModelError: not a TFLite file, or damaged.
+        UnsupportedModelError: no detector whose outputs are known, or another number of names.
+    """
+    model = _open(data, path, need_document=False)
+    metadata = _document(model, path)
+    if metadata is not None:
+        return renamed(metadata, class_names, path), None
+    foreign = recognize(
+        _tensors(model, lib.tally_model_input),
+        _tensors(model, lib.tally_model_output),
+        path,
+        class_names=class_names,
+        own=read_own_words(data),
+    )
+    return foreign.metadata, foreign
+
+
+def _document(model: Any, path: str) -> ModelMetadata | None:
     document, size = ffi.new("char **"), ffi.new("size_t *")
-    lib.tally_model_document(model, document, size)
+    check_status(lib.tally_model_document(model, document, size))
+    if document[0] == ffi.NULL:
+        return None
     return ModelMetadata.from_json(ffi.unpack(document[0], size[0]), path)
+
+
+def _tensors(model: Any, describe: Callable[..., int]) -> list[Tensor]:
+    """All inputs, or all outputs."""
+    counts = ffi.new("int32_t[2]")
+    check_status(lib.tally_model_counts(model, counts, counts + 1))
+    count = counts[0] if describe is lib.tally_model_input else counts[1]
+    found = []
+    for index in range(count):
+        out = struct("model_tensor")
+        check_status(describe(model, index, out))
+        quantized = out.dtype in (lib.TALLY_UINT8, lib.TALLY_INT8)
+        found.append(
+            Tensor(
+                name=ffi.string(out.name).decode(errors="replace"),
+                shape=tuple(out.shape[0 : out.rank]),
+                dtype=_DTYPE_NAMES.get(out.dtype, _OTHER_DTYPE),
+                scale=out.scale if quantized else 1.0,
+                zero_point=out.zero_point if quantized else 0,
+            )
+        )
+    return found
 
 
 def _open(data: bytes, path: str, *, need_document: bool) -> Any:

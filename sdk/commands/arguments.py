@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 DAY_S = 86_400
@@ -113,6 +114,31 @@ def add_imgsz(parser: Options) -> None:
         help="model input size (height x width); only for models converted on the fly "
         "(.pt, foreign .onnx)",
     )
+
+
+def add_names(parser: Options) -> None:
+    """Add `--names`."""
+    parser.add_argument(
+        "--names",
+        dest="names_file",
+        type=Path,
+        metavar="FILE",
+        help="class names of the model, one per line or the YAML file of its data set, for a model "
+        "that has none",
+    )
+
+
+def class_names(options: argparse.Namespace) -> tuple[str, ...] | None:
+    """The class names in the file of --names, or None without it.
+
+    Raises:
+        InputError: no such names.
+    """
+    if options.names_file is None:
+        return None
+    from tallylens.edge_runtime.class_names import read_names
+
+    return read_names(options.names_file)
 
 
 def add_workers(parser: Options) -> None:

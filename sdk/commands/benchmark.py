@@ -10,7 +10,14 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
-from tallylens.commands.arguments import add_imgsz, add_json, add_workers, print_json
+from tallylens.commands.arguments import (
+    add_imgsz,
+    add_json,
+    add_names,
+    add_workers,
+    class_names,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from tallylens.counter import Counter
@@ -37,21 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--source", required=True, help="video file, or folder or glob of images")
     add_imgsz(parser)
+    add_names(parser)
     add_workers(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    from tallylens.counter import Counter
     from tallylens.terminal.progress import Progress
 
     with Progress("one frame at a time", 1.0):
         stages = _stage_medians(options) | {"video_decode": _decode_mean(options.source)}
-        with Counter(options.model, imgsz=options.imgsz, workers=1) as counter:
+        with _counter(options, 1) as counter:
             alone = _whole_run(counter, options.source)
     with (
         Progress("all cores", 1.0),
-        Counter(options.model, imgsz=options.imgsz, workers=options.workers) as counter,
+        _counter(options, options.workers) as counter,
     ):
         together = _whole_run(counter, options.source)
     document = _document(alone, together, stages)
@@ -63,6 +70,14 @@ def run(options: argparse.Namespace) -> int:
     print(f"{'one worker':<18}{document['fps']['one_worker']:8.1f} frames/s")
     print(f"{'all workers':<18}{document['fps']['all_workers']:8.1f} frames/s")
     return 0
+
+
+def _counter(options: argparse.Namespace, workers: int | None) -> Counter:
+    from tallylens.counter import Counter
+
+    return Counter(
+        options.model, imgsz=options.imgsz, workers=workers, class_names=class_names(options)
+    )
 
 
 def _whole_run(counter: Counter, source: str) -> Report:
@@ -100,10 +115,8 @@ def _decode_mean(source: str) -> float:
 
 def _stage_medians(options: argparse.Namespace) -> dict[str, float]:
     """Median milliseconds of each stage over the frames after a warm-up."""
-    from tallylens.counter import Counter
-
     rows = [(0, 0, 0, 0)]
-    with Counter(options.model, imgsz=options.imgsz, workers=1) as counter:
+    with _counter(options, 1) as counter:
         for _ in counter.watch(options.source):
             rows.append(counter.stage_totals_ns())
     steps = [

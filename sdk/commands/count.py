@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tallylens.commands.arguments import print_json
+from tallylens.commands.arguments import class_names, print_json
 from tallylens.commands.count_arguments import (
     add_cloud,
     add_counting,
@@ -36,6 +36,7 @@ NEED_IMAGES = (
     "show",
     "crops",
     "imgsz",
+    "names_file",
     "iou",
     "workers",
     "sample",
@@ -142,6 +143,7 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
         patience_s=options.reconnect,
         on_notice=_tell,
         offload=_offload(options),
+        class_names=class_names(options),
     ) as counter:
         if output is not None:
             output.stop = counter.stop
@@ -173,9 +175,9 @@ def _check_recorded(options: argparse.Namespace) -> None:
 
     for name in NEED_IMAGES:
         if getattr(options, name) not in (None, "all", False):
+            flag = name.removesuffix("_file").replace("_", "-")
             raise UsageError(
-                f"--{name.replace('_', '-')} needs the images, and {options.source} holds "
-                "detections only",
+                f"--{flag} needs the images, and {options.source} holds detections only",
                 "Count the video itself",
             )
 
@@ -217,6 +219,7 @@ def _run_stills(options: argparse.Namespace, counting: CounterOptions) -> int:
             options=counting,
             iou=options.iou,
             only=detection_filter(_ignored(options), options.min_size, options.max_size),
+            class_names=class_names(options),
             previews=any(path.suffix.lower() == ".html" for path in options.report),
             on_image=progress.update,
         )

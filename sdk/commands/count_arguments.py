@@ -9,6 +9,7 @@ from tallylens.commands.arguments import (
     above_zero,
     add_imgsz,
     add_json,
+    add_names,
     add_workers,
     anchor,
     fraction,
@@ -30,6 +31,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "(default: yolov5n)",
     )
     add_imgsz(group)
+    add_names(group)
     group.add_argument(
         "--confidence",
         type=fraction,

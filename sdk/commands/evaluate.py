@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tallylens.commands.arguments import add_imgsz, add_json, print_json
+from tallylens.commands.arguments import (
+    add_imgsz,
+    add_json,
+    add_names,
+    class_names,
+    print_json,
+)
 
 NAME = "eval"
 HELP = "Measure mAP on labeled images."
@@ -28,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels", type=Path, required=True, metavar="DIR", help="folder of YOLO label files"
     )
     add_imgsz(parser)
+    add_names(parser)
     add_json(parser)
 
 
@@ -44,7 +51,9 @@ def run(options: argparse.Namespace) -> int:
 
     decoding = DecoderOptions(confidence=CONFIDENCE, iou=IOU, cross_class_iou=1.0, multi_label=True)
     with (
-        open_to_measure(options.model, imgsz=options.imgsz) as engine,
+        open_to_measure(
+            options.model, imgsz=options.imgsz, class_names=class_names(options)
+        ) as engine,
         Progress("evaluating", 1.0) as progress,
     ):
         result = evaluate(

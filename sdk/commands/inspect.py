@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tallylens.commands.arguments import add_json, print_json
+from tallylens.commands.arguments import add_json, add_names, class_names, print_json
 
 if TYPE_CHECKING:
     from tallylens.converters.graph import DetectorGraph
+    from tallylens.edge_runtime.types import HeadSpec
 
 NAME = "inspect"
 HELP = "Show the classes, input, heads and origin of a model."
@@ -22,6 +24,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help=".tflite, .onnx or .pt file, or a name in the model store")
+    add_names(parser)
     add_json(parser)
 
 
@@ -30,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from tallylens.edge_runtime.text import printable
 
     path = store.resolve(options.model)
-    document = describe(path)
+    document = describe(path, class_names(options))
     if options.json:
         print_json(document)
         return 0
@@ -47,17 +50,38 @@ def _summary(document: dict[str, Any]) -> list[str]:
         f"input         {height}x{width} {document['layout']} {document['colour_order']}",
         f"heads         {', '.join(document['head_names'])}",
         f"quantization  {document['quantization']}",
-        f"source        {document['source_name']}  sha256 {document['source_sha256'][:16]}",
+        _source(document),
         f"passes        {', '.join(one['name'] for one in document['passes']) or 'none'}",
         _shapes(document),
         *_checkpoint(document),
-        f"classes       {len(names)}: {', '.join(names)}",
+        f"classes       {len(names)}: {_names(names)}",
     ]
+
+
+def _source(document: dict[str, Any]) -> str:
+    if not document["source_sha256"]:
+        return f"source        {document['source_name'] or 'unknown'}"
+    return f"source        {document['source_name']}  sha256 {document['source_sha256'][:16]}"
+
+
+def _names(names: list[str]) -> str:
+    from tallylens.edge_runtime.class_names import are_numbered
+
+    if are_numbered(names):
+        return "without names, which --names FILE gives"
+    return ", ".join(names)
 
 
 def _shapes(document: dict[str, Any]) -> str:
     """The line that says how boxes are given."""
     strides = document["strides"]
+    if "boxes" in document:
+        boxes = document["boxes"]
+        steps = f", in steps of {boxes['step']:.3g}" if boxes["step"] else ""
+        return (
+            f"boxes         {boxes['number']} decoded by the model itself, in {boxes['unit']}, "
+            f"{boxes['dtype']}{steps}"
+        )
     if document.get("reg_max"):
         return (
             f"boxes         no anchors: distances over {document['reg_max']} bins, strides "
@@ -85,8 +109,12 @@ def _checkpoint(document: dict[str, Any]) -> list[str]:
     return lines
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """The document of `inspect --json`: the model's metadata, with its file, size and kind."""
+def describe(path: Path, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """The document of `inspect --json`: the model's metadata, with its file, size and kind.
+
+    `names` replace the class names of the model.
+    """
+    from tallylens.edge_runtime.engines.heads import renamed
     from tallylens.models import runs_as_it_is
 
     about: dict[str, Any] = {}
@@ -100,6 +128,7 @@ def describe(path: Path) -> dict[str, Any]:
 
         with open_engine(path) as engine:
             metadata, kind = engine.metadata, f"runs on {engine.name}"
+            about |= _decoded(engine.heads[0])
     else:
         from tallylens.extras import need_converters
 
@@ -109,8 +138,23 @@ def describe(path: Path) -> dict[str, Any]:
         graph = load(path)
         metadata, kind = graph.metadata, "checkpoint, converted on first use"
         about |= _measured(path, graph)
-    about |= json.loads(metadata.to_json())
+    about |= json.loads(renamed(metadata, names, str(path)).to_json())
     return {"file": str(path), "size_bytes": _size(path), "kind": kind} | about
+
+
+def _decoded(head: HeadSpec) -> dict[str, Any]:
+    """The boxes of a model that decodes them itself; nothing of one with raw heads."""
+    if head.content == "logits":
+        return {}
+    return {
+        "boxes": {
+            "number": head.width,
+            "content": head.content,
+            "unit": "pixels" if head.units == (1.0, 1.0) else "fractions of the input",
+            "dtype": head.dtype,
+            "step": 0.0 if head.dtype == "float32" else head.scale,
+        }
+    }
 
 
 def _measured(path: Path, graph: DetectorGraph) -> dict[str, Any]:

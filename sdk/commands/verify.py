@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tallylens.commands.arguments import add_json, fraction, print_json
+from tallylens.commands.arguments import (
+    add_json,
+    add_names,
+    class_names,
+    fraction,
+    print_json,
+)
 from tallylens.edge_runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +26,8 @@ EXAMPLES = """examples:
   tallylens verify yolov5n-int8.mlpackage --against yolov5n.pt --images val/images
   tallylens verify yolov5n-int8.tflite --against yolov5n.pt --images val/images --labels val/labels
 
-Without Core ML on this machine, Core ML packages are evaluated op by op, which is slow."""
+A .tflite of another exporter is compared as well, if it ends in decoded boxes. Without Core ML on
+this machine, Core ML packages are evaluated op by op, which is slow."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FRACTION",
         help="minimum detection agreement, such as 0.95; below it the exit status is 3",
     )
+    add_names(parser)
     add_json(parser)
 
 
@@ -61,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
             labels=options.labels,
             num_threads=os.cpu_count() or 1,
             progress=lambda _stage, done: progress.update(done or 0.0),
+            class_names=class_names(options),
         )
     if options.json:
         print_json(result.as_dict())
@@ -91,5 +100,6 @@ def _show(result: Verification) -> None:
         ours, theirs = result.model_precision, result.reference_precision
         print(f"mAP@0.5:0.95 {ours.map50_95:.4f}, reference {theirs.map50_95:.4f}")
         print(f"mAP@0.5      {ours.map50:.4f}, reference {theirs.map50:.4f}")
+    print(f"verdict     {result.verdict}")
     for warning in result.warnings:
         print(f"note: {warning}")

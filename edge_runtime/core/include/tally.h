@@ -162,14 +162,25 @@ TALLY_API tally_status tally_preprocessor_run(tally_preprocessor* preprocessor,
 
 /* ---- raw head outputs to detections ------------------------------------------------------ */
 
-/* One output before the sigmoid. real = scale * (raw - zero_point) for integer dtypes.
+/* What an output holds. */
+typedef enum tally_decoded {
+  TALLY_LOGITS = 0,       /* a head before the sigmoid */
+  TALLY_SCORED_BOXES = 1, /* boxes, each center x, center y, width, height, objectness, classes */
+  TALLY_CLASS_BOXES = 2   /* boxes, each center x, center y, width, height, classes */
+} tally_decoded;
+
+/* One output. real = scale * (raw - zero_point) for integer dtypes.
+ * Logits, as tallylens writes them:
  * reg_max 0 (YOLOv5): num_anchors * (5 + num_classes) channels, for each anchor x, y, w, h,
- * objectness, classes. reg_max above 0 (YOLOv5u, YOLOv8, YOLO11): 4 * reg_max + num_classes
- * channels, for each of left, top, right, bottom the logits of its distance of 0 to reg_max - 1
- * cells from the middle of the cell, then classes; anchors and num_anchors are not read.
- * Strides are for engines that pad their outputs: channel c of the cell (x, y) is element
- * y * row_stride + x * column_stride + c * channel_stride. One that is 0 is as `layout` says,
- * without padding. */
+ * objectness, classes; before the sigmoid. reg_max above 0 (YOLOv5u, YOLOv8, YOLO11): 4 * reg_max +
+ * num_classes channels, for each of left, top, right, bottom the logits of its distance of 0 to
+ * reg_max - 1 cells from the middle of the cell, then classes; anchors and num_anchors are not
+ * read. Boxes that the model has decoded, as exporters of others write them: all of them are the
+ * cells of one row, so that (1, boxes, channels) is TALLY_NHWC and (1, channels, boxes) is
+ * TALLY_NCHW, and height is 1. 1 in x and width is unit_x input pixels, in y and height unit_y: 1
+ * and 1, or the input's width and height. stride, anchors and reg_max are not read. Strides are for
+ * engines that pad their outputs: channel c of the cell (x, y) is element y * row_stride + x *
+ * column_stride + c * channel_stride. One that is 0 is as `layout` says, without padding. */
 typedef struct tally_head {
   uint32_t struct_size; /* the same in all heads of a call */
   int32_t dtype;        /* tally_dtype */
@@ -187,6 +198,10 @@ typedef struct tally_head {
   int64_t row_stride;     /* elements from row to row */
   int64_t column_stride;  /* elements from cell to cell of a row */
   int64_t channel_stride; /* elements from channel to channel */
+  int32_t decoded;        /* tally_decoded */
+  int32_t extra_channels; /* boxes: channels after the classes, not read (masks, points) */
+  float unit_x;           /* boxes: input pixels */
+  float unit_y;
 } tally_head;
 
 typedef struct tally_decoder_options {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "best_class.h"
+#include "decoded_boxes.h"
 #include "distribution_head.h"
 #include "handle.h"
 #include "head_view.h"
@@ -24,7 +26,9 @@ tally_detection to_source(const Candidate& candidate, const tally_letterbox& let
     return std::clamp((v - static_cast<float>(letterbox.pad_y)) / letterbox.gain_y, 0.0f, height);
   };
   const Box& box = candidate.box;
-  return {x(box.x1), y(box.y1), x(box.x2), y(box.y2), candidate.confidence, candidate.class_id};
+  // The scale of a quantized output may reach beyond 1.
+  const float confidence = std::min(candidate.confidence, 1.0f);
+  return {x(box.x1), y(box.y1), x(box.x2), y(box.y2), confidence, candidate.class_id};
 }
 
 }  // namespace
@@ -71,9 +75,7 @@ void Decoder::decode_cell(const tally_head& head, const Raw* cell, size_t step, 
     }
     return;
   }
-  int best = 0;  // the order of raw values is the order of probabilities
-  for (int c = 1; c < options_.num_classes; ++c)
-    if (classes[c * step] > classes[best * step]) best = c;
+  const int best = best_class(classes, step, options_.num_classes);
   const float confidence = objectness * logistic(classes[best * step]);
   if (confidence >= options_.confidence) add(best, confidence);
 }
@@ -116,6 +118,10 @@ std::vector<tally_detection> Decoder::run(const tally_head* heads, int num_heads
   for (int i = 0; i < num_heads; ++i) check_head(heads[i], options_.num_classes);
   candidates_.clear();
   for (int i = 0; i < num_heads; ++i) {
+    if (heads[i].decoded != TALLY_LOGITS) {
+      read_boxes(heads[i], options_, candidates_);
+      continue;
+    }
     if (heads[i].reg_max > 0) {
       decode_distribution(heads[i], options_, candidates_);
       continue;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "best_class.h"
 #include "elementary.h"
 #include "head_view.h"
 #include "logistic.h"
@@ -66,56 +67,14 @@ class DistributionHead {
     return cell + static_cast<size_t>(kBoxSides * head_.reg_max) * strides_.channel;
   }
 
-  /// The best class logit of every cell of a row, in the order of memory, so that compilers use
-  /// vectors: the order of raw values is the order of probabilities.
-  void find_best(const Raw* row) {
-    const Raw* first = classes_of(row);
-    const auto width = static_cast<size_t>(head_.width);
-    const auto classes = static_cast<size_t>(options_.num_classes);
-    if (strides_.channel < strides_.column) {
-      for (size_t x = 0; x < width; ++x)
-        best_[x] = largest(first + x * strides_.column, strides_.channel, classes);
-      return;
-    }
-    for (size_t x = 0; x < width; ++x) best_[x] = first[x * strides_.column];
-    for (size_t c = 1; c < classes; ++c) {
-      const Raw* plane = first + c * strides_.channel;
-      if (strides_.column == 1) {
-        Raw* best = best_.data();
-        for (size_t x = 0; x < width; ++x) best[x] = plane[x] > best[x] ? plane[x] : best[x];
-      } else {
-        for (size_t x = 0; x < width; ++x) {
-          const Raw raw = plane[x * strides_.column];
-          if (raw > best_[x]) best_[x] = raw;
-        }
-      }
-    }
-  }
-
-  /// The largest of `count` values that lie `step` apart.
-  static Raw largest(const Raw* values, size_t step, size_t count) {
-    Raw best = values[0];
-    if (step == 1) {
-      for (size_t i = 1; i < count; ++i) best = values[i] > best ? values[i] : best;
-    } else {
-      for (size_t i = 1; i < count; ++i)
-        if (values[i * step] > best) best = values[i * step];
-    }
-    return best;
-  }
-
-  /// The first class with the best logit.
-  int best_class(const Raw* cell) const {
-    const Raw* classes = classes_of(cell);
-    int best = 0;
-    for (int c = 1; c < options_.num_classes; ++c)
-      if (classes[c * strides_.channel] > classes[best * strides_.channel]) best = c;
-    return best;
+  int class_of(const Raw* cell) const {
+    return best_class(classes_of(cell), strides_.channel, options_.num_classes);
   }
 
   void decode_row(const Raw* row, int y) {
     const auto reaches = logistic_.reaches(options_.confidence);
-    find_best(row);
+    find_best(classes_of(row), strides_, best_.size(), static_cast<size_t>(options_.num_classes),
+              best_.data());
     for (int x = 0; x < head_.width; ++x) {
       // Most cells are empty: nothing of them is dequantized. NaN fails the test, too.
       const Raw best = best_[static_cast<size_t>(x)];
@@ -124,7 +83,7 @@ class DistributionHead {
       if (options_.multi_label) {
         add_all(cell, x, y);
       } else if (const float confidence = logistic_(best); confidence >= options_.confidence) {
-        candidates_.push_back({box_of(cell, x, y), confidence, best_class(cell)});
+        candidates_.push_back({box_of(cell, x, y), confidence, class_of(cell)});
       }
     }
   }

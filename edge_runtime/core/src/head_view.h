@@ -47,6 +47,11 @@ struct Strides {
 /// The strides of a head of `channels` channels; those that are 0 follow from its layout.
 Strides strides_of(const tally_head& head, size_t channels);
 
+/// The channel of the first class of decoded boxes.
+inline size_t class_channel(const tally_head& head) {
+  return head.decoded == TALLY_SCORED_BOXES ? kBoxChannels : kBoxSides;
+}
+
 /// The channels that `head` has by its own fields.
 size_t head_channels(const tally_head& head, int num_classes);
 

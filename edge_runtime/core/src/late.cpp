@@ -43,7 +43,7 @@ void Late::note(const tally_detection* detections, int32_t count, double now_s) 
       std::remove_if(known_.begin(), known_.end(),
                      [&](const Answer& one) { return now_s - one.at_s >= options_.keep_s; }),
       known_.end());
-  while (known_.size() >= static_cast<size_t>(options_.max_answers)) known_.pop_front();
+  while (known_.size() >= static_cast<size_t>(options_.max_answers)) known_.erase(known_.begin());
   known_.push_back(std::move(answer));
 }
 

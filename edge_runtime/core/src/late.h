@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <vector>
 
@@ -32,7 +31,7 @@ class Late {
   int32_t class_of(const tally_detection& one, double now_s) const;
 
   tally_late_options options_;
-  std::deque<Answer> known_;
+  std::vector<Answer> known_;
 };
 
 }  // namespace tally

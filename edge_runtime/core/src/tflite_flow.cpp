@@ -20,6 +20,14 @@ bool is_product(int32_t builtin) {
          builtin == kMul || builtin == kTransposeConv;
 }
 
+/// Whether the operator makes a float of a float16 constant without dimensions, as in files with
+/// float16 weights.
+bool is_scalar_cast(int32_t builtin, const std::vector<TensorFacts>& tensors,
+                    const Indices& reads) {
+  return builtin == kDequantize && reads.size() == 1 && tensors[reads[0]].rank == 0 &&
+         tensors[reads[0]].constant;
+}
+
 bool rescales_too_much(int32_t builtin, const std::vector<TensorFacts>& tensors,
                        const Indices& reads, const Indices& writes) {
   if (writes.empty() || tensors[writes[0]].scale == 0) return false;
@@ -79,7 +87,8 @@ std::string flow_problem(const Node& graph, const std::vector<TensorFacts>& tens
     for (const int32_t index : writes) {
       if (!ready.exists(index) || ready.holds(index))
         return "an operator that writes an invalid tensor";
-      if (tensors[index].rank == 0) return "an operator that writes a tensor without a shape";
+      if (tensors[index].rank == 0 && !is_scalar_cast(builtins[code], tensors, reads))
+        return "an operator that writes a tensor without a shape";
     }
     if (rescales_too_much(builtins[code], tensors, reads, writes))
       return "a quantized operator with scales out of range";

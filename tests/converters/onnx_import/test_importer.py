@@ -15,7 +15,6 @@ from onnx import TensorProto, helper
 
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.load import load
-from tallylens.converters.onnx_import.labels import parse_names
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
 from tallylens.edge_runtime.metadata import METADATA_KEY
 
@@ -266,26 +265,3 @@ def test_official_export_equals_its_checkpoint(data: Path) -> None:
     assert graph.metadata.anchors == checkpoint.anchors
     assert graph.metadata.class_names == checkpoint.class_names
     assert graph.metadata.strides == checkpoint.strides
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("{0: 'a', 1: 'b'}", ("a", "b")),
-        ("{1: 'b'}", ("class0", "b")),
-        ("['a', \"b\"]", ("a", "b")),
-        ("['a', 'b',]", ("a", "b")),
-        (r"{0: 'it\'s', 1: '\u00e9'}", ("it's", "é")),
-        ("{0: 'a', 1: 'b', 2: 'c'}", None),
-        ("{}", None),
-        ("", None),
-        ("{0: a}", None),
-        ("{0: 'a' 1: 'b'}", None),
-        ("{0: __import__('os').system('touch sentinel')}", None),
-        ("{0: 'a', 1: 'b'} or exit()", None),
-        ("[" * 100_000 + "]" * 100_000, None),
-        ("{0: '" + "x" * (1 << 21) + "'}", None),
-    ],
-)
-def test_parse_names(text: str, expected: tuple[str, ...] | None) -> None:
-    assert parse_names(text, 2) == expected
