@@ -391,9 +391,7 @@ class Counter:
             **self._counting,
         )
         if are_numbered(pool.metadata.class_names) and not self._counting["any_class"]:
-            session.warnings.append(
-                f"the model has no class names, they are numbered. {GIVE_NAMES}"
-            )
+            session.warnings.append(f"the model's classes have no names. {GIVE_NAMES}")
         if self._offload is not None:
             session.warnings += detectors.start_offloading(
                 self._offload, live=live, on_notice=self._live.on_notice

@@ -85,7 +85,7 @@ def recognize(
         own: what the file says about itself.
 
     Raises:
-        UnsupportedModelError: another kind of model, named as far as its shapes tell.
+        UnsupportedModelError: another kind of model, named as far as its shapes show.
         ModelError: an input that takes no pixels.
     """
     own = own or OwnWords()
@@ -182,14 +182,12 @@ def _input(inputs: Sequence[Tensor], path: str) -> tuple[tuple[int, int], Layout
     """(height, width) and layout of the only input."""
     if len(inputs) != 1:
         raise _unsupported(path, f"a model with {len(inputs)} inputs")
-    shape = inputs[0].shape
+    shape = inputs[0].shape or (0,)
     layout: Layout = "NHWC" if shape[-1:] == (3,) else "NCHW"
-    height, width = shape[1:3] if layout == "NHWC" else shape[2:4]
-    channels = shape[3:4] if layout == "NHWC" else shape[1:2]
-    sides = all(1 <= side <= MAX_INPUT_SIDE for side in (height, width))
-    if len(shape) != 4 or shape[0] != 1 or channels != (3,) or not sides:
+    batch, *size = shape if layout == "NCHW" else (*shape[:1], *shape[-1:], *shape[1:-1])
+    if len(size) != 3 or batch != 1 or size[0] != 3 or max(size) > MAX_INPUT_SIDE or 0 in size:
         raise _unsupported(path, f"its input has shape {shape}, which is not one RGB image")
-    return (height, width), layout
+    return (size[1], size[2]), layout
 
 
 def _boxes(shape: Shape, size: tuple[int, int], known: int | None) -> _Boxes | None:
@@ -199,12 +197,13 @@ def _boxes(shape: Shape, size: tuple[int, int], known: int | None) -> _Boxes | N
     """
     if len(shape) != 3 or shape[0] != 1:
         return None
+    orders: tuple[tuple[Layout, int, int], ...] = (
+        ("NHWC", shape[1], shape[2]),
+        ("NCHW", shape[2], shape[1]),
+    )
     fitting = [
         _Boxes(layout, content, strides, boxes, channels)
-        for layout, boxes, channels in (
-            ("NHWC", shape[1], shape[2]),
-            ("NCHW", shape[2], shape[1]),
-        )
+        for layout, boxes, channels in orders
         for strides, per_cell in _grids(boxes, size)
         for content in _contents(per_cell)
         if channels > _BOX[content]
@@ -243,15 +242,17 @@ def _quantization(image: Tensor, output: Tensor) -> Quantization:
 
 
 def _what_else(outputs: Sequence[Tensor], found: int) -> str:
-    """What a model is whose outputs are no boxes, in words."""
+    """The kind of a model whose outputs do not hold boxes, in words."""
     shapes = [output.shape for output in outputs]
     listed = ", ".join(map(str, shapes[:4])) + (", ..." if len(shapes) > 4 else "")
     if found > 1:
         return f"{found} of its outputs ({listed}) hold boxes, instead of one"
     if any(_is_suppressed(shape) for shape in shapes) or len(outputs) == 4:
         return f"a detector with NMS inside (outputs {listed})"
+    if not shapes:
+        return "a model without outputs"
     if all(len(shape) == 4 for shape in shapes):
-        return f"raw heads ({listed}) without the anchors to decode them"
+        return f"raw head outputs ({listed}) without the anchors to decode them"
     if all(len(shape) == 2 for shape in shapes):
         return f"a classifier, or no detector (outputs {listed})"
     return f"no YOLO detector: its outputs ({listed}) fit no grid of its input"

@@ -1,4 +1,4 @@
-"""What a .tflite of another exporter says about itself, in the zip archive behind the model.
+"""Names and task of a .tflite of another exporter, from the zip archive behind the model.
 
 That is where the TFLite Metadata library puts its "associated files". YOLOv5's exporter writes the
 text of a Python dictionary, the ultralytics package JSON, others a list of labels.
@@ -26,7 +26,7 @@ class OwnWords:
 
 
 def read_own_words(data: bytes) -> OwnWords:
-    """What the archive behind the model says; nothing if there is none, or it is damaged."""
+    """The names and task in the archive behind the model; nothing without a sound archive."""
     for name, text in _members(data):
         names = find_names(text)
         if names is None and "label" in name.lower():

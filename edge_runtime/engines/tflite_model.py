@@ -18,7 +18,7 @@ from .tflite_boxes import ForeignModel, recognize
 from .tflite_labels import read_own_words
 
 _ERROR_BYTES = 1024
-_DTYPE_NAMES = {value: dtype.name for dtype, value in DTYPES.items()}
+_DTYPE_NAMES: dict[int, str] = {value: str(dtype) for dtype, value in DTYPES.items()}
 _OTHER_DTYPE = "of another type"
 
 

@@ -70,8 +70,10 @@ class DecodedBoxes {
   auto threshold() const {
     const float confidence = options_.confidence;
     if constexpr (std::is_integral_v<Raw>) {
-      int least = std::numeric_limits<Raw>::min();
-      while (least <= std::numeric_limits<Raw>::max() && values_.real(least) < confidence) ++least;
+      int steps = 0;
+      while (steps < 256 && values_.real(steps + std::numeric_limits<Raw>::min()) < confidence)
+        ++steps;
+      const int least = steps + std::numeric_limits<Raw>::min();
       return [least](Raw raw) { return raw >= least; };
     } else {
       return [confidence](Raw raw) { return to_float(raw) >= confidence; };
@@ -86,7 +88,8 @@ class DecodedBoxes {
   void add(size_t cell) {
     const float objectness = head_.decoded == TALLY_SCORED_BOXES ? value(cell, kBoxSides) : 1.0f;
     const float w = value(cell, 2) * head_.unit_x, h = value(cell, 3) * head_.unit_y;
-    if (!(w > 0 && h > 0)) return;
+    const bool has_area = w > 0 && h > 0;  // false for NaN
+    if (!has_area) return;
     const float x = value(cell, 0) * head_.unit_x, y = value(cell, 1) * head_.unit_y;
     const Box box = {x - w / 2, y - h / 2, x + w / 2, y + h / 2};
     const size_t first = class_channel(head_);

@@ -133,7 +133,7 @@ def test_other_classes_are_refused(reference: Path, images: Path, tmp_path: Path
     with pytest.raises(InputError) as refusal:
         verify(other, reference, images)
     assert str(refusal.value) == (
-        f"{other}: has other classes than the reference (2 against 2). "
+        f"{other}: has other classes than the reference ('dog' against 'bus'). "
         "Give the checkpoint that the model was converted from."
     )
 
