@@ -1,11 +1,12 @@
 """The Swift client against a real server, through a link with faults; for `check cloud`.
 
-    python -m tests.support.ios_cloud PROGRAM LITERT FOLDER SEEDS
+    python -m tests.support.ios_cloud PROGRAM LITERT FOLDER RUN...
 
-PROGRAM is TallyLensConformance. Frames, server, faults and seeds are those of the Android client;
-SEEDS are separated by commas, and 0 is a link without faults. Runs `cloud` let the server detect
-every frame, runs `offload` are of a counter with the server's own model. Prints a JSON document:
-for each run what was wrong with it, empty if nothing was, and the figures to show.
+PROGRAM is TallyLensConformance. Frames, server, faults and seeds are those of the Android client.
+A RUN is `KIND:SEED` or `KIND:SEED:FRAMES`: with `cloud` the server detects every frame, `offload`
+is a counter with the server's own model, `auto` one that sends JPEG where it is worth it, and seed
+0 is a link without faults. Prints a JSON document: for each run what was wrong with it, empty if
+nothing was, and the figures to show.
 """
 
 from __future__ import annotations
@@ -85,8 +86,10 @@ class Run:
         """The arguments of the program."""
         if self.kind == "cloud":
             return ["cloud", str(frames), url]
-        words = ["offload", str(frames), str(DEMO.path), url, "always", "--litert", litert]
-        return [*words, "--digest", sha256(DEMO.path), "--fps", str(PACE_FPS)]
+        mode = "auto" if self.kind == "auto" else "always"
+        words = ["offload", str(frames), str(DEMO.path), url, mode, "--litert", litert]
+        digest = [] if self.kind == "auto" else ["--digest", sha256(DEMO.path)]
+        return [*words, *digest, "--fps", str(PACE_FPS)]
 
     def problem(self, found: Any, truth: dict[str, Any]) -> str:
         """What is wrong with the document of the program, empty if nothing is."""
@@ -94,7 +97,8 @@ class Run:
             return str(found["failed"])
         report = found.get("report", found)
         counts = {key: report[key] for key in truth}
-        if counts != truth:
+        # From a lossy image the same model sees less than it sees here.
+        if counts != truth and self.kind != "auto":
             return f"{counts}, not {truth}"
         if self.kind == "cloud":
             good = found["answered"] == self.frames and not found["repeated"]
@@ -102,7 +106,9 @@ class Run:
         frames = found["offload"]["frames"]
         if sum(frames.values()) != self.frames or report["frames"] != self.frames:
             return f"{frames} of {self.frames} frames"
-        return "" if frames["cloud"] else f"nothing came from the server: {found['offload']}"
+        if found["offload"]["rejected"] or not frames["cloud"]:
+            return f"nothing came from the server, or it refused frames: {found['offload']}"
+        return ""
 
 
 def demo_frames(folder: Path, count: int) -> Path:

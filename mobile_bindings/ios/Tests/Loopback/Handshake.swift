@@ -34,7 +34,7 @@ struct Handshake {
 }
 
 /// FIPS 180-4, which RFC 6455 asks for; not for secrets.
-func sha1(_ message: [UInt8]) -> [UInt8] {
+public func sha1(_ message: [UInt8]) -> [UInt8] {
     var state: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]
     var bytes = message + [0x80]
     while bytes.count % 64 != 56 { bytes.append(0) }

@@ -91,6 +91,7 @@ final class CloudClientTests: XCTestCase {
         client.start()
         _ = try client.waitForWelcome(10)
         server.links.use { $0[0] }.end(ConnectionEnd(code: 4401))
+        client.queue.sync {}
         guard case .result? = try ask(client) else { return XCTFail("no answer") }
         let told = notices.use { $0 }
         XCTAssertEqual(told.count, 2, "\(told)")
@@ -180,6 +181,26 @@ final class CloudClientTests: XCTestCase {
         guard case .none? = try ask(client), case .result? = try ask(client) else { return XCTFail() }
         XCTAssertEqual(hellos.use { $0 }, ["", ""])
         client.close()
+    }
+
+    /// A client that has ended takes no frames, and has none in flight.
+    func testNothingIsInFlightAfterTheEnd() throws {
+        let server = MemoryServer(onFrame: { _, _, _ in })
+        var settings = try settings(server)
+        settings.resends = true
+        let client = try CloudClient(settings)
+        client.start()
+        _ = try client.waitForWelcome(10)
+        let answered = expectation(description: "an answer")
+        let sequence = client.submit(image, captureMicroseconds: 1, deadline: 60) { answer in
+            guard case .none = answer else { return XCTFail("\(answer)") }
+            answered.fulfill()
+        }
+        XCTAssertEqual(sequence, 1)
+        client.close()
+        wait(for: [answered], timeout: 10)
+        XCTAssertEqual(client.state.use { $0.session.inFlight }, 0)
+        XCTAssertNil(client.submit(image, captureMicroseconds: 2, deadline: 60) { _ in })
     }
 
     func testAClientThatIsLetGoClosesItsConnection() throws {

@@ -143,6 +143,27 @@ final class OffloaderTests: XCTestCase {
         wait(for: [counted], timeout: 20)
     }
 
+    /// Nobody who looks at the totals waits for the server.
+    func testReportsDoNotWaitForAnAnswer() throws {
+        let asked = expectation(description: "a frame is sent")
+        let server = MemoryServer(onFrame: { _, _, _ in asked.fulfill() })
+        var options = options(server, live: true)
+        options.offload?.deadline = .seconds(600)
+        let counter = try Counter(engine: try engine(), options: options)
+        var index = 0
+        // Until there is a connection, frames are counted here.
+        while server.frames.use({ $0.isEmpty }) && index < 1000 {
+            index += 1
+            counter.submit(try frame(), at: time(index))
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+        wait(for: [asked], timeout: 20)
+        // It would take ten minutes, were it behind the frame.
+        XCTAssertEqual(counter.report.offload?.frames["cloud"], 0)
+        _ = try? counter.saveState()
+        counter.close()
+    }
+
     func testTheReportHasTheKeysOfTheCommandLine() throws {
         let counter = try Counter(engine: try engine(), options: options(MemoryServer()))
         for index in 1...3 { _ = try counter.count(frame(UInt8(40 * index)), at: time(index)) }

@@ -188,7 +188,9 @@ extension CloudClient {
         let (connection, waiting) = state.use { state in
             state.isStopping = true
             defer { state.connection = nil }
-            return (state.connection, state.abandonAll())
+            let waiting = state.drop(state.session.cancelAll()) + state.abandonAll()
+            state.session.connectionLost()
+            return (state.connection, waiting)
         }
         connection?.close(code: CloseCode.normal)
         for one in waiting { one.done(.none(reason: "expired")) }

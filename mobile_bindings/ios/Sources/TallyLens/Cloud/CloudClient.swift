@@ -119,7 +119,7 @@ final class CloudClient: Sendable {
     func close(waiting seconds: Double = CloudClient.closeSeconds) {
         let waiting = state.use { state in
             state.isStopping = true
-            return state.abandonAll()
+            return state.drop(state.session.cancelAll()) + state.abandonAll()
         }
         for one in waiting { one.done(.none(reason: "expired")) }
         queue.async { self.sendNext() }

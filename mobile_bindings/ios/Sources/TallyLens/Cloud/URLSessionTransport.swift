@@ -68,6 +68,13 @@ private final class URLSessionSocket: NSObject, URLSessionWebSocketDelegate {
         end(ConnectionEnd(code: code.rawValue, reason: words), session)
     }
 
+    /// A redirect is refused: it would take the key to another server.
+    func urlSession(
+        _ session: URLSession, task: URLSessionTask,
+        willPerformHTTPRedirection response: HTTPURLResponse, newRequest request: URLRequest,
+        completionHandler: @escaping @Sendable (URLRequest?) -> Void
+    ) { completionHandler(nil) }
+
     func urlSession(
         _ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?
     ) {
