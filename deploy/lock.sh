@@ -10,6 +10,9 @@ lock() {
 }
 in=deploy/requirements
 lock build "$in/build.in"
-lock cpu setup.py "$in/cpu.in" --extra serve --override "$in/cpu.override"
-lock cuda setup.py "$in/cuda.in" --extra serve --override "$in/cuda.override"
-lock ray setup.py "$in/cuda.in" --extra cluster --override "$in/cuda.override"
+lock cpu setup.py "$in/cpu.in" --extra serve --extra videos --extra postgres --extra store \
+    --override "$in/cpu.override"
+lock cuda setup.py "$in/cuda.in" --extra serve --extra videos --extra postgres --extra store \
+    --override "$in/cuda.override"
+lock ray setup.py "$in/cuda.in" --extra cluster --extra videos --extra postgres --extra store \
+    --override "$in/cuda.override"

@@ -13,6 +13,7 @@ from ..server.service import Service
 from . import schema
 from .account_settings import link_secret
 from .accounts import Identify, account_of_key_file
+from .job_metrics import JobMetrics
 from .live_first import AnnouncedQueue
 from .openapi import describe
 from .pages import account, entrance
@@ -93,6 +94,8 @@ class VideoService:
         app.state.videos = self
         self._server: Service = app.state.service
         self._server.queue = AnnouncedQueue(self._server.queue, self.settings.open_live_mark())
+        registry = self._server.metrics.registry
+        self.metrics = JobMetrics(registry, self.database, self.settings.folder)
         handle_problems(app, problem_page)
         describe(app)
         for router in ROUTERS:
@@ -106,6 +109,7 @@ class VideoService:
         tasks = [
             asyncio.create_task(self.progress.run(self._show_database)),
             asyncio.create_task(self.sweep.run()),
+            asyncio.create_task(self.metrics.run()),
             asyncio.create_task(self.webhooks.run()),
         ]
         try:

@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the replicas of serve --ray run the model; RAY_ADDRESS names their cluster",
     )
+    parser.add_argument(
+        "--migrate",
+        action="store_true",
+        help="bring the tables of the database to this version, and end; a server or worker that "
+        "starts does the same",
+    )
     # Of a process that another one started: it is one worker, and ends with that process.
     parser.add_argument("--parent", type=positive, help=argparse.SUPPRESS)
 
@@ -90,6 +96,8 @@ def run(options: argparse.Namespace) -> int:
     settings = VideoSettings(options.videos, database, options.store, plans=plans_of(options))
     if options.store is not None:
         need_store("an object store")
+    if options.migrate:
+        return _migrate(settings)
     if options.ray:
         _check_cluster()
     if options.parent is None:
@@ -99,6 +107,19 @@ def run(options: argparse.Namespace) -> int:
 
     identifier = os.environ[ID_VARIABLE]
     Worker(settings, _model_of(options.model, options.ray), options.parent, identifier).run()
+    return 0
+
+
+def _migrate(settings: VideoSettings) -> int:
+    """Bring the tables to this version."""
+    import contextlib
+    import sys
+
+    from tallylens.cloud_fallback.jobs import schema
+
+    with contextlib.closing(settings.open_database()) as database:
+        schema.upgrade(database)
+        print(f"tallylens: {database.shown} has the tables of this version", file=sys.stderr)
     return 0
 
 

@@ -17,6 +17,8 @@ from packaging.version import Version
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 LOCKS = sorted(DEPLOY.glob("requirements/*.lock"))
+# Extras of uploaded videos, with PostgreSQL and an object store.
+VIDEOS = ("videos", "postgres", "store")
 REPLACED = {"opencv-python": "opencv-python-headless", "onnxruntime": "onnxruntime-gpu"}
 
 
@@ -50,7 +52,13 @@ def pinned(lock: Path) -> dict[str, Version]:
 
 
 @pytest.mark.parametrize(
-    ("name", "extras"), [("cpu", "serve"), ("cuda", "serve"), ("ray", "cluster")]
+    ("name", "extras"),
+    [
+        *((name, extra) for name in ("cpu", "cuda", "ray") for extra in VIDEOS),
+        ("cpu", "serve"),
+        ("cuda", "serve"),
+        ("ray", "cluster"),
+    ],
 )
 def test_the_lock_files_satisfy_the_package(name: str, extras: str) -> None:
     """Also after a bound of setup.cfg is raised: deploy/lock.sh is then to run again."""

@@ -59,7 +59,7 @@ class VideoServer:
         self.keys.write_text(
             entry("tester", self.key, ("videos",))
             + entry("somebody else", self.other_key, ("videos",))
-            + entry("a device", self.weak_key, ("detect",))
+            + entry("a device", self.weak_key, ("detect", "metrics"))
             + "".join(entry(f"more {key}", key, ("videos",)) for key in self.more_keys)
         )
         self._command = [sys.executable, "-m", "tallylens", "serve", "--model", str(model)]
@@ -167,7 +167,7 @@ class VideoServer:
         document: dict[str, Any] = answer.json()
         return document
 
-    def wait(self, job: str) -> dict[str, Any]:
+    def wait(self, job: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """The document of a job once it has ended."""
         ended: list[dict[str, Any]] = []
 
@@ -175,7 +175,8 @@ class VideoServer:
             ended.append(self.job(job))
             return ended[-1]["state"] in FINAL
 
-        wait_until(look, f"the job does not end: {self.log()[-2000:]}", every_s=0.05)
+        problem = f"the job does not end: {self.log()[-2000:]}"
+        wait_until(look, problem, every_s=0.05, patience_s=patience_s)
         return ended[-1]
 
     def report(self, job: str) -> dict[str, Any]:
