@@ -30,7 +30,7 @@ from tallylens.converters.load import load
 from tallylens.converters.prune.channel_removal import remove_channels, weights_of
 from tallylens.converters.prune.channels import find_channels
 from tallylens.converters.prune.cost import CostModel, multiply_adds
-from tallylens.converters.prune.prune import MAX_IMAGES, prune
+from tallylens.converters.prune.prune import MAX_IMAGES, prune_channels
 from tallylens.edge_runtime.core import DecoderOptions
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
@@ -96,11 +96,11 @@ def rows(fraction: float, minutes: float) -> Iterator[tuple[Row, DetectorGraph]]
     yield row("naive magnitude", naive(graph, fraction), time.perf_counter() - start)
     start = time.perf_counter()
     images = calibration_images(CALIBRATION, graph.metadata.input_size, MAX_IMAGES)
-    pruned = prune(graph, fraction, images)
-    yield row("pruned", pruned, time.perf_counter() - start)
+    pruned = prune_channels(graph, fraction, images)
+    yield row("pruned", pruned.graph, time.perf_counter() - start)
     if minutes:
         start = time.perf_counter()
-        recovered = recover(pruned, graph, CALIBRATION, minutes)
+        recovered = recover(pruned.graph, graph, CALIBRATION, minutes, kept=pruned.kept)
         yield row(f"recovered, {minutes:g} min", recovered, time.perf_counter() - start)
 
 

@@ -41,7 +41,6 @@ def calibration_images(
     Raises:
         InputError: no image in `folder` can be used.
     """
-    preprocessor = Preprocessor()
     used = 0
     for path in evenly_spaced(list_images(folder), limit):
         try:
@@ -50,11 +49,17 @@ def calibration_images(
             warnings.warn(f"left out: {error}", CalibrationWarning, stacklevel=2)
             continue
         used += 1
-        boxed = np.empty((1, *size, 3), np.uint8)
-        preprocessor.run(image, boxed, layout="NHWC")
-        yield boxed[0]
+        yield letterboxed(image, size)
     if not used:
         raise InputError(folder, "none of its images can be read", "Give a folder of intact images")
+
+
+def letterboxed(image: Image, size: tuple[int, int]) -> Image:
+    """A (h, w, 3) uint8 BGR image as an input of `size`, (height, width, 3) uint8 RGB."""
+    boxed = np.empty((1, *size, 3), np.uint8)
+    Preprocessor().run(image, boxed, layout="NHWC")
+    whole: Image = boxed[0]
+    return whole
 
 
 def evenly_spaced(paths: list[Path], limit: int) -> list[Path]:

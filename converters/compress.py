@@ -59,12 +59,20 @@ def compress(
     graph: DetectorGraph, compression: PruneOptions, images: Path, state: Path, progress: Progress
 ) -> DetectorGraph:
     """`graph` pruned and recovered; an interrupted recovery resumes from the file `state`."""
-    from .prune.prune import prune
+    from .prune.prune import prune_channels
 
     chosen = calibration_images(images, graph.metadata.input_size, PRUNING_IMAGES)
-    smaller = prune(graph, compression.prune, chosen, progress=progress)
+    smaller = prune_channels(graph, compression.prune, chosen, progress=progress)
     if not compression.recover:
-        return smaller
+        return smaller.graph
     from .distill.recover import recover
 
-    return recover(smaller, graph, images, compression.recover, state=state, progress=progress)
+    return recover(
+        smaller.graph,
+        graph,
+        images,
+        compression.recover,
+        kept=smaller.kept,
+        state=state,
+        progress=progress,
+    )

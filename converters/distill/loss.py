@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...edge_runtime.metadata import BOX_SIDES, ModelMetadata
+from ..distance.heads import BOX_GAIN
 from ..emit.tflite_ops import Tensor
-from ..prune.distance import BOX_GAIN
 
 
 def distillation_loss(
@@ -48,7 +48,7 @@ def _split(tf: Any, head: Tensor, reg_max: int) -> tuple[Tensor, Tensor]:
 
 
 def _distance_iou(tf: Any, a: Tensor, b: Tensor) -> Tensor:
-    """The arithmetic of `prune.distribution_distance.distance_iou`."""
+    """The arithmetic of `distance.distributions.distance_iou`."""
     common, first, second = (
         (one[:, 0] + one[:, 2]) * (one[:, 1] + one[:, 3]) for one in (tf.minimum(a, b), a, b)
     )
@@ -60,7 +60,7 @@ def _iou(
 ) -> Tensor:
     """IoU of the boxes of two heads (cells, na, 5 + nc), cell by cell.
 
-    The arithmetic of `prune.distance.head_iou`, written again because TensorFlow has to
+    The arithmetic of `distance.heads.head_iou`, written again because TensorFlow has to
     differentiate it; a test compares the two.
     """
     scale = tf.constant(anchors, tf.float32)

@@ -13,31 +13,48 @@ import numpy as np
 from ...edge_runtime.errors import UsageError
 from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.types import FloatArray, Image
+from ..calibration import letterboxed
+from ..distance.heads import head_error
 from ..emit.tensorflow import quiet_tensorflow
 from ..graph import DetectorGraph
 from ..operators import set_input
 from ..prune.channel_removal import copy_of
-from ..prune.distance import head_error
 from ..prune.sensitivity import run_heads
 from ..quantize.statistics import to_input
 from .augment import make_batch, read_folder
+from .features import Kept, compared_features
 from .student import Weights, read_weights, refuse_untrainable, write_weights
 from .training import Trainer, TrainingState
 from .training_state import fingerprint, load_state, save_state
 
 Clock = Callable[[], float]
+MAX_HELD_BACK = 32
+_LARGER = 2
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate, batches and intervals of a training run."""
+    """Learning rate, batches and intervals of a training run.
+
+    Training ends after `patience` of the `checks` in a row that find nothing better.
+    """
 
     rate: float = 1e-4
     warm_up: int = 50
     batch: int = 8
     side: int = 320
     checks: int = 10
+    patience: int = 3
     save_every: float = 30.0
+
+    def crops(self, step: int) -> tuple[int, int]:
+        """How many crops a step takes, and their side: every other step has fewer, larger ones.
+
+        Objects that fill an input of 640 pixels are never whole in crops of 320.
+        """
+        if step % 2 == 0 and self.batch >= _LARGER**2:
+            return self.batch // _LARGER**2, _LARGER * self.side
+        return self.batch, self.side
 
     def rate_at(self, done: float, step: int) -> float:
         """Cosine over the share of time that is over, after a short rise."""
@@ -52,6 +69,7 @@ def recover(
     images_dir: Path,
     minutes: float,
     *,
+    kept: Kept | None = None,
     state: Path | None = None,
     progress: Progress | None = None,
     schedule: Schedule | None = None,
@@ -60,13 +78,16 @@ def recover(
     """`graph` with weights trained for `minutes` to give what `teacher` gives; no labels.
 
     One image in eight of the folder is the validation split. On it the result is never further
-    from the teacher than `graph` was: where training does not help, the weights stay as they are.
+    from the teacher than `graph` was: where training does not help, the weights stay as they are,
+    and where it helps no more, it ends before its time.
 
     Args:
         graph: stays as it is.
         teacher: of the same heads.
         images_dir: at least two images.
         minutes: of training, over all runs that share `state`.
+        kept: the teacher's channels that `graph` has, by value name, as pruning gives them: these
+            features are compared, too.
         state: a file, written every half minute and when the run is interrupted; a run resumes
             from it if it exists. It stays: delete it when the result is safe.
         progress: receives `recover, loss L` (a moving average) and the fraction of the time used.
@@ -83,14 +104,26 @@ def recover(
     plan = schedule or Schedule()
     images = read_folder(Path(images_dir))
     held_out, used = images[::8], [image for index, image in enumerate(images) if index % 8]
-    validation = _Validation(graph, teacher, held_out, plan.side)
+    validation = _Validation(graph, teacher, held_out)
     start = read_weights(graph)
     belongs_to = fingerprint(start, read_weights(teacher))
     standing = load_state(state, start, belongs_to) if state else None
-    standing = standing or TrainingState.start(start, validation.error(start))
+    before = validation.error(start)
+    if standing is None:
+        standing = TrainingState.start(start, before)
+    else:  # perhaps of a version that measured on other images
+        standing.start_error = before
+        standing.best_error = validation.error(standing.best)
+    features = compared_features(graph, teacher, kept or {})
     with quiet_tensorflow(training=True) as tf:
         run = _Run(
-            Trainer(tf, graph, teacher), standing, used, validation, plan, minutes * 60, clock
+            Trainer(tf, graph, teacher, features),
+            standing,
+            used,
+            validation,
+            plan,
+            minutes * 60,
+            clock,
         )
         run.trainer.load(standing)
         try:
@@ -128,16 +161,16 @@ def _check(graph: DetectorGraph, teacher: DetectorGraph, minutes: float) -> None
 
 
 class _Validation:
-    """Head error on the validation split, in ONNX Runtime."""
+    """Head error on whole images of the validation split, in ONNX Runtime."""
 
     def __init__(
-        self, graph: DetectorGraph, teacher: DetectorGraph, images: Sequence[Image], side: int
+        self, graph: DetectorGraph, teacher: DetectorGraph, images: Sequence[Image]
     ) -> None:
-        random = np.random.default_rng(0)
-        batch = make_batch(images, max(16, len(images)), side, random)
-        self._inputs = [to_input(image) for image in batch]
-        self._graph = _resized(graph, side)
-        self._wanted = run_heads(_resized(teacher, side), self._inputs)
+        size = graph.metadata.input_size
+        chosen = images[:: -(-len(images) // MAX_HELD_BACK)]
+        self._inputs = [to_input(letterboxed(image[:, :, ::-1], size)) for image in chosen]
+        self._graph = _for_one_image(graph)
+        self._wanted = run_heads(_for_one_image(teacher), self._inputs)
 
     def error(self, weights: Weights) -> float:
         """Of the graph with `weights`."""
@@ -145,9 +178,9 @@ class _Validation:
         return head_error(self._graph.metadata, found, self._wanted)
 
 
-def _resized(graph: DetectorGraph, side: int) -> DetectorGraph:
+def _for_one_image(graph: DetectorGraph) -> DetectorGraph:
     copy = copy_of(graph)
-    set_input(copy.model, (side, side), 1)
+    set_input(copy.model, graph.metadata.input_size, 1)
     return copy
 
 
@@ -168,7 +201,7 @@ class _Run:
         saved, now = state.seconds, self.clock()
         checked = int(state.seconds / self.budget * self.plan.checks)
         loss = math.nan
-        while state.seconds < self.budget:
+        while state.seconds < self.budget and state.stale < self.plan.patience:
             found = self._step()
             loss = found if math.isnan(loss) else 0.95 * loss + 0.05 * found
             before, now = now, self.clock()
@@ -181,13 +214,15 @@ class _Run:
                 saved = state.seconds
                 trainer.save(state)
                 save_state(path, state, belongs_to)
-            progress(f"recover, loss {loss:.3f}", done)
+            progress(
+                f"recover, loss {loss:.3f}", 1.0 if state.stale >= self.plan.patience else done
+            )
 
     def _step(self) -> float:
         """One step; its batch depends on its number alone, so that a resumed run repeats it."""
         number = self.state.step + 1
         random = np.random.default_rng([0, number])
-        batch = make_batch(self.images, self.plan.batch, self.plan.side, random)
+        batch = make_batch(self.images, *self.plan.crops(number), random)
         done = self.state.seconds / self.budget
         loss = self.trainer.step(batch, self.plan.rate_at(done, number))
         self.state.step = number
@@ -196,5 +231,7 @@ class _Run:
     def _keep_best(self) -> None:
         self.trainer.save(self.state)
         error = self.validation.error(self.state.average)
+        self.state.stale += 1
         if error < self.state.best_error:
             self.state.best, self.state.best_error = dict(self.state.average), error
+            self.state.stale = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,16 @@ def write_weights(graph: DetectorGraph, weights: Mapping[str, FloatArray]) -> De
 
 
 def forward(
-    tf: Any, graph: DetectorGraph, images: Tensor, weights: Mapping[str, Tensor]
+    tf: Any,
+    graph: DetectorGraph,
+    images: Tensor,
+    weights: Mapping[str, Tensor],
+    also: Sequence[str] = (),
 ) -> list[Tensor]:
     """The heads (n, h, w, na * (5 + nc)) of `images` (n, h, w, 3) in 0..1, traced.
 
-    `weights` as in `read_weights`, tensors or variables.
+    `weights` as in `read_weights`, tensors or variables. Behind the heads come the values `also`,
+    by name, (n, h, w, channels).
     """
     tensors: dict[str, Tensor] = {INPUT_NAME: images}
     # Weights of other nodes than convolutions are not trained.
@@ -55,7 +60,7 @@ def forward(
         else:
             made = LOWERINGS[node.op_type].emit(writer, node, inputs)
         tensors[str(node.outputs[0].name)] = made
-    return [tensors[name] for name in graph.metadata.head_names]
+    return [tensors[name] for name in (*graph.metadata.head_names, *also)]
 
 
 def _conv(tf: Any, node: ir.Node, source: Tensor, weights: Mapping[str, Tensor]) -> Tensor:

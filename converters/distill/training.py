@@ -10,11 +10,14 @@ import numpy as np
 
 from ...edge_runtime.types import Image
 from ..graph import DetectorGraph
+from .features import Kept, feature_loss
 from .loss import distillation_loss
 from .student import Weights, forward, read_weights
 
 _MOMENTUM, _VARIANCE, _TINY = 0.9, 0.999, 1e-8
 _LARGEST_GRADIENT = 10.0
+# Both parts of the loss are about as large at the start of a recovery.
+_FEATURE_GAIN = 2.0
 
 
 @dataclass
@@ -23,7 +26,7 @@ class TrainingState:
 
     `weights` are being trained, `average` is their moving average, `momentum` and `variance` are
     Adam's. `best` is the average with the minimum `best_error` on the validation split.
-    `seconds` is the time spent in training so far.
+    `seconds` is the time spent in training so far; `stale` counts the checks since `best`.
     """
 
     weights: Weights
@@ -35,6 +38,7 @@ class TrainingState:
     start_error: float
     step: int = 0
     seconds: float = 0.0
+    stale: int = 0
 
     @classmethod
     def start(cls, weights: Weights, error: float) -> TrainingState:
@@ -45,11 +49,16 @@ class TrainingState:
 
 @dataclass
 class Trainer:
-    """`student` trained towards `teacher` with Adam (Kingma and Ba, 2015)."""
+    """`student` trained towards `teacher` with Adam (Kingma and Ba, 2015).
+
+    `features`: names of values to compare besides the heads, and the teacher's channels of each
+    that the student has.
+    """
 
     tf: Any
     student: DetectorGraph
     teacher: DetectorGraph
+    features: Kept = field(default_factory=dict)
     _variables: dict[str, dict[str, Any]] = field(default_factory=dict)
     _count: Any = None
     _compiled: Any = None
@@ -88,11 +97,18 @@ class Trainer:
     def _step(self, images: Any, rate: Any) -> Any:
         tf = self.tf
         inputs = tf.cast(images, tf.float32) / 255.0
-        wanted = forward(tf, self.teacher, inputs, self._teacher_weights())
+        metadata, names = self.student.metadata, list(self.features)
+        count = len(metadata.head_names)
+        wanted = forward(tf, self.teacher, inputs, self._teacher_weights(), names)
+        features = [
+            tf.gather(value, self.features[name], axis=-1)
+            for name, value in zip(names, wanted[count:], strict=True)
+        ]
         weights = self._variables["weights"]
         with tf.GradientTape() as tape:
-            heads = forward(tf, self.student, inputs, weights)
-            loss = distillation_loss(tf, self.student.metadata, heads, wanted)
+            found = forward(tf, self.student, inputs, weights, names)
+            loss = distillation_loss(tf, metadata, found[:count], wanted[:count])
+            loss += _FEATURE_GAIN * feature_loss(tf, found[count:], features)
         names = list(weights)
         gradients = tape.gradient(loss, [weights[name] for name in names])
         gradients, _ = tf.clip_by_global_norm(gradients, _LARGEST_GRADIENT)

@@ -20,6 +20,8 @@ from .training import TrainingState
 
 _PARTS = ("weights", "average", "momentum", "variance", "best")
 _FIGURES = tuple(one.name for one in fields(TrainingState) if one.name not in _PARTS)
+# Files of the first version lack these.
+_LATER = ("stale",)
 _HEADER = "header"
 
 
@@ -72,7 +74,8 @@ def load_state(path: Path, start: Weights, belongs_to: str) -> TrainingState | N
             if header["belongs_to"] != belongs_to:
                 raise _refused(path, "is the state of another recovery")
             fields: dict[str, Any] = {part: _weights(stored, part, start) for part in _PARTS}
-        return TrainingState(**fields, **{name: header[name] for name in _FIGURES})
+        figures = {name: header[name] for name in _FIGURES if name not in _LATER or name in header}
+        return TrainingState(**fields, **figures)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise _refused(path, f"is not the state of a recovery ({error})") from error
 

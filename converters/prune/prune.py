@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 
 from ...edge_runtime.errors import InputError, UsageError
 from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.types import FloatArray, Image
+from ..distance.heads import detection_error
 from ..graph import DetectorGraph
 from ..operators import set_input
 from .allocation import allocate
 from .channel_removal import copy_of, remove_channels
 from .channels import Channels, find_channels, groups_of
 from .cost import CostModel, multiply_adds
-from .distance import detection_error
 from .layerwise import walk
 from .moments import Doubles, Sampler, matrix_of, second_moment
 from .refit import Outputs, refit
@@ -30,6 +31,14 @@ _PROBE_EVERY = 8
 _SIDE = 416
 
 
+@dataclass(frozen=True)
+class Pruned:
+    """A pruned graph, and the channels of the whole one that each value keeps, by value name."""
+
+    graph: DetectorGraph
+    kept: Mapping[str, npt.NDArray[np.int64]]
+
+
 def prune(
     graph: DetectorGraph,
     fraction: float,
@@ -37,6 +46,17 @@ def prune(
     *,
     progress: Progress | None = None,
 ) -> DetectorGraph:
+    """The graph alone of `prune_channels`."""
+    return prune_channels(graph, fraction, images, progress=progress).graph
+
+
+def prune_channels(
+    graph: DetectorGraph,
+    fraction: float,
+    images: Iterable[Image],
+    *,
+    progress: Progress | None = None,
+) -> Pruned:
     """A copy of `graph` with at least `fraction` fewer MACs, without training.
 
     Whole channels go, in groups as `find_channels` ties them, widths stay multiples of 8, and
@@ -56,7 +76,7 @@ def prune(
     if not 0 <= fraction < 1:
         raise UsageError(f"--prune is {fraction}", "Use a fraction from 0 to below 1")
     if fraction == 0:
-        return graph
+        return Pruned(graph, {})
     progress = progress or no_progress
     small, crops = _cropped(graph, list(islice(images, MAX_IMAGES)))
     channels = find_channels(small.model)
@@ -76,7 +96,7 @@ def prune(
         *([np.concatenate(found[n]) for n in names] for found in (heads, seen.heads)),
     )
     _restore_input(pruned, graph)
-    return replace(pruned, metadata=graph.metadata).with_pass(
+    made = replace(pruned, metadata=graph.metadata).with_pass(
         "prune",
         fraction=fraction,
         multiply_adds_before=multiply_adds(graph),
@@ -85,6 +105,9 @@ def prune(
         images=len(crops),
         head_error=round(error, 4),
     )
+    gone = np.fromiter(removed, np.int64, len(removed))
+    kept = {name: np.flatnonzero(~np.isin(ids, gone)) for name, ids in channels.ids.items()}
+    return Pruned(made, kept)
 
 
 @dataclass(frozen=True)

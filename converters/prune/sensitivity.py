@@ -9,11 +9,11 @@ import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray, Image
+from ..distance.heads import detection_error
 from ..graph import INPUT_NAME, DetectorGraph
 from ..quantize.statistics import to_input
 from .channel_removal import copy_of, weights_of
 from .channels import ChannelGroup, Channels, groups_of
-from .distance import detection_error
 from .layerwise import open_session
 from .moments import Doubles, matrix_of
 from .refit import set_matrix

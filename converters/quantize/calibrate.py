@@ -9,6 +9,7 @@ import numpy as np
 from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.types import FloatArray, Image
 from ..graph import INPUT_NAME, DetectorGraph
+from .head_ranges import choose_head_ranges, run_float
 from .layers import fit_layers
 from .quality import warnings_about
 from .range_selection import choose_ranges, cut_flat_tails, derived_ranges
@@ -19,6 +20,7 @@ from .statistics import Statistics, observe, to_input
 METHOD = "output_error"
 _FITTED_IMAGES = 4
 _FITTED_EVERY = 8
+_JUDGED = 16
 
 
 def calibrate(
@@ -51,6 +53,8 @@ def calibrate(
         lambda done: progress("calibrate", done / max(expected, done)),
     )
     ranges = choose_ranges(graph, statistics)
+    if set(graph.metadata.head_names) <= set(statistics.limits):
+        ranges |= choose_head_ranges(graph.metadata, run_float(graph, kept[:_JUDGED]), ranges)
     batch = _batch(kept[:: max(1, len(kept) // _FITTED_IMAGES)][:_FITTED_IMAGES])
     weights, scales = fit_layers(graph, batch, lambda done: progress("fit", done))
     sensitivity = (

@@ -62,12 +62,12 @@ def _exact(names: list[str]) -> dict[str, Any]:
 
 
 def _rounding(name: str, limits: tuple[float, float]) -> dict[str, Any]:
-    scale, zero = _grid(limits)
+    scale, zero = rounding_grid(limits)
     low, high = np.float32((-128 - zero) * scale), np.float32((127 - zero) * scale)
     return {f"{name}::step": np.float32(scale), f"{name}::low": low, f"{name}::high": high}
 
 
-def _grid(limits: tuple[float, float]) -> tuple[float, int]:
+def rounding_grid(limits: tuple[float, float]) -> tuple[float, int]:
     """Step and zero point of the int8 grid over a range that holds zero."""
     low, high = limits
     scale = max(high - low, 1e-6) / 255

@@ -15,7 +15,7 @@ from tallylens.converters.shapes import size_of
 from tallylens.edge_runtime.metadata import ModelMetadata
 
 
-def build_teacher() -> DetectorGraph:
+def build_teacher(width: int = 8) -> DetectorGraph:
     random = np.random.default_rng(2)
     builder = GraphBuilder((64, 64), batch=1)
 
@@ -33,9 +33,9 @@ def build_teacher() -> DetectorGraph:
             pads=(side // 2,) * 4,
         )
 
-    x = builder.silu("one", conv("one", builder.input, 8, 3, 2))
-    x = builder.silu("two", conv("two", x, 8, 3, 2))
-    deep = builder.silu("three", conv("three", x, 8, 3, 2))
+    x = builder.silu("one", conv("one", builder.input, width, 3, 2))
+    x = builder.silu("two", conv("two", x, width, 3, 2))
+    deep = builder.silu("three", conv("three", x, width, 3, 2))
     heads = [conv("head", deep, 2 * (5 + 2), 1, 1)]
     metadata = ModelMetadata(
         class_names=("car", "bus"),

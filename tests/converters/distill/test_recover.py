@@ -131,6 +131,21 @@ def test_a_state_reads_back_as_written(student: DetectorGraph, tmp_path: Path) -
     assert (found.step, found.seconds, found.best_error) == (7, 1.25, 0.1 + 0.2)
 
 
+def test_a_state_of_the_first_version_resumes(
+    student: DetectorGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tallylens.converters.distill import training_state
+
+    state = TrainingState.start(read_weights(student), 0.5)
+    names = tuple(name for name in training_state._FIGURES if name != "stale")
+    with monkeypatch.context() as then:
+        then.setattr(training_state, "_FIGURES", names)
+        save_state(tmp_path / "state", state, "this")
+    found = load_state(tmp_path / "state", state.weights, "this")
+    assert found is not None
+    assert found.stale == 0
+
+
 def test_there_is_no_state_at_first(student: DetectorGraph, tmp_path: Path) -> None:
     assert load_state(tmp_path / "none", read_weights(student), "") is None
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tallylens.converters.distance.heads import head_error
 from tallylens.converters.distill.augment import make_batch, read_folder
 from tallylens.converters.distill.loss import distillation_loss
 from tallylens.converters.distill.student import forward, read_weights
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.emit.tensorflow import quiet_tensorflow
 from tallylens.converters.graph import DetectorGraph
-from tallylens.converters.prune.distance import head_error
 from tallylens.edge_runtime.errors import InputError
 from tallylens.edge_runtime.types import FloatArray
 from tests.support.distribution_graph import BINS, CLASSES, build_distribution_graph

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tallylens.converters.distance.heads import detection_error, head_error
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.prune.allocation import allocate
 from tallylens.converters.prune.channels import find_channels
 from tallylens.converters.prune.cost import multiply_adds
-from tallylens.converters.prune.distance import detection_error, head_error
 from tallylens.converters.prune.prune import prune
 from tallylens.converters.prune.sensitivity import Curve, steps
 from tallylens.edge_runtime.errors import InputError, UsageError

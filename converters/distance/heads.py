@@ -8,7 +8,7 @@ import numpy as np
 
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.types import FloatArray
-from .distribution_distance import distance_iou, split
+from .distributions import distance_iou, split
 
 # Average precision asks for boxes that overlap by up to 0.95: a tenth less is a great loss.
 BOX_GAIN = 5.0

@@ -6,10 +6,10 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from tallylens.converters.distance.distributions import distance_iou, split
+from tallylens.converters.distance.heads import detection_error, head_error
 from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.prune.cost import multiply_adds
-from tallylens.converters.prune.distance import detection_error, head_error
-from tallylens.converters.prune.distribution_distance import distance_iou, split
 from tallylens.converters.prune.prune import prune
 from tallylens.edge_runtime.types import FloatArray
 from tests.support.distribution_graph import BINS, CLASSES, build_distribution_graph
