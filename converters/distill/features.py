@@ -67,7 +67,7 @@ def _features(graph: DetectorGraph) -> Iterator[ir.Value]:
 
 
 def _read_by_head(graph: DetectorGraph, name: str) -> Iterator[str]:
-    """What the last convolutions of a head read."""
+    """Names of the values that the last convolutions of a head read."""
     open_values = [value for value in graph.model.graph.outputs if value.name == name]
     while open_values:
         node = open_values.pop().producer()

@@ -30,7 +30,7 @@ Limits = tuple[float, float]
 def choose_head_ranges(
     metadata: ModelMetadata, heads: Sequence[FloatArray], ranges: Ranges
 ) -> dict[str, Limits]:
-    """For each head the upper end of its range that changes the detections least, by name.
+    """The range of each head by name, its upper end where detections change by the minimum.
 
     `heads` are raw head outputs (n, channels, h, w) in the order of the metadata, `ranges` what all
     images take. Each head is rounded alone.
