@@ -20,6 +20,8 @@ WHEELS = {
     "CoreVideo": ("pyobjc-framework-Quartz", "Quartz/CoreVideo/_metadata.py"),
     "CoreMedia": ("pyobjc-framework-CoreMedia", "CoreMedia/_metadata.py"),
     "AVFoundation": ("pyobjc-framework-AVFoundation", "AVFoundation/_metadata.py"),
+    # Without a stub: Linux has a Foundation, whose websockets do not run.
+    "Foundation": ("pyobjc-framework-Cocoa", "Foundation/_metadata.py"),
 }
 VERSION = "12.2.2"
 # Enumerations of Swift, with the start of their constants' names in C.
@@ -60,6 +62,20 @@ SELECTORS = {
         ("NSObject", "captureOutput:didOutputSampleBuffer:fromConnection:"),
         ("NSObject", "captureOutput:didDropSampleBuffer:fromConnection:"),
     ),
+    "Foundation": (
+        ("NSURLSessionConfiguration", "setAllowsCellularAccess:"),
+        ("NSURLSessionConfiguration", "setAllowsExpensiveNetworkAccess:"),
+        ("NSURLSessionWebSocketTask", "receiveMessageWithCompletionHandler:"),
+        ("NSURLSessionWebSocketTask", "sendMessage:completionHandler:"),
+        ("NSURLSessionWebSocketTask", "sendPingWithPongReceiveHandler:"),
+        ("NSObject", "URLSession:webSocketTask:didOpenWithProtocol:"),
+        ("NSObject", "URLSession:webSocketTask:didCloseWithCode:reason:"),
+        ("NSObject", "URLSession:task:didCompleteWithError:"),
+        (
+            "NSObject",
+            "URLSession:task:willPerformHTTPRedirection:newRequest:completionHandler:",
+        ),
+    ),
 }
 
 
@@ -68,8 +84,10 @@ def names() -> Outcome:
     outcome = Outcome()
     for module in WHEELS:
         apple = metadata(module)
-        stub = (tools.IOS / "Stubs" / module / f"{module}.swift").read_text(encoding="utf-8")
-        outcome += _values(stub, apple) + _functions(stub, apple) + _enums(module, stub, apple)
+        file = tools.IOS / "Stubs" / module / f"{module}.swift"
+        if file.is_file():
+            stub = file.read_text(encoding="utf-8")
+            outcome += _values(stub, apple) + _functions(stub, apple) + _enums(module, stub, apple)
         for name in CONSTANTS.get(module, ()):
             outcome += require(f"${name}$" in apple or f"${name}@" in apple, f"no constant {name}")
         for owner, selector in SELECTORS.get(module, ()):

@@ -60,7 +60,7 @@ func askServer(_ words: [String]) throws {
     for index in 0..<frames.count {
         let (time, pixels) = try frames.pixels(index)
         while !answers.use({ $0.isOver }),
-            !cloud.ask(
+            try !cloud.ask(
                 pixels, width: frames.width, height: frames.height, codec: .raw, at: time,
                 deadline: .seconds(60))
         { Thread.sleep(forTimeInterval: 0.002) }

@@ -203,6 +203,33 @@ final class CloudClientTests: XCTestCase {
         XCTAssertNil(client.submit(image, captureMicroseconds: 2, deadline: 60) { _ in })
     }
 
+    func testImagesThatNoServerTakesAreRefused() throws {
+        let cloud = try CloudDetector(
+            server: "wss://host", key: Secret("k"), transport: MemoryServer(), onAnswer: { _, _ in })
+        func ask(
+            _ bytes: Int, _ width: Int, _ height: Int, _ codec: Codec = .raw,
+            _ deadline: Duration = .seconds(1)
+        ) throws -> Bool {
+            try cloud.ask(
+                Data(count: bytes), width: width, height: height, codec: codec,
+                at: Timestamp(nanoseconds: 0), deadline: deadline)
+        }
+        for call in [
+            { try ask(0, 0, 1) }, { try ask(3 * 65_536, 65_536, 1) }, { try ask(11, 2, 2) },
+            { try ask(0, 2, 2, .jpeg) }, { try ask(4 << 20 + 1, 2, 2, .jpeg) },
+            { try ask(12, 2, 2, .raw, .zero) },
+        ] {
+            XCTAssertThrowsError(try call()) {
+                XCTAssertEqual(($0 as? TallyLensError)?.kind, .usage, "\($0)")
+            }
+        }
+        while try !ask(12, 2, 2) { Thread.sleep(forTimeInterval: 0.005) }
+        cloud.close()
+        XCTAssertThrowsError(try ask(12, 2, 2)) {
+            XCTAssertEqual(($0 as? TallyLensError)?.kind, .closed)
+        }
+    }
+
     func testAClientThatIsLetGoClosesItsConnection() throws {
         let server = MemoryServer()
         var client: CloudClient? = try CloudClient(settings(server))

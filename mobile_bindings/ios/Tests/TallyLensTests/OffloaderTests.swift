@@ -164,6 +164,18 @@ final class OffloaderTests: XCTestCase {
         counter.close()
     }
 
+    /// Its answers would be frames without an object: a zero that nobody explains.
+    func testAServerOfOtherClassesIsNotAsked() throws {
+        let server = MemoryServer()
+        let engine = try SlowEngine(seconds: 0.001, classNames: ["forklift"])
+        let counter = try Counter(engine: engine, options: options(server))
+        for index in 1...3 { _ = try counter.count(frame(), at: time(index)) }
+        XCTAssertEqual(counter.report.offload?.frames["local"], 3)
+        XCTAssertTrue(counter.report.warnings.contains { $0.contains("knows none of this model's") })
+        XCTAssertEqual(server.frames.use { $0.count }, 0)
+        counter.close()
+    }
+
     func testTheReportHasTheKeysOfTheCommandLine() throws {
         let counter = try Counter(engine: try engine(), options: options(MemoryServer()))
         for index in 1...3 { _ = try counter.count(frame(UInt8(40 * index)), at: time(index)) }

@@ -68,10 +68,12 @@ public final class CloudDetector: Sendable {
     ///   - width: of the image, which its own header has to agree with.
     ///   - time: names the frame in the answer.
     ///   - deadline: how long an answer is of use.
-    /// - Returns: whether it was queued: false without a credit for it, or where it is too big.
+    /// - Returns: whether it was queued: false without a connection, or without a credit for it.
+    /// - Throws: `TallyLensError` for an image that no server takes, or after the end.
     public func ask(
         _ image: Data, width: Int, height: Int, codec: Codec, at time: Timestamp, deadline: Duration
-    ) -> Bool {
+    ) throws(TallyLensError) -> Bool {
+        try check(image, width, height, codec, deadline)
         let image = EncodedImage(data: image, width: width, height: height, codec: codec)
         let onAnswer = onAnswer
         let sequence = client.submit(
@@ -83,6 +85,33 @@ public final class CloudDetector: Sendable {
             }
         }
         return sequence != nil
+    }
+
+    private func check(
+        _ image: Data, _ width: Int, _ height: Int, _ codec: Codec, _ deadline: Duration
+    ) throws(TallyLensError) {
+        let (welcome, problem, isOver) = client.state.use {
+            ($0.session.welcome, $0.problem, $0.isStopping)
+        }
+        if let problem { throw problem }
+        if isOver { throw TallyLensError(.closed, "the client is closed", "Make another") }
+        let sides = 1...Int(UInt16.max)
+        if !sides.contains(width) || !sides.contains(height) {
+            throw .usage("an image is \(width)x\(height)", "Use 1 to \(sides.upperBound) pixels")
+        }
+        if codec == .raw && image.count != 3 * width * height {
+            throw .usage(
+                "a raw image of \(width)x\(height) has \(image.count) bytes",
+                "Give 3 bytes per pixel, without any between rows")
+        }
+        let limit = min(welcome?.frameBytes ?? .max, Int64(Wire.maxFrameBytes))
+        if image.isEmpty || image.count > limit {
+            throw .usage(
+                "an encoded image has \(image.count) bytes", "Use 1 to \(limit): scale it down")
+        }
+        if !(deadline > .zero) {
+            throw .usage("the deadline is \(deadline)", "Use a time above 0")
+        }
     }
 
     /// Say goodbye and close, which takes a second at most; frames without an answer are given up.

@@ -7,10 +7,15 @@ struct OffloadStatus: Sendable {
     let client: CloudClient
     let late: Guarded<LateDetections>
 
-    /// For reports: that the server refuses this device, where it did at last.
+    /// For reports: why the server is not asked.
     var warnings: [String] {
         let reason = client.state.use { $0.refusals.current }
-        return reason.isEmpty ? [] : ["\(reason). Counted on this device alone since then"]
+        if !reason.isEmpty { return ["\(reason). Counted on this device alone since then"] }
+        if !late.use({ $0.isForeign }) { return [] }
+        return [
+            "the model of \(client.settings.url) knows none of this model's classes. "
+                + "Counted on this device alone"
+        ]
     }
 
     /// Number of decisions by reason, and what went over the link.

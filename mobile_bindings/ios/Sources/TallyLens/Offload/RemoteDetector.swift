@@ -78,10 +78,13 @@ final class RemoteDetector {
             height: welcome.inputHeight, frameBytes: welcome.frameBytes)
         if model == served { return }
         served = model
-        let isSame = late.use { late in
+        let (isSame, isUseful) = late.use { late in
             late.translation.served(model.classes, digest: model.digest)
-            return late.translation.isSame
+            return (late.translation.isSame, late.translation.isUseful)
         }
+        encoder = nil
+        // Its answers would be empty, and count as frames without an object.
+        if !isUseful { return }
         encoder = FrameEncoder(
             input: (model.width, model.height),
             maxBytes: Int(min(model.frameBytes, Int64(Wire.maxFrameBytes))), aim: aim(isSame))
@@ -137,6 +140,9 @@ final class RemoteDetector {
 struct LateDetections {
     let answers: LateAnswers
     fileprivate var translation: ClassTranslation
+
+    /// The server's model knows none of the device's classes.
+    var isForeign: Bool { translation.isForeign }
 }
 
 /// Detections of the server's model in the device's terms.
@@ -147,6 +153,10 @@ private struct ClassTranslation: Sendable {
     private var ids: [Int32] = []
     /// The server runs the device's own model, which knows nothing better.
     private(set) var isSame = false
+    /// The server's model knows one of the device's classes.
+    var isUseful: Bool { ids.contains { $0 >= 0 } }
+    /// There was a server, whose model knows none of them.
+    var isForeign: Bool { !ids.isEmpty && !isUseful }
 
     init(_ classNames: [String], _ options: OffloadOptions) {
         ours = Dictionary(
