@@ -8,6 +8,8 @@
 
 #if defined(TALLY_SSE2) && defined(__GNUC__)
 #define TALLY_SHUFFLES __attribute__((target("ssse3")))
+// A call would carry the vectors through memory.
+#define TALLY_SHUFFLES_INLINE __attribute__((target("ssse3"), always_inline)) inline
 #include <tmmintrin.h>
 #endif
 
@@ -48,37 +50,48 @@ TALLY_SHUFFLES inline __m128i bytes(__m128i low, __m128i high) {
   return _mm_packus_epi16(_mm_srai_epi16(low, 5), _mm_srai_epi16(high, 5));
 }
 
+/// What the chroma of sixteen pixels adds to red and blue and takes from green.
+struct Tint {
+  __m128i red[2], green[2], blue[2];
+};
+
 /// The arithmetic of `yuv_row_to_rgbx`, with a chroma sample for each pixel.
-TALLY_SHUFFLES inline Rgb16 converted(const YuvToRgb& how, __m128i y, __m128i u, __m128i v) {
+TALLY_SHUFFLES_INLINE Tint tint(const Samples& from, const YuvScaler::Block& block, int tap) {
+  const ChromaRow& chroma = from.row.chroma;
+  const uint8_t* u_row = chroma.pairs ? std::min(chroma.u, chroma.v) : chroma.u;
+  const uint8_t* v_row = chroma.pairs ? u_row : chroma.v;
+  const __m128i u = gathered(block.u[tap], u_row, from.masks);
+  const __m128i v = gathered(block.v[tap], v_row, from.masks);
   const __m128i zero = _mm_setzero_si128(), sign = _mm_set1_epi16(static_cast<int16_t>(0x8000));
-  const __m128i gain = _mm_set1_epi16(static_cast<int16_t>(how.luma_gain));
-  const __m128i offset = _mm_set1_epi16(how.luma_offset);
-  const __m128i red_of_v = _mm_set1_epi16(how.red_of_v), blue_of_u = _mm_set1_epi16(how.blue_of_u);
-  const __m128i green_of_u = _mm_set1_epi16(how.green_of_u);
-  const __m128i green_of_v = _mm_set1_epi16(how.green_of_v);
-  const __m128i light[2] = {
-      _mm_add_epi16(_mm_mulhi_epu16(_mm_unpacklo_epi8(zero, y), gain), offset),
-      _mm_add_epi16(_mm_mulhi_epu16(_mm_unpackhi_epi8(zero, y), gain), offset)};
+  const __m128i red_of_v = _mm_set1_epi16(from.how.red_of_v);
+  const __m128i blue_of_u = _mm_set1_epi16(from.how.blue_of_u);
+  const __m128i green_of_u = _mm_set1_epi16(from.how.green_of_u);
+  const __m128i green_of_v = _mm_set1_epi16(from.how.green_of_v);
   const __m128i us[2] = {_mm_xor_si128(_mm_unpacklo_epi8(zero, u), sign),
                          _mm_xor_si128(_mm_unpackhi_epi8(zero, u), sign)};
   const __m128i vs[2] = {_mm_xor_si128(_mm_unpacklo_epi8(zero, v), sign),
                          _mm_xor_si128(_mm_unpackhi_epi8(zero, v), sign)};
-  __m128i red[2], green[2], blue[2];
+  Tint found;
   for (int i = 0; i < 2; ++i) {
-    red[i] = _mm_add_epi16(light[i], _mm_mulhi_epi16(vs[i], red_of_v));
-    blue[i] = _mm_add_epi16(light[i], _mm_mulhi_epi16(us[i], blue_of_u));
-    green[i] = _mm_sub_epi16(light[i], _mm_add_epi16(_mm_mulhi_epi16(us[i], green_of_u),
-                                                     _mm_mulhi_epi16(vs[i], green_of_v)));
+    found.red[i] = _mm_mulhi_epi16(vs[i], red_of_v);
+    found.blue[i] = _mm_mulhi_epi16(us[i], blue_of_u);
+    found.green[i] =
+        _mm_add_epi16(_mm_mulhi_epi16(us[i], green_of_u), _mm_mulhi_epi16(vs[i], green_of_v));
   }
-  return {bytes(red[0], red[1]), bytes(green[0], green[1]), bytes(blue[0], blue[1])};
+  return found;
 }
 
-TALLY_SHUFFLES inline Rgb16 pixels(const Samples& from, const YuvScaler::Block& block, int tap) {
-  const ChromaRow& chroma = from.row.chroma;
-  const uint8_t* u = chroma.pairs ? std::min(chroma.u, chroma.v) : chroma.u;
-  const uint8_t* v = chroma.pairs ? u : chroma.v;
-  return converted(from.how, gathered(block.luma[tap], from.row.luma, from.masks),
-                   gathered(block.u[tap], u, from.masks), gathered(block.v[tap], v, from.masks));
+TALLY_SHUFFLES_INLINE Rgb16 pixels(const Samples& from, const YuvScaler::Block& block, int tap,
+                                   const Tint& tint) {
+  const __m128i y = gathered(block.luma[tap], from.row.luma, from.masks);
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i gain = _mm_set1_epi16(static_cast<int16_t>(from.how.luma_gain));
+  const __m128i offset = _mm_set1_epi16(from.how.luma_offset);
+  const __m128i low = _mm_add_epi16(_mm_mulhi_epu16(_mm_unpacklo_epi8(zero, y), gain), offset);
+  const __m128i high = _mm_add_epi16(_mm_mulhi_epu16(_mm_unpackhi_epi8(zero, y), gain), offset);
+  return {bytes(_mm_add_epi16(low, tint.red[0]), _mm_add_epi16(high, tint.red[1])),
+          bytes(_mm_sub_epi16(low, tint.green[0]), _mm_sub_epi16(high, tint.green[1])),
+          bytes(_mm_add_epi16(low, tint.blue[0]), _mm_add_epi16(high, tint.blue[1]))};
 }
 
 /// Eight values of `blend_down`, of the lower or upper half of the bytes.
@@ -114,6 +127,26 @@ TALLY_SHUFFLES inline __m128i blended(const Corners& of, int weight, const int16
   return _mm_packus_epi16(low, high);
 }
 
+/// Eight sums of the four corners, of the lower or upper half of the bytes.
+template <bool High>
+TALLY_SHUFFLES inline __m128i sums(const Corners& of) {
+  const __m128i one = _mm_set1_epi8(1);
+  const auto* upper = of.upper;
+  const auto* lower = of.lower;
+  const __m128i above =
+      High ? _mm_unpackhi_epi8(upper[0], upper[1]) : _mm_unpacklo_epi8(upper[0], upper[1]);
+  const __m128i below =
+      High ? _mm_unpackhi_epi8(lower[0], lower[1]) : _mm_unpacklo_epi8(lower[0], lower[1]);
+  return _mm_add_epi16(_mm_maddubs_epi16(above, one), _mm_maddubs_epi16(below, one));
+}
+
+/// `blended` at half size, where all weights are equal: the rounded mean of the four corners.
+TALLY_SHUFFLES inline __m128i mean(const Corners& of) {
+  const __m128i half = _mm_set1_epi16(2);
+  return _mm_packus_epi16(_mm_srli_epi16(_mm_add_epi16(sums<false>(of), half), 2),
+                          _mm_srli_epi16(_mm_add_epi16(sums<true>(of), half), 2));
+}
+
 TALLY_SHUFFLES inline void store(__m128i value, uint8_t* at) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(at), value);
 }
@@ -146,25 +179,40 @@ TALLY_SHUFFLES inline void store_rgb(const Rgb16& of, uint8_t* out) {
   store(_mm_or_si128(_mm_srli_si128(fours[2], 8), _mm_slli_si128(fours[3], 4)), out + 32);
 }
 
+/// One output block. Neighbors that share their chroma samples, as all four do at half size, share
+/// their tint.
 TALLY_SHUFFLES Rgb16 scaled(const Samples& upper, const Samples& lower, int weight, bool between,
                             const YuvScaler::Block& block) {
-  const Rgb16 left = pixels(upper, block, 0);
-  if (weight == 0 && !between) return left;
-  const Rgb16 right = between ? pixels(upper, block, 1) : left;
-  const Rgb16 left_below = weight == 0 ? left : pixels(lower, block, 0);
-  const Rgb16 beside_below = between ? pixels(lower, block, 1) : left_below;
-  const Rgb16 last = weight == 0 ? right : beside_below;
+  const Tint left_tint = tint(upper, block, 0);
+  const Rgb16 left = pixels(upper, block, 0, left_tint);
+  const bool one_row = upper.row.chroma.u == lower.row.chroma.u;
+  const Tint right_tint = block.one_chroma || !between ? left_tint : tint(upper, block, 1);
+  const Rgb16 right = between ? pixels(upper, block, 1, right_tint) : left;
+  Rgb16 left_below = left, right_below = right;
+  if (weight != 0) {
+    const Tint below = one_row ? left_tint : tint(lower, block, 0);
+    left_below = right_below = pixels(lower, block, 0, below);
+    if (between) {
+      const Tint beside = one_row ? right_tint : block.one_chroma ? below : tint(lower, block, 1);
+      right_below = pixels(lower, block, 1, beside);
+    }
+  }
+  const Corners red{{left.red, right.red}, {left_below.red, right_below.red}};
+  const Corners green{{left.green, right.green}, {left_below.green, right_below.green}};
+  const Corners blue{{left.blue, right.blue}, {left_below.blue, right_below.blue}};
+  if (weight == 128 && block.halves) return {mean(red), mean(green), mean(blue)};
   const int16_t* weights = block.weights;
-  return {blended({{left.red, right.red}, {left_below.red, last.red}}, weight, weights),
-          blended({{left.green, right.green}, {left_below.green, last.green}}, weight, weights),
-          blended({{left.blue, right.blue}, {left_below.blue, last.blue}}, weight, weights)};
+  return {blended(red, weight, weights), blended(green, weight, weights),
+          blended(blue, weight, weights)};
 }
 
 TALLY_SHUFFLES void scale_blocks(const std::vector<YuvScaler::Block>& blocks, const Samples& upper,
                                  const Samples& lower, int weight, bool between, bool alpha,
                                  uint8_t* out) {
+  const bool nearest = weight == 0 && !between;
   for (const YuvScaler::Block& block : blocks) {
-    const Rgb16 found = scaled(upper, lower, weight, between, block);
+    const Rgb16 found = nearest ? pixels(upper, block, 0, tint(upper, block, 0))
+                                : scaled(upper, lower, weight, between, block);
     if (alpha)
       store_bgra(found, out + 4 * block.x);
     else
@@ -208,25 +256,29 @@ void YuvScaler::add_block(size_t x, const std::vector<Tap>& columns) {
   block.x = x;
   const int samples = (layout_.width + 1 + (layout_.odd_start ? 1 : 0)) / 2;
   const int step = layout_.pairs ? 2 : 1;
+  int u[2][16], v[2][16];
   for (int tap = 0; tap < 2; ++tap) {
-    int luma[16], u[16], v[16];
+    int luma[16];
     for (int k = 0; k < kBlock; ++k) {
       const int column = std::min(columns[x + k].first + tap, layout_.width - 1);
       luma[k] = layout_.mirrored ? layout_.width - 1 - column : column;
       const int chroma = step * ((luma[k] + (layout_.odd_start ? 1 : 0)) / 2);
-      u[k] = chroma + (layout_.pairs && layout_.v_first ? 1 : 0);
-      v[k] = chroma + (layout_.pairs && !layout_.v_first ? 1 : 0);
+      u[tap][k] = chroma + (layout_.pairs && layout_.v_first ? 1 : 0);
+      v[tap][k] = chroma + (layout_.pairs && !layout_.v_first ? 1 : 0);
     }
     block.luma[tap] = gather(luma, layout_.width);
-    block.u[tap] = gather(u, step * samples);
-    block.v[tap] = gather(v, step * samples);
+    block.u[tap] = gather(u[tap], step * samples);
+    block.v[tap] = gather(v[tap], step * samples);
   }
+  block.one_chroma = std::equal(std::begin(u[0]), std::end(u[0]), std::begin(u[1]));
   for (int k = 0; k < kBlock; ++k) {
     const uint16_t weight = columns[x + k].weight;
     if (weight != 0) between_ = true;
     block.weights[2 * k] = static_cast<int16_t>(256 - weight);
     block.weights[2 * k + 1] = static_cast<int16_t>(weight);
   }
+  block.halves = std::all_of(std::begin(block.weights), std::end(block.weights),
+                             [](int16_t weight) { return weight == 128; });
   blocks_.push_back(block);
 }
 

@@ -53,6 +53,8 @@ class YuvScaler {
     size_t x;
     Gather luma[2], u[2], v[2];
     int16_t weights[32];  // left, right, left, ...
+    bool one_chroma;      // each pixel at a left tap has the chroma sample of its right neighbor
+    bool halves;          // all weights are 128
   };
   struct Mask {
     uint8_t bytes[16];
