@@ -14,6 +14,7 @@ from ..types import Detections, Event, EventKind, Tracks
 from .counter_options import ANCHORS, CounterOptions
 from .native import TRACK, Handle, detection_rows, ffi, lib, names, struct
 from .native import options as core_options
+from .possible_returns import PossibleReturns
 
 REGION_KINDS = names(lib.tally_region_kind)
 EVENT_KINDS = cast(tuple[EventKind, ...], names(lib.tally_event_kind_name))
@@ -82,6 +83,9 @@ class TrackCounter:
         any_class: count every detection as class 0.
         min_size, max_size: smaller and larger detections are ignored: pixels of the side of a
             square of the same area; None sets no bound.
+
+    Attributes:
+        returns: which objects could be the same as one that was counted before.
     """
 
     def __init__(
@@ -111,6 +115,7 @@ class TrackCounter:
                 **values,
             ),
         )
+        self.returns = PossibleReturns(self._handle, self.num_classes)
         self._tracks = np.empty(_TRACKS, TRACK)
         self._events = ffi.new("tally_event[]", _EVENTS)
         self._count = ffi.new("int32_t *")
@@ -343,7 +348,7 @@ class TrackCounter:
         self._handle.call(lib.tally_counter_reset)
 
     def save(self) -> bytes:
-        """Everything that the counter knows; `restore` resumes from it with the same counts."""
+        """What `restore` resumes from with the same counts; `returns` are saved apart."""
         size = ffi.new("size_t *")
         lib.tally_counter_save(self._handle.pointer, ffi.NULL, 0, size)
         state = ffi.new("uint8_t[]", size[0])

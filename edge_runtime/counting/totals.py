@@ -17,7 +17,6 @@ from ..types import Detections, Event, Tracks
 from .class_filter import ClassFilter
 from .detection_filter import DetectionFilter, PlacedFilter
 from .diagnostics import explanations, uncounted
-from .possible_returns import PossibleReturns
 from .region import ClassCounts, RegionReport
 from .regions import (
     KIND_OF_EVENT,
@@ -99,7 +98,6 @@ class Totals:
             self._counter.want_classes(self._filter.wanted)
         longest_s = max(self.options.lost_s, self.options.edge_lost_s, self.options.remember_s)
         self._events = WantedEvents(self._filter.wanted, longest_s)
-        self._returns = PossibleReturns(self.options.remember_s)
         self._of_event: dict[tuple[str, int], PlacedRegion] = {}
         for placed in self.placed:
             parameters = placed.region.parameters()
@@ -119,7 +117,6 @@ class Totals:
         found = self._counter.update(timestamp_ns, detections)
         tracks = self._filter.tracks(found)
         happened = self._counter.take_events()
-        self._returns.note(timestamp_ns, found, happened)
         events = self._chosen(happened)
         self._events.note(found, timestamp_ns)
         self.counting_ns += time.thread_time_ns() - start
@@ -188,10 +185,7 @@ class Totals:
         The maximum is `unique`. The minimum takes every object for one that was counted before if
         a similar one was lost near there at most `remember_s` earlier.
         """
-        doubtful: dict[str, int] = {}
-        for class_id, number in self._returns.numbers.items():
-            name = self.class_names[class_id]
-            doubtful[name] = doubtful.get(name, 0) + number
+        doubtful = self.named(self._counter.returns.numbers())
         unique = self.unique()
         return {
             name: (most - doubtful[name], most)
@@ -281,7 +275,6 @@ class Totals:
         closed = PeriodTotals.of(self.unique(), self.regions())
         self._counter.reset()
         self._events.clear()
-        self._returns.clear()
         return closed
 
     def save(self) -> dict[str, Any]:
@@ -292,7 +285,7 @@ class Totals:
             "last_ns": self._last_ns,
             "occupancy": self._occupancy.save(),
             "withheld": self._events.save(),
-            "returns": self._returns.save(),
+            "returns": self._counter.returns.save(),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -304,9 +297,9 @@ class Totals:
         """
         first_ns, last_ns = saved["first_ns"], int(saved["last_ns"])
         self._events.restore(saved.get("withheld", ()))
-        if "returns" in saved:
-            self._returns.restore(saved["returns"])
         self._occupancy.restore(saved["occupancy"])
         self._counter.restore(base64.b64decode(saved["core"]))
+        if "returns" in saved:
+            self._counter.returns.restore(saved["returns"])
         self._first_ns = None if first_ns is None else int(first_ns)
         self._last_ns = last_ns

@@ -332,6 +332,25 @@ typedef struct tally_visit {
   float dwell_s; /* so far */
 } tally_visit;
 
+/* Where and when an object that was confirmed in this period was seen last. */
+typedef struct tally_seen {
+  int64_t track_id;
+  int64_t timestamp_ns;
+  int32_t class_id;
+  float x1;
+  float y1;
+  float x2;
+  float y2;
+} tally_seen;
+
+/* A new object that could be one that was counted before: a similar one was lost near there. */
+typedef struct tally_return {
+  int64_t lost_track_id;
+  int64_t track_id;
+  int64_t timestamp_ns; /* when the new one was first seen */
+  int32_t class_id;
+} tally_return;
+
 /* Why a total may be smaller than expected. */
 typedef struct tally_diagnostics {
   uint32_t struct_size;
@@ -439,6 +458,12 @@ TALLY_API tally_status tally_counter_take_events(tally_counter* counter, tally_e
 /* Unique objects by class; `out` holds num_classes entries. */
 TALLY_API tally_status tally_counter_unique(tally_counter* counter, int64_t* out, int32_t capacity);
 
+/* How many of the unique objects could be the same as one that was counted before in this period,
+ * by class: the same class and a similar size, near where that one was lost at most remember_s
+ * earlier. `out` holds num_classes entries. */
+TALLY_API tally_status tally_counter_returned(tally_counter* counter, int64_t* out,
+                                              int32_t capacity);
+
 /* Detections given to update, by class; `out` holds num_classes entries. */
 TALLY_API tally_status tally_counter_detected(tally_counter* counter, int64_t* out,
                                               int32_t capacity);
@@ -478,6 +503,21 @@ TALLY_API tally_status tally_counter_save(tally_counter* counter, uint8_t* out, 
  * TALLY_BAD_STATE, and the counter is unchanged. */
 TALLY_API tally_status tally_counter_restore(tally_counter* counter, const uint8_t* state,
                                              size_t size);
+
+/* What tally_counter_returned counts from, in any order; a saved state does not hold it. `count` is
+ * set also when `capacity` is too small. */
+TALLY_API tally_status tally_counter_seen(tally_counter* counter, tally_seen* out, int32_t capacity,
+                                          int32_t* count);
+TALLY_API tally_status tally_counter_returns(tally_counter* counter, tally_return* out,
+                                             int32_t capacity, int32_t* count);
+
+/* Resume from what the three above gave, after tally_counter_restore, which leaves them empty.
+ * Anything else is refused with TALLY_BAD_STATE, and the counter is unchanged. */
+TALLY_API tally_status tally_counter_restore_returns(tally_counter* counter,
+                                                     const int64_t* returned, int32_t num_classes,
+                                                     const tally_seen* seen, int32_t num_seen,
+                                                     const tally_return* returns,
+                                                     int32_t num_returns);
 
 /* ---- reasons ----------------------------------------------------------------------------- */
 

@@ -50,6 +50,13 @@ void copy_out(const std::vector<Item>& items, Item* out, int32_t capacity, int32
   std::copy(items.begin(), items.end(), out);
 }
 
+/// The caller's array.
+template <typename Item>
+std::vector<Item> items(const Item* first, int32_t count) {
+  require(count >= 0 && (first != nullptr || count == 0), "an array is NULL");
+  return first == nullptr ? std::vector<Item>() : std::vector<Item>(first, first + count);
+}
+
 /// Move the first `capacity` of `waiting` to the caller; the rest stays.
 template <typename Queue, typename Item>
 void take_out(Queue& waiting, Item* out, int32_t capacity, int32_t* count) {

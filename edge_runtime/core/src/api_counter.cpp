@@ -128,6 +128,12 @@ tally_status tally_counter_unique(tally_counter* counter, int64_t* out, int32_t 
               [&](tally_counter& self) { tally::copy_totals(self.unique(), out, capacity); });
 }
 
+tally_status tally_counter_returned(tally_counter* counter, int64_t* out, int32_t capacity) {
+  return call(counter, [&](tally_counter& self) {
+    tally::copy_totals(self.possible_returns().numbers(), out, capacity);
+  });
+}
+
 tally_status tally_counter_detected(tally_counter* counter, int64_t* out, int32_t capacity) {
   return call(counter,
               [&](tally_counter& self) { tally::copy_totals(self.detected(), out, capacity); });
@@ -186,5 +192,30 @@ tally_status tally_counter_restore(tally_counter* counter, const uint8_t* state,
   return call(counter, [&](tally_counter& self) {
     require(state != nullptr, "state is NULL");
     self.restore(state, size);
+  });
+}
+
+tally_status tally_counter_seen(tally_counter* counter, tally_seen* out, int32_t capacity,
+                                int32_t* count) {
+  return call(counter, [&](tally_counter& self) {
+    tally::copy_out(self.possible_returns().seen(), out, capacity, count);
+  });
+}
+
+tally_status tally_counter_returns(tally_counter* counter, tally_return* out, int32_t capacity,
+                                   int32_t* count) {
+  return call(counter, [&](tally_counter& self) {
+    tally::copy_out(self.possible_returns().returns(), out, capacity, count);
+  });
+}
+
+tally_status tally_counter_restore_returns(tally_counter* counter, const int64_t* returned,
+                                           int32_t num_classes, const tally_seen* seen,
+                                           int32_t num_seen, const tally_return* returns,
+                                           int32_t num_returns) {
+  return call(counter, [&](tally_counter& self) {
+    self.possible_returns().restore(tally::items(returned, num_classes),
+                                    tally::items(seen, num_seen),
+                                    tally::items(returns, num_returns));
   });
 }

@@ -27,7 +27,8 @@ bool is_near(const tally_detection& d) {
 Counter::Counter(const tally_counter_options& options)
     : options_(options),
       filter_(options),
-      tracker_(options) {
+      tracker_(options),
+      returns_(options.num_classes, options.remember_s) {
   check(options);
   unique_.assign(options.num_classes, 0);
   detected_.assign(options.num_classes, 0);
@@ -103,6 +104,7 @@ void Counter::update(int64_t now_ns, const tally_detection* detections, int coun
   for (const Track& track : tracker_.tracks())
     if (track.seen_ns == now_ns) observe(track);
   for (const Track& track : tracker_.ended()) end(track);
+  returns_.note(now_ns, visible_tracks());
 }
 
 void Counter::note_frame(int64_t now_ns, const tally_detection* detections, int count,
@@ -194,6 +196,7 @@ void Counter::went_out(ObjectState& object, const Track& track) {
 void Counter::confirm(ObjectState& object, const Track& track) {
   object.counted = true;
   object.class_id = class_of(track, -1);
+  returns_.start(track.id, track.first_ns);
   record(object, {now_ns_, track.id, TALLY_CONFIRMED, object.class_id, -1, -1, object.anchor.x,
                   object.anchor.y, track.confidence, seconds(now_ns_ - track.first_ns), 0});
   came_in(object, track);
@@ -211,6 +214,7 @@ void Counter::reclassify(ObjectState& object, const Track& track) {
     add(entry, previous, -1);
     add(entry, object.class_id, 1);
   }
+  returns_.reclassify(track.id, object.class_id);
   publish({now_ns_, track.id, TALLY_RECLASSIFIED, object.class_id, previous, -1, object.anchor.x,
            object.anchor.y, track.confidence, seconds(now_ns_ - track.first_ns), 0});
 }
@@ -283,6 +287,7 @@ void Counter::reset() {
   unique_ = detected_ = zeros;
   for (size_t i = 0; i < regions_.size(); ++i) regions_[i].reset();
   diagnostics_ = {};
+  returns_.clear();
   tracker_.forget_unlinked();
   for (auto& [id, object] : objects_) object.entries.clear();  // of the period that has ended
 }

@@ -8,6 +8,7 @@
 
 #include "detection_filter.h"
 #include "frame_edge.h"
+#include "possible_returns.h"
 #include "region.h"
 #include "state.h"
 #include "tally.h"
@@ -70,6 +71,7 @@ class Counter {
   /// Counted objects that are in the region now.
   std::vector<tally_visit> region_visits(std::string_view kind, int index) const;
   tally_diagnostics diagnostics() const;
+  PossibleReturns& possible_returns() { return returns_; }
 
   std::string error;
 
@@ -119,6 +121,7 @@ class Counter {
   std::vector<int64_t> detected_;
   std::unordered_map<int64_t, ObjectState> objects_;
   std::deque<tally_event> events_;
+  PossibleReturns returns_;
   tally_diagnostics diagnostics_{};
   int64_t now_ns_ = 0;
   bool started_ = false;

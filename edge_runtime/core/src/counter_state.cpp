@@ -73,6 +73,7 @@ void Counter::restore(const uint8_t* state, size_t size) {
   require_state(configured == configuration(reader.version()),
                 "it is of other options, lines or zones");
   Counter restored(*this);
+  restored.returns_.clear();
   Archive archive(reader);
   restored.persist(archive);
   restored.objects_.clear();

@@ -11,6 +11,7 @@ import pytest
 from tallylens import CounterOptions, Detections
 from tallylens.edge_runtime.counting.session import CountSession
 from tallylens.edge_runtime.counting.totals import Totals
+from tallylens.edge_runtime.errors import StateError
 from tallylens.edge_runtime.reports.count_page import to_html
 from tallylens.terminal.table import print_report
 from tests.support.detections import detections
@@ -118,6 +119,29 @@ def test_a_count_saved_before_there_were_ranges_is_resumed() -> None:
     assert totals.unique() == {"person": 2}
 
 
+DAMAGED: dict[str, dict[str, Any]] = {
+    "another class": {"numbers": [[2, 1]]},
+    "a class below zero": {"numbers": [[-1, 1]]},
+    "fewer than none": {"numbers": [[0, -1]]},
+    "seen as another class": {"seen": [[1, 0, 2, [0, 0, 1, 1]]]},
+    "a class of 40 digits": {"seen": [[1, 0, 10**40, [0, 0, 1, 1]]]},
+    "seen twice": {"seen": 2 * [[1, 0, 0, [0, 0, 1, 1]]]},
+    "no box": {"seen": [[1, 0, 0, [0, 0, 1]]]},
+    "a box without end": {"seen": [[1, 0, 0, [0, 0, float("inf"), 1]]]},
+    "a time of 40 digits": {"returns": [[1, [10**40, 0, 2]]]},
+    "no track": {"returns": [[-1, [0, 0, 2]]]},
+}
+
+
+@pytest.mark.parametrize("name", sorted(DAMAGED))
+def test_damaged_values_are_refused(name: str) -> None:
+    totals = count(frames([*OUT, *BACK]))
+    saved = json.loads(json.dumps(totals.save()))
+    with pytest.raises((StateError, ValueError, TypeError)):
+        totals.restore({**saved, "returns": {**saved["returns"], **DAMAGED[name]}})
+    assert totals.unique_range() in ({"person": (1, 2)}, {})
+
+
 def test_memory_does_not_grow_with_the_count() -> None:
     totals = Totals(["person", "dog"], SIZE, options=CounterOptions(remember_s=1, lost_s=1))
     index = 0
@@ -127,7 +151,7 @@ def test_memory_does_not_grow_with_the_count() -> None:
             count(found, totals, first=index)
             index += len(found)
     assert sum(totals.unique().values()) > 100
-    assert len(totals._returns._seen) <= 512
+    assert len(totals.save()["returns"]["seen"]) <= 512
 
 
 def test_the_report_shows_the_range(capsys: pytest.CaptureFixture[str]) -> None:

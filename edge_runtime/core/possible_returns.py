@@ -1,0 +1,101 @@
+"""Objects that may be counted twice: a similar one was lost near there a short time earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import CoreError, StateError
+from .native import Handle, ffi, int64, lib
+
+_FIRST = 256  # entries that are asked for at first
+
+
+class PossibleReturns:
+    """Which objects of a `TrackCounter` could be the same as one that was counted before.
+
+    An object that leaves the frame, or is lost for too long, gets a new number when it returns. A
+    new object could be the same if one of its class and a similar size was last seen near there at
+    most `remember_s` earlier. Each lost object returns at most once.
+    """
+
+    def __init__(self, counter: Handle, num_classes: int) -> None:
+        self._counter = counter
+        self._num_classes = num_classes
+        self._capacity = _FIRST
+
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """How many objects of this period could be, by class, (num_classes,) int64."""
+        found = np.zeros(self._num_classes, np.int64)
+        pointer = ffi.cast("int64_t *", found.ctypes.data)
+        self._counter.call(lib.tally_counter_returned, pointer, self._num_classes)
+        return found
+
+    def save(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        numbers = self.numbers()
+        seen = self._all("tally_seen", lib.tally_counter_seen)
+        returns = self._all("tally_return", lib.tally_counter_returns)
+        return {
+            "numbers": [[id, int(numbers[id])] for id in np.flatnonzero(numbers).tolist()],
+            "seen": [
+                [one.track_id, one.timestamp_ns, one.class_id, [one.x1, one.y1, one.x2, one.y2]]
+                for one in seen
+            ],
+            "returns": [
+                [one.lost_track_id, [one.timestamp_ns, one.class_id, one.track_id]]
+                for one in returns
+            ],
+        }
+
+    def _all(self, kind: str, function: Any) -> list[Any]:
+        count = ffi.new("int32_t *")
+        while True:
+            found = ffi.new(f"{kind}[]", self._capacity)
+            status = function(self._counter.pointer, found, self._capacity, count)
+            if status != lib.TALLY_BUFFER_TOO_SMALL:
+                break
+            self._capacity = count[0]
+        self._counter.check(status)
+        return list(found[0 : count[0]])
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Resume from what `save` gave, after the counter itself.
+
+        Raises:
+            StateError: classes, times or boxes are out of range.
+            ValueError, KeyError, TypeError: not such values.
+        """
+        numbers = ffi.new("int64_t[]", self._num_classes)
+        for class_id, number in saved["numbers"]:
+            if not 0 <= int(class_id) < self._num_classes:
+                raise StateError(f"an object that may have returned is of class {class_id}")
+            numbers[int(class_id)] = int64(int(number))
+        seen = [
+            (int64(int(track)), int64(int(time)), int(class_id), *(float(side) for side in box))
+            for track, time, class_id, box in saved["seen"]
+        ]
+        returns = [
+            (int64(int(lost)), int64(int(track)), int64(int(time)), int(class_id))
+            for lost, (time, class_id, track) in saved["returns"]
+        ]
+        try:
+            rows, pairs = ffi.new("tally_seen[]", seen), ffi.new("tally_return[]", returns)
+            self._counter.call(
+                lib.tally_counter_restore_returns,
+                numbers,
+                self._num_classes,
+                rows,
+                len(seen),
+                pairs,
+                len(returns),
+            )
+        except OverflowError as error:
+            raise StateError(f"an object that was seen: {error}") from None
+        except CoreError as error:
+            if error.status != lib.TALLY_BAD_STATE:
+                raise
+            raise StateError(error.message) from None
