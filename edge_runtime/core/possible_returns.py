@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,21 +37,13 @@ class PossibleReturns:
     def save(self) -> dict[str, Any]:
         """Everything as JSON values."""
         numbers = self.numbers()
-        seen = self._all("tally_seen", lib.tally_counter_seen)
-        returns = self._all("tally_return", lib.tally_counter_returns)
         return {
             "numbers": [[id, int(numbers[id])] for id in np.flatnonzero(numbers).tolist()],
-            "seen": [
-                [one.track_id, one.timestamp_ns, one.class_id, [one.x1, one.y1, one.x2, one.y2]]
-                for one in seen
-            ],
-            "returns": [
-                [one.lost_track_id, [one.timestamp_ns, one.class_id, one.track_id]]
-                for one in returns
-            ],
+            "seen": self._all("tally_seen", lib.tally_counter_seen, _seen),
+            "returns": self._all("tally_return", lib.tally_counter_returns, _return),
         }
 
-    def _all(self, kind: str, function: Any) -> list[Any]:
+    def _all(self, kind: str, function: Any, values: Callable[[Any], list[Any]]) -> list[list[Any]]:
         count = ffi.new("int32_t *")
         while True:
             found = ffi.new(f"{kind}[]", self._capacity)
@@ -60,7 +52,7 @@ class PossibleReturns:
                 break
             self._capacity = count[0]
         self._counter.check(status)
-        return list(found[0 : count[0]])
+        return [values(one) for one in found[0 : count[0]]]
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Resume from what `save` gave, after the counter itself.
@@ -75,8 +67,8 @@ class PossibleReturns:
                 raise StateError(f"an object that may have returned is of class {class_id}")
             numbers[int(class_id)] = int64(int(number))
         seen = [
-            (int64(int(track)), int64(int(time)), int(class_id), *(float(side) for side in box))
-            for track, time, class_id, box in saved["seen"]
+            (int64(int(track)), int64(int(time)), int(class_id), *map(float, (x1, y1, x2, y2)))
+            for track, time, class_id, (x1, y1, x2, y2) in saved["seen"]
         ]
         returns = [
             (int64(int(lost)), int64(int(track)), int64(int(time)), int(class_id))
@@ -99,3 +91,11 @@ class PossibleReturns:
             if error.status != lib.TALLY_BAD_STATE:
                 raise
             raise StateError(error.message) from None
+
+
+def _seen(one: Any) -> list[Any]:
+    return [one.track_id, one.timestamp_ns, one.class_id, [one.x1, one.y1, one.x2, one.y2]]
+
+
+def _return(one: Any) -> list[Any]:
+    return [one.lost_track_id, [one.timestamp_ns, one.class_id, one.track_id]]

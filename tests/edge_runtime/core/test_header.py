@@ -179,7 +179,7 @@ WITHOUT_POINTERS = {
 METHODS = {
     "preprocessor": 1,
     "decoder": 1,
-    "counter": 14,
+    "counter": 18,
     "governor": 4,
     "sampler": 3,
     "offload": 3,

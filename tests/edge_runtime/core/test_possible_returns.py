@@ -6,14 +6,17 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tallylens import CounterOptions, Detections
+from tallylens.edge_runtime.core import TrackCounter
 from tallylens.edge_runtime.counting.session import CountSession
 from tallylens.edge_runtime.counting.totals import Totals
 from tallylens.edge_runtime.errors import StateError
 from tallylens.edge_runtime.reports.count_page import to_html
 from tallylens.terminal.table import print_report
+from tests.edge_runtime.core.returns_oracle import PossibleReturns as ReturnsOracle
 from tests.support.detections import detections
 
 SIZE = (640, 360)
@@ -48,6 +51,7 @@ def count(found: Iterable[Detections], totals: Totals | None = None, first: int 
 
 OUT: list[Box | None] = [*walk(300, 640), *gone(10)]
 BACK: list[Box | None] = [*walk(630, 300)]
+OUTSIDE: Box = (0, 0, 0, 0)
 
 
 def test_an_object_that_leaves_and_comes_back_may_be_one() -> None:
@@ -117,6 +121,45 @@ def test_a_count_saved_before_there_were_ranges_is_resumed() -> None:
     totals.restore(saved)
     count(frames(BACK), totals, first=len(OUT))
     assert totals.unique() == {"person": 2}
+
+
+def crowd(seed: int) -> list[Detections]:
+    """People and dogs of a few sizes who walk in, stop, leave, and come back near there."""
+    random = np.random.default_rng(seed)
+    walkers: list[tuple[int, list[Box]]] = []
+    for _ in range(12):
+        start, width = int(random.integers(0, 400)), float(random.choice([24, 36, 60]))
+        y, class_id = float(random.integers(120, 350)), int(random.integers(2))
+        there = walk(300, 640, y, width)
+        back = walk(630, 300, y + float(random.integers(-20, 20)), width)
+        away = [OUTSIDE] * int(random.integers(20, 250))
+        walkers.append((class_id, [OUTSIDE] * start + there + away + back))
+    return [
+        detections(
+            *(
+                (*boxes[i], 0.9, class_id)
+                for class_id, boxes in walkers
+                if i < len(boxes) and boxes[i] is not OUTSIDE
+            )
+        )
+        for i in range(900)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_numbers_are_those_of_the_oracle(seed: int) -> None:
+    counter, oracle = TrackCounter(2, SIZE), ReturnsOracle(CounterOptions().remember_s)
+    most = 0
+    for index, found in enumerate(crowd(seed)):
+        tracks = counter.update(index * STEP_NS, found)
+        oracle.note(index * STEP_NS, tracks, counter.take_events())
+        numbers = counter.returns.numbers().tolist()
+        assert numbers == [oracle.numbers[0], oracle.numbers[1]], index
+        most = max(most, sum(numbers))
+    assert most > 2
+    saved = counter.returns.save()
+    assert {row[0] for row in saved["seen"]} == set(oracle._row_of)
+    assert {lost for lost, _ in saved["returns"]} == set(oracle._returns)
 
 
 DAMAGED: dict[str, dict[str, Any]] = {

@@ -187,6 +187,7 @@ for _ in range(kills):
     if not process:
         os._exit(cli.main(arguments))
     while counted() < enough:
+        assert os.waitpid(process, os.WNOHANG) == (0, 0), "the count has ended by itself"
         time.sleep(0.002)
     time.sleep(0.02 * chance.random())
     os.kill(process, signal.SIGKILL)

@@ -110,6 +110,43 @@ final class CoreCounter {
         try totals { tally_counter_unique(handle, $0, $1) }
     }
 
+    /// How many of the unique objects could be one that was counted before.
+    func returned() throws(TallyLensError) -> [Int64] {
+        try totals { tally_counter_returned(handle, $0, $1) }
+    }
+
+    func returns() throws(TallyLensError) -> PossibleReturns {
+        PossibleReturns(
+            numbers: try returned(),
+            seen: try all(tally_seen()) { tally_counter_seen(handle, $0, $1, $2) },
+            returns: try all(tally_return()) { tally_counter_returns(handle, $0, $1, $2) })
+    }
+
+    private func all<Item>(
+        _ empty: Item,
+        _ read: (UnsafeMutablePointer<Item>, Int32, UnsafeMutablePointer<Int32>) -> tally_status
+    ) throws(TallyLensError) -> [Item] {
+        var items = [Item](repeating: empty, count: 256)
+        while true {
+            var count: Int32 = 0
+            let status = items.withUnsafeMutableBufferPointer {
+                read($0.baseAddress!, Int32($0.count), &count)
+            }
+            if status != TALLY_BUFFER_TOO_SMALL {
+                try done(status)
+                return Array(items[..<Int(count)])
+            }
+            items = [Item](repeating: empty, count: Int(count))
+        }
+    }
+
+    func restore(_ saved: PossibleReturns) throws(TallyLensError) {
+        try done(
+            tally_counter_restore_returns(
+                handle, saved.numbers, Int32(saved.numbers.count), saved.seen,
+                Int32(saved.seen.count), saved.returns, Int32(saved.returns.count)))
+    }
+
     func detected() throws(TallyLensError) -> [Int64] {
         try totals { tally_counter_detected(handle, $0, $1) }
     }

@@ -1,3 +1,4 @@
+import CTally
 import Foundation
 
 /// A counter as bytes: magic, version, size, checksum, then the compressed values; the same bytes as
@@ -16,9 +17,7 @@ struct SavedState {
     var binSeconds: Int
     var bins: [(Int, [String: Int])]
     var withheld: [(Int64, CountEvent)]
-    var numbers: [Int: Int]
-    var seen: [PossibleReturns.Seen]
-    var returns: [Int64: PossibleReturns.Return]
+    var returns: PossibleReturns
 
     private static let magic: UInt32 = 0x544C_4353  // TLCS
     private static let version: UInt32 = 1
@@ -95,21 +94,21 @@ struct SavedState {
     }
 
     private func writeReturns(_ out: inout StateWriter) {
-        out.list(numbers.sorted { $0.key < $1.key }) {
-            $0.put(Int32($1.key))
-            $0.put(Int64($1.value))
+        out.list(returns.numbers.enumerated().filter { $0.element != 0 }) {
+            $0.put(Int32($1.offset))
+            $0.put($1.element)
         }
-        out.list(seen) { out, one in
-            out.put(one.track)
-            out.put(one.time)
-            out.put(Int32(one.classID))
-            for side in [one.box.0, one.box.1, one.box.2, one.box.3] { out.put(side) }
+        out.list(returns.seen) { out, one in
+            out.put(one.track_id)
+            out.put(one.timestamp_ns)
+            out.put(one.class_id)
+            for side in [one.x1, one.y1, one.x2, one.y2] { out.put(side) }
         }
-        out.list(returns.sorted { $0.key < $1.key }) { out, entry in
-            out.put(entry.key)
-            out.put(entry.value.timestamp)
-            out.put(Int32(entry.value.classID))
-            out.put(entry.value.trackID)
+        out.list(returns.returns) { out, one in
+            out.put(one.lost_track_id)
+            out.put(one.timestamp_ns)
+            out.put(one.class_id)
+            out.put(one.track_id)
         }
     }
 
@@ -140,9 +139,7 @@ extension SavedState {
         bins = totals.occupancy.save()
         binSeconds = totals.occupancy.seconds
         withheld = totals.withheld.save()
-        numbers = totals.returns.numbers
-        seen = totals.returns.seen
-        returns = totals.returns.returns
+        returns = try totals.counter.returns()
     }
 
     private init(_ input: inout StateReader) throws(DamagedState) {
@@ -170,25 +167,26 @@ extension SavedState {
         withheld = try input.list { (input) throws(DamagedState) in
             (try input.long(), try SavedState.event(&input, names.count))
         }
-        let counted = try input.list { (input) throws(DamagedState) in
-            (try SavedState.classID(&input, names.count), Int(try input.long()))
+        let numbers = try input.list { (input) throws(DamagedState) in
+            (try SavedState.classID(&input, names.count), try input.long())
         }
-        numbers = Dictionary(counted, uniquingKeysWith: { $1 })
-        seen = try input.list { (input) throws(DamagedState) in
-            PossibleReturns.Seen(
-                track: try input.long(), time: try input.long(),
-                classID: try SavedState.classID(&input, names.count),
-                box: (try input.float(), try input.float(), try input.float(), try input.float()))
-        }
-        let lost = try input.list { (input) throws(DamagedState) in
-            let track = try input.long()
-            let time = try input.long()
-            let id = try SavedState.classID(&input, names.count)
-            return (
-                track, PossibleReturns.Return(timestamp: time, classID: id, trackID: try input.long())
-            )
-        }
-        returns = Dictionary(lost, uniquingKeysWith: { $1 })
+        returns = PossibleReturns(
+            numbers: [Int64](repeating: 0, count: names.count),
+            seen: try input.list { (input) throws(DamagedState) in
+                tally_seen(
+                    track_id: try input.long(), timestamp_ns: try input.long(),
+                    class_id: Int32(try SavedState.classID(&input, names.count)),
+                    x1: try input.float(), y1: try input.float(), x2: try input.float(),
+                    y2: try input.float())
+            },
+            returns: try input.list { (input) throws(DamagedState) in
+                let (lost, time) = (try input.long(), try input.long())
+                let id = Int32(try SavedState.classID(&input, names.count))
+                return tally_return(
+                    lost_track_id: lost, track_id: try input.long(), timestamp_ns: time,
+                    class_id: id)
+            })
+        for (id, number) in numbers { returns.numbers[id] = number }
     }
 
     private static func classID(_ input: inout StateReader, _ count: Int) throws(DamagedState) -> Int {

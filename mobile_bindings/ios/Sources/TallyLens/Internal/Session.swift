@@ -197,11 +197,11 @@ final class Session {
             throw .state("it is of frames of another size")
         }
         try restored.counter.restore(saved.core)
+        try restored.counter.restore(saved.returns)
         restored.first = saved.first
         restored.last = saved.last
         restored.occupancy.restore(width: saved.binSeconds, saved.bins)
         restored.withheld.restore(saved.withheld)
-        restored.returns.restore(saved.numbers, saved.seen, saved.returns)
         totals = restored
         frames = saved.frames
         return saved.drops

@@ -23,7 +23,6 @@ final class Totals {
     let counter: CoreCounter
     var occupancy = TimeBins()
     var withheld: WantedEvents
-    var returns: PossibleReturns
     var first: Int64?
     var last: Int64 = 0
 
@@ -40,7 +39,6 @@ final class Totals {
             anyClass: counting.anyClass, options: ignored.applied(to: counting.tracking))
         let forget = max(options.lostS!, options.edgeLostS!, options.rememberS!)
         withheld = WantedEvents(filter.wanted, forgetSeconds: Double(forget))
-        returns = PossibleReturns(rememberSeconds: Double(options.rememberS!))
         for zone in ignored.zones { try counter.ignore(zone.points) }
         if !filter.takesAll { try counter.want(filter.wanted) }
         for region in placed {
@@ -59,9 +57,7 @@ final class Totals {
     ) throws(TallyLensError) -> ([Track], [CountEvent]) {
         try counter.update(time, detections)
         let found = try counter.currentTracks()
-        let happened = try counter.takeEvents()
-        returns.note(time, found, happened)
-        let events = chosen(happened)
+        let events = chosen(try counter.takeEvents())
         withheld.note(found, time)
         if first == nil { first = time }
         last = time
@@ -120,8 +116,7 @@ final class Totals {
 
     /// Minimum and maximum of different objects, of the classes where these differ.
     func uniqueRange() throws(TallyLensError) -> [String: ClosedRange<Int>] {
-        var doubtful: [String: Int] = [:]
-        for (id, number) in returns.numbers { doubtful[classNames[id], default: 0] += number }
+        let doubtful = filter.named(try counter.returned())
         var ranges: [String: ClosedRange<Int>] = [:]
         for (name, most) in try unique() {
             if let few = doubtful[name], few != 0 { ranges[name] = (most - few)...most }
@@ -170,7 +165,6 @@ final class Totals {
     func reset() throws(TallyLensError) {
         try counter.reset()
         withheld.clear()
-        returns.clear()
     }
 
     func wanted(_ detections: UnsafeBufferPointer<tally_detection>) -> [Detection] {

@@ -92,6 +92,39 @@ jint counterUnique(JNIEnv* env, Class, jlong counter, jint classes, jobject out)
   return tally_counter_unique(pointer<tally_counter>(counter), totals, classes);
 }
 
+jint counterReturned(JNIEnv* env, Class, jlong counter, jint classes, jobject out) {
+  auto* totals = Span(env, out).as<int64_t>(0, static_cast<size_t>(classes < 0 ? 0 : classes));
+  return tally_counter_returned(pointer<tally_counter>(counter), totals, classes);
+}
+
+// out: the numbers of objects seen and of returns, then arrays of both with room for `capacity`.
+jint counterReturns(JNIEnv* env, Class, jlong counter, jint capacity, jobject out) {
+  const Span result(env, out);
+  const auto room = static_cast<size_t>(capacity < 0 ? 0 : capacity);
+  auto* counts = result.as<int32_t>(0, 2);
+  auto* seen = result.as<tally_seen>(8, room);
+  auto* returns = result.as<tally_return>(8 + room * sizeof(tally_seen), room);
+  if (counts == nullptr || returns == nullptr) return TALLY_INVALID_ARGUMENT;
+  auto* totals = pointer<tally_counter>(counter);
+  const int32_t status = tally_counter_seen(totals, seen, capacity, counts);
+  const int32_t others = tally_counter_returns(totals, returns, capacity, counts + 1);
+  return status != TALLY_OK ? status : others;
+}
+
+// values: the numbers by class, then the objects seen, then the returns.
+jint counterRestoreReturns(JNIEnv* env, Class, jlong counter, jint classes, jint seen, jint returns,
+                           jobject values) {
+  if (classes < 0 || seen < 0 || returns < 0) return TALLY_INVALID_ARGUMENT;
+  const Span given(env, values);
+  const size_t after_numbers = static_cast<size_t>(classes) * sizeof(int64_t);
+  const size_t after_seen = after_numbers + static_cast<size_t>(seen) * sizeof(tally_seen);
+  const auto* pairs = given.as<tally_return>(after_seen, static_cast<size_t>(returns));
+  if (pairs == nullptr) return TALLY_INVALID_ARGUMENT;
+  return tally_counter_restore_returns(pointer<tally_counter>(counter), given.as<int64_t>(0),
+                                       classes, given.as<tally_seen>(after_numbers, 0), seen, pairs,
+                                       returns);
+}
+
 jint counterDetected(JNIEnv* env, Class, jlong counter, jint classes, jobject out) {
   auto* totals = Span(env, out).as<int64_t>(0, static_cast<size_t>(classes < 0 ? 0 : classes));
   return tally_counter_detected(pointer<tally_counter>(counter), totals, classes);
@@ -151,6 +184,9 @@ const JNINativeMethod kFunctions[] = {
     FUNCTION(counterConclude, "(J)I"),
     FUNCTION(counterReset, "(J)I"),
     FUNCTION(counterUnique, "(JI" BUFFER ")I"),
+    FUNCTION(counterReturned, "(JI" BUFFER ")I"),
+    FUNCTION(counterReturns, "(JI" BUFFER ")I"),
+    FUNCTION(counterRestoreReturns, "(JIII" BUFFER ")I"),
     FUNCTION(counterDetected, "(JI" BUFFER ")I"),
     FUNCTION(counterRegionTotal, "(J" STRING "III" BUFFER ")I"),
     FUNCTION(counterRegionValue, "(J" STRING "II" BUFFER ")I"),

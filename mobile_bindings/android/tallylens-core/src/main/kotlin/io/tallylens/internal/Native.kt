@@ -73,6 +73,11 @@ internal object Native {
     @JvmStatic external fun counterConclude(counter: Long): Int
     @JvmStatic external fun counterReset(counter: Long): Int
     @JvmStatic external fun counterUnique(counter: Long, classes: Int, out: ByteBuffer): Int
+    @JvmStatic external fun counterReturned(counter: Long, classes: Int, out: ByteBuffer): Int
+    @JvmStatic external fun counterReturns(counter: Long, capacity: Int, out: ByteBuffer): Int
+    @JvmStatic external fun counterRestoreReturns(
+        counter: Long, classes: Int, seen: Int, returns: Int, values: ByteBuffer,
+    ): Int
     @JvmStatic external fun counterDetected(counter: Long, classes: Int, out: ByteBuffer): Int
     @JvmStatic external fun counterRegionTotal(
         counter: Long, kind: String, index: Int, total: Int, classes: Int, out: ByteBuffer,

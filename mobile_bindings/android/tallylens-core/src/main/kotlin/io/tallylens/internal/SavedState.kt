@@ -22,8 +22,7 @@ import java.util.zip.Inflater
 internal class SavedState(
     val width: Int, val height: Int, val classNames: List<String>, val frames: Long, val drops: Drops,
     val firstNs: Long?, val lastNs: Long, val core: ByteArray, val binSeconds: Int,
-    val bins: Map<Int, ClassCounts>, val withheld: List<Pair<Long, CountEvent>>, val numbers: Map<Int, Long>,
-    val seen: List<PossibleReturns.Seen>, val returns: Map<Long, PossibleReturns.Return>,
+    val bins: Map<Int, ClassCounts>, val withheld: List<Pair<Long, CountEvent>>, val returns: PossibleReturns,
 ) {
     fun encode(): ByteArray {
         val values = ByteArrayOutputStream()
@@ -116,15 +115,15 @@ private class Writer(private val out: DataOutputStream) {
             out.writeLong(seenNs)
             event(event)
         }
-        list(state.numbers.entries) { out.writeInt(it.key); out.writeLong(it.value) }
-        list(state.seen) { one ->
+        list(state.returns.numbers.entries) { out.writeInt(it.key); out.writeLong(it.value) }
+        list(state.returns.seen) { one ->
             out.writeLong(one.track)
             out.writeLong(one.timeNs)
             out.writeInt(one.classId)
             one.box.forEach(out::writeFloat)
         }
-        list(state.returns.entries) { (lost, one) ->
-            out.writeLong(lost)
+        list(state.returns.returns) { one ->
+            out.writeLong(one.lost)
             out.writeLong(one.timestampNs)
             out.writeInt(one.classId)
             out.writeLong(one.trackId)
@@ -169,9 +168,11 @@ private class Reader(private val input: DataInputStream) {
             binSeconds = input.readInt().also { require(it > 0) },
             bins = map { input.readInt() to counts(names) },
             withheld = list { input.readLong() to event(names.size) },
-            numbers = map { classId() to input.readLong() },
-            seen = list { PossibleReturns.Seen(input.readLong(), input.readLong(), classId(), FloatArray(4) { input.readFloat() }) },
-            returns = map { input.readLong() to PossibleReturns.Return(input.readLong(), classId(), input.readLong()) },
+            returns = PossibleReturns(
+                map { classId() to input.readLong() },
+                list { PossibleReturns.Seen(input.readLong(), input.readLong(), classId(), FloatArray(4) { input.readFloat() }) },
+                list { PossibleReturns.Return(input.readLong(), input.readLong(), classId(), input.readLong()) },
+            ),
         ).also { require(input.read() == -1) }
     }
 

@@ -167,7 +167,7 @@ internal class Session(
         val bins = here.occupancy.save()
         return SavedState(
             here.width, here.height, here.classNames, frames, drops, here.firstNs, here.lastNs, here.counter.save(),
-            here.occupancy.seconds, bins, here.withheld.save(), here.returns.numbers, here.returns.seen, here.returns.saved,
+            here.occupancy.seconds, bins, here.withheld.save(), here.counter.returns(),
         ).encode()
     }
 
@@ -183,6 +183,7 @@ internal class Session(
         }
         try {
             restored.counter.restore(saved.core)
+            restored.counter.restoreReturns(saved.returns)
         } catch (failure: Exception) {
             restored.close()
             throw failure
@@ -191,7 +192,6 @@ internal class Session(
         restored.lastNs = saved.lastNs
         restored.occupancy.restore(saved.binSeconds, saved.bins)
         restored.withheld.restore(saved.withheld)
-        restored.returns.restore(saved.numbers, saved.seen, saved.returns)
         totals?.close()
         totals = restored
         frames = saved.frames

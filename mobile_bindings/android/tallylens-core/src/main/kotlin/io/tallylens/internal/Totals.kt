@@ -33,7 +33,6 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
     val counter = TrackCounter(classNames.size, width, height, counting.anyClass, filters.applied(counting.tracking))
     val occupancy = TimeBins()
     val withheld = WantedEvents(filter.wanted, maxOf(options.lostS!!, options.edgeLostS!!, options.rememberS!!).toDouble())
-    val returns = PossibleReturns(options.rememberS!!.toDouble())
     var firstNs: Long? = null
     var lastNs: Long = 0
 
@@ -57,9 +56,7 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
     /** Take what the core wrote for a frame: the tracks and events of the wanted classes. */
     fun add(timestampNanos: Long, buffer: FrameBuffer): Pair<List<Track>, List<CountEvent>> {
         val found = buffer.tracks()
-        val happened = counter.events(buffer)
-        returns.note(timestampNanos, found, happened)
-        val events = chosen(happened)
+        val events = chosen(counter.events(buffer))
         withheld.note(found, timestampNanos)
         if (firstNs == null) firstNs = timestampNanos
         lastNs = timestampNanos
@@ -104,8 +101,7 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
 
     /** Minimum and maximum of different objects, of the classes where these differ. */
     fun uniqueRange(): Map<String, Pair<Long, Long>> {
-        val doubtful = HashMap<String, Long>()
-        for ((classId, number) in returns.numbers) doubtful[classNames[classId]] = (doubtful[classNames[classId]] ?: 0L) + number
+        val doubtful = filter.named(counter.returned())
         return unique().filterKeys { (doubtful[it] ?: 0L) != 0L }.mapValues { (name, most) -> most - doubtful[name]!! to most }
     }
 
@@ -141,7 +137,6 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
     fun reset() {
         counter.reset()
         withheld.clear()
-        returns.clear()
     }
 
     fun wantedOf(detections: List<Detection>): List<Detection> = filter.detections(detections)

@@ -102,6 +102,28 @@ internal class TrackCounter(
 
     fun unique(): LongArray = totals { Native.counterUnique(it, numClasses, scratch) }
 
+    /** How many of the unique objects could be one that was counted before, by class. */
+    fun returned(): LongArray = totals { Native.counterReturned(it, numClasses, scratch) }
+
+    fun returns(): PossibleReturns {
+        var capacity = FIRST_RETURNS
+        while (true) {
+            val buffer = directBuffer(PossibleReturns.HEADER_BYTES + PossibleReturns.BYTES_EACH * capacity)
+            val status = handle.use { Native.counterReturns(it, capacity, buffer) }
+            if (status != Status.BUFFER_TOO_SMALL) {
+                check(status) { "the counter cannot be saved" }
+                return PossibleReturns.of(returned(), buffer, capacity)
+            }
+            capacity = maxOf(buffer.getInt(0), buffer.getInt(4))
+        }
+    }
+
+    /** @throws StateException the values are out of range; the counter is unchanged. */
+    fun restoreReturns(saved: PossibleReturns) {
+        val buffer = saved.toBuffer(numClasses)
+        call { Native.counterRestoreReturns(it, numClasses, saved.seen.size, saved.returns.size, buffer) }
+    }
+
     fun detected(): LongArray = totals { Native.counterDetected(it, numClasses, scratch) }
 
     fun regionTotal(kind: String, index: Int, total: Int): LongArray =
@@ -161,6 +183,7 @@ internal class TrackCounter(
 
     private companion object {
         const val FIRST_STATE = 4096
+        const val FIRST_RETURNS = 256
         const val LAST_TIMESTAMP_AT = 72
     }
 }
