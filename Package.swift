@@ -17,7 +17,11 @@ let package = Package(
         .target(
             name: "CLiteRT", dependencies: ["CTally"], path: "mobile_bindings/native",
             exclude: ["CMakeLists.txt", "README.md"],
-            sources: ["engine_litert.cpp", "litert_api.cpp"], publicHeadersPath: "include",
+            sources: [
+                "engine_api.cpp", "engine_buffers.cpp", "engine_open.cpp", "engine_options.cpp",
+                "engine_tensors.cpp", "litert_api.cpp",
+            ],
+            publicHeadersPath: "include",
             linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         .systemLibrary(
             name: "CZlib", path: "mobile_bindings/ios/Sources/CZlib", providers: [.apt(["zlib1g-dev"])]),

@@ -2,6 +2,7 @@ plugins {
     alias(libs.plugins.library) apply false
     alias(libs.plugins.application) apply false
     alias(libs.plugins.kotlin.android) apply false
+    alias(libs.plugins.kotlin.compose) apply false
     alias(libs.plugins.kotlin.jvm) apply false
 }
 

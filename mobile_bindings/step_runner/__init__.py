@@ -1,1 +1,1 @@
-"""What the checks of the bindings share: named steps, and how they are run and added up."""
+"""Runs named steps and adds up their outcomes, for the checks of the bindings."""

@@ -2,8 +2,8 @@
 
     python -m tests.support.android_cloud COMMAND FOLDER
 
-COMMAND is a JSON list, the start of a command that runs CloudMain. Prints a JSON document: for each
-run what was wrong with it, empty if nothing was.
+COMMAND is a JSON list, the start of a command that runs a main class of the tests. Prints a JSON
+document: for each run what was wrong with it, empty if nothing was.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -101,9 +102,9 @@ def disturb(link: FaultyLink, seed: int, over: threading.Event) -> None:
             link.once(fault)
 
 
-def client(command: list[str], frames: Path, port: int, key: str, ca: str, kind: str) -> Any:
-    """Run CloudMain; its document."""
-    arguments = [*command, str(frames), f"wss://localhost:{port}", ca, kind]
+def client(command: list[str], frames: Path, port: int, key: str, ca: str, *more: str) -> Any:
+    """Run a main class; its document."""
+    arguments = [*command, str(frames), f"wss://localhost:{port}", ca, *more]
     environment = {**os.environ, "TALLYLENS_API_KEY": key}
     done = subprocess.run(
         arguments, capture_output=True, text=True, timeout=PATIENCE_S, env=environment, check=False
@@ -121,27 +122,60 @@ def problem(found: Any, truth: dict[str, Any]) -> str:
     return "" if counts == truth else f"{counts}, not {truth}"
 
 
+def offload_problem(found: Any, truth: dict[str, Any], least_cloud: int) -> str:
+    """The fault of a run that counts as the device alone does; empty without one."""
+    if "failed" in found:
+        return str(found["failed"])
+    frames = found["offload"]["frames"]
+    if sum(frames.values()) != FRAMES or found["frames"] != FRAMES or frames["cloud"] < least_cloud:
+        return f"{found['frames']} frames, {found['offload']}"
+    counts = {key: found[key] for key in truth}
+    return "" if counts == truth else f"{counts}, not {truth}"
+
+
+@contextmanager
+def faults(port: int, seed: int) -> Iterator[FaultyLink]:
+    """A link to a port that is disturbed until the end."""
+    link, over = FaultyLink(port), threading.Event()
+    link.start()
+    disturbing = threading.Thread(target=disturb, args=(link, seed, over))
+    disturbing.start()
+    try:
+        yield link
+    finally:
+        over.set()
+        disturbing.join()
+        link.stop()
+
+
 def main(command: list[str], folder: Path) -> dict[str, Any]:
     """All runs."""
+    cloud, offload = ([*command, f"io.tallylens.jvm.{name}MainKt"] for name in ("Cloud", "Offload"))
     frames = folder / "cloud.tlfr"
     pictures = (one for _, one in zip(range(FRAMES), video_frames(Path("demo")), strict=False))
     # A quarter of the size: the client sends exact pixels.
     write_frames(frames, ((at, image[::2, ::2]) for at, image in pictures))
     truth, runs, notes = expected(frames), {}, []
-    with server(folder) as (port, key, ca):
+    with server(folder) as (port, key, served):
+        ca = str(shutil.copy(served, folder / "ca.pem"))  # longer than the server lives
         for kind in ("http", "okhttp"):
-            runs[f"{kind}, no fault"] = problem(client(command, frames, port, key, ca, kind), truth)
+            runs[f"{kind}, no fault"] = problem(client(cloud, frames, port, key, ca, kind), truth)
             for seed in SEEDS:
-                link, over = FaultyLink(port), threading.Event()
-                link.start()
-                faults = threading.Thread(target=disturb, args=(link, seed, over))
-                faults.start()
-                found = client(command, frames, link.port, key, ca, kind)
-                over.set()
-                faults.join()
+                with faults(port, seed) as link:
+                    found = client(cloud, frames, link.port, key, ca, kind)
                 runs[f"{kind}, seed {seed}"] = problem(found, truth)
                 notes.append(f"{kind}, seed {seed}: {link.connections} connections")
-                link.stop()
+        always = (str(DEMO.path), "always", "raw")
+        found = client(offload, frames, port, key, ca, *always)
+        # All but the first, which measures the device's own model.
+        runs["offload, no fault"] = offload_problem(found, truth, FRAMES - 1)
+        found = client(offload, frames, port, key, ca, str(DEMO.path), "auto", "jpeg")
+        runs["offload by reward"] = offload_problem({**found, **truth}, truth, 1)
+        with faults(port, SEEDS[0]) as link:
+            found = client(offload, frames, link.port, key, ca, *always)
+        runs["offload with faults"] = offload_problem(found, truth, 1)
+    found = client(offload, frames, port, key, ca, *always)
+    runs["offload, no server"] = offload_problem(found, truth, 0)
     return {"runs": runs, "notes": notes, "truth": truth}
 
 

@@ -82,9 +82,9 @@ def desktop() -> Path:
 
 
 def test_jar(others: Iterable[Path]) -> Path:
-    """The tests of both modules, which also see the jars `others`."""
+    """The tests of all modules, which also see the jars `others`."""
     junit = [tools.debian_jar("junit4.jar"), tools.debian_jar("hamcrest-core.jar")]
-    sources = [module / "src" / "test" / "kotlin" for module in (places.CORE, places.JVM)]
+    sources = [module / "src" / "test" / "kotlin" for module in places.MODULES]
     modules = [core(), desktop()]
     classpath = [*junit, *others]
     return kotlin("tallylens-tests", sources, DESKTOP, classpath=classpath, friends=modules)

@@ -12,6 +12,7 @@ from pathlib import Path
 from step_runner.outcome import Outcome, require
 
 from . import builds, kotlin_steps, places, tools
+from .android_syntax import native_sources, own_includes
 
 MISUSE = ("io.tallylens.MisuseTest", "io.tallylens.CounterTest")
 INSTRUMENTED = "-Dtallylens.instrumented=1"
@@ -41,16 +42,25 @@ def sanitized() -> Outcome:
         "LSAN_OPTIONS": "exitcode=0:max_leaks=0:report_objects=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
-    words = [str(word) for word in [*command, "org.junit.runner.JUnitCore", *MISUSE]]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
-    output = done.stdout + done.stderr
-    leaks = [block for block in output.split("\n\n") if "libtallylens" in block]
+    output = _output([*command, "org.junit.runner.JUnitCore", *MISUSE], environment)
+    leaks = _leaks(output)
     return (
         require("OK (" in output, output[-6000:])
         + require("runtime error" not in output, "UBSan: " + output[-3000:])
         + require("ERROR: AddressSanitizer" not in output, "ASan: " + output[-3000:])
         + require(not leaks, "leaks:\n" + "\n".join(leaks)[:3000])
     )
+
+
+def _output(command: list[str | Path], environment: dict[str, str]) -> str:
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    return done.stdout + done.stderr
+
+
+def _leaks(output: str) -> list[str]:
+    """The leaks of the library; the JVM has others."""
+    return [block for block in output.split("\n\n") if "libtallylens" in block]
 
 
 def misuse() -> Outcome:
@@ -81,9 +91,7 @@ def arm64() -> Outcome:
         raise tools.MissingToolError("no arm64 compiler: apt-get install g++-aarch64-linux-gnu")
     library = places.BUILD / "arm64" / "libtallylens.so"
     library.parent.mkdir(parents=True, exist_ok=True)
-    core = places.REPOSITORY / "edge_runtime" / "core"
     java = tools.java_home() / "include"
-    includes = [places.NATIVE / "include", places.NATIVE, core / "include", core / "src", java]
     flags = "-std=c++17 -Os -shared -fPIC -s -fvisibility=hidden -fvisibility-inlines-hidden"
     flags += " -ffunction-sections -fdata-sections -ffp-contract=off -flto=auto"
     flags += " -fno-asynchronous-unwind-tables -static-libstdc++"
@@ -93,11 +101,8 @@ def arm64() -> Outcome:
         *flags.split(),
         f"-Wl,--version-script={places.JNI / 'exports.txt'}",
     ]
-    command += [*(f"-I{folder}" for folder in includes), f"-I{java / 'linux'}", "-o", library]
-    folders = (places.JNI, places.NATIVE, core / "src")
-    sources = [file for folder in folders for file in sorted(folder.glob("*.cpp"))]
-    sources.append(core / "shared" / "terminate.cpp")
-    tools.run([*command, *sources, "-ldl"])
+    command += [*own_includes(), f"-I{java}", f"-I{java / 'linux'}", "-o", library]
+    tools.run([*command, *native_sources(), "-ldl"])
     return _size(library) + _pages(library) + _symbols(library)
 
 
@@ -160,7 +165,6 @@ def cloud() -> Outcome:
     """A real server through a link with faults: the counts are those of a local detector."""
     kotlin_steps.tests()
     command = [*builds.java_command(builds.native(), others=kotlin_steps.cloud_jars())]
-    command += ["io.tallylens.jvm.CloudMainKt"]
     words = [str(word) for word in command]
     shown = tools.python("-m", "tests.support.android_cloud", json.dumps(words), places.BUILD)
     result = json.loads(shown)

@@ -13,6 +13,7 @@ CONFORMANCE = MOBILE / "conformance"
 NATIVE = MOBILE / "native"
 CORE = ANDROID / "tallylens-core"
 JVM = ANDROID / "tallylens-jvm"
+MODULES = (CORE, JVM, ANDROID / "tallylens-android")
 JNI = CORE / "src" / "main" / "cpp"
 BUILD = Path(os.environ.get("TALLYLENS_ANDROID_BUILD", ANDROID / "build"))
 PYTHON = sys.executable

@@ -10,6 +10,7 @@ from pathlib import Path
 from step_runner.outcome import Outcome, require
 
 from . import builds, kotlin_steps, native_steps, places
+from .android_syntax import android_syntax
 
 SUMMARY = re.compile(r"OK \((\d+) tests?\)|Tests run: (\d+),\s+Failures: (\d+)")
 
@@ -28,14 +29,15 @@ def unit_tests() -> Outcome:
     """The unit tests and conformance vectors, on the JVM."""
     kotlin_steps.tests()
     builds.street()
-    return junit(builds.java_command(builds.native(), *builds.STEADY))
+    others = kotlin_steps.test_jars()
+    return junit(builds.java_command(builds.native(), *builds.STEADY, others=others))
 
 
 def junit(command: list[str | Path]) -> Outcome:
     """Run all test classes with the `java` command given."""
     classes = sorted(
         ".".join(file.relative_to(module / "src" / "test" / "kotlin").with_suffix("").parts)
-        for module in (places.CORE, places.JVM)
+        for module in places.MODULES
         for file in (module / "src" / "test" / "kotlin").rglob("*Test.kt")
         if file.name != "MisuseTest.kt"  # in steps of its own
     )
@@ -64,6 +66,7 @@ STEPS: dict[str, Callable[[], Outcome]] = {
     "sanitized": native_steps.sanitized,
     "xcheck": native_steps.xcheck,
     "arm64": native_steps.arm64,
+    "android-syntax": android_syntax,
     "same-as-python": native_steps.same_as_python,
     "litert-versions": native_steps.litert_versions,
 }

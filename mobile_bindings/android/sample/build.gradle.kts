@@ -1,6 +1,7 @@
 plugins {
     alias(libs.plugins.application)
     alias(libs.plugins.kotlin.android)
+    alias(libs.plugins.kotlin.compose)
 }
 
 android {
@@ -16,6 +17,7 @@ android {
     }
     // The demo model, until you put your own into src/main/assets.
     sourceSets["main"].assets.srcDir("../../../sdk/built_in")
+    buildFeatures { compose = true }
     buildTypes { getByName("release") { isMinifyEnabled = true } }
 }
 
@@ -24,7 +26,9 @@ dependencies {
     implementation(libs.litert)
     implementation(libs.camera.camera2)
     implementation(libs.camera.lifecycle)
-    implementation(libs.activity)
+    implementation(libs.activity.compose)
+    implementation(platform(libs.compose.bom))
+    implementation(libs.compose.material3)
     androidTestImplementation("androidx.test:runner:1.6.2")
     androidTestImplementation(libs.junit)
 }

@@ -8,6 +8,7 @@ android {
     namespace = "io.tallylens.android"
     compileSdk = 36
     defaultConfig { minSdk = 24 }
+    testOptions { unitTests.isReturnDefaultValues = true }
     publishing {
         singleVariant("release") {
             withSourcesJar()
@@ -27,6 +28,7 @@ dependencies {
     api(libs.lifecycle)
     compileOnly(libs.litert)
     implementation(libs.okhttp)
+    testImplementation(libs.junit)
 }
 
 publishing {

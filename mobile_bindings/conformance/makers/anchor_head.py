@@ -32,7 +32,7 @@ def box(real: Row, column: int, row: int, anchor: tuple[float, float]) -> Row:
 
 
 def head(dtype: str, rng: random.Random) -> tuple[dict[str, Any], Entries, list[Row]]:
-    """What describes the head, the values of each cell, and a box of every anchor of a cell."""
+    """The description of the head, the values of each cell, and a box of every anchor of a cell."""
     scale, zero = quantized(dtype)
     entries: Entries = {}
     rows = []

@@ -48,7 +48,7 @@ def box(real: Row, column: int, row: int, bins: int) -> Row:
 
 
 def head(dtype: str, layout: str, rng: random.Random) -> tuple[dict[str, Any], Entries, list[Row]]:
-    """What describes the head, the values of each cell, and a box of every cell."""
+    """The description of the head, the values of each cell, and a box of every cell."""
     scale, zero = quantized(dtype)
     bins = BINS[layout]
     entries: Entries = {}

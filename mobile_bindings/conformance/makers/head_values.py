@@ -1,4 +1,4 @@
-"""What heads of all kinds have in common: their grid, their values, and where boxes lie."""
+"""Grid, values and box coordinates of heads of all kinds."""
 
 from __future__ import annotations
 

@@ -176,7 +176,8 @@ const JNINativeMethod kFunctions[] = {
     FUNCTION(counterCreate, "(" BUFFER BUFFER ")I"),
     FUNCTION(counterDestroy, "(J)V"),
     FUNCTION(counterError, "(J)" STRING),
-    FUNCTION(counterAddRegion, "(J" STRING BUFFER "IIF)I"),
+    FUNCTION(counterAddRegion, "(J" STRING BUFFER "II"
+                               "F)I"),
     FUNCTION(counterIgnore, "(J" BUFFER "I)I"),
     FUNCTION(counterWantClasses, "(J" BUFFER "I)I"),
     FUNCTION(counterUpdate, "(JJI" BUFFER ")I"),

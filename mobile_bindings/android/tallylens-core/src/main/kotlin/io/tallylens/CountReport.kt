@@ -8,6 +8,7 @@ import kotlinx.serialization.json.JsonObjectBuilder
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.add
 import kotlinx.serialization.json.addJsonArray
+import kotlinx.serialization.json.addJsonObject
 import kotlinx.serialization.json.buildJsonObject
 import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
@@ -76,6 +77,7 @@ public data class CountReport(
     val skipped: Long = 0,
     val uncounted: Uncounted = Uncounted(),
     val uniqueRange: Map<String, LongRange> = emptyMap(),
+    val offload: OffloadReport? = null,
     internal val filters: Map<String, JsonElement> = emptyMap(),
 ) {
     /** The document that `tallylens count --json` prints. */
@@ -118,6 +120,30 @@ public data class CountReport(
         putJsonArray("periods") {}
         if (filters.isNotEmpty()) put("filters", JsonObject(filters))
         if (uniqueRange.isNotEmpty()) putJsonObject("unique_range") { putRanges() }
+        offload?.let { putJsonObject("offload") { putOffload(it) } }
+    }
+
+    private fun JsonObjectBuilder.putOffload(one: OffloadReport) {
+        put("mode", one.mode)
+        put("frames", counts(one.frames))
+        putJsonArray("decisions") {
+            for (decision in one.decisions) {
+                addJsonObject {
+                    put("action", decision.action)
+                    put("reason", decision.reason)
+                    put("frames", decision.frames)
+                }
+            }
+        }
+        put("deadline_ms", one.deadlineMs)
+        put("missed_deadlines", one.missedDeadlines)
+        put("longest_frame_ms", rounded(one.longestFrameMs))
+        put("sent_bytes", one.sentBytes)
+        put("late", one.late)
+        put("corrected", one.corrected)
+        put("connections", one.connections)
+        put("rtt_ms", rounded(one.rttMs))
+        put("bytes_per_second", one.bytesPerSecond)
     }
 
     private fun JsonObjectBuilder.putRanges() {

@@ -5,6 +5,7 @@ import io.tallylens.internal.FrameOutcome
 import io.tallylens.internal.Governor
 import io.tallylens.internal.Listeners
 import io.tallylens.internal.LiveQueue
+import io.tallylens.internal.Offloader
 import io.tallylens.internal.Session
 import java.io.Closeable
 import java.util.concurrent.Executor
@@ -26,6 +27,7 @@ public class Counter private constructor(
     classNames: List<String>,
     modelName: String,
     detectors: Detectors?,
+    offloader: Offloader? = null,
 ) : Closeable {
     private val lock = ReentrantLock()
     private val session: Session
@@ -42,9 +44,10 @@ public class Counter private constructor(
 
     init {
         try {
-            session = Session(classNames, modelName, options, detectors)
+            session = Session(classNames, modelName, options, detectors, offloader)
             governor = Governor(options.maxFps, options.budgetMs)
         } catch (failure: Exception) {
+            offloader?.close()
             detectors?.close()
             throw failure
         }
@@ -240,7 +243,13 @@ public class Counter private constructor(
          */
         @JvmStatic
         public fun create(model: Model, options: CounterOptions): Counter =
-            Counter(options, model.classNames, model.name, Detectors(model, options))
+            Counter(options, model.classNames, model.name, Detectors(model, options), offloader(model, options))
+
+        private fun offloader(model: Model, options: CounterOptions): Offloader? {
+            val wanted = options.offload
+            if (wanted == null || wanted.mode == OffloadMode.NEVER || options.runningMode == RunningMode.IMAGE) return null
+            return Offloader(wanted, model.classNames, options.runningMode == RunningMode.LIVE_STREAM)
+        }
 
         /** A counter of detections that another detector gives, see [countDetections]. */
         @JvmStatic

@@ -55,6 +55,8 @@ public class CounterOptions private constructor(builder: Builder) {
 
     /** Zones whose detections are neither tracked nor counted. */
     public val ignored: List<Zone> = builder.ignored.toList()
+    /** A server with a bigger model, and when to ask it; null counts on the device alone. */
+    public val offload: OffloadOptions? = builder.offload
     internal val minSize: Float? = builder.minSize
     internal val maxSize: Float? = builder.maxSize
 
@@ -77,6 +79,7 @@ public class CounterOptions private constructor(builder: Builder) {
         internal val ignored = ArrayList<Zone>()
         internal var minSize: Float? = null
         internal var maxSize: Float? = null
+        internal var offload: OffloadOptions? = null
 
         /** Add lines to count crossings at. */
         public fun lines(vararg lines: Line): Builder = apply { this.lines += lines }
@@ -137,6 +140,9 @@ public class CounterOptions private constructor(builder: Builder) {
 
         /** The source's name in reports. */
         public fun source(name: String): Builder = apply { source = name }
+
+        /** Ask a server for frames, as the options say; in videos and live streams. */
+        public fun offload(options: OffloadOptions?): Builder = apply { offload = options }
 
         internal fun tracking(options: TrackingOptions): Builder = apply { tracking = options }
 

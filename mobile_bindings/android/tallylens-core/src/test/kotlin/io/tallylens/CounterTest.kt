@@ -1,5 +1,6 @@
 package io.tallylens
 
+import io.tallylens.cloud.Transport
 import io.tallylens.internal.NativeHandle
 import java.io.File
 import java.util.concurrent.CountDownLatch
@@ -33,6 +34,16 @@ class CounterTest {
             assertEquals(mapOf("person" to 1L), report.unique)
             assertEquals(mapOf("person" to 1L), report.lines[0].crossedIn)
         }
+    }
+
+    @Test
+    fun aServerThatCannotBeAskedIsRefused() {
+        val transport = Transport { _, _, _, _ -> throw AssertionError("a connection was opened") }
+        for (url in listOf("http://counter.example", "wss://counter.example/path", "ws://counter.example")) {
+            assertThrows(url, CloudException::class.java) { OffloadOptions(url, "key", transport) }
+        }
+        assertThrows(UsageException::class.java) { OffloadOptions("wss://a", "key", transport, deadlineSeconds = 0.0) }
+        assertThrows(UsageException::class.java) { OffloadOptions("wss://a", "key", transport, share = 1.5) }
     }
 
     @Test

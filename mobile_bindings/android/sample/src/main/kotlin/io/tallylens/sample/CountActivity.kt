@@ -2,8 +2,8 @@ package io.tallylens.sample
 
 import android.Manifest
 import android.os.Bundle
-import android.widget.TextView
 import androidx.activity.ComponentActivity
+import androidx.activity.compose.setContent
 import androidx.activity.result.contract.ActivityResultContracts
 import androidx.camera.core.CameraSelector
 import androidx.camera.lifecycle.ProcessCameraProvider
@@ -23,20 +23,13 @@ public class CountActivity : ComponentActivity() {
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
-        val shown = TextView(this)
-        setContentView(shown)
         val options = CounterOptions.Builder()
             .runningMode(RunningMode.LIVE_STREAM)
             .lines(Line(0f, 0.5f, 1f, 0.5f, "middle"))
             .build()
         counter = Counter.create(assets.loadModel("tallylens-demo-int8.tflite"), options)
         CounterLifecycle.bind(counter, this, this, "sample")
-        counter.addListener(ContextCompat.getMainExecutor(this)) { update ->
-            val report = counter.report.value
-            val line = report.lines[0]
-            shown.text = "${report.engine}, ${report.frames} frames, ${report.dropped} dropped\n" +
-                "in ${line.crossedIn}\nout ${line.crossedOut}\n${update.tracks.size} objects in view"
-        }
+        setContent { CountScreen(counter) }
         val asked = registerForActivityResult(ActivityResultContracts.RequestPermission()) { if (it) start() }
         asked.launch(Manifest.permission.CAMERA)
     }

@@ -2,6 +2,8 @@ package io.tallylens.cloud
 
 import io.tallylens.CloudException
 import io.tallylens.Detection
+import io.tallylens.internal.InputSize
+import io.tallylens.internal.Link
 import java.io.Closeable
 import java.util.Random
 import java.util.concurrent.Executors
@@ -15,6 +17,9 @@ public interface CloudListener {
 
     /** No detections for this frame: `late`, `busy`, `over_quota`, ... or `expired`. Go on without them. */
     public fun onNoAnswer(captureUs: Long, reason: String)
+
+    /** An answer that came after `onNoAnswer` had said `expired`: its boxes are old, its classes are not. */
+    public fun onLateDetections(captureUs: Long, detections: List<Detection>) {}
 
     /** The server refuses the connection for good. */
     public fun onRefused(error: CloudException)
@@ -40,6 +45,32 @@ public class CloudDetector(
     private var attempt = 0
     private var closed = false
     private val asked = HashMap<Long, PendingFrame>()
+    private var helloAt = 0.0
+
+    /** What is known of the connection. */
+    internal val link = Link()
+
+    /** Input size of the server's model; null before the first connection. */
+    @Volatile
+    internal var serverInput: InputSize? = null
+        private set
+
+    @Volatile
+    internal var isConnected = false
+        private set
+
+    /** Until when the key has no frames left, in seconds of `System.nanoTime`. */
+    @Volatile
+    internal var quotaUntil = Double.NEGATIVE_INFINITY
+        private set
+
+    @Volatile
+    internal var sentBytes = 0L
+        private set
+
+    @Volatile
+    internal var connections = 0L
+        private set
 
     init {
         worker.execute(::connect)
@@ -79,7 +110,10 @@ public class CloudDetector(
         val headers = mapOf("Authorization" to "Bearer $key")
         var current: Connection? = null
         current = transport.connect(address, SUBPROTOCOL, headers, object : ConnectionEvents {
-            override fun onOpen() = later(current) { it.send(session.hello().encode()) }
+            override fun onOpen() = later(current) {
+                helloAt = now()
+                it.send(session.hello().encode())
+            }
 
             override fun onMessage(text: String) = later(current) { received(text) }
 
@@ -107,19 +141,37 @@ public class CloudDetector(
             return
         }
         when (message) {
-            is Welcome -> {
-                attempt = 0
-                classNames = message.classes
+            is Welcome -> welcomed(message)
+            is Result -> {
+                link.answered(message.sequence, (message.queueMs + message.workMs) / 1000, now())
+                answered(message, frame)
             }
-            is Result -> if (frame != null && asked.remove(frame.sequence) != null) {
-                listener.onDetections(frame.captureUs, message.detections)
+            is Reject -> {
+                link.answered(message.sequence, 0.0, now())
+                if (message.reason == "over_quota") quotaUntil = now() + message.retryAfterMs / 1000.0
+                if (frame != null && asked.remove(frame.sequence) != null) listener.onNoAnswer(frame.captureUs, message.reason)
             }
-            is Reject -> if (frame != null && asked.remove(frame.sequence) != null) {
-                listener.onNoAnswer(frame.captureUs, message.reason)
-            }
-            else -> Unit
+            else -> isConnected = session.state == ClientSession.State.OPEN
         }
         sendFrames()
+    }
+
+    private fun welcomed(message: Welcome) {
+        attempt = 0
+        connections++
+        link.welcomed(now() - helloAt)
+        classNames = message.classes
+        serverInput = InputSize(message.inputHeight, message.inputWidth)
+        isConnected = true
+    }
+
+    private fun answered(message: Result, frame: PendingFrame?) {
+        if (frame == null) return
+        if (asked.remove(frame.sequence) != null) {
+            listener.onDetections(frame.captureUs, message.detections)
+        } else {
+            listener.onLateDetections(frame.captureUs, message.detections)
+        }
     }
 
     private fun sendFrames() {
@@ -130,6 +182,8 @@ public class CloudDetector(
                 frame.sent = false
                 break
             }
+            link.sent(frame.sequence, message.size, now())
+            sentBytes += message.size
         }
         creditsLeft = session.creditsLeft
     }
@@ -145,6 +199,8 @@ public class CloudDetector(
         session.connectionLost()
         connection = null
         creditsLeft = 0
+        isConnected = false
+        link.lost()
         if (closed) return
         if (code in FINAL_CODES || httpStatus in FINAL_STATUSES) {
             closed = true
@@ -175,6 +231,7 @@ public class CloudDetector(
         }
         last.get(5, TimeUnit.SECONDS)
         worker.shutdownNow()
+        link.close()
     }
 
     private companion object {
@@ -183,13 +240,14 @@ public class CloudDetector(
         const val LONGEST_WAIT_MS = 10_000
         val FINAL_CODES = setOf(1009, 4400, 4401, 4403, 4409)
         val FINAL_STATUSES = setOf(400, 401, 403, 404)
-
-        fun checkedUrl(url: String): String {
-            val local = Regex("ws://(localhost|127\\.0\\.0\\.1|\\[::1])(:\\d+)?").matches(url)
-            if (!local && !Regex("wss://[^/?#@]+").matches(url)) {
-                throw CloudException("the address $url", "Use wss://HOST:PORT; ws:// to this machine only")
-            }
-            return url + STREAM_PATH
-        }
     }
+}
+
+/** The address of the stream, which is encrypted unless it stays on this machine. */
+internal fun checkedUrl(url: String): String {
+    val local = Regex("ws://(localhost|127\\.0\\.0\\.1|\\[::1])(:\\d+)?").matches(url)
+    if (!local && !Regex("wss://[^/?#@]+").matches(url)) {
+        throw CloudException("the address $url", "Use wss://HOST:PORT; ws:// to this machine only")
+    }
+    return url + STREAM_PATH
 }

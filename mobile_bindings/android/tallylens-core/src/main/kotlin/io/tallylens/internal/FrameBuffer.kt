@@ -17,6 +17,12 @@ internal class FrameBuffer(detections: Int, tracks: Int, events: Int) {
         putInt(16, tracks)
         putInt(20, events)
     }
+
+    /** The detections alone. */
+    val detectionBytes: ByteBuffer = bytes.duplicate().let {
+        it.position(HEADER)
+        it.slice()
+    }
     val maxDetections: Int get() = bytes.getInt(12)
     val maxEvents: Int get() = bytes.getInt(20)
     val numDetections: Int get() = bytes.getInt(0)

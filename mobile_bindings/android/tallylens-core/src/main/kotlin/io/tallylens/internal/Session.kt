@@ -26,6 +26,7 @@ internal class FrameOutcome(val detections: List<Detection>, val tracks: List<Tr
 internal class Session(
     private val classNames: List<String>, private val modelName: String, private val options: CounterOptions,
     private val detectors: Detectors?,
+    private val offloader: Offloader? = null,
 ) : Closeable {
     private val counting = Counting(
         classNames, options.lines, options.zones, options.classes, options.anyClass, options.tracking,
@@ -68,8 +69,14 @@ internal class Session(
         val totals = totals(frame.uprightWidth, frame.uprightHeight)
         put(frame)
         timing.start()
-        detectors().detector(size).count(image, planes, totals.counter, timestampNanos, buffer)
-        return outcome(totals, timestampNanos, buffer.detections())
+        val detector = detectors().detector(size)
+        if (offloader == null) {
+            detector.count(image, planes, totals.counter, timestampNanos, buffer)
+            return outcome(totals, timestampNanos, buffer.detections())
+        }
+        val found = offloader.detect(frame, image, planes, buffer) { detector.detect(image, planes, buffer) }
+        update(totals, found, timestampNanos)
+        return outcome(totals, timestampNanos, found)
     }
 
     fun count(detections: List<Detection>, width: Int, height: Int, timestampNanos: Long): FrameOutcome {
@@ -77,9 +84,13 @@ internal class Session(
         checkDetections(detections)
         val totals = totals(width, height)
         timing.start()
+        update(totals, detections, timestampNanos)
+        return outcome(totals, timestampNanos, detections)
+    }
+
+    private fun update(totals: Totals, detections: List<Detection>, timestampNanos: Long) {
         if (detections.size > buffer.maxDetections) buffer = FrameBuffer(detections.size, detections.size, MAX_EVENTS)
         totals.counter.update(timestampNanos, detections, buffer)
-        return outcome(totals, timestampNanos, detections)
     }
 
     fun conclude(): List<CountEvent> = totals?.conclude(buffer).orEmpty()
@@ -146,7 +157,7 @@ internal class Session(
             lines = here?.lines().orEmpty(),
             zones = here?.zones().orEmpty(),
             occupancy = here?.occupancy?.entries()?.map { (start, counts) -> Occupancy(start, counts) }.orEmpty(),
-            warnings = detectors?.warnings.orEmpty() + (here?.let(::explanations) ?: listOf("no frame was read")),
+            warnings = detectors?.warnings.orEmpty() + listOfNotNull(offloader?.refusal) + (here?.let(::explanations) ?: listOf("no frame was read")),
             speed = timing.speed(),
             interrupted = interrupted,
             dropped = drops.busy + drops.late + drops.failed,
@@ -157,6 +168,7 @@ internal class Session(
                 facts.ignored,
             ),
             filters = here?.filters?.asJson().orEmpty(),
+            offload = offloader?.report(),
             uniqueRange = here?.uniqueRange()?.mapValues { it.value.first..it.value.second }.orEmpty(),
         )
     }
@@ -199,6 +211,7 @@ internal class Session(
     }
 
     override fun close() {
+        offloader?.close()
         totals?.close()
         detectors?.close()
     }

@@ -1,12 +1,9 @@
 package io.tallylens.jvm
 
 import io.tallylens.Counter
-import io.tallylens.CounterOptions
 import io.tallylens.CountEvent
 import io.tallylens.Detection
-import io.tallylens.Line
 import io.tallylens.Model
-import io.tallylens.Zone
 import java.io.File
 import java.io.PrintStream
 import kotlin.system.exitProcess
@@ -35,28 +32,10 @@ public fun main(arguments: Array<String>) {
 }
 
 private fun count(arguments: Array<String>): String {
-    val options = CounterOptions.Builder().source(arguments[0])
-    var trace: PrintStream? = null
-    var i = 2
-    while (i < arguments.size) {
-        val name = arguments[i++]
-        if (name == "--any-class") {
-            options.anyClass()
-            continue
-        }
-        val value = arguments[i++]
-        when (name) {
-            "--line" -> options.lines(line(numbers(value)))
-            "--zone" -> options.zones(Zone(numbers(value)))
-            "--classes" -> options.classes(*value.split(",").toTypedArray())
-            "--litert" -> options.liteRtLibrary(value)
-            "--trace" -> trace = PrintStream(File(value), "UTF-8")
-            else -> throw IllegalArgumentException("unknown option $name")
-        }
-    }
-    val model = Model.load(File(arguments[1]))
-    return FrameFile(File(arguments[0])).use { frames ->
-        Counter.create(model, options.build()).use { counter ->
+    val given = MainArguments(arguments)
+    val trace = given.others["--trace"]?.let { PrintStream(File(it), "UTF-8") }
+    return FrameFile(given.frames).use { frames ->
+        Counter.create(Model.load(given.model), given.options.build()).use { counter ->
             for (index in 0 until frames.count) {
                 val (timestampNanos, frame) = frames[index]
                 val started = System.nanoTime()
@@ -71,10 +50,6 @@ private fun count(arguments: Array<String>): String {
         }
     }
 }
-
-private fun numbers(text: String): List<Float> = text.split(",").map { it.trim().toFloat() }
-
-private fun line(ends: List<Float>) = Line(ends[0], ends[1], ends[2], ends[3])
 
 private fun traced(timestampNanos: Long, nanos: Long, detections: List<Detection>, events: List<CountEvent>) =
     buildJsonObject {

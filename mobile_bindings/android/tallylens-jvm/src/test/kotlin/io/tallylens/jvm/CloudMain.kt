@@ -8,19 +8,12 @@ import io.tallylens.Line
 import io.tallylens.cloud.CloudDetector
 import io.tallylens.cloud.CloudListener
 import io.tallylens.cloud.Codec
-import io.tallylens.cloud.Transport
 import java.io.File
-import java.security.KeyStore
-import java.security.cert.CertificateFactory
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicInteger
-import javax.net.ssl.SSLContext
-import javax.net.ssl.TrustManagerFactory
-import javax.net.ssl.X509TrustManager
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
-import okhttp3.OkHttpClient
 
 /**
  * Has a server detect the frames of a frame file, counts here, and prints what happened:
@@ -87,15 +80,4 @@ private fun report(
             ),
         )
     }
-}
-
-private fun transport(kind: String, ca: File): Transport {
-    val certificates = CertificateFactory.getInstance("X.509").generateCertificates(ca.inputStream())
-    val store = KeyStore.getInstance(KeyStore.getDefaultType()).apply { load(null) }
-    certificates.forEachIndexed { i, one -> store.setCertificateEntry("$i", one) }
-    val trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm()).apply { init(store) }.trustManagers
-    val context = SSLContext.getInstance("TLS").apply { init(null, trust, null) }
-    if (kind == "http") return HttpTransport(context)
-    val client = OkHttpClient.Builder().sslSocketFactory(context.socketFactory, trust[0] as X509TrustManager).build()
-    return io.tallylens.android.OkHttpTransport(client)
 }
