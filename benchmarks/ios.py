@@ -48,12 +48,23 @@ def run(
     return document
 
 
+TIMES = ("nanos", "host_nanos")
+WARM_UP = 10
+
+
+def median_ms(trace: list[dict[str, Any]], key: str) -> float:
+    """The median time of the frames after the first ones."""
+    counted = [row[key] / 1e6 for row in trace if row["nanos"]]
+    return statistics.median(counted[WARM_UP:])
+
+
 def compare(options: argparse.Namespace, frames: Path, folder: Path) -> dict[str, Any]:
     """Alternating runs of both, and whether they differed."""
-    tools.package("build", "-c", "release", "--product", "TallyLensConformance")
-    program = tools.BUILD / "package" / "release" / "TallyLensConformance"
+    build = "debug" if options.debug else "release"
+    tools.package("build", "-c", build, "--product", "TallyLensConformance")
+    program = tools.BUILD / "package" / build / "TallyLensConformance"
     times: dict[str, list[float]] = {"python": [], "swift": []}
-    hosts: dict[str, list[float]] = {"python": [], "swift": []}
+    hosts: list[float] = []
     identical = True
     for _ in range(options.runs):
         reports, traces = {}, {}
@@ -61,11 +72,10 @@ def compare(options: argparse.Namespace, frames: Path, folder: Path) -> dict[str
             trace = folder / f"{name}.jsonl"
             reports[name] = run(name, program, options, frames, trace)
             traces[name] = rows(trace)
-            counted = [row["nanos"] / 1e6 for row in traces[name] if row["nanos"]]
-            times[name].append(statistics.median(counted[10:]))
-            hosts[name].append(reports[name]["speed"]["host_ms"])
+            times[name].append(median_ms(traces[name], "nanos"))
+        hosts.append(median_ms(traces["swift"], "host_nanos"))
         first, second = (without(reports[name], "speed") for name in times)
-        ours, theirs = ([without(row, "nanos") for row in traces[name]] for name in times)
+        ours, theirs = ([without(row, *TIMES) for row in traces[name]] for name in times)
         identical &= first == second and ours == theirs
     python_ms, swift_ms = (statistics.median(times[name]) for name in ("python", "swift"))
     return {
@@ -76,7 +86,9 @@ def compare(options: argparse.Namespace, frames: Path, folder: Path) -> dict[str
         "python_ms": python_ms,
         "swift_ms": swift_ms,
         "ratio": swift_ms / python_ms,
-        "swift_host_ms": statistics.median(hosts["swift"]),
+        "least_ratio": min(times["swift"]) / min(times["python"]),
+        "swift_host_ms": statistics.median(hosts),
+        "least_host_ms": min(hosts),
     }
 
 
@@ -88,6 +100,7 @@ def main() -> None:
     parser.add_argument("--line", action="append", default=[])
     parser.add_argument("--zone", action="append", default=[])
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--debug", action="store_true", help="without optimization, to compare")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from step_runner.outcome import Outcome, require
 
-from . import apple, documentation, jpeg, tools
+from . import apple, documentation, jpeg, runs, tools
 from .cloud import cloud
 from .names import names
 
@@ -134,15 +134,8 @@ def recordings() -> list[Path]:
         convert = [tools.PYTHON, "-m", "tallylens", "convert", checkpoint, "--to", "coreml"]
         tools.run([*convert, "--quantize", form, "--no-verify", "-o", folder / "package"])
         package = next((folder / "package").glob("*.mlpackage"))
-        here = {**os.environ, "PYTHONPATH": os.pathsep.join(_python_path())}
-        record = [tools.PYTHON, "-m", "swift_checks.record", package, video, folder]
-        tools.run(record, cwd=tools.IOS, env=here)
+        tools.python("-m", "swift_checks.record", package, video, folder, cwd=tools.IOS)
     return folders
-
-
-def _python_path() -> list[str]:
-    given = os.environ.get("PYTHONPATH")
-    return [str(tools.REPOSITORY), *([given] if given else [])]
 
 
 def lines() -> Outcome:
@@ -161,6 +154,10 @@ MAX_APPLE_LINES = 650
 STEPS: dict[str, Callable[[], Outcome]] = {
     "build": build,
     "unit-tests": unit_tests,
+    "same-as-python": runs.same_as_python,
+    "killed": runs.killed,
+    "states": runs.states,
+    "live": runs.live,
     "outside": outside,
     "names": names,
     "apple": apple_targets,

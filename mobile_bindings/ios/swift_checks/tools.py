@@ -40,6 +40,13 @@ def run(command: Sequence[object], **options: Any) -> str:
     return str(done.stdout)
 
 
+def python(*arguments: object, cwd: Path = REPOSITORY) -> str:
+    """What a Python program prints that finds the modules of this repository."""
+    given = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(REPOSITORY), *([given] if given else [])])
+    return run([PYTHON, *arguments], cwd=cwd, env={**os.environ, "PYTHONPATH": path})
+
+
 def swift(name: str = "swift") -> Path:
     """A program of the Swift toolchain."""
     for folder in (os.environ.get("SWIFT_HOME", "/opt/swift"), "/usr"):

@@ -67,16 +67,22 @@ func run(_ words: [String]) throws {
     let trace = try arguments.trace.map { try Trace($0) }
     var saver = Saver(arguments)
     let start = try saver.restore(counter)
+    var before = 0.0
     for index in start..<frames.count {
         let (time, frame) = try frames.frame(index)
         let began = DispatchTime.now().uptimeNanoseconds
         let update = try counter.count(frame, at: time)
         let nanos = DispatchTime.now().uptimeNanoseconds - began
-        trace?.write(time.nanoseconds, nanos, update.detections, update.events)
+        if let trace {
+            let all = counter.report.speed.hostMs * Double(index - start + 1)
+            let host = UInt64(max(all - before, 0) * 1e6)
+            before = all
+            trace.write(time.nanoseconds, nanos, host, update.detections, update.events)
+        }
         try saver.save(counter, time)
     }
     let last = try counter.conclude()
-    if !last.isEmpty { trace?.write(-1, 0, [], last) }
+    if !last.isEmpty { trace?.write(-1, 0, 0, [], last) }
     trace?.close()
     FileHandle.standardOutput.write(try counter.report.json() + Data("\n".utf8))
 }
@@ -119,7 +125,13 @@ final class Trace {
         self.file = file
     }
 
-    func write(_ time: Int64, _ nanos: UInt64, _ detections: [Detection], _ events: [CountEvent]) {
+    /// - Parameters:
+    ///   - nanos: time of the whole frame.
+    ///   - host: of these, what was not inference.
+    func write(
+        _ time: Int64, _ nanos: UInt64, _ host: UInt64, _ detections: [Detection],
+        _ events: [CountEvent]
+    ) {
         let boxes = detections.map { one in
             let bits = [one.x1, one.y1, one.x2, one.y2, one.confidence].map { "\(signed($0))" }
             return "[\(bits.joined(separator: ",")),\(one.classID)]"
@@ -136,7 +148,7 @@ final class Trace {
             return "[\"\(one.kind.rawValue)\",\(words),\(quoted(one.className)),\(quoted(one.region))]"
         }
         let line =
-            "{\"timestamp_ns\":\(time),\"nanos\":\(nanos),\"detections\":[\(boxes.joined(separator: ","))]"
+            "{\"timestamp_ns\":\(time),\"nanos\":\(nanos),\"host_nanos\":\(host),\"detections\":[\(boxes.joined(separator: ","))]"
             + ",\"events\":[\(rows.joined(separator: ","))]}\n"
         fputs(line, file)
     }

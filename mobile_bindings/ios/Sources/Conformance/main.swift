@@ -1,4 +1,5 @@
-// Counts a frame file and prints the report as `tallylens count --json` does:
+// Runs the counter for the checks and benchmarks. It counts a frame file and prints the report as
+// `tallylens count --json` does:
 //
 //     TallyLensConformance FRAMES MODEL [--line x1,y1,x2,y2]... [--zone x,y,...]... [--classes a,b]
 //                          [--any-class] [--litert LIBRARY] [--trace FILE]
@@ -9,6 +10,8 @@
 //
 //     TallyLensConformance cloud FRAMES URL              a server detects; see `askServer`
 //     TallyLensConformance offload FRAMES MODEL URL MODE ...  a server may detect; see `countWithServer`
+//     TallyLensConformance walk STATE FIRST_FRAME LAST_FRAME    see Walk.swift
+//     TallyLensConformance live SECONDS                         see Live.swift
 import Foundation
 import TallyLens
 import TallyLensLiteRT
@@ -18,6 +21,8 @@ do {
     switch words.first {
     case "cloud": try askServer(Array(words.dropFirst()))
     case "offload": try countWithServer(Array(words.dropFirst()))
+    case "walk": try walk(Array(words.dropFirst()))
+    case "live": try live(Array(words.dropFirst()))
     default: try run(words)
     }
 } catch {

@@ -53,7 +53,7 @@ final class LiveTests: XCTestCase {
         try LiveTests.gray(bytes)
     }
 
-    private static func gray(_ bytes: Int = 3 * 64 * 48) throws -> sending Frame {
+    static func gray(_ bytes: Int = 3 * 64 * 48) throws -> sending Frame {
         try Frame(.bgr, width: 64, height: 48, copying: [UInt8](repeating: 0, count: bytes))
     }
 
