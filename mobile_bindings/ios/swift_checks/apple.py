@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import tools
 
-STUBS = ("CoreVideo", "CoreML", "CoreMedia", "AVFoundation", "CryptoKit")
+STUBS = ("CoreVideo", "CoreML", "CoreMedia", "AVFoundation", "CryptoKit", "UIKit", "SwiftUI")
 SOURCES = ("TallyLens", "TallyLensCoreML", "TallyLensCamera", "CZlib")
 MANIFEST = """// swift-tools-version: 6.0
 import PackageDescription
@@ -21,7 +21,10 @@ let package = Package(
         .target(name: "CryptoKit", path: "CryptoKit"),
         .target(name: "CoreML", dependencies: ["CoreVideo"], path: "CoreML"),
         .target(name: "CoreMedia", dependencies: ["CoreVideo"], path: "CoreMedia"),
-        .target(name: "AVFoundation", dependencies: ["CoreMedia"], path: "AVFoundation"),
+        .target(name: "UIKit", path: "UIKit"),
+        .target(name: "SwiftUI", dependencies: ["UIKit"], path: "SwiftUI"),
+        .target(
+            name: "AVFoundation", dependencies: ["CoreMedia", "UIKit"], path: "AVFoundation"),
         .target(
             name: "TallyLensCoreML", dependencies: ["TallyLens", "CoreML", "CryptoKit"],
             path: "TallyLensCoreML"),
@@ -31,6 +34,10 @@ let package = Package(
         .target(
             name: "Guide", dependencies: ["TallyLens", "TallyLensCoreML", "TallyLensCamera"],
             path: "Guide"),
+        .executableTarget(
+            name: "Sample",
+            dependencies: ["TallyLens", "TallyLensCoreML", "TallyLensCamera", "SwiftUI", "UIKit"],
+            path: "Sample"),
         .testTarget(
             name: "AppleTests",
             dependencies: ["TallyLens", "TallyLensCoreML", "TallyLensCamera", "CTally"],
@@ -49,6 +56,7 @@ def prepare(snippets: str) -> Path:
     links = {name: tools.IOS / "Stubs" / name for name in STUBS}
     links |= {name: tools.IOS / "Sources" / name for name in SOURCES}
     links["CTally"] = tools.REPOSITORY / "edge_runtime" / "core"
+    links["Sample"] = tools.IOS / "Sample" / "Sources"
     links["AppleTests"] = tools.IOS / "Tests" / "AppleTests"
     for name, target in links.items():
         link = folder / name

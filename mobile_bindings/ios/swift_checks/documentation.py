@@ -31,20 +31,26 @@ def _imports(line: str) -> bool:
 def documented() -> Outcome:
     """Every public symbol of TallyLens and TallyLensLiteRT has a comment."""
     tools.package("build")
+    return of_modules("package", "TallyLens", "TallyLensLiteRT")
+
+
+def of_modules(scratch: str, *modules: str) -> Outcome:
+    """Every public symbol of these modules, built in the folder `scratch`, has a comment."""
+    built = tools.BUILD / scratch / "debug"
     outcome = Outcome()
-    for module in ("TallyLens", "TallyLensLiteRT"):
+    for module in modules:
         folder = tools.BUILD / "symbols" / module
         folder.mkdir(parents=True, exist_ok=True)
-        modules = tools.BUILD / "package" / "debug" / "Modules"
         command = [tools.swift("swift-symbolgraph-extract"), "-module-name", module]
-        command += ["-I", modules, "-target", _target(), "-output-dir", folder]
+        command += ["-I", built / "Modules", "-target", _target(), "-output-dir", folder]
         for target, include in (
             ("CTally", "edge_runtime/core/include"),
             ("CLiteRT", "mobile_bindings/native/include"),
         ):
-            built = tools.BUILD / "package" / "debug" / f"{target}.build" / "module.modulemap"
-            command += ["-Xcc", f"-fmodule-map-file={built}"]
-            command += ["-Xcc", f"-I{tools.REPOSITORY / include}"]
+            generated = built / f"{target}.build" / "module.modulemap"
+            if generated.is_file():
+                command += ["-Xcc", f"-fmodule-map-file={generated}"]
+                command += ["-Xcc", f"-I{tools.REPOSITORY / include}"]
         zlib = tools.IOS / "Sources" / "CZlib" / "module.modulemap"
         tools.run([*command, "-Xcc", f"-fmodule-map-file={zlib}"])
         outcome += _comments(module, (folder / f"{module}.symbols.json").read_text("utf-8"))

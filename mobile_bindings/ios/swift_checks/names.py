@@ -49,6 +49,8 @@ SELECTORS = {
         ("MLModel", "loadContentsOfURL:configuration:completionHandler:"),
         ("MLModel", "compileModelAtURL:completionHandler:"),
         ("MLModel", "predictionFromFeatures:options:error:"),
+        ("MLModel", "predictionFromFeatures:options:completionHandler:"),
+        ("MLComputePlan", "loadContentsOfURL:configuration:completionHandler:"),
         ("MLMultiArray", "initWithShape:dataType:error:"),
         ("MLDictionaryFeatureProvider", "initWithDictionary:error:"),
     ),

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from step_runner.outcome import Outcome, require
+
 from . import tools
-from .outcome import Outcome, require
 
 LIVE_SECONDS = 6
 # Pages that the allocator keeps while it settles.
@@ -74,5 +75,5 @@ def same_as_python() -> Outcome:
 
 
 def _json(*arguments: object) -> Any:
-    """What a Python program of this repository prints, in its last line."""
+    """The last line that a Python program of this repository prints, read as JSON."""
     return json.loads(tools.python(*arguments).splitlines()[-1])

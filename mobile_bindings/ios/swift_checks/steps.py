@@ -11,7 +11,7 @@ from pathlib import Path
 
 from step_runner.outcome import Outcome, require
 
-from . import apple, documentation, jpeg, runs, tools
+from . import apple, coverage, documentation, jpeg, runs, sanitizers, tools
 from .cloud import cloud
 from .names import names
 
@@ -104,35 +104,39 @@ let package = Package(
 
 
 def apple_targets() -> Outcome:
-    """The Apple targets and the guide over stubs: no warning, and their tests."""
+    """The Apple targets and the guide over stubs: no warning, their tests, and all branches."""
     folder = apple.prepare(documentation.snippets())
-    strict = ["-Xswiftc", "-warnings-as-errors"]
-    output = tools.package("build", *strict, folder=folder, scratch="apple-build")
-    outcome = require("warning:" not in output, output[-6000:])
+    options = ["--enable-code-coverage", "-Xswiftc", "-warnings-as-errors"]
     places = ":".join(str(place) for place in recordings())
     variables = {**os.environ, "TALLYLENS_RECORDINGS": places}
     output = tools.package(
-        "test", *strict, folder=folder, scratch="apple-build", environment=variables
+        "test", *options, folder=folder, scratch="apple-build", environment=variables
     )
     found = SUMMARY.findall(output)
     ran, failed = map(int, found[-1]) if found else (0, 1)
-    return outcome + Outcome(ran - failed, failed, (output[-6000:],) if failed else ())
+    return (
+        require("warning:" not in output, output[-6000:])
+        + Outcome(ran - failed, failed, (output[-6000:],) if failed else ())
+        + coverage.branches(folder)
+        + documentation.of_modules("apple-build", *coverage.TARGETS)
+    )
 
 
 def recordings() -> list[Path]:
-    """Recorded heads of a float32 and a float16 package, made once; see record.py."""
+    """Recorded heads of a float16 and a W8A8 package, made once; see record.py."""
     data = Path(os.environ.get("TALLYLENS_DATA", tools.REPOSITORY.parent / "shared" / "data"))
     checkpoint, video = data / "models" / "yolov5n.pt", data / "videos" / "street.mp4"
     if not checkpoint.is_file():
         raise tools.MissingToolError(f"no {checkpoint}: set TALLYLENS_DATA")
     folders = []
-    for form in ("none", "fp16"):
+    for form in ("fp16", "int8"):
         folder = tools.cache() / f"recording-{form}"
         folders.append(folder)
         if (folder / "recording.json").is_file():
             continue
         convert = [tools.PYTHON, "-m", "tallylens", "convert", checkpoint, "--to", "coreml"]
-        tools.run([*convert, "--quantize", form, "--no-verify", "-o", folder / "package"])
+        convert += ["--quantize", form, "--no-verify", "-o", folder / "package"]
+        tools.run([*convert, *(["--calibration", video] if form == "int8" else [])])
         package = next((folder / "package").glob("*.mlpackage"))
         tools.python("-m", "swift_checks.record", package, video, folder, cwd=tools.IOS)
     return folders
@@ -164,4 +168,8 @@ STEPS: dict[str, Callable[[], Outcome]] = {
     "lines": lines,
     "documentation": documentation.documented,
     "cloud": cloud,
+    "thread-sanitizer": sanitizers.thread,
+    "address-sanitizer": sanitizers.address,
 }
+# Each builds everything once more: run when they are named.
+ON_DEMAND = ("thread-sanitizer", "address-sanitizer")

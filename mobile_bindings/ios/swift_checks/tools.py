@@ -41,7 +41,7 @@ def run(command: Sequence[object], **options: Any) -> str:
 
 
 def python(*arguments: object, cwd: Path = REPOSITORY) -> str:
-    """What a Python program prints that finds the modules of this repository."""
+    """The output of a Python program that finds the modules of this repository."""
     given = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([str(REPOSITORY), *([given] if given else [])])
     return run([PYTHON, *arguments], cwd=cwd, env={**os.environ, "PYTHONPATH": path})

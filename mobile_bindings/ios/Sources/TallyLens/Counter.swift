@@ -35,6 +35,8 @@ public final class Counter: Sendable {
     private let slots = UpdateSlots()
     private let live: LiveQueue?
     private let offloading: OffloadingDetector?
+    /// The engine, and the decoder's overlap, of a counter with a model.
+    private let video: (engine: any Engine, iou: Float?)?
 
     /// A counter that detects with `engine`.
     public convenience init(
@@ -58,6 +60,7 @@ public final class Counter: Sendable {
         _ classNames: [String], _ modelName: String, _ options: CounterOptions, _ detector: Detector?
     ) throws(TallyLensError) {
         mode = options.runningMode
+        video = detector.map { ($0.engine, options.iou) }
         let session = try Session(
             classNames, modelName: modelName, options: options, detector: detector)
         let offloading =
@@ -121,6 +124,24 @@ public final class Counter: Sendable {
         try require(.video, "count")
         return try counted(time, .now) { (session) throws(TallyLensError) in
             try session.count(detections, width: width, height: height, time.nanoseconds)
+        }
+    }
+
+    /// Whether a server may detect in the frames.
+    var asksServer: Bool { offloading != nil }
+
+    /// For `countAll`.
+    func videoPipeline() throws(TallyLensError) -> VideoPipeline {
+        try require(.video, "countAll")
+        guard let video else { throw .noModel }
+        return try VideoPipeline(video.engine, iou: video.iou)
+    }
+
+    /// Count what `countAll` found in a frame.
+    func count(_ job: VideoPipeline.Job) throws(TallyLensError) -> CountUpdate {
+        let seen = try job.seen()
+        return try counted(job.time, job.arrived) { (session) throws(TallyLensError) in
+            try session.count(seen, job.time.nanoseconds)
         }
     }
 

@@ -96,9 +96,29 @@ public protocol Engine: Sendable {
         _ body: (UnsafeMutableRawBufferPointer, TensorFormat) throws -> Void,
         heads: ([Head]) throws -> Void
     ) throws
+
+    /// How many inferences of `runConcurrently` may be in progress at a time.
+    var concurrentRuns: Int { get }
+
+    /// As `run`, also while others are in progress, each on a thread that may wait.
+    func runConcurrently(
+        _ body: (UnsafeMutableRawBufferPointer, TensorFormat) throws -> Void,
+        heads: ([Head]) throws -> Void
+    ) throws
 }
 
 extension Engine {
     /// Nothing to say.
     public var warning: String? { nil }
+
+    /// One.
+    public var concurrentRuns: Int { 1 }
+
+    /// One at a time.
+    public func runConcurrently(
+        _ body: (UnsafeMutableRawBufferPointer, TensorFormat) throws -> Void,
+        heads: ([Head]) throws -> Void
+    ) throws {
+        try run(body, heads: heads)
+    }
 }

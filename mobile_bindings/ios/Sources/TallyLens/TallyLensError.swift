@@ -48,6 +48,9 @@ public struct TallyLensError: Error, Sendable, Equatable, CustomStringConvertibl
         TallyLensError(.usage, problem, remedy)
     }
 
+    static let noModel = TallyLensError.usage(
+        "the counter has no model", "Use count(_:width:height:at:)")
+
     static func model(_ problem: String) -> TallyLensError {
         TallyLensError(
             .model, problem, "Convert the original checkpoint again with tallylens convert")

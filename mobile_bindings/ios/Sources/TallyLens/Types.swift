@@ -158,6 +158,13 @@ public struct Level: Sendable, Hashable, Codable {
     public var paused = false
     /// Why it changed last, in words; empty before the first change.
     public var reason = ""
+
+    /// Every frame, at full size.
+    public init() {}
+
+    init(rate: Int, size: Int, paused: Bool, reason: String) {
+        (self.rate, self.size, self.paused, self.reason) = (rate, size, paused, reason)
+    }
 }
 
 /// What one frame gave.

@@ -2,6 +2,7 @@
 // that Linux lacks.
 @_exported import CoreMedia
 import Foundation
+import UIKit
 
 public struct AVMediaType: Hashable, Sendable { public static let video = AVMediaType() }
 
@@ -69,6 +70,15 @@ public class AVCaptureSession: NSObject, @unchecked Sendable {
     public func addOutput(_ output: AVCaptureOutput) { outputs.append(output) }
     public func startRunning() { isRunning = true }
     public func stopRunning() { isRunning = false }
+}
+
+public struct AVLayerVideoGravity: Hashable, Sendable {
+    public static let resizeAspect = AVLayerVideoGravity()
+}
+
+public class AVCaptureVideoPreviewLayer: CALayer {
+    public var session: AVCaptureSession?
+    public var videoGravity = AVLayerVideoGravity.resizeAspect
 }
 
 extension ProcessInfo {

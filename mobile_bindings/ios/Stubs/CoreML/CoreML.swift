@@ -130,6 +130,13 @@ public final class Recording: @unchecked Sendable {
     public var heads: [String: [UInt8]] = [:]
     /// The input of the last prediction.
     public var input: CVPixelBuffer?
+    /// How long an asynchronous prediction takes, and how many were under way at a time.
+    public var predictionSeconds = 0.0
+    public var most = 0
+    var running = 0
+    let lock = NSLock()
+    /// Operations of the compute plan, in two nested blocks; nil for a model that is no program.
+    public var plan: [MLComputeDevice?]? = []
     /// How long a load takes on anything but the CPU.
     public var loadSeconds = 0.0
     public var loads: [MLComputeUnits] = []
@@ -174,6 +181,10 @@ public class MLModel: @unchecked Sendable {
 
     public func prediction(
         from input: MLFeatureProvider, options: MLPredictionOptions
+    ) throws -> MLFeatureProvider { try outputs(input, options) }
+
+    private func outputs(
+        _ input: MLFeatureProvider, _ options: MLPredictionOptions
     ) throws -> MLFeatureProvider {
         recording.input = input.featureValue(for: "image")?.imageBufferValue
         if recording.fails { throw MLStubError() }
@@ -185,6 +196,20 @@ public class MLModel: @unchecked Sendable {
             outputs[name] = MLFeatureValue(multiArray: array)
         }
         return try MLDictionaryFeatureProvider(dictionary: outputs)
+    }
+
+    public func prediction(
+        from input: MLFeatureProvider, options: MLPredictionOptions
+    ) async throws -> MLFeatureProvider {
+        recording.lock.withLock {
+            recording.running += 1
+            recording.most = max(recording.most, recording.running)
+        }
+        try? await Task.sleep(nanoseconds: UInt64(recording.predictionSeconds * 1e9))
+        return try recording.lock.withLock {
+            recording.running -= 1
+            return try outputs(input, options)
+        }
     }
 
     private func array(_ shape: [Int], _ backing: MLMultiArray?) -> MLMultiArray {

@@ -19,6 +19,35 @@ private struct Recorded: Decodable {
     var frames: [Frame]
 }
 
+/// Counts a video on a thread that may wait.
+private struct VideoRun: Sendable {
+    let engine: CoreMLEngine
+
+    init(_ engine: CoreMLEngine) { self.engine = engine }
+
+    func times(_ count: Int) async throws -> [Int64] {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue(label: "video").async {
+                continuation.resume(with: Result { try self.counted(count) })
+            }
+        }
+    }
+
+    private func counted(_ count: Int) throws -> [Int64] {
+        var (next, times) = (Int64(0), [Int64]())
+        let pixels = [UInt8](repeating: 9, count: 64 * 32 * 3)
+        try Counter(engine: engine).countAll {
+            next += 1
+            if next > count { return nil }
+            let frame = try Frame(.bgr, width: 64, height: 32, copying: pixels)
+            return (frame, Timestamp(nanoseconds: next))
+        } update: {
+            times.append($0.timestamp.nanoseconds)
+        }
+        return times
+    }
+}
+
 /// The Core ML engine over a model that returns recorded heads.
 final class CoreMLTests: XCTestCase {
     private let place = URL(fileURLWithPath: "/no/model.mlmodelc")
@@ -171,6 +200,37 @@ final class CoreMLTests: XCTestCase {
         options.runningMode = .image
         let counter = try Counter(engine: engine, options: options)
         XCTAssertTrue(counter.report.warnings[0].contains("took over 0 s"))
+    }
+
+    func testTheComputePlanIsTold() async throws {
+        let model = recording()
+        let engine = try await CoreMLEngine.load(place)
+        let (neural, cpu) = (MLNeuralEngineComputeDevice(), MLCPUComputeDevice())
+        model.plan = [
+            .neuralEngine(neural), .neuralEngine(neural), nil, .cpu(cpu), .gpu(MLGPUComputeDevice()),
+        ]
+        let found = try await engine.computePlan()
+        let plan = try XCTUnwrap(found)
+        XCTAssertEqual([plan.neuralEngine, plan.gpu, plan.cpu], [2, 1, 1])
+        XCTAssertEqual(
+            "\(plan)", "2 of 4 operations on the Neural Engine, 1 on the GPU, 1 on the CPU")
+        model.plan = nil
+        let none = try await engine.computePlan()
+        XCTAssertNil(none)
+    }
+
+    func testTwoFramesOfAVideoAreInFlight() async throws {
+        let model = recording()
+        model.predictionSeconds = 0.02
+        let engine = try await CoreMLEngine.load(place)
+        let frames = 12
+        let times = try await VideoRun(engine).times(frames)
+        XCTAssertEqual(times, Array(1...Int64(frames)))
+        XCTAssertEqual(model.most, 2)
+        // Alone again after that; and a failure ends the video.
+        XCTAssertEqual(try CoreMLTests.detect(engine).count, 2)
+        model.fails = true
+        await refusal("MLStubError") { _ = try await VideoRun(engine).times(frames) }
     }
 
     func testComputeUnits() async throws {

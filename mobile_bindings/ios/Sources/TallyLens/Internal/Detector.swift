@@ -9,9 +9,14 @@ final class Detector {
     private(set) var hostNanos: UInt64 = 0
     private let preprocessor: Preprocessor
     private let decoder: HeadDecoder
+    private let isConcurrent: Bool
 
-    init(_ engine: any Engine, iou: Float?) throws(TallyLensError) {
+    /// - Parameter isConcurrent: other detectors may use the engine at the same time.
+    init(
+        _ engine: any Engine, iou: Float?, isConcurrent: Bool = false
+    ) throws(TallyLensError) {
         self.engine = engine
+        self.isConcurrent = isConcurrent
         preprocessor = try Preprocessor()
         decoder = try HeadDecoder(engine.metadata) { if let iou { $0.iou = iou } }
     }
@@ -26,13 +31,14 @@ final class Detector {
         let start = DispatchTime.now().uptimeNanoseconds
         var (written, inferred) = (start, start)
         do {
-            try engine.run { bytes, format in
+            let run = isConcurrent ? engine.runConcurrently : engine.run
+            try run({ bytes, format in
                 letterbox = try self.preprocessor.run(image, into: bytes, format)
                 written = DispatchTime.now().uptimeNanoseconds
-            } heads: { heads in
+            }, { heads in
                 inferred = DispatchTime.now().uptimeNanoseconds
                 found = try self.decoder.run(heads, letterbox)
-            }
+            })
         } catch {
             throw .wrapping(error)
         }

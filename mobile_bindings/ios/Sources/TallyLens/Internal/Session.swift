@@ -98,9 +98,7 @@ final class Session {
     func reset() throws(TallyLensError) { try totals?.reset() }
 
     private func model() throws(TallyLensError) -> Detector {
-        guard let detector else {
-            throw .usage("the counter has no model", "Use count(_:width:height:at:)")
-        }
+        guard let detector else { throw .noModel }
         return detector
     }
 
@@ -216,12 +214,13 @@ private struct Timing {
     private var inference: UInt64 = 0
     private var host: UInt64 = 0
 
-    mutating func add(_ start: UInt64, inference nanos: UInt64) {
+    /// A frame that was begun at uptime `start`; all in nanoseconds.
+    mutating func add(_ start: UInt64, inference: UInt64, host: UInt64) {
         if frames == 0 { first = start }
         frames += 1
         last = DispatchTime.now().uptimeNanoseconds
-        inference += nanos
-        host += last - start - nanos
+        self.inference += inference
+        self.host += host
     }
 
     var speed: Speed {
