@@ -16,7 +16,7 @@ ANDROID = Path(__file__).resolve().parents[2] / "mobile_bindings" / "android"
 
 def command() -> list[str]:
     """The start of the command: STATE FIRST_FRAME LAST_FRAME follow."""
-    sys.path.insert(0, str(ANDROID))
+    sys.path[:0] = [str(ANDROID), str(ANDROID.parent)]
     builds: Any = importlib.import_module("checks.builds")
     steps: Any = importlib.import_module("checks.kotlin_steps")
     steps.tests()

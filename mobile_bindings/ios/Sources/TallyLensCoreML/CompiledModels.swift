@@ -28,15 +28,24 @@ enum CompiledModels {
 
     /// SHA-256 over the names and contents of all files, in order of their names.
     static func digest(_ url: URL) throws -> String {
-        let names = FileManager.default.subpaths(atPath: url.path)?.sorted() ?? []
+        let names = (try? FileManager.default.subpathsOfDirectory(atPath: url.path))?.sorted() ?? []
         var hash = SHA256()
         for name in names.isEmpty ? [""] : names {
             let file = name.isEmpty ? url : url.appendingPathComponent(name)
-            guard let content = try? Data(contentsOf: file, options: .alwaysMapped) else { continue }
+            if try isFolder(file) { continue }
+            let content = try Data(contentsOf: file, options: .alwaysMapped)
             hash.update(data: Data("\(name)\u{0}\(content.count)\u{0}".utf8))
             hash.update(data: content)
         }
         return hash.finalize().map { String(format: "%02x", $0) }.joined()
+    }
+
+    private static func isFolder(_ url: URL) throws -> Bool {
+        do {
+            return try url.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true
+        } catch {
+            throw TallyLensError(.model, "\(url.path) cannot be read", "Check the path of the model")
+        }
     }
 }
 #endif

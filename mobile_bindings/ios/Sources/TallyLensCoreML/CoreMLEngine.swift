@@ -83,8 +83,8 @@ public struct CoreMLEngine: Engine {
             continuation.yield(nil)
         }
         defer { clock.cancel() }
-        for try await result in results { return result }
-        return nil
+        var first = results.makeAsyncIterator()
+        return try await first.next().flatMap { $0 }
     }
 
     /// One inference.

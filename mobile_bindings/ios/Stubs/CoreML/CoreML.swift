@@ -110,7 +110,8 @@ public class MLModelDescription {
     public let outputDescriptionsByName: [String: MLFeatureDescription]
     public let metadata: [MLModelMetadataKey: Any]
     init(_ recording: Recording) {
-        inputDescriptionsByName = ["image": MLFeatureDescription(nil)]
+        inputDescriptionsByName = Dictionary(
+            uniqueKeysWithValues: recording.inputs.map { ($0, MLFeatureDescription(nil)) })
         outputDescriptionsByName = recording.shapes.mapValues {
             MLFeatureDescription(
                 MLMultiArrayConstraint($0.map { NSNumber(value: $0) }, recording.type))
@@ -142,6 +143,10 @@ public final class Recording: @unchecked Sendable {
     public var loads: [MLComputeUnits] = []
     public var compiled = 0
     public var fails = false
+    /// Inputs of the model.
+    public var inputs = ["image"]
+    /// A model that is compiled to nothing, as on a full disk.
+    public var compilesToNothing = false
     nonisolated(unsafe) public static var current = Recording()
     public init() {}
 }
@@ -175,13 +180,18 @@ public class MLModel: @unchecked Sendable {
         Recording.current.compiled += 1
         let made = FileManager.default.temporaryDirectory.appendingPathComponent(
             UUID().uuidString, isDirectory: true)
-        try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
+        if !Recording.current.compilesToNothing {
+            try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
+        }
         return made
     }
 
     public func prediction(
         from input: MLFeatureProvider, options: MLPredictionOptions
-    ) throws -> MLFeatureProvider { try outputs(input, options) }
+    ) throws -> MLFeatureProvider {
+        Thread.sleep(forTimeInterval: recording.predictionSeconds)
+        return try outputs(input, options)
+    }
 
     private func outputs(
         _ input: MLFeatureProvider, _ options: MLPredictionOptions

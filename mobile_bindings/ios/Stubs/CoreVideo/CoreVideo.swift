@@ -14,6 +14,8 @@ public final class CVBuffer: @unchecked Sendable {
     let format: OSType
     let planes: [(start: UnsafeMutableRawPointer, stride: Int, rows: Int)]
     public var locks = 0
+    /// As if there was no memory for another.
+    nonisolated(unsafe) public static var isRefused = false
 
     init(_ width: Int, _ height: Int, _ format: OSType) {
         self.width = width
@@ -53,6 +55,7 @@ public func CVPixelBufferCreate(
     _ pixelBufferAttributes: CFDictionary?,
     _ pixelBufferOut: UnsafeMutablePointer<CVPixelBuffer?>
 ) -> CVReturn {
+    if CVBuffer.isRefused { return -6662 }
     pixelBufferOut.pointee = CVBuffer(width, height, pixelFormatType)
     return 0
 }

@@ -249,6 +249,8 @@ final class CoreMLTests: XCTestCase {
             "\(UUID().uuidString).mlpackage", isDirectory: true)
         try FileManager.default.createDirectory(at: package, withIntermediateDirectories: true)
         try Data(UUID().uuidString.utf8).write(to: package.appendingPathComponent("model"))
+        try FileManager.default.createDirectory(
+            at: package.appendingPathComponent("weights"), withIntermediateDirectories: true)
         _ = try await CoreMLEngine.load(package)
         _ = try await CoreMLEngine.load(package)
         XCTAssertEqual(model.compiled, 1)
@@ -258,8 +260,15 @@ final class CoreMLTests: XCTestCase {
         let file = package.appendingPathComponent("model")
         _ = try await CoreMLEngine.load(file)
         XCTAssertEqual(model.compiled, 3)
-        model.fails = true
+        model.compilesToNothing = true
         try Data(UUID().uuidString.utf8).write(to: package.appendingPathComponent("model"))
+        _ = try await CoreMLEngine.load(package)
+        _ = try await CoreMLEngine.load(package)
+        XCTAssertEqual(model.compiled, 5)
+        model.fails = true
+        await refusal("/none.mlpackage cannot be read") {
+            _ = try await CoreMLEngine.load(URL(fileURLWithPath: "/none.mlpackage"))
+        }
         await refusal("cannot compile") { _ = try await CoreMLEngine.load(package) }
     }
 
@@ -271,6 +280,12 @@ final class CoreMLTests: XCTestCase {
         await refusal("no output h") { _ = try await CoreMLEngine.load(place) }
         recording().type = .int32
         await refusal("numbers of type 131104") { _ = try await CoreMLEngine.load(place) }
+        recording().inputs = ["image", "threshold"]
+        await refusal("has not one input") { _ = try await CoreMLEngine.load(place) }
+        _ = recording()
+        CVPixelBuffer.isRefused = true
+        await refusal("no memory for an input of 64x32") { _ = try await CoreMLEngine.load(place) }
+        CVPixelBuffer.isRefused = false
         recording().fails = true
         await refusal("cannot load the model") { _ = try await CoreMLEngine.load(place) }
         recording().about = ["tallylens": "{}"]
@@ -293,7 +308,7 @@ final class CoreMLTests: XCTestCase {
     }
 
     func testAnEngineIsUsedByManyCountersAtOnce() async throws {
-        _ = recording()
+        recording().predictionSeconds = 0.01
         let engine = try await CoreMLEngine.load(place)
         await withTaskGroup(of: Int.self) { group in
             for _ in 0..<4 {
