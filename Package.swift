@@ -45,6 +45,9 @@ let package = Package(
             dependencies: ["TallyLens", "TallyLensLiteRT", "TallyLensLoopback"],
             path: "mobile_bindings/ios/Sources/Conformance"),
         .testTarget(
+            name: "CoreMLTests", dependencies: ["TallyLens", "TallyLensCoreML"],
+            path: "mobile_bindings/ios/Tests/CoreMLTests"),
+        .testTarget(
             name: "TallyLensTests",
             dependencies: ["TallyLens", "TallyLensLiteRT", "TallyLensLoopback", "CTally"],
             path: "mobile_bindings/ios/Tests/TallyLensTests"),

@@ -55,7 +55,8 @@ WARM_UP = 10
 def median_ms(trace: list[dict[str, Any]], key: str) -> float:
     """The median time of the frames after the first ones."""
     counted = [row[key] / 1e6 for row in trace if row["nanos"]]
-    return statistics.median(counted[WARM_UP:])
+    middle: float = statistics.median(counted[WARM_UP:])
+    return middle
 
 
 def compare(options: argparse.Namespace, frames: Path, folder: Path) -> dict[str, Any]:

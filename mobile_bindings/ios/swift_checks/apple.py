@@ -42,6 +42,9 @@ let package = Package(
             name: "AppleTests",
             dependencies: ["TallyLens", "TallyLensCoreML", "TallyLensCamera", "CTally"],
             path: "AppleTests"),
+        .testTarget(
+            name: "CoreMLTests", dependencies: ["TallyLens", "TallyLensCoreML"],
+            path: "CoreMLTests"),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
@@ -57,7 +60,7 @@ def prepare(snippets: str) -> Path:
     links |= {name: tools.IOS / "Sources" / name for name in SOURCES}
     links["CTally"] = tools.REPOSITORY / "edge_runtime" / "core"
     links["Sample"] = tools.IOS / "Sample" / "Sources"
-    links["AppleTests"] = tools.IOS / "Tests" / "AppleTests"
+    links |= {name: tools.IOS / "Tests" / name for name in ("AppleTests", "CoreMLTests")}
     for name, target in links.items():
         link = folder / name
         if not link.is_symlink() or link.resolve() != target.resolve():

@@ -214,13 +214,12 @@ private struct Timing {
     private var inference: UInt64 = 0
     private var host: UInt64 = 0
 
-    /// A frame that was begun at uptime `start`; all in nanoseconds.
-    mutating func add(_ start: UInt64, inference: UInt64, host: UInt64) {
+    mutating func add(_ start: UInt64, inference nanos: UInt64) {
         if frames == 0 { first = start }
         frames += 1
         last = DispatchTime.now().uptimeNanoseconds
-        self.inference += inference
-        self.host += host
+        inference += nanos
+        host += last - start - nanos
     }
 
     var speed: Speed {
