@@ -1,4 +1,4 @@
-"""The command of the walkers that Kotlin counts (KillMain), as a JSON list; builds what it needs.
+"""The command that counts people in Kotlin (KillMain), as a JSON list; builds what it needs.
 
 python -m tests.support.kotlin_walk
 """

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support.phone_walk import FPS, main, session, walkers
+from tests.support.phone_walk import FPS, main, people, session
 
 TURNS = ("kotlin", "swift", "python", "kotlin", "python", "swift", "kotlin")
 FRAMES = 15 * FPS
@@ -45,7 +45,7 @@ def run(commands: dict[str, list[str]], folder: Path) -> dict[str, Any]:
         else:
             total = turn(commands[name], state, first, last)
         for frame in range(first, last + 1):
-            whole.update_detections(walkers(frame / FPS), frame / FPS)
+            whole.update_detections(people(frame / FPS), frame / FPS)
         truth = whole.report().as_dict()["lines"][0]["in"]["person"]
         rows.append({"by": name, "total": total, "truth": truth})
     return {"turns": rows}
