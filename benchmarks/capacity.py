@@ -96,9 +96,10 @@ def main() -> None:
         )
         console.print(f"measuring with {clip.name}: {clip.stat().st_size / 2**20:.1f} MiB")
         found = measure(options.model, clip, folder, options.postgres)
-    table = Table("stage", "median", "95%")
+    table = Table("stage", "mean", "median", "95%")
     for stage, measured in found.items():
-        table.add_row(stage, f"{measured.median * 1e3:.3f} ms", f"{measured.p95 * 1e3:.3f} ms")
+        shown = (measured.mean, measured.median, measured.p95)
+        table.add_row(stage, *(f"{seconds * 1e3:.3f} ms" for seconds in shown))
     console.print(table)
     stages = stages_of(found)
     if options.uplink_mib_s:

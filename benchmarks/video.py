@@ -56,7 +56,7 @@ def main() -> None:
     measures = dict.fromkeys(key for row in rows for key in row if key not in ("what", "stages"))
     for quantity in measures:
         table.add_row(quantity, *(shown(row.get(quantity, "")) for row in rows))
-    Console().print(table)
+    Console(width=160).print(table)
     if options.json is not None:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")
 

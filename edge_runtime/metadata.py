@@ -16,6 +16,8 @@ from typing import Any, Literal
 from .errors import ModelError
 
 METADATA_KEY = "tallylens"
+# The pass of a model that takes batches and ends in boxes (`convert --server`).
+SERVER_PASS = "server"
 FORMAT_VERSION = 1
 DISTRIBUTION_VERSION = 2
 MAX_DOCUMENT_BYTES = 1 << 20

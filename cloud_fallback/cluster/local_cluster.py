@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...edge_runtime.errors import UnavailableError
+
 LOOPBACK = "127.0.0.1"
 NAMESPACE = "tallylens"
 # Only frames under way are in it.
@@ -69,10 +71,21 @@ def connect(folder: Path) -> None:
 
 
 def connect_to() -> None:
-    """Connect to the cluster of RAY_ADDRESS."""
+    """Connect to the cluster of RAY_ADDRESS.
+
+    Raises:
+        UnavailableError: there is none, or it does not take its token.
+    """
     import ray
 
-    ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
+    try:
+        ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        reason = str(error).strip().splitlines()
+        raise UnavailableError(
+            f"the cluster of RAY_ADDRESS cannot be reached ({reason[0] if reason else error!r})",
+            "Check RAY_ADDRESS and the token, and that the cluster runs",
+        ) from error
 
 
 def cluster_environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ two, as many frames as fill the batches of all instances wait for the accelerato
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from ...edge_runtime.types import Detections, Image, YuvPlanes
 from ..server.batcher import MAX_WAIT_S
 from ..server.models import BatchedDetector, engine_of, open_session
 
+log = logging.getLogger("tallylens.jobs")
 # One fills its batch while the other's runs.
 INSTANCES = 2
 
@@ -42,6 +44,7 @@ class BatchedModel:
         """Open the session and run it once: drivers reserve memory with the first inference."""
         if self._session is None:
             self._session = open_session(self._path)
+            log.info("model", extra={"engine": engine_of(self._session)[0]})
             with ExitStack() as stack:
                 instance = BatchedDetector(self._session, self._metadata, 1)
                 stack.callback(instance.close)

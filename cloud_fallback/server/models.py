@@ -20,11 +20,10 @@ from ...edge_runtime.engines.onnx import PROVIDERS
 from ...edge_runtime.engines.onnx_file import read_onnx_metadata
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.files import sha256
-from ...edge_runtime.metadata import ModelMetadata
+from ...edge_runtime.metadata import SERVER_PASS, ModelMetadata
 from ...edge_runtime.types import Detections, Image, YuvPlanes
 from .nms import LetterboxValues, detections_of, values_of
 
-SERVER_PASS = "server"
 MAX_BATCH = {"cpu": 8}
 ACCELERATED_BATCH = 32
 

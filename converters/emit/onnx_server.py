@@ -16,13 +16,12 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from ...edge_runtime.metadata import METADATA_KEY, ModelMetadata
+from ...edge_runtime.metadata import METADATA_KEY, SERVER_PASS, ModelMetadata
 from ..graph import DetectorGraph
 from .onnx import emit_onnx
 from .onnx_nodes import Writer, real, whole
 from .onnx_server_distribution import end_in_boxes
 
-PASS = "server"
 TOP_K = 1024
 _BOX = 4
 
@@ -46,7 +45,7 @@ def emit_onnx_server(graph: DetectorGraph, *, half: bool = False, top_k: int = T
         _end_in_boxes(writer, metadata, cells, kept)
     quantization = "fp16" if half else metadata.quantization
     described = replace(metadata, layout="NHWC", quantization=quantization)
-    described = described.with_pass(PASS, top_k=kept)
+    described = described.with_pass(SERVER_PASS, top_k=kept)
     model.metadata_props[METADATA_KEY] = described.to_json()
     return bytes(ir.to_proto(model).SerializeToString(deterministic=True))
 

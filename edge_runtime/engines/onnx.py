@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MissingExtraError, ModelError, UsageError
-from ..metadata import ModelMetadata
+from ..metadata import SERVER_PASS, ModelMetadata
 from .engine import TensorView
 from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads, renamed
@@ -48,6 +48,12 @@ class OnnxEngine:
         """
         shown = self._path = str(path)
         self.metadata: ModelMetadata = renamed(read_onnx_metadata(data, shown), class_names, shown)
+        if any(one.name == SERVER_PASS for one in self.metadata.passes):
+            raise ModelError(
+                shown,
+                "it takes batches, for a server",
+                "Give it to tallylens serve, or convert without --server",
+            )
         session = _load(data, shown, num_threads, providers)
         self.name = "onnxruntime-" + _short(session.get_providers()[0])
         inputs, outputs = session.get_inputs(), session.get_outputs()

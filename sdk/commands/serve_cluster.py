@@ -35,6 +35,7 @@ def serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> Non
     address = address_of(options)
     extensions: tuple[Callable[[], VideoService], ...] = ()
     if options.videos is not None:
+        _check_places(options)
         from tallylens.cloud_fallback.jobs.service import VideoService
         from tallylens.job_model import job_model
 
@@ -58,6 +59,19 @@ def serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> Non
     with private_folder() as folder:
         connect(folder)
         _deploy_until_signal(config, say, lambda: _cluster_workers(options))
+
+
+def _check_places(options: argparse.Namespace) -> None:
+    """Raise UsageError where each machine of a cluster would have videos of its own."""
+    from tallylens.cloud_fallback.cluster.local_cluster import has_cluster
+    from tallylens.edge_runtime.errors import UsageError
+
+    database = video_settings_of(options).database or ""
+    if has_cluster() and (options.store is None or not database.startswith("postgres")):
+        raise UsageError(
+            "--videos on the cluster of RAY_ADDRESS needs what its machines share",
+            "Add --database postgresql://... and --store",
+        )
 
 
 @contextlib.contextmanager

@@ -32,3 +32,17 @@ def test_a_cluster_needs_an_address(
     outcome = tallylens("worker", "--ray", "--model", "demo", "--videos", tmp_path)
     assert outcome.status == 2
     assert "Set RAY_ADDRESS" in outcome.err
+
+
+def test_a_cluster_of_several_machines_shares_its_places(
+    tallylens: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each machine would have a database of its own, and jobs that nobody counts."""
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setattr("tallylens.extras.need_cluster", lambda _: None)
+    keys = tmp_path / "keys.toml"
+    assert tallylens("serve", "--keys", keys, "--new-key", "tester").status == 0
+    videos = ("--videos", tmp_path / "videos")
+    outcome = tallylens("serve", "--ray", "--model", "demo", "--keys", keys, *videos)
+    assert outcome.status == 2
+    assert "Add --database postgresql://... and --store" in outcome.err

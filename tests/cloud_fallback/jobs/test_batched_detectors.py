@@ -43,6 +43,14 @@ def detectors(server_model: Path) -> Any:
     opened.close()
 
 
+def test_count_says_where_such_a_model_belongs(
+    tallylens: Callable[..., Outcome], server_model: Path, crossing: Path
+) -> None:
+    outcome = tallylens("count", crossing, "--model", server_model)
+    assert outcome.status == 3
+    assert "Give it to tallylens serve, or convert without --server" in outcome.err
+
+
 def pictures(number: int) -> list[Image]:
     """Scenes with noise on them, so that no two are alike."""
     random = np.random.default_rng(1)
