@@ -348,7 +348,7 @@ class TrackCounter:
         self._handle.call(lib.tally_counter_reset)
 
     def save(self) -> bytes:
-        """What `restore` resumes from with the same counts; `returns` are saved apart."""
+        """All that `restore` needs to continue with the same counts; `returns` are saved apart."""
         size = ffi.new("size_t *")
         lib.tally_counter_save(self._handle.pointer, ffi.NULL, 0, size)
         state = ffi.new("uint8_t[]", size[0])

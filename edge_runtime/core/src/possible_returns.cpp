@@ -144,6 +144,7 @@ std::vector<tally_seen> PossibleReturns::seen() const {
 
 std::vector<tally_return> PossibleReturns::returns() const {
   std::vector<tally_return> found;
+  found.reserve(returns_.size());
   for (const auto& [lost, one] : returns_) found.push_back(one);
   return found;
 }
