@@ -100,14 +100,14 @@ def _from_flow_or_lines(text: str) -> tuple[str, ...] | None:
 
 
 def _flow(text: str, item: re.Pattern[str]) -> dict[int, str] | None:
-    """The items of `{...}` or `[...]` by number; None if it is no such list of names."""
+    """The items of `{...}` or `[...]` by number; None if it is not such a list of names."""
     if len(text) > MAX_TEXT or text[:1] + text[-1:] not in ("{}", "[]"):
         return None
     return _numbered(_items(text[1:-1], item))
 
 
 def _items(body: str, item: re.Pattern[str]) -> Iterator[re.Match[str] | None]:
-    """The items of the body of a list; None for what is no item."""
+    """The items of the body of a list; None for anything else."""
     position = 0
     while _SPACE.match(body, position) is None:
         match = item.match(body, position)

@@ -1,4 +1,4 @@
-"""DetectorGraph to a .tflite file: float32, float16 weights, or full-integer int8.
+"""DetectorGraph to a .tflite file: float32, float16 weights, or int8 from input to heads.
 
 The graph is traced as one TensorFlow function over the tables of `tflite_ops`, which gives the
 converter the same names in every run. For int8, fake-quant nodes carry our own ranges through
@@ -22,6 +22,7 @@ from ..quantize.range_selection import tie_ranges
 from ..quantize.scheme import WEIGHT_STEPS, Calibration, Ranges, largest_scale, name_of
 from .tensorflow import quiet_tensorflow
 from .tflite_file import finish, float_tensors
+from .tflite_input import FLOAT_IMAGES
 from .tflite_ops import LOWERINGS, Tensor, Writer
 from .unsupported import refuse_unsupported
 
@@ -64,6 +65,7 @@ def emit_tflite(
         scales = calibration.weight_scales if calibration else {}
         content = finish(_convert(tf, graph, quantization, ranges, scales), metadata)
     left = float_tensors(content) if quantization == "int8" else []
+    left = [name for name in left if name != FLOAT_IMAGES]
     if left:
         raise ModelError(
             graph.metadata.source_name or "model",

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...edge_runtime.metadata import METADATA_KEY, ModelMetadata
 from ..graph import INPUT_NAME
+from .tflite_input import convert_through_float
 
 SIGNATURE = "serving_default"
 _IDENTIFIER = b"TFL3"
@@ -16,7 +17,10 @@ _ALIGNMENT = 16
 
 
 def finish(content: bytes, metadata: ModelMetadata) -> bytes:
-    """Name input and outputs, put the outputs into the heads' order, add the metadata."""
+    """Name input and outputs, put the outputs into the heads' order, add the metadata.
+
+    The conversion of a uint8 input is rewritten, see `tflite_input`.
+    """
     schema, model = _unpack(content)
     (subgraph,) = model.subgraphs
     (signature,) = model.signatureDefs
@@ -31,6 +35,7 @@ def finish(content: bytes, metadata: ModelMetadata) -> bytes:
     ]
     for entry in (*signature.inputs, *signature.outputs):
         subgraph.tensors[entry.tensorIndex].name = entry.name
+    convert_through_float(schema, model)
     _add_metadata(schema, model, metadata)
     return _pack(model)
 

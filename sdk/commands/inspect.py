@@ -143,7 +143,7 @@ def describe(path: Path, names: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def _decoded(head: HeadSpec) -> dict[str, Any]:
-    """The boxes of a model that decodes them itself; nothing of one with raw heads."""
+    """The boxes of a model that decodes them itself; nothing of one with raw head outputs."""
     if head.content == "logits":
         return {}
     return {

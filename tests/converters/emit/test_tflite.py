@@ -18,6 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.emit.tflite_file import float_tensors
+from tallylens.converters.emit.tflite_input import FLOAT_IMAGES
 from tallylens.converters.emit.tflite_ops import LOWERINGS
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.quantize.calibrate import observe_ranges
@@ -131,7 +132,8 @@ def test_int8_takes_camera_bytes_and_gives_raw_heads(files: Mapping[str, bytes])
 
 
 def test_int8_holds_no_float_and_one_scale_a_channel(files: Mapping[str, bytes]) -> None:
-    assert float_tensors(files["int8"]) == []
+    # That of the input's conversion; tests/converters/emit/test_tflite_input.py.
+    assert float_tensors(files["int8"]) == [FLOAT_IMAGES]
     details = open_file(files["int8"]).get_tensor_details()
     kernels = [
         d
