@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from latency.at_size import at_size
+from latency.without_vnni import hide_vnni
 from rich.console import Console
 from rich.table import Table
 
@@ -77,13 +79,8 @@ def converted(folder: Path) -> Path:
 
 def in_a_process(ours: Path, rounds: int, kind: str) -> list[Row]:
     """The rows of one instruction set, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.peer_latency", "--ours", ours, "--child", kind]
-    done = subprocess.run(
-        [*map(str, command), "--rounds", str(rounds)],
-        check=True,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[1],
-    )
+    command = [sys.executable, __file__, "--ours", str(ours), "--child", kind]
+    done = subprocess.run([*command, "--rounds", str(rounds)], check=True, stdout=subprocess.PIPE)
     rows: list[Row] = json.loads(done.stdout.splitlines()[-1])
     return rows
 
@@ -91,8 +88,6 @@ def in_a_process(ours: Path, rounds: int, kind: str) -> list[Row]:
 def measured(ours: Path, rounds: int, kind: str) -> list[Row]:
     """One row per input size."""
     if kind != "all":
-        from benchmarks.latency.without_vnni import hide_vnni
-
         hide_vnni()
     rows = []
     for size in SIZES:
@@ -114,8 +109,6 @@ def measured(ours: Path, rounds: int, kind: str) -> list[Row]:
 
 def of_peer(size: int) -> bytes:
     """The official exporter's file for a square input of `size` pixels."""
-    from benchmarks.latency.at_size import at_size
-
     model = PEER.read_bytes()
     return model if size == OWN_SIZE else at_size(model, OWN_SIZE, size)
 

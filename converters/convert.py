@@ -57,6 +57,7 @@ def convert(
     classes: Sequence[str] = (),
     budget: Budget | None = None,
     inference_ms: float | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> ConversionReport:
     """Write `source` (.pt or .onnx) for each target, and a report as NAME.conversion.json.
 
@@ -84,6 +85,7 @@ def convert(
             source on `calibration` are chosen. NAME then ends in the height and width.
         inference_ms: milliseconds of the uncut model on the device, for a budget of time; measured
             on this machine by default.
+        class_names: replace those of the source.
 
     Raises:
         UsageError: an unknown target, quantization or class, int8 without images, or the source
@@ -103,9 +105,10 @@ def convert(
     check_compression(compression, calibration)
     check_budget(budget, calibration, compression)
     keep = KeepClasses(classes) if classes else None
+    read = partial(load, source, class_names=class_names)
     front = None
     if budget is not None and calibration is not None:
-        ask = partial(_candidate, source, keep, input_size)
+        ask = partial(_candidate, read, keep, input_size)
         time = partial(_inference_ms, ask, inference_ms, quantize, Path(calibration), progress)
         front = search(ask, budget, Path(calibration), time, progress)
         input_size = front.chosen.input_size
@@ -119,7 +122,7 @@ def convert(
     refuse_overwriting(source, paths)
 
     progress("load", None)
-    loaded = load(source, input_size=input_size)
+    loaded = read(input_size=input_size)
     refuse_other_model(out_dir / f"{name}.conversion.json", loaded.metadata.source_sha256)
     source_multiply_adds = multiply_adds(loaded)
     graph = _apply(passes, loaded, progress)
@@ -129,7 +132,7 @@ def convert(
     if compression.prune and calibration is not None:
         graph = compress(graph, compression, Path(calibration), state, progress)
         if front is None and check is not None:
-            ask = partial(_candidate, source, None, input_size)
+            ask = partial(_candidate, read, None, input_size)
             pruning = (beside_smaller_input(ask, graph, Path(calibration)),)
     ranges = None
     if calibration and any(EMITTERS[target].written(quantize) == "int8" for target in wanted):
@@ -238,12 +241,12 @@ def _write(
 
 
 def _candidate(
-    source: Path,
+    read: Callable[..., DetectorGraph],
     keep: KeepClasses | None,
     own: tuple[int, int] | None,
     size: tuple[int, int] | None,
 ) -> DetectorGraph:
-    graph = load(source, input_size=size or own)
+    graph = read(input_size=size or own)
     return keep(graph) if keep else graph
 
 

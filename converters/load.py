@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..edge_runtime.engines.heads import renamed
 from ..edge_runtime.errors import MissingExtraError, UsageError
 from .formats import detect
 
@@ -18,11 +21,13 @@ def load(
     *,
     input_size: tuple[int, int] | None = None,
     batch: int | None = 1,
+    class_names: Sequence[str] | None = None,
 ) -> DetectorGraph:
     """The detector in a YOLOv5 `.pt` or `.onnx` file: raw head outputs, batch norm folded.
 
     `input_size` is (height, width) in pixels, multiples of the largest stride; None takes the
-    size the file was made for, or 640x640. `batch` None means any. Nothing in the file is run.
+    size the file was made for, or 640x640. `batch` None means any. `class_names` replace those of
+    the file. Nothing in the file is run.
 
     Raises:
         UnsafeModelError: the file asks for more than data.
@@ -47,7 +52,8 @@ def load(
         from .onnx_import.importer import load_onnx
 
         graph = load_onnx(source, input_size=input_size, batch=batch)
-    return _canonical(graph)
+    graph = _canonical(graph)
+    return replace(graph, metadata=renamed(graph.metadata, class_names, str(source)))
 
 
 def _canonical(graph: DetectorGraph) -> DetectorGraph:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from tallylens.commands import COMMANDS
+from tallylens.commands.official_options import joined_sizes, remedy
 from tallylens.edge_runtime.errors import InputError, TallyLensError, TallyLensWarning
 from tallylens.edge_runtime.text import printable
 from tallylens.edge_runtime.version import __version__
@@ -24,7 +25,7 @@ MAX_MESSAGE = 1000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status, listed in docs/reference/errors.md."""
     _make_streams_usable()
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(joined_sizes(sys.argv[1:] if arguments is None else arguments))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", TallyLensWarning)
@@ -102,7 +103,7 @@ def _make_streams_usable() -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message}. See {self.prog} --help.\n")
+        self.exit(USAGE, f"{self.prog}: {message}{remedy(message)}. See {self.prog} --help.\n")
 
 
 def _parser() -> argparse.ArgumentParser:

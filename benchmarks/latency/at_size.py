@@ -14,7 +14,7 @@ def at_size(model: bytes, old: int, new: int) -> bytes:
     """The model with the constants that a square input of `new` pixels needs.
 
     The interpreter carries the new input shape through the graph; constant numbers of cells, and
-    the grids that are added to the boxes, have to follow. What the grids hold does not matter for
+    the grids that are added to the boxes, have to follow. The values of the grids do not matter for
     time.
     """
     import flatbuffers

@@ -48,6 +48,6 @@ def _loaded() -> tuple[Path, int]:
 def _mask() -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder) / "mask.so"
-        command = ["gcc", "-O1", "-shared", "-fPIC", SOURCE, "-o", built]
+        command = ["gcc", "-O1", "-shared", "-fPIC", str(SOURCE), "-o", str(built)]
         subprocess.run(command, check=True)
         return ctypes.CDLL(str(built))

@@ -8,7 +8,15 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from tallylens.commands.arguments import add_json, fraction, input_size, names, print_json
+from tallylens.commands.arguments import (
+    add_json,
+    add_names,
+    class_names,
+    fraction,
+    input_size,
+    names,
+    print_json,
+)
 from tallylens.converters.emit import EMITTERS
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.metadata import Quantization
@@ -81,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep only these classes, such as car,truck,bus: smaller heads, the same boxes and "
         "scores",
     )
+    add_names(parser)
     parser.add_argument(
         "--prune",
         type=float,
@@ -223,6 +232,7 @@ def run(options: argparse.Namespace) -> int:
             classes=options.classes,
             budget=budget,
             inference_ms=inference_ms,
+            class_names=class_names(options),
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )
         if options.report is not None:

@@ -63,7 +63,9 @@ def expected(rows: Array, content: HeadContent, least: float, *, multi: bool = F
     box = np.clip(np.hstack([xy - wh / 2, xy + wh / 2]), 0, [WIDTH, HEIGHT, WIDTH, HEIGHT])
     first = FIRST[content]
     scores = rows[:, first : first + CLASSES] * (rows[:, 4:5] if first == 5 else 1)
-    usable = (wh > 0).all(1) & (rows[:, 4] >= least if first == 5 else True)
+    usable: Array = np.all(wh > 0, axis=1)
+    if first == 5:
+        usable &= rows[:, 4] >= least
     if multi:
         row, label = np.nonzero((scores >= least) & usable[:, None])
     else:

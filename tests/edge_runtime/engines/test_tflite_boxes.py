@@ -89,7 +89,8 @@ def test_int8_files(make: Make, save: Save, form: Form) -> None:
     model = save(make(form, "int8"))
     check(model, form, 1e-5)
     with open_engine(model) as engine:
-        assert (engine.heads[0].dtype, engine.input.dtype) == ("uint8", np.uint8)
+        assert engine.heads[0].dtype == "uint8"
+        assert engine.input.dtype == np.uint8
         assert engine.metadata.quantization == "int8"
 
 
