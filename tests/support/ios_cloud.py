@@ -85,11 +85,15 @@ class Run:
     def words(self, frames: Path, url: str, litert: str) -> list[str]:
         """The arguments of the program."""
         if self.kind == "cloud":
-            return ["cloud", str(frames), url]
+            return ["cloud", str(frames), url, str(PACE_FPS)]
         mode = "auto" if self.kind == "auto" else "always"
         words = ["offload", str(frames), str(DEMO.path), url, mode, "--litert", litert]
         digest = [] if self.kind == "auto" else ["--digest", sha256(DEMO.path)]
         return [*words, *digest, "--fps", str(PACE_FPS)]
+
+    def undisturbed(self, connections: int) -> str:
+        """Whether the faults of a run did nothing, in words."""
+        return "no fault broke a connection" if self.seed and connections < 2 else ""
 
     def problem(self, found: Any, truth: dict[str, Any]) -> str:
         """What is wrong with the document of the program, empty if nothing is."""
@@ -133,7 +137,8 @@ def main(program: str, litert: str, folder: Path, runs: list[Run]) -> dict[str, 
             rows.append(
                 {
                     "run": f"{one.kind}, seed {one.seed}",
-                    "problem": one.problem(found, truths[one.frames]),
+                    "problem": one.problem(found, truths[one.frames])
+                    or one.undisturbed(link.connections),
                     "connections": link.connections,
                     "frames": found.get("offload", {}).get("frames", found.get("answered")),
                     "seconds": round(time.monotonic() - started, 1),

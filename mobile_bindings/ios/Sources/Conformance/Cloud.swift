@@ -44,9 +44,13 @@ private struct CloudResult: Encodable {
     var report: CountReport
 }
 
-/// Has a server detect all frames, count here, and print what happened.
+/// Has a server detect all frames at a camera's pace, count here, and print what happened.
+///
+///     FRAMES URL FPS
 func askServer(_ words: [String]) throws {
-    guard words.count == 2 else { throw UsageError(description: "FRAMES and URL are needed") }
+    guard words.count == 3, let fps = Double(words[2]), fps > 0 else {
+        throw UsageError(description: "FRAMES, URL and FPS are needed")
+    }
     let frames = try FrameFile(words[0])
     let answers = Answers()
     let cloud = try CloudDetector(
@@ -57,8 +61,10 @@ func askServer(_ words: [String]) throws {
             state.isOver = true
         }
     }
+    let start = Date()
     for index in 0..<frames.count {
         let (time, pixels) = try frames.pixels(index)
+        Thread.sleep(until: start + Double(index) / fps)
         while !answers.use({ $0.isOver }),
             try !cloud.ask(
                 pixels, width: frames.width, height: frames.height, codec: .raw, at: time,

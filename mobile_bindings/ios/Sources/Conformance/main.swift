@@ -8,7 +8,7 @@
 // `--trace` writes the detections (as float bits) and events of each frame as JSON lines, and the time
 // of each frame in nanoseconds. With `--state` the count goes on from the file, and is saved there.
 //
-//     TallyLensConformance cloud FRAMES URL              a server detects; see `askServer`
+//     TallyLensConformance cloud FRAMES URL FPS          a server detects; see `askServer`
 //     TallyLensConformance offload FRAMES MODEL URL MODE ...  a server may detect; see `countWithServer`
 //     TallyLensConformance walk STATE FIRST_FRAME LAST_FRAME    see Walk.swift
 //     TallyLensConformance live SECONDS                         see Live.swift
