@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +33,7 @@ from .front import (
 MAX_IMAGES = 96
 PRUNING_IMAGES = 64
 PRUNED = 0.2
-"""The fraction that is pruned in the candidate that pruning gets."""
+"""The largest fraction that is pruned: beyond it a smaller input is better."""
 LOWEST_SHARE = 0.1
 STEP = 0.08
 """Distance of the sizes that are tried, as a share of the area."""
@@ -77,7 +78,7 @@ def search(
     whole, macs = source.metadata, multiply_adds(source)
     reference = _Judge(source, images)
     families = _families(whole, images, limit)
-    sizes = [size for family in families for size in family]
+    sizes = [size for family in families for size in _spread(family, whole, limit)]
     candidates = []
     for number, size in enumerate(sizes):
         progress("search", number / (len(sizes) + 1))
@@ -159,10 +160,10 @@ def _families(whole: ModelMetadata, images: _Images, limit: float) -> list[list[
     shapes = [image.shape[:2] for image in (*images.choosing, *images.held_back)]
     fitted = fitting_sizes(whole.input_size, common_shape(shapes), stride, lowest)
     if fitted and len(set(shapes)) == 1:
-        return [_spread(fitted, whole, limit)]
+        return [fitted]
     own = smaller_sizes(whole.input_size, stride, lowest)
     others = [size for size in fitted if size not in own]
-    return [_spread(sizes, whole, limit) for sizes in (own, others) if sizes]
+    return [sizes for sizes in (own, others) if sizes]
 
 
 def _spread(
@@ -198,16 +199,24 @@ def _pruned(
     reference: _Judge,
     images: _Images,
 ) -> list[Candidate]:
-    """Pruning with re-fitted weights at the largest input that it makes affordable."""
+    """Pruning with re-fitted weights, as much as inputs need that are above the budget.
+
+    Of the inputs of a family that need at most `PRUNED` the one that needs most and the one that
+    needs least.
+    """
+    needed = {}
     for size in sizes:
-        graph = load(size)
-        if multiply_adds(graph) * (1 - PRUNED) <= limit * macs:
-            chosen = calibration_images(folder, size, PRUNING_IMAGES)
-            smaller = prune(graph, PRUNED, chosen)
-            share = multiply_adds(smaller) / macs
-            score = reference.score(smaller, images.choosing)
-            return [Candidate(size, PRUNED, share, score, share <= limit)]
-    return []
+        fraction = 1 - limit * macs / multiply_adds(load(size))
+        if 0 < fraction <= PRUNED:
+            needed[size] = math.ceil(1000 * fraction) / 1000
+    candidates = []
+    for size in dict.fromkeys([*needed][:1] + [*needed][-1:]):
+        chosen = calibration_images(folder, size, PRUNING_IMAGES)
+        smaller = prune(load(size), needed[size], chosen)
+        share = multiply_adds(smaller) / macs
+        score = reference.score(smaller, images.choosing)
+        candidates.append(Candidate(size, needed[size], share, score, share <= limit))
+    return candidates
 
 
 def _read(folder: Path) -> _Images:
@@ -243,9 +252,6 @@ def _reasons(
     if others:
         second = max(others, key=lambda one: one.agreement)
         reasons.append(f"next best within {limit:.0%}: {second.title}, {second.agreement:.3f}")
-    pruned = [one for one in candidates if one.prune and one != chosen]
-    if pruned and pruned[0] not in others:
-        reasons.append(f"pruning is above the budget at {pruned[0].title}")
     if len(images.choosing) < ENOUGH_IMAGES:
         reasons.append(
             f"only {len(images.choosing)} images chose: give 32 or more from the camera's view"
