@@ -29,11 +29,16 @@ class PruneOptions:
         return f"-pruned{round(100 * self.prune)}" if self.prune else ""
 
 
-def check_compression(compression: PruneOptions, images: Path | None) -> None:
-    """Raise UsageError unless the options are in range and images are given for them."""
+def check_compression(
+    compression: PruneOptions, images: Path | None, *, budget: bool = False
+) -> None:
+    """Raise UsageError unless the options are in range and images are given for them.
+
+    `budget`: whether a search may still decide to prune.
+    """
     if not 0 <= compression.prune < 1:
         raise UsageError(f"--prune is {compression.prune}", "Use a fraction from 0 to below 1")
-    if compression.recover and not compression.prune:
+    if compression.recover and not (compression.prune or budget):
         raise UsageError("--recover works on a pruned model only", "Add --prune")
     if compression.prune and images is None:
         raise UsageError(

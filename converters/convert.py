@@ -102,7 +102,7 @@ def convert(
     if server and wanted != ("onnx",):
         raise UsageError("--server writes ONNX only", "Use --to onnx with --server")
     compression = compression or PruneOptions()
-    check_compression(compression, calibration)
+    check_compression(compression, calibration, budget=budget is not None)
     check_budget(budget, calibration, compression)
     keep = KeepClasses(classes) if classes else None
     read = partial(load, source, class_names=class_names)
@@ -129,6 +129,8 @@ def convert(
     reference = keep(loaded) if keep else loaded
     state = out_dir / f".{source.stem}{compression.suffix}.recovery"
     pruning: tuple[str, ...] = ()
+    if compression.recover and not compression.prune:
+        pruning = ("--recover had nothing to do: the best model within the budget is not pruned",)
     if compression.prune and calibration is not None:
         graph = compress(graph, compression, Path(calibration), state, progress)
         if front is None and check is not None:
@@ -158,7 +160,8 @@ def convert(
         sensitivity=ranges.sensitivity if ranges else {},
         front=front,
         warnings=(
-            *(front.reasons if front else pruning),
+            *(front.reasons if front else ()),
+            *pruning,
             *_notes(loaded, input_size),
             *(ranges.warnings if ranges else ()),
             *_warnings(emitted, shown, quantize),

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from ...edge_runtime.engines.onnx import OnnxEngine
-from ...edge_runtime.errors import InputError, UsageError
+from ...edge_runtime.errors import UsageError
 from ...edge_runtime.metadata import ModelMetadata
 from ...edge_runtime.progress import Progress
-from ...edge_runtime.sources.images import read_image
-from ...edge_runtime.types import Detections, Image
-from ..calibration import calibration_images, evenly_spaced, list_images
-from ..emit.onnx import emit_onnx
-from ..evaluation.verify import DETECTED
+from ..calibration import letterboxed
 from ..graph import DetectorGraph
-from ..model_under_test import EngineModel
 from ..prune.cost import multiply_adds
 from ..prune.prune import prune
+from .comparison import Judge, SearchImages, read_images
 from .front import (
     Budget,
     Candidate,
     Front,
-    agreement,
     common_shape,
     fitting_sizes,
     smaller_sizes,
 )
 
-MAX_IMAGES = 96
-PRUNING_IMAGES = 64
 PRUNED = 0.2
 """The largest fraction that is pruned: beyond it a smaller input is better."""
 LOWEST_SHARE = 0.1
@@ -42,14 +34,6 @@ SLACK = 1.005
 """Pruning and sizes come in steps: so much above a share is within it for a comparison."""
 
 Loader = Callable[[tuple[int, int] | None], DetectorGraph]
-
-
-@dataclass(frozen=True)
-class _Images:
-    """Images that choose, and those of the validation split."""
-
-    choosing: list[Image]
-    held_back: list[Image]
 
 
 def search(
@@ -64,7 +48,8 @@ def search(
     Args:
         load: the source's graph for an input size; its own size for None.
         budget: the limit.
-        folder: unlabeled images; every second one chooses, the others measure the choice.
+        folder: unlabeled images; a third of them chooses, a third measures the choice, and to a
+            third the weights of pruned candidates are fitted.
         full_ms: the time of an inference of the uncut model, for a budget of time.
         progress: receives the fraction that is done, as stage "search".
 
@@ -74,10 +59,10 @@ def search(
     """
     source = load(None)
     limit = _share(budget, full_ms)
-    images = _read(folder)
+    images = read_images(folder)
     whole, macs = source.metadata, multiply_adds(source)
-    reference = _Judge(source, images)
-    families = _families(whole, images, limit)
+    reference = Judge(source, images)
+    families = size_families(whole, images.shapes, limit)
     sizes = [size for family in families for size in _spread(family, whole, limit)]
     candidates = []
     for number, size in enumerate(sizes):
@@ -94,12 +79,11 @@ def search(
     progress("search", len(sizes) / (len(sizes) + 1))
     unpruned = max((one for one in candidates if one.fits), key=lambda one: one.agreement)
     family = next(one for one in families if unpruned.input_size in one)
-    candidates += _pruned(load, folder, macs, limit, family, reference, images)
+    candidates += _pruned(load, macs, limit, family, reference, images, progress)
     best = max((one for one in candidates if one.fits), key=lambda one: (one.agreement, -one.share))
     graph = load(best.input_size)
     if best.prune:
-        chosen = calibration_images(folder, best.input_size, PRUNING_IMAGES)
-        graph = prune(graph, best.prune, chosen)
+        graph = _fitted(graph, best.prune, images, progress)
     measured = replace(best, held_back=reference.score(graph, images.held_back))
     ordered = sorted(candidates, key=lambda one: one.share)
     candidates = [measured if one == best else one for one in ordered]
@@ -110,16 +94,17 @@ def search(
 def beside_smaller_input(load: Loader, pruned: DetectorGraph, folder: Path) -> str:
     """A sentence that compares a pruned model with a smaller input of the same MACs.
 
-    `load` gives the source for an input size; `pruned` has the source's own size. Half of the
-    images of `folder`, the validation split of the search, compare.
+    `load` gives the source for an input size; `pruned` has the source's own size. A third of the
+    images of `folder`, the validation split of the search, compare; if `pruned` was fitted to all
+    of them, that favors it.
     """
     source = load(None)
-    macs, images = multiply_adds(source), _read(folder)
+    macs, images = multiply_adds(source), read_images(folder)
     share = multiply_adds(pruned) / macs
-    judge = _Judge(source, images)
+    judge = Judge(source, images)
     ours = judge.score(pruned, images.held_back)
     smaller = []
-    for family in _families(source.metadata, images, share):
+    for family in size_families(source.metadata, images.shapes, share):
         graph = next(
             (one for one in map(load, family) if multiply_adds(one) <= share * macs * SLACK), None
         )
@@ -137,27 +122,15 @@ def beside_smaller_input(load: Loader, pruned: DetectorGraph, folder: Path) -> s
     )
 
 
-class _Judge:
-    """Compares graphs with the source by their detections."""
-
-    def __init__(self, source: DetectorGraph, images: _Images) -> None:
-        self._source = {
-            id(group): _detections(source, group) for group in (images.choosing, images.held_back)
-        }
-
-    def score(self, graph: DetectorGraph, group: list[Image]) -> float:
-        """The agreement on one of the two groups of images."""
-        return agreement(_detections(graph, group), self._source[id(group)])
-
-
-def _families(whole: ModelMetadata, images: _Images, limit: float) -> list[list[tuple[int, int]]]:
+def size_families(
+    whole: ModelMetadata, shapes: Sequence[tuple[int, int]], limit: float
+) -> list[list[tuple[int, int]]]:
     """Input sizes of the source's shape, and of the images': pixels of a border cost MACs, too.
 
     Images of a single shape are as large in an input of theirs as in a larger one of the source's,
-    so that only theirs are tried.
+    so that only theirs are tried. `shapes`: (height, width) of the images.
     """
     lowest, stride = min(LOWEST_SHARE, limit / 2), max(whole.strides)
-    shapes = [image.shape[:2] for image in (*images.choosing, *images.held_back)]
     fitted = fitting_sizes(whole.input_size, common_shape(shapes), stride, lowest)
     if fitted and len(set(shapes)) == 1:
         return [fitted]
@@ -192,56 +165,46 @@ def _share(budget: Budget, full_ms: Callable[[], float]) -> float:
 
 def _pruned(
     load: Loader,
-    folder: Path,
     macs: int,
     limit: float,
     sizes: Sequence[tuple[int, int]],
-    reference: _Judge,
-    images: _Images,
+    reference: Judge,
+    images: SearchImages,
+    progress: Progress,
 ) -> list[Candidate]:
     """Pruning with re-fitted weights, as much as inputs need that are above the budget.
 
-    Of the inputs of a family that need at most `PRUNED` the one that needs most and the one that
-    needs least.
+    Of the inputs of a family that need at most `PRUNED` the largest and the smallest. The images
+    that the weights are re-fitted to are not among those that compare.
     """
-    needed = {}
-    for size in sizes:
+    needed: dict[tuple[int, int], float] = {}
+    for size in sizes if images.fitting else ():
         fraction = 1 - limit * macs / multiply_adds(load(size))
         if 0 < fraction <= PRUNED:
             needed[size] = math.ceil(1000 * fraction) / 1000
+        elif fraction <= 0 and not needed:  # sizes far apart: for the front
+            needed[size] = PRUNED
+            break
     candidates = []
     for size in dict.fromkeys([*needed][:1] + [*needed][-1:]):
-        chosen = calibration_images(folder, size, PRUNING_IMAGES)
-        smaller = prune(load(size), needed[size], chosen)
+        smaller = _fitted(load(size), needed[size], images, progress)
         share = multiply_adds(smaller) / macs
         score = reference.score(smaller, images.choosing)
         candidates.append(Candidate(size, needed[size], share, score, share <= limit))
     return candidates
 
 
-def _read(folder: Path) -> _Images:
-    paths = evenly_spaced(list_images(folder), MAX_IMAGES)
-    images = []
-    for path in paths:
-        try:
-            images.append(read_image(path))
-        except InputError:
-            continue  # calibration warns about it
-    if len(images) < 2:
-        raise InputError(
-            folder, f"{len(images)} readable images", "Give about a hundred from the camera's view"
-        )
-    return _Images(images[::2], images[1::2])
-
-
-def _detections(graph: DetectorGraph, images: list[Image]) -> list[Detections]:
-    with OnnxEngine(emit_onnx(graph), Path("candidate.onnx"), num_threads=1) as engine:
-        model = EngineModel(engine, (DETECTED,))
-        return [model.predict(image).detections[0] for image in images]
+def _fitted(
+    graph: DetectorGraph, fraction: float, images: SearchImages, progress: Progress
+) -> DetectorGraph:
+    """The graph pruned by `fraction`."""
+    size = graph.metadata.input_size
+    boxed = [letterboxed(image, size) for image in images.fitting]
+    return prune(graph, fraction, boxed, progress=progress)
 
 
 def _reasons(
-    candidates: list[Candidate], chosen: Candidate, limit: float, images: _Images
+    candidates: list[Candidate], chosen: Candidate, limit: float, images: SearchImages
 ) -> list[str]:
     reasons = [
         f"{chosen.title} keeps {chosen.share:.0%} of the MACs and agrees best with the source: "

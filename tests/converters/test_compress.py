@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tallylens.converters.compress import PRUNING_IMAGES, PruneOptions, check_compression
 from tallylens.converters.convert import convert
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.load import load
+from tallylens.converters.prune.prune import Pruned
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.edge_runtime.types import Image
 
@@ -32,6 +34,10 @@ def test_what_makes_no_sense_is_refused(
         check_compression(compression, images)
 
 
+def test_a_budget_may_prune_what_is_recovered() -> None:
+    check_compression(PruneOptions(recover=5), Path(), budget=True)
+
+
 def test_the_suffix_says_how_much() -> None:
     assert PruneOptions().suffix == ""
     assert PruneOptions(prune=0.2).suffix == "-pruned20"
@@ -44,10 +50,12 @@ def test_convert_prunes_recovers_and_cleans_up(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
+    kept = {"a": np.arange(3)}
 
     def recover(
         graph: DetectorGraph, teacher: DetectorGraph, images: Path, minutes: float, **more: object
     ) -> DetectorGraph:
+        assert more["kept"] is kept
         assert isinstance(more["state"], Path)
         more["state"].write_bytes(b"so far")
         assert teacher.metadata.passes == load(source, input_size=(64, 64)).metadata.passes
@@ -55,12 +63,12 @@ def test_convert_prunes_recovers_and_cleans_up(
 
     def prune(
         graph: DetectorGraph, fraction: float, images: Iterable[Image], **_: object
-    ) -> DetectorGraph:
+    ) -> Pruned:
         assert [image.shape for image in images] == [(64, 64, 3)] * PRUNING_IMAGES
-        return graph.with_pass("prune", fraction=fraction)
+        return Pruned(graph.with_pass("prune", fraction=fraction), kept)
 
     # Both have tests of their own; here is what convert makes of them.
-    monkeypatch.setattr("tallylens.converters.prune.prune.prune", prune)
+    monkeypatch.setattr("tallylens.converters.prune.prune.prune_channels", prune)
     monkeypatch.setattr("tallylens.converters.distill.recover.recover", recover)
     source = data / "checkpoints" / "v7-tiny-3class.pt"
     report = convert(

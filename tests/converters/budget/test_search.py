@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pytest
 
+from tallylens.converters.budget.front import fitting_sizes, smaller_sizes
+from tallylens.converters.budget.search import size_families
 from tallylens.converters.video_frames import as_image_folder
 from tallylens.edge_runtime.errors import InputError
 from tallylens.edge_runtime.sources.open import open_source
-from tests.support.squares import scene, write_video
+from tests.support.squares import scene, tiny_metadata, write_video
 
 pytestmark = pytest.mark.slow
 Run = Callable[..., Any]
@@ -64,37 +65,36 @@ def video_size(path: Path) -> tuple[int, int]:
     return height, width
 
 
-def test_images_of_several_shapes_have_both_kinds_of_sizes(
-    tallylens: Run, street: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for number, path in enumerate(sorted((street / "images").iterdir())[:6]):
-        image = cv2.imread(str(path))
-        assert image is not None
-        cv2.imwrite(str(folder / path.name), image[:, 100:] if number % 3 == 0 else image)
-    options = ("--to", "onnx", "-o", tmp_path, "--budget", "0.5", "--no-verify", "--json")
-    outcome = tallylens(
-        "convert", street / "tallylens-demo.onnx", "--calibration", folder, *options
-    )
-    assert outcome.status == 0, outcome.err
-    document = json.loads(outcome.out)
-    shapes = {
-        one["input_size"][0] / one["input_size"][1] for one in document["front"]["candidates"]
-    }
-    assert len(shapes) > 1
+def test_images_of_several_shapes_have_both_kinds_of_sizes() -> None:
+    whole = tiny_metadata()
+    wide, tall = (480, 640), (640, 480)
+    own, fitted = size_families(whole, [wide, wide, tall], 0.5)
+    assert own == smaller_sizes(whole.input_size, max(whole.strides), 0.1)
+    assert fitted[0] == (96, 128)
+    assert not set(own) & set(fitted)
+    assert size_families(whole, [wide, wide], 0.5) == [fitting_sizes((128, 128), wide, 8, 0.1)]
+    square = (500, 500)
+    assert size_families(whole, [square], 0.5) == size_families(whole, [square, (9, 9)], 0.5)
+    # Too long for any fitted size: the source's own.
+    assert size_families(whole, [(1, 4000)], 0.5) == [own]
 
 
 def test_a_time_on_the_device(tallylens: Run, street: Path, tmp_path: Path) -> None:
     benchmark = tmp_path / "device.json"
     benchmark.write_text(json.dumps({"ms": {"inference": 10}}))
     options = ("--to", "onnx", "-o", tmp_path, "--budget", "3ms", "--benchmark", benchmark)
+    options += ("--recover", "0.01")
     model = street / "tallylens-demo.onnx"
     outcome = tallylens(
         "convert", model, "--calibration", street / "images", "--no-verify", "--json", *options
     )
     assert outcome.status == 0, outcome.err
-    assert json.loads(outcome.out)["front"]["chosen"]["share"] <= 0.3
+    document = json.loads(outcome.out)
+    chosen = document["front"]["chosen"]
+    assert chosen["share"] <= 0.3
+    trained = "recover" in [one["name"] for one in document["metadata"]["passes"]]
+    idle = any("--recover had nothing to do" in one for one in document["warnings"])
+    assert (trained, idle) == (bool(chosen["prune"]), not chosen["prune"])
 
 
 @pytest.mark.parametrize(
