@@ -83,7 +83,7 @@ def announced(length: str | None, metadata: str, plan: Plan) -> Announced:
     if length is None or not length.isascii() or not length.isdigit() or len(length) > 15:
         raise _bad("Upload-Length is missing or not a number")
     if int(length) == 0:
-        raise _bad("the file is empty")
+        raise ProblemError(400, "the file is empty", "Choose a video")
     if int(length) > plan.video.bytes:
         raise ProblemError(
             413,
@@ -216,7 +216,11 @@ class Uploads:
 
     @contextlib.asynccontextmanager
     async def _alone(self, upload: str) -> AsyncIterator[None]:
-        """Have the upload to this request; ends the one of this process that had it."""
+        """Have the upload to this request; ends the one of this process that had it.
+
+        Raises:
+            ProblemError: 409 if another request ends this one.
+        """
         current = asyncio.current_task()
         assert current is not None
         other = self._at_work.get(upload)
@@ -226,6 +230,13 @@ class Uploads:
             await asyncio.wait([other], timeout=5)
         try:
             yield
+        except asyncio.CancelledError:
+            if self._at_work.get(upload) is current:
+                raise  # by the server, which ends
+            current.uncancel()
+            raise ProblemError(
+                409, "another request sends this upload now", "Ask for Upload-Offset with HEAD"
+            ) from None
         finally:
             if self._at_work.get(upload) is current:
                 del self._at_work[upload]

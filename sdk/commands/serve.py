@@ -166,9 +166,14 @@ def _prepare_development(options: argparse.Namespace, folder: Path) -> str:
     ca, options.tls_cert, options.tls_key = make_dev_certificates(folder)
     key, options.keys = new_key(), folder / "keys.toml"
     options.keys.write_text(entry("development", key, SCOPES))
-    return (
+    hint = (
         f"TALLYLENS_API_KEY={key} tallylens count SOURCE --cloud wss://localhost:{{port}} --ca {ca}"
     )
+    if options.videos is None:
+        return hint
+    mails = str(options.videos / "mail").replace("{", "{{").replace("}", "}}")
+    page = f"the page is https://localhost:{{port}}; sign in with the key {key}, or register"
+    return f"{hint}\ntallylens: {page} (e-mails are in {mails})"
 
 
 def _videos(options: argparse.Namespace, stack: contextlib.ExitStack) -> VideoService | None:

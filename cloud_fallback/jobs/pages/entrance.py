@@ -11,9 +11,9 @@ from fastapi.responses import RedirectResponse
 from ..accounts import AddressOf, VideosOf
 from ..problems import ProblemError
 from ..sign_in.captcha import Widget
-from ..sign_in.sessions import COOKIE, ended_cookie
+from ..sign_in.sessions import COOKIE, ended_cookie, session_of
 from .forms import PageRoute, form_of, shown
-from .key_cookie import account_of_key, key_cookie
+from .key_cookie import account_of_key, key_account_of, key_cookie
 from .render import page
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -24,8 +24,10 @@ SENT = (
 
 
 @router.get("/sign-in")
-async def sign_in_page() -> Response:
-    """The forms that sign in."""
+async def sign_in_page(request: Request) -> Response:
+    """The forms that sign in; somebody who has is sent to the upload."""
+    if await session_of(request) or await key_account_of(request):
+        return RedirectResponse("/", 303)
     return _form("sign-in")
 
 

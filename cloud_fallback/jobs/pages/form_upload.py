@@ -154,7 +154,7 @@ async def take_form(request: Request, service: VideosOf, account: Account) -> st
         number = await service.uploads.append(account, upload, 0, _file_bytes(parts, blocks))
         if not parts.ended or number == 0:
             detail = "the file is empty" if parts.ended else "the form is not complete"
-            raise ProblemError(400, detail, "Choose a file and send it again")
+            raise ProblemError(400, detail, "Choose a video and send it again")
         if number > account.plan.video.bytes:
             raise _too_large(account)
     except BaseException:

@@ -50,6 +50,7 @@ def _environment() -> Environment:
         moment=words.moment,
         payment=words.payment,
         delivery=words.delivery,
+        heading=words.heading,
     )
     made.globals["asset"] = asset_path
     return made

@@ -11,6 +11,19 @@ from sqlalchemy import Row
 from ..clock import now_us, rfc3339
 
 MIB = 1 << 20
+HEADINGS = {
+    402: "The plan is used up",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Not possible now",
+    413: "Too large",
+    422: "Not valid",
+    429: "Too many",
+    500: "A fault of the server",
+    503: "Not available now",
+    507: "No space now",
+}
+"""{status: heading of its page}; others have that of HTTP."""
 
 
 def state(job: Mapping[str, Any]) -> str:
@@ -55,6 +68,11 @@ def size(number: int) -> str:
 def day(moment: str | None) -> str:
     """A time of the interface to the minute, in UTC."""
     return "never" if moment is None else f"{moment[:10]} {moment[11:16]} UTC"
+
+
+def heading(problem: Mapping[str, Any]) -> str:
+    """The heading of the page of a problem document."""
+    return HEADINGS.get(problem["status"], str(problem["title"]))
 
 
 def moment(time_us: int) -> str:

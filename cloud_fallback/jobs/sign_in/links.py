@@ -57,5 +57,7 @@ class Links:
 def used_link() -> ProblemError:
     """The problem of a link that is not valid any more."""
     return ProblemError(
-        422, "the link is not valid, was used, or is older than an hour", "Ask for a new one"
+        422,
+        "the link is not valid, was used, or is older than an hour",
+        "Sign in; to get another link, register again or ask for a new password",
     )

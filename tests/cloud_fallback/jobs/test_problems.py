@@ -92,6 +92,7 @@ def test_errors_are_pages_for_people(prefix: str, kind: str, status: int) -> Non
         assert answer.status_code == status
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert f">{shown}</a>" in answer.text
+        assert "Internal Server Error" not in answer.text
         assert "secret" not in answer.text
         assert "<so>" not in answer.text
         if status == 503:

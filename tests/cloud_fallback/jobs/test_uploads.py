@@ -193,7 +193,7 @@ def half_open(server: VideoServer, location: str, sent: bytes) -> socket.socket:
 def test_a_second_request_ends_the_first(idle_server: VideoServer) -> None:
     server = idle_server
     location = server.create(len(CONTENT)).headers["location"]
-    with half_open(server, location, CONTENT[:100]):
+    with half_open(server, location, CONTENT[:100]) as first:
         wait_until(lambda: offset(server, location) >= 0, "no answer")
         time.sleep(0.3)
         # Bytes of the first are kept, so that the second may have to ask for the offset.
@@ -203,6 +203,8 @@ def test_a_second_request_ends_the_first(idle_server: VideoServer) -> None:
             assert start == 100
             second = server.patch(location, start, CONTENT[start:])
         assert second.status_code == 204
+        assert first.recv(100).startswith(b"HTTP/1.1 409 ")
+    assert "Traceback" not in server.log()
     assert offset(server, location) == len(CONTENT)
     assert (server.videos / "files" / location[-26:]).read_bytes() == CONTENT
 

@@ -24,7 +24,6 @@ function element(parent, name, attributes = {}, text = "") {
 }
 
 // What has begun, by file, so that it goes on after the page was left.
-
 function stored() {
   try { return JSON.parse(localStorage.getItem(STORE)) || {}; } catch { return {}; }
 }
@@ -162,8 +161,9 @@ class Upload {
 
   // Where to go on: asks for the upload that was begun, or announces it.
   async begin() {
-    const begun = stored()[this.key];
+    const begun = this.begun ?? stored()[this.key];
     if (begun) {
+      this.begun = begun; // another page of the site may end it, and forget it
       const answer = await request("HEAD", begun.location, {});
       if (answer.status === 200) {
         return { location: begun.location, offset: Number(answer.getResponseHeader("Upload-Offset")) };
@@ -175,7 +175,7 @@ class Upload {
       { "Upload-Length": this.file.size, "Upload-Metadata": metadata });
     if (answer.status !== 201) throw problem(answer);
     const location = answer.getResponseHeader("Location");
-    store(this.key, { location, name: this.file.name });
+    store(this.key, this.begun = { location, name: this.file.name });
     return { location, offset: 0 };
   }
 

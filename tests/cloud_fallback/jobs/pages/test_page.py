@@ -227,3 +227,25 @@ def test_shared_videos_are_counted_as_on_the_command_line(
         assert comparable(document) == comparable(json.loads(counted.out))
         assert sum(document["unique"].values()) > 0
         page.go_back()
+
+
+def test_two_tabs_make_one_video_of_one_file(
+    video_server: Start, open_page: Open, large: Path, complaints: list[str]
+) -> None:
+    server = video_server(workers=0)
+    page = open_page(server)
+    slow_down(page, 1 << 20)
+    upload(page, large)
+    page.locator("#uploads .words", has_text=re.compile(r"^[1-9]\d?%")).wait_for()
+    other = page.context.new_page()
+    other.goto("/")
+    upload(other, large)
+    for one in (other, page):
+        one.locator("#uploads li").wait_for(state="detached")
+        one.locator("#videos a", has_text=large.name).wait_for()
+    (video,) = server.get("/v1/videos").json()["videos"]
+    assert video["bytes"] == large.stat().st_size
+    # The first tab is refused where the second has sent.
+    assert [text for text in complaints if "409" not in text] == []
+    complaints.clear()
+    assert "Traceback" not in server.log()
