@@ -3,8 +3,8 @@
     python benchmarks/webhook_deliveries.py [--number 300] [--json FILE]
 
 Each of the waiting deliveries is one to a receiver that is gone. Both keep them in SQLite. A row:
-threads and memory of the process that makes them while they wait, and seconds until a restarted process
-has them again, as after an upgrade of the server.
+threads and memory of the process that makes them while they wait, and seconds until a restarted
+process has them again, as after an upgrade of the server.
 """
 
 from __future__ import annotations
