@@ -1,5 +1,4 @@
 // Uploads that pause and resume (tus 1.0), and live progress. Pages work without it too.
-"use strict";
 
 const CHUNK = 8 << 20; // proxies in front may refuse larger bodies
 const STORE = "tallylens-uploads";

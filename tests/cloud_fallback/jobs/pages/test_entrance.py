@@ -166,10 +166,10 @@ def test_a_captcha_is_shown_and_registering_fails_closed(
     secret = {"TALLYLENS_CAPTCHA_SECRET": "secret"}
     server = video_server(*captcha, workers=0, environment=secret)
     page = open_page(server, "/sign-in", extra_http_headers={})
-    script = """const element = document.querySelector(".cf-turnstile");
+    script = """{ const element = document.querySelector(".cf-turnstile");
         const field = document.createElement("input");
         field.type = "hidden"; field.name = "cf-turnstile-response";
-        field.value = `solved for ${element.dataset.sitekey}`; element.append(field);"""
+        field.value = `solved for ${element.dataset.sitekey}`; element.append(field); }"""
     page.route(
         "https://challenges.cloudflare.com/**",
         lambda route: route.fulfill(body=script, content_type="text/javascript"),
