@@ -115,9 +115,16 @@ class JobRunner:
             log.exception("fault in a job", extra={"job": claim.job})
             self.database.run_patiently(job_queue.put_back, claim.job, claim.attempt)
         finally:
+            self._end(claim)
+
+    def _end(self, claim: Claim) -> None:
+        """Close what the job has open; whatever that raises, the worker is free again."""
+        try:
             self._close()
-            self._claim = None
-            self.finished.set()
+        except Exception:
+            log.exception("fault while closing a job", extra={"job": claim.job})
+        self._claim = None
+        self.finished.set()
 
     def probe(self) -> bool:
         """Probe the video and look for the same count; False if the job has ended by that."""
@@ -273,7 +280,8 @@ class JobRunner:
         return self._claim
 
     def _close(self) -> None:
-        if self._count is not None:
-            self._count.close()
-            self._count = None
-        self._opened.close()
+        count, self._count = self._count, None
+        opened, self._opened = self._opened, ExitStack()
+        with opened:
+            if count is not None:
+                count.close()
