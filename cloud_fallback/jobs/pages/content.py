@@ -49,7 +49,10 @@ def one(
 
 
 def counts(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The totals of a report as the rows of a table: a column for each line and zone."""
+    """The totals of a report as the rows of a table, and its warnings.
+
+    A column for each line and zone.
+    """
     columns: list[tuple[str, Mapping[str, int]]] = [("In the video", report["unique"])]
     for line in report["lines"]:
         columns += [(f"{line['name']}: {way}", line[way]) for way in ("in", "out")]
@@ -58,5 +61,6 @@ def counts(report: Mapping[str, Any]) -> dict[str, Any]:
     names = sorted({name for _, values in columns for name in values})
     return {
         "columns": [title for title, _ in columns],
+        "warnings": report.get("warnings", []),
         "rows": [(name, [values.get(name, 0) for _, values in columns]) for name in names],
     }

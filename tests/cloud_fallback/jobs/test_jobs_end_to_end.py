@@ -64,6 +64,12 @@ def test_what_is_ignored_is_that_of_count(
     assert comparable(report) == comparable(json.loads(counted.out))
     assert report["unique"] == {"person": 1}
     assert [zone["name"] for zone in report["filters"]["ignore"]] == ["sidewalk"]
+    # The page says why there is nothing, as the command does.
+    nothing = server.wait(server.upload(crossing, {"min_size": 0.9}))
+    (warning,) = server.report(nothing["id"])["warnings"]
+    page = server.get(f"/videos/{nothing['video']}").text
+    assert "all in ignored zones or outside the minimum and maximum size" in warning
+    assert f"Warning: {warning}." in page
     # The form without JavaScript asks for the same: its count is that one.
     form = {"lines": LINES[0], "ignore": left, "min_size": "0.05", "max_size": "0.9"}
     file = {"file": (crossing.name, crossing.read_bytes(), "video/mp4")}
