@@ -43,7 +43,9 @@ def run(
         for text in getattr(options, region):
             command += [f"--{region}", text]
     words = [str(word) for word in pinned(command)]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{name} failed: {done.stderr[-3000:]}")
     document: dict[str, Any] = json.loads(done.stdout)
     return document
 

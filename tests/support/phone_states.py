@@ -22,7 +22,7 @@ FRAMES = 15 * FPS
 
 
 def turn(command: list[str], state: Path, first: int, last: int) -> int:
-    """One turn of a phone: the walkers that crossed so far."""
+    """One turn of a phone: how many crossed so far."""
     words = [*command, str(state), str(first), str(last)]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
     lines = done.stdout.splitlines()

@@ -20,25 +20,31 @@ def thread() -> Outcome:
     return _tests("thread")
 
 
+# Swift has no such sanitizer on Linux; undefined behavior in C++ ends the tests.
+UNDEFINED = ("-Xcxx", "-fsanitize=undefined", "-Xcxx", "-fsanitize-trap=undefined")
+
+
 def address() -> Outcome:
     """No access to memory that is not there, no leak, and nothing that C++ does not define."""
-    return _tests("address", "undefined")
+    return _tests("address", *UNDEFINED)
 
 
-def _tests(*names: str) -> Outcome:
-    options = [f"--sanitize={name}" for name in names]
+def _tests(name: str, *options: str) -> Outcome:
     environment = {
         **os.environ,
         "TSAN_OPTIONS": "halt_on_error=1",
         "ASAN_OPTIONS": "detect_leaks=1",
-        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     }
     output = tools.package(
-        "test", *options, scratch=f"sanitized-{names[0]}", environment=environment
+        "test",
+        f"--sanitize={name}",
+        *options,
+        scratch=f"sanitized-{name}",
+        environment=environment,
     )
     found = SUMMARY.findall(output)
     ran, failed = map(int, found[-1]) if found else (0, 1)
-    findings = re.findall(r"WARNING: ThreadSanitizer|ERROR: \w+Sanitizer|runtime error", output)
+    findings = re.findall(r"WARNING: ThreadSanitizer|ERROR: \w+Sanitizer", output)
     return Outcome(ran - failed, failed, (output[-6000:],) if failed else ()) + require(
         not findings, output[-6000:]
     )

@@ -15,6 +15,8 @@ public enum Admission: Sendable, Hashable {
         case governor(String)
         /// The counter is closed.
         case closed
+        /// The counter is of another running mode; `Counter.lastError` says so.
+        case runningMode
     }
 }
 
@@ -162,9 +164,15 @@ public final class Counter: Sendable {
     /// frame's memory is retained until then.
     @discardableResult
     public func submit(_ frame: sending Frame, at time: Timestamp) -> Admission {
-        guard let live else { return .dropped(.closed) }
+        guard let live else {
+            shared.use { $0.lastError = Counter.otherMode(.liveStream, mode, "submit") }
+            return .dropped(.runningMode)
+        }
         return live.offer(frame, time.nanoseconds)
     }
+
+    /// Throws unless frames can be submitted: `CounterOptions.runningMode` is `.liveStream`.
+    public func checkLiveStream() throws(TallyLensError) { try require(.liveStream, "submit") }
 
     /// Tell of frames that the camera lost before they could be offered: they count as dropped.
     public func cameraDropped(_ frames: Drops) { live?.lost(frames) }
@@ -255,10 +263,14 @@ public final class Counter: Sendable {
     }
 
     private func require(_ wanted: RunningMode, _ method: String) throws(TallyLensError) {
-        if mode != wanted {
-            throw .usage(
-                "\(method) needs the running mode \(wanted), not \(mode)",
-                "Choose it with CounterOptions.runningMode")
-        }
+        if mode != wanted { throw Counter.otherMode(wanted, mode, method) }
+    }
+
+    private static func otherMode(
+        _ wanted: RunningMode, _ mode: RunningMode, _ method: String
+    ) -> TallyLensError {
+        .usage(
+            "\(method) needs the running mode \(wanted), not \(mode)",
+            "Choose it with CounterOptions.runningMode")
     }
 }

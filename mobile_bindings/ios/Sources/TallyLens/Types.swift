@@ -6,8 +6,11 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
     /// A capture time of so many nanoseconds.
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    /// A capture time of so many seconds, rounded to the nanosecond.
-    public init(seconds: Double) { nanoseconds = Int64((seconds * 1e9).rounded(.toNearestOrEven)) }
+    /// A capture time of so many seconds, rounded to the nanosecond. One that is no number, or further
+    /// than 292 years from the origin, becomes the first time of all, which no counter takes.
+    public init(seconds: Double) {
+        nanoseconds = Int64(exactly: (seconds * 1e9).rounded(.toNearestOrEven)) ?? .min
+    }
 
     /// Whether one time is before another.
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.nanoseconds < b.nanoseconds }

@@ -26,6 +26,7 @@ public final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegat
 
     /// Ask for permission, configure the camera on the back, and start. Returns once frames flow.
     public func start(preset: AVCaptureSession.Preset = .hd1280x720) async throws {
+        try counter.checkLiveStream()
         guard await AVCaptureDevice.requestAccess(for: .video) else {
             throw TallyLensError(
                 .usage, "the camera may not be used", "Allow it in Settings > Privacy > Camera")

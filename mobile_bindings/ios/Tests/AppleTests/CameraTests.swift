@@ -82,6 +82,8 @@ final class CameraTests: XCTestCase {
             _ = try await settle(counter, i + 1)
         }
         give(camera, buffer(0x1234), 8)  // unknown
+        let timeless = CMSampleBuffer(buffer(formats[0]), CMTime(value: 0, timescale: 0))
+        camera.captureOutput(AVCaptureOutput(), didOutput: timeless, from: AVCaptureConnection())
         give(camera, nil, 9)
         for reason in [
             kCMSampleBufferDroppedFrameReason_FrameWasLate,
@@ -90,9 +92,9 @@ final class CameraTests: XCTestCase {
             let lost = CMSampleBuffer(nil, CMTime(value: 10, timescale: 30), dropped: reason)
             camera.captureOutput(AVCaptureOutput(), didDrop: lost, from: AVCaptureConnection())
         }
-        let report = try await settle(counter, 7)
+        let report = try await settle(counter, 8)
         XCTAssertEqual(report.frames, 3)
-        XCTAssertEqual(report.dropped, 4)
+        XCTAssertEqual(report.dropped, 5)
         XCTAssertNil(counter.lastError)
         camera.stop()
         XCTAssertFalse(camera.session.isRunning)
@@ -118,6 +120,8 @@ final class CameraTests: XCTestCase {
         AVCaptureDevice.device = AVCaptureDevice()
         camera.session.isFull = true
         await refused(camera, "in use")
+        let video = Camera(counter: try Counter(classNames: ["a"]))
+        await refused(video, "submit needs the running mode liveStream, not video")
     }
 
     private func refused(_ camera: Camera, _ text: String) async {

@@ -144,6 +144,23 @@ final class LiveTests: XCTestCase {
         XCTAssertEqual(61, report.frames + report.dropped + report.skipped)
     }
 
+    func testACounterOfAnotherModeTakesNoCameraAndSaysSo() throws {
+        let counter = try Counter(engine: try SlowEngine(seconds: 0))
+        let admission = counter.submit(try frame(), at: Timestamp(nanoseconds: 1))
+        XCTAssertEqual(admission, .dropped(.runningMode))
+        XCTAssertTrue("\(try XCTUnwrap(counter.lastError))".contains("not video"))
+    }
+
+    func testATimeThatIsNoNumberIsLate() throws {
+        let counter = try counter(0)
+        for seconds in [Double.nan, .infinity, -.infinity, 1e300] {
+            let time = Timestamp(seconds: seconds)
+            XCTAssertEqual(counter.submit(try frame(), at: time), .dropped(.late))
+        }
+        XCTAssertEqual(counter.report.dropped, 4)
+        XCTAssertEqual(Timestamp(seconds: 1.5).nanoseconds, 1_500_000_000)
+    }
+
     func testFramesThatTheCameraLostAreDropped() throws {
         let counter = try counter(0)
         counter.cameraDropped(Drops(busy: 2, late: 1))
