@@ -12,9 +12,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ...edge_runtime.core import DecoderOptions
 from ...edge_runtime.detection.detector import Timing
@@ -26,6 +28,7 @@ from ..server.models import BatchedDetector, engine_of, open_session
 log = logging.getLogger("tallylens.jobs")
 # One fills its batch while the other's runs.
 INSTANCES = 2
+GRAY = 114
 
 
 class BatchedModel:
@@ -41,26 +44,19 @@ class BatchedModel:
         self._session: Any = None
 
     def prepare(self) -> None:
-        """Open the session and run it once: drivers reserve memory with the first inference."""
+        """Open the session and run a whole batch: drivers reserve memory for the first one."""
         if self._session is None:
             self._session = open_session(self._path)
-            log.info("model", extra={"engine": engine_of(self._session)[0]})
-            with ExitStack() as stack:
-                instance = BatchedDetector(self._session, self._metadata, 1)
-                stack.callback(instance.close)
+            engine, size = engine_of(self._session)
+            log.info("model", extra={"engine": engine})
+            with closing(BatchedDetector(self._session, self._metadata, size)) as instance:
                 height, width = self._metadata.input_size
-                instance.detect([_gray(width, height)])
+                instance.detect([np.full((height, width, 3), GRAY, np.uint8)] * size)
 
     def open(self, decoding: DecoderOptions) -> BatchedDetectors:
         """The detectors with these thresholds."""
         self.prepare()
         return BatchedDetectors(self._session, self._metadata, decoding)
-
-
-def _gray(width: int, height: int) -> Image:
-    import numpy as np
-
-    return np.full((height, width, 3), 114, np.uint8)
 
 
 class BatchedDetectors:
