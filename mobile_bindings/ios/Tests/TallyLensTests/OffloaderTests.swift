@@ -121,6 +121,17 @@ final class OffloaderTests: XCTestCase {
         counter.close()
     }
 
+    func testAServerThatCannotBeReachedIsInTheReport() throws {
+        let server = MemoryServer(onConnect: { link, _ in link.end(ConnectionEnd()) })
+        let counter = try Counter(engine: try engine(), options: options(server, live: true))
+        counter.submit(try frame(), at: time(1))
+        counter.drain()
+        let report = counter.report
+        XCTAssertEqual(report.offload?.frames["local"], 1)
+        XCTAssertTrue(report.warnings.contains { $0.contains("cannot be reached") })
+        counter.close()
+    }
+
     /// Closing does not wait for the server: the frame that does is detected on the device.
     func testClosingEndsTheWaitForAnAnswer() throws {
         let asked = expectation(description: "a frame is sent")

@@ -69,6 +69,8 @@ struct DecisionLog: Sendable {
 
     init(deadline: Double) { self.deadline = deadline }
 
+    var hasFrames: Bool { !decisions.isEmpty }
+
     /// Note a frame that took so many seconds in all.
     mutating func add(_ decision: OffloadDecision, _ seconds: Double) {
         decisions[decision, default: 0] += 1

@@ -11,6 +11,9 @@ struct OffloadStatus: Sendable {
     var warnings: [String] {
         let reason = client.state.use { $0.refusals.current }
         if !reason.isEmpty { return ["\(reason). Counted on this device alone since then"] }
+        if mode != .never && client.welcome == nil && log.use({ $0.hasFrames }) {
+            return ["the cloud cannot be reached; counting on this device alone"]
+        }
         if !late.use({ $0.isForeign }) { return [] }
         return [
             "the model of \(client.settings.url) knows none of this model's classes. "
