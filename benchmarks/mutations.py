@@ -139,8 +139,8 @@ def _moved(data: bytes, chance: random.Random) -> bytes:
     if chance.random() < 0.6:
         rest = data[:start] + data[start + len(part) :]
     if chance.random() < 0.6:
-        place = chance.randrange(len(rest) or 1)
-        rest = rest[:place] + part + rest[place:]
+        position = chance.randrange(len(rest) or 1)
+        rest = rest[:position] + part + rest[position:]
     return rest
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from tallylens.commands import COMMANDS
+from tallylens.commands import COMMANDS, official_commands
 from tallylens.commands.official_options import joined_sizes, remedy
 from tallylens.edge_runtime.errors import InputError, TallyLensError, TallyLensWarning
 from tallylens.edge_runtime.text import printable
@@ -25,7 +25,12 @@ MAX_MESSAGE = 1000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status, listed in docs/reference/errors.md."""
     _make_streams_usable()
-    options = _parser().parse_args(joined_sizes(sys.argv[1:] if arguments is None else arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    instead = official_commands.answer(given)
+    if instead is not None:
+        print(f"tallylens: {_one_line(instead)}", file=sys.stderr)
+        return USAGE
+    options = _parser().parse_args(joined_sizes(given))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", TallyLensWarning)

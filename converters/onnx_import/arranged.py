@@ -79,7 +79,8 @@ def reshaped(value: Arranged, shape: Sequence[int]) -> Arranged:
         ShapeError: a dimension would take what belongs to two.
     """
     parts = [part for dimension in value.dimensions for part in dimension]
-    if prod(shape) != prod(value.shape) or len(shape) > MAX_RANK or min(shape, default=1) < 1:
+    fits = 1 <= len(shape) <= MAX_RANK and min(shape) >= 1
+    if not fits or prod(shape) != prod(value.shape):
         raise ShapeError(f"{value.base.name}: {value.shape} as {tuple(shape)[:MAX_RANK]}")
     dimensions = []
     for size in shape:
@@ -191,6 +192,8 @@ def alike(first: Arranged, second: Arranged) -> tuple[list[Part], list[Part]]:
         raise ShapeError(f"{first.base.name}: {first.shape} and {second.shape}")
     pairs: tuple[list[Part], list[Part]] = ([], [])
     for one, other in zip(first.dimensions, second.dimensions, strict=True):
+        if not one and not other:
+            continue
         finer, coarser = (one, other) if len(one) >= len(other) else (other, one)
         of_coarser = second.base if coarser is other else first.base
         cut = reshaped(Arranged(of_coarser, (coarser,)), [part.size for part in finer])

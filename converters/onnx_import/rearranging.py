@@ -141,9 +141,11 @@ def _cut(rebuilder: GraphRebuilder, value: Arranged, axis: int, start: int, widt
 
 
 def _mat_mul(rebuilder: GraphRebuilder, node: NodeProto, values: list[Arranged]) -> list[Arranged]:
+    if len(node.input) != 2:
+        raise rebuilder.source.damaged(f"{rebuilder.label(node)} multiplies {len(node.input)} maps")
     if len(values) == 1:
         if rebuilder.known.get(node.input[1]) is None:
-            raise rebuilder.unsupported("a matrix times a map")
+            raise rebuilder.unsupported(f"{rebuilder.label(node)} is a matrix times a map")
         return [_linear(rebuilder, node, values[0], rebuilder.weights(node, 1).T, None)]
     first, second = values
     name = rebuilder.label(node)
@@ -223,15 +225,18 @@ def _of_maps(rebuilder: GraphRebuilder, node: NodeProto, values: list[Arranged])
 
 def _with_constant(rebuilder: GraphRebuilder, node: NodeProto, value: Arranged) -> Arranged:
     """One number, or one per channel: a convolution of each channel."""
-    index = next(i for i, name in enumerate(node.input) if rebuilder.known.get(name) is not None)
-    numbers, kind = rebuilder.weights(node, index), node.op_type
-    name = rebuilder.label(node)
+    name, kind = rebuilder.label(node), node.op_type
+    constants = [i for i, one in enumerate(node.input) if rebuilder.known.get(one) is not None]
+    if len(node.input) != 2 or len(constants) != 1:
+        raise rebuilder.unsupported(f"{name} ({kind}) takes a computed part")
+    (index,), numbers = constants, rebuilder.weights(node, constants[0])
     if kind in ("Sub", "Div") and index == 0:
         raise rebuilder.unsupported(f"{name} ({kind}) takes a map from a constant")
     if numbers.size > 1:
         shape = (1,) * (len(value.dimensions) - numbers.ndim) + numbers.shape
         axes = [axis for axis, side in enumerate(shape) if side > 1]
-        if len(axes) != 1 or not is_whole(value.base, value.dimensions[axes[0]], CHANNELS):
+        fits = len(axes) == 1 and len(shape) == len(value.dimensions)
+        if not fits or not is_whole(value.base, value.dimensions[axes[0]], CHANNELS):
             raise rebuilder.unsupported(f"{name} ({kind}) with a constant of {numbers.shape}")
     one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
     factors, offsets = {"Mul": numbers}, {"Add": numbers, "Sub": -numbers}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,18 @@ def test_what_has_no_operator_is_refused(exporter: Any, block: Any, tmp_path: Pa
     with pytest.raises(ModelError) as caught:
         load(path)
     assert str(caught.value).isprintable()
+
+
+def test_operators_without_their_inputs_are_refused(exporter: Any, tmp_path: Path) -> None:
+    """Each operator of attention and gates in turn loses its last input."""
+    for block in BLOCKS.values():
+        model = exporter(block=block).model()
+        kinds = [node.op_type for node in model.graph.node]
+        for index in range(len(kinds) - 1 - kinds[::-1].index("MaxPool")):
+            if kinds[index] in ("Conv", "Constant", "Sigmoid", "MaxPool"):
+                continue
+            changed = onnx.ModelProto.FromString(model.SerializeToString())
+            changed.graph.node[index].input.pop()
+            (tmp_path / "changed.onnx").write_bytes(changed.SerializeToString())
+            with suppress(ModelError):
+                load(tmp_path / "changed.onnx")
