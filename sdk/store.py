@@ -148,11 +148,12 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Path:
     path = Path(name_or_path)
     if path.is_file() or (path.is_dir() and path.suffix == ".mlpackage"):
         return path
+    found = "this is a folder" if path.is_dir() else "no such file"
     name = os.fspath(name_or_path)
     if name not in _names():
         raise InputError(
             path,
-            "no such file, and no model of that name",
+            f"{found}, and no model of that name",
             f"Give a model file, or one of: {', '.join(_names())}",
         )
     model = find_model(name)

@@ -26,6 +26,13 @@ FROM_TRAINING = "Give the .pt file that YOLOv5 training wrote (weights/best.pt)"
 DO_NOT_TRUST = "Do not use this file; get the checkpoint from a source you trust"
 
 _TORCHSCRIPT = re.compile(r"[^/]+/(code/.*|constants\.pkl)", re.DOTALL)
+_OTHER_ZIPS = (
+    (re.compile(r"\.npy$"), "an archive of NumPy arrays"),
+    (re.compile(r"^model\.weights\.h5$"), "a Keras model"),
+    (re.compile(r"\.mlmodel$"), "a zipped Core ML package, which conversion ends in"),
+    (re.compile(r"\.pt$"), "a zip with a checkpoint in it: unpack it"),
+    (re.compile(r"\.(jpe?g|png|txt)$", re.IGNORECASE), "a zip of pictures or texts"),
+)
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -107,6 +114,7 @@ class Archive:
         infos = self._zip.infolist()
         if len(infos) > MAX_MEMBERS:
             raise self._unsafe(f"the zip has {len(infos)} members")
+        self._refuse_other_zips([info.filename for info in infos])
         for info in infos:
             if info.filename in members or len(info.filename) > MAX_NAME_LENGTH:
                 raise self._unsafe("the zip repeats a member name or has an overlong one")
@@ -119,6 +127,15 @@ class Archive:
             members[info.filename] = info
         self._check_overlap(infos)
         return members
+
+    def _refuse_other_zips(self, names: list[str]) -> None:
+        """A zip of other things is a mistake, and no reason to distrust it."""
+        if any(name.endswith("/data.pkl") or _TORCHSCRIPT.fullmatch(name) for name in names):
+            return
+        kind = next((kind for found, kind in _OTHER_ZIPS if any(map(found.search, names))), "")
+        if kind:
+            raise UnsupportedModelError(self.path, f"this is {kind}", FROM_TRAINING)
+        raise ModelError(self.path, "a zip, but not one that torch.save wrote", FROM_TRAINING)
 
     def _check_overlap(self, infos: list[zipfile.ZipInfo]) -> None:
         """Members must lie one after the other: overlapping ones are a zip bomb."""

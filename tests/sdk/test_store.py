@@ -181,3 +181,8 @@ def test_two_that_convert_at_once_do_not_meet(home: Path) -> None:
         late.write_bytes(b"a" * 3000)
     assert target.read_bytes() == b"a" * 3000
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"this is a folder, and no model of that name"):
+        store.resolve(tmp_path)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -418,7 +419,12 @@ def test_a_directory_that_claims_too_much_is_not_read(small_checkpoint: Path) ->
 @pytest.mark.parametrize(
     ("members", "error", "message"),
     [
-        ({"readme.txt": b""}, ModelError, "not one that torch.save wrote"),
+        ({"readme.md": b""}, ModelError, "not one that torch.save wrote"),
+        ({"images.npy": b""}, UnsupportedModelError, "an archive of NumPy arrays"),
+        ({"model.weights.h5": b""}, UnsupportedModelError, "a Keras model"),
+        ({"x.mlpackage/Data/model.mlmodel": b""}, UnsupportedModelError, "zipped Core ML package"),
+        ({"runs/weights/best.pt": b""}, UnsupportedModelError, "a checkpoint in it: unpack it"),
+        ({"frames/1.JPG": b""}, UnsupportedModelError, "pictures or texts"),
         ({"a/data.pkl": b"", "b/data.pkl": b""}, ModelError, "not one that torch.save wrote"),
         ({"a/b/data.pkl": b""}, ModelError, "not one that torch.save wrote"),
         ({"a/data.pkl": b"", "a/code/x.py": b""}, UnsupportedModelError, "TorchScript"),
@@ -435,8 +441,15 @@ def test_other_zips(
     with zipfile.ZipFile(path, "w") as archive:
         for member, content in members.items():
             archive.writestr(member, content)
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as caught:
         load_checkpoint(path)
+    assert ("Do not use" in caught.value.remedy) == (error is UnsafeModelError)
+
+
+def test_a_compressed_zip_of_other_things_is_no_threat(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "golden.npz", images=np.zeros(1000))
+    with pytest.raises(UnsupportedModelError, match="an archive of NumPy arrays"):
+        load_checkpoint(tmp_path / "golden.npz")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
