@@ -148,7 +148,7 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Path:
     path = Path(name_or_path)
     if path.is_file() or (path.is_dir() and path.suffix == ".mlpackage"):
         return path
-    found = "this is a folder" if path.is_dir() else "no such file"
+    found = "no such file (this is a folder)" if path.is_dir() else "no such file"
     name = os.fspath(name_or_path)
     if name not in _names():
         raise InputError(

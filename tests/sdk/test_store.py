@@ -184,5 +184,5 @@ def test_two_that_convert_at_once_do_not_meet(home: Path) -> None:
 
 
 def test_a_folder_is_called_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"this is a folder, and no model of that name"):
+    with pytest.raises(InputError, match=r"\(this is a folder\), and no model of that name"):
         store.resolve(tmp_path)
