@@ -229,7 +229,7 @@ def _shape(model: Any, chance: random.Random) -> None:
 
 
 def _tensor(model: Any, chance: random.Random) -> None:
-    """Another shape, type, place or content of the weights."""
+    """Another shape, type, source or content of the weights."""
     if not model.graph.initializer:
         return
     tensor = chance.choice(model.graph.initializer)

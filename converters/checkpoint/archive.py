@@ -31,7 +31,7 @@ _OTHER_ZIPS = (
     (re.compile(r"^model\.weights\.h5$"), "a Keras model"),
     (re.compile(r"\.mlmodel$"), "a zipped Core ML package, which conversion ends in"),
     (re.compile(r"\.pt$"), "a zip with a checkpoint in it: unpack it"),
-    (re.compile(r"\.(jpe?g|png|txt)$", re.IGNORECASE), "a zip of pictures or texts"),
+    (re.compile(r"\.(jpe?g|png|txt)$", re.IGNORECASE), "a zip of images or texts"),
 )
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")

@@ -424,7 +424,7 @@ def test_a_directory_that_claims_too_much_is_not_read(small_checkpoint: Path) ->
         ({"model.weights.h5": b""}, UnsupportedModelError, "a Keras model"),
         ({"x.mlpackage/Data/model.mlmodel": b""}, UnsupportedModelError, "zipped Core ML package"),
         ({"runs/weights/best.pt": b""}, UnsupportedModelError, "a checkpoint in it: unpack it"),
-        ({"frames/1.JPG": b""}, UnsupportedModelError, "pictures or texts"),
+        ({"frames/1.JPG": b""}, UnsupportedModelError, "images or texts"),
         ({"a/data.pkl": b"", "b/data.pkl": b""}, ModelError, "not one that torch.save wrote"),
         ({"a/b/data.pkl": b""}, ModelError, "not one that torch.save wrote"),
         ({"a/data.pkl": b"", "a/code/x.py": b""}, UnsupportedModelError, "TorchScript"),
