@@ -1,4 +1,4 @@
-"""Renders docs/images/videos.jpg and video-report.jpg: the pages of uploaded videos, in Chromium.
+"""Renders docs/images/{videos,video-report,account}.jpg: the pages of uploaded videos, in Chromium.
 
 python docs/scripts/video_pages.py [PATH OF CHROMIUM]
 
@@ -18,6 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.support.people import PASSWORD, somebody
 from tests.support.video_server import VideoServer
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
@@ -51,7 +52,23 @@ def main() -> None:
             phone.goto(f"/videos/{ended['video']}")
             phone.frame_locator("iframe").locator("h1").wait_for()
             phone.screenshot(path=IMAGES / "video-report.jpg", type="jpeg", quality=80)
+            account = browser.new_page(viewport={"width": 900, "height": 1000}, **context)
+            show_account(account, server)
+            account.screenshot(path=IMAGES / "account.jpg", type="jpeg", quality=80)
             browser.close()
+
+
+def show_account(page: Page, server: VideoServer) -> None:
+    """Open the account of somebody who has a key and a webhook."""
+    person = somebody(server, "ada@example.org")
+    person.request("POST", "/v1/keys", json={"name": "parking counter", "days": 90})
+    person.request("POST", "/v1/webhooks", json={"url": "https://hooks.example.org/counts"})
+    page.goto("/sign-in")
+    page.get_by_label("E-mail address", exact=True).fill(person.email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.locator("#upload").wait_for()
+    page.goto("/account")
 
 
 def sign_in(page: Page, key: str) -> None:

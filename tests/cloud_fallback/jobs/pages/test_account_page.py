@@ -103,7 +103,8 @@ def test_plan_payment_and_usage_are_shown(
     upload(person)
     page = opened(open_page, person)
     text = page.locator("main").inner_text()
-    assert f"Account\n{person.email}\nPlan\nfree\nPayment\nNone.\nVideos\n5\n" in text
+    account = person.request("GET", "/v1/account").json()["id"]
+    assert f"Account\n{person.email}\nIdentifier\n{account}\nPlan\nfree\nPayment\nNone.\n" in text
     assert "0 counted, 1 waiting or counted now, 4 left" in text
     page.get_by_label("Name of a new key").fill("admin")
     page.get_by_label("Days until").fill("30")
