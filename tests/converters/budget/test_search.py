@@ -83,10 +83,12 @@ def test_a_time_on_the_device(tallylens: Run, street: Path, tmp_path: Path) -> N
     benchmark = tmp_path / "device.json"
     benchmark.write_text(json.dumps({"ms": {"inference": 10}}))
     options = ("--to", "onnx", "-o", tmp_path, "--budget", "3ms", "--benchmark", benchmark)
-    options += ("--recover", "0.01")
     model = street / "tallylens-demo.onnx"
     outcome = tallylens(
-        "convert", model, "--calibration", street / "images", "--no-verify", "--json", *options
+        "convert",
+        model,
+        *("--calibration", street / "images", "--no-verify", "--json", "--recover", "0.01"),
+        *options,
     )
     assert outcome.status == 0, outcome.err
     document = json.loads(outcome.out)
