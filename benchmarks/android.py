@@ -3,7 +3,9 @@
     python benchmarks/android.py VIDEO MODEL [--line ...] [--zone ...] [--runs 5] [--json]
 
 Both count the same raw frames with the same LiteRT library on one core, in alternating runs.
-Detections and events are compared to the bit, and the reports. Builds what it needs with
+Detections and events are compared to the bit, and the reports. Times are of a frame, from the
+letterbox to its events; `host` is what of them is not inference. `fast` ones are the 10th
+percentile, which other work on the machine changes least. Builds what it needs with
 `mobile_bindings/android/check`.
 """
 
@@ -27,6 +29,7 @@ sys.path[:0] = [str(REPOSITORY), str(MOBILE), str(MOBILE / "android")]
 
 from tests.support.frame_file import read_frames, video_frames, write_frames  # noqa: E402
 
+WARM_UP = 10
 builds: Any = importlib.import_module("checks.builds")
 tools: Any = importlib.import_module("checks.tools")
 
@@ -64,11 +67,14 @@ def python_run(options: argparse.Namespace, frames: Path, trace: Path) -> dict[s
         zones=[Zone.parse(text) for text in options.zone],
     ) as session:
         with trace.open("w", encoding="utf-8") as file:
+            inference_ns = 0
             for timestamp_ns, image in read_frames(frames):
                 started = time.perf_counter_ns()
                 found = detector.detect(image)
                 _, events = session.totals.add(timestamp_ns, found)
                 nanos = time.perf_counter_ns() - started
+                inference_ns, before_ns = detector.timing.inference_ns, inference_ns
+                host = nanos - (inference_ns - before_ns)
                 session.counter.frames += 1
                 rows = [
                     [*bits([*box, score]), int(label)]
@@ -76,11 +82,12 @@ def python_run(options: argparse.Namespace, frames: Path, trace: Path) -> dict[s
                         found.xyxy, found.confidence, found.class_id, strict=True
                     )
                 ]
-                line = {"timestamp_ns": timestamp_ns, "nanos": nanos, "detections": rows}
+                line = {"timestamp_ns": timestamp_ns, "nanos": nanos, "host_nanos": host}
+                line["detections"] = rows
                 file.write(json.dumps({**line, "events": [event(one) for one in events]}) + "\n")
             last = session.totals.conclude()
             if last:
-                end = {"timestamp_ns": -1, "nanos": 0, "detections": []}
+                end = {"timestamp_ns": -1, "nanos": 0, "host_nanos": 0, "detections": []}
                 file.write(json.dumps({**end, "events": [event(one) for one in last]}) + "\n")
         document: dict[str, Any] = session.report().as_dict()
     return document
@@ -118,33 +125,45 @@ def without(document: dict[str, Any], *keys: str) -> dict[str, Any]:
 def compare(options: argparse.Namespace, frames: Path, folder: Path) -> dict[str, Any]:
     """Runs of both, one after the other, and what differed."""
     builds.core(), builds.desktop(), builds.native()
-    times: dict[str, list[float]] = {"python": [], "jvm": []}
-    hosts: dict[str, list[float]] = {"python": [], "jvm": []}
+    traces: dict[str, list[list[dict[str, Any]]]] = {"python": [], "jvm": []}
     identical = True
     for _ in range(options.runs):
         results = {}
-        for name in times:
+        for name in traces:
             trace = folder / f"{name}.jsonl"
             results[name] = run(name, options, frames, trace), rows(trace)
-            counted = [row["nanos"] / 1e6 for row in results[name][1] if row["nanos"]]
-            times[name].append(statistics.median(counted[10:]))
-            hosts[name].append(results[name][0]["speed"]["host_ms"])
+            traces[name].append(results[name][1])
         (first, ours), (second, theirs) = results["python"], results["jvm"]
         identical &= without(first, "speed") == without(second, "speed")
-        identical &= [without(row, "nanos") for row in ours] == [
-            without(row, "nanos") for row in theirs
+        identical &= [without(row, "nanos", "host_nanos") for row in ours] == [
+            without(row, "nanos", "host_nanos") for row in theirs
         ]
     return {
         "identical": identical,
         "frames": first["frames"],
         "detections": sum(len(row["detections"]) for row in ours),
         "events": sum(len(row["events"]) for row in ours),
-        "python_ms": statistics.median(times["python"]),
-        "jvm_ms": statistics.median(times["jvm"]),
-        "ratio": statistics.median(times["jvm"]) / statistics.median(times["python"]),
-        "python_host_ms": statistics.median(hosts["python"]),
-        "jvm_host_ms": statistics.median(hosts["jvm"]),
+        **timing(traces),
     }
+
+
+def timing(traces: dict[str, list[list[dict[str, Any]]]]) -> dict[str, float]:
+    """Medians over runs of the median and the 10th percentile of a frame, and their ratios."""
+    found = {}
+    for key, field in (("ms", "nanos"), ("host_ms", "host_nanos")):
+        for part, share in (("", 0.5), ("fast_", 0.1)):
+            for name, runs in traces.items():
+                of_runs = [percentile(rows, field, share) for rows in runs]
+                found[f"{name}_{part}{key}"] = statistics.median(of_runs)
+    for part in ("", "fast_"):
+        found[f"{part}ratio"] = found[f"jvm_{part}ms"] / found[f"python_{part}ms"]
+    return found
+
+
+def percentile(rows: list[dict[str, Any]], field: str, share: float) -> float:
+    """Milliseconds below which this share of the frames was, after the first ten."""
+    values = sorted(row[field] / 1e6 for row in rows[WARM_UP:] if row["timestamp_ns"] >= 0)
+    return values[int(share * len(values))]
 
 
 def run(name: str, options: argparse.Namespace, frames: Path, trace: Path) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _trace(frames: Path, litert: Path) -> list[str]:
     model = places.REPOSITORY / "sdk" / "built_in" / "tallylens-demo-int8.tflite"
     tools.run([*command, model, "--litert", litert, "--trace", trace, "--line", "0,0.6,1,0.6"])
     lines = trace.read_text(encoding="utf-8").splitlines()
-    return [re.sub(r'"nanos":\d+', "", line) for line in lines]
+    return [re.sub(r'"(host_)?nanos":-?\d+', "", line) for line in lines]
 
 
 def same_as_python() -> Outcome:

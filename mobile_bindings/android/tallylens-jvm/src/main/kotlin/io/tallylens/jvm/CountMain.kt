@@ -19,7 +19,7 @@ import kotlinx.serialization.json.put
  *               [--litert LIBRARY] [--trace FILE]
  *
  * `--trace` writes the detections (as float bits) and events of each frame as JSON lines, and the time of each
- * frame in nanoseconds.
+ * frame in nanoseconds, and what of it was not inference.
  */
 public fun main(arguments: Array<String>) {
     val output = PrintStream(System.out, true, "UTF-8")
@@ -34,6 +34,7 @@ public fun main(arguments: Array<String>) {
 private fun count(arguments: Array<String>): String {
     val given = MainArguments(arguments)
     val trace = given.others["--trace"]?.let { PrintStream(File(it), "UTF-8") }
+    var inferenceMs = 0.0
     return FrameFile(given.frames).use { frames ->
         Counter.create(Model.load(given.model), given.options.build()).use { counter ->
             for (index in 0 until frames.count) {
@@ -41,23 +42,30 @@ private fun count(arguments: Array<String>): String {
                 val started = System.nanoTime()
                 val update = counter.count(frame, timestampNanos)
                 val nanos = System.nanoTime() - started
-                trace?.println(traced(timestampNanos, nanos, update.detections, update.events))
+                if (trace != null) {
+                    val inferred = counter.currentReport().speed.inferenceMs * (index + 1)
+                    val host = nanos - ((inferred - inferenceMs) * 1e6).toLong()
+                    inferenceMs = inferred
+                    trace.println(traced(timestampNanos, nanos, host, update.detections, update.events))
+                }
             }
             val last = counter.conclude()
-            if (last.isNotEmpty()) trace?.println(traced(-1, 0, emptyList(), last))
+            if (last.isNotEmpty()) trace?.println(traced(-1, 0, 0, emptyList(), last))
             trace?.close()
             counter.currentReport().toJson()
         }
     }
 }
 
-private fun traced(timestampNanos: Long, nanos: Long, detections: List<Detection>, events: List<CountEvent>) =
-    buildJsonObject {
-        put("timestamp_ns", timestampNanos)
-        put("nanos", nanos)
-        put("detections", JsonArray(detections.map(::bits)))
-        put("events", JsonArray(events.map(::fields)))
-    }.toString()
+private fun traced(
+    timestampNanos: Long, nanos: Long, hostNanos: Long, detections: List<Detection>, events: List<CountEvent>,
+) = buildJsonObject {
+    put("timestamp_ns", timestampNanos)
+    put("nanos", nanos)
+    put("host_nanos", hostNanos)
+    put("detections", JsonArray(detections.map(::bits)))
+    put("events", JsonArray(events.map(::fields)))
+}.toString()
 
 private fun bits(one: Detection) = JsonArray(
     listOf(one.x1, one.y1, one.x2, one.y2, one.confidence).map { JsonPrimitive(it.toRawBits()) } +
