@@ -56,6 +56,56 @@ void test_heads_without_anchors_survive_random_bits() {
   }
 }
 
+void test_decoded_boxes_survive_random_bits() {
+  tally_decoder_options options{};
+  options.struct_size = sizeof options;
+  tally_decoder_defaults(&options);
+  options.num_classes = 3;
+  options.confidence = 0.2f;
+  options.max_detections = 60;
+  const tally_letterbox letterbox{1, 1, 0, 0, 64, 64};
+  std::mt19937 random(5);
+  for (int round = 0; round < 400; ++round) {
+    options.multi_label = round % 2;
+    tally_decoder* decoder = nullptr;
+    CHECK(tally_decoder_create(&options, &decoder, nullptr, 0) == TALLY_OK);
+    const int dtype = round / 2 % 4;
+    tally_head head{};
+    head.struct_size = sizeof head;
+    head.dtype = dtype;
+    head.layout = round / 8 % 2;
+    head.decoded = 1 + round / 16 % 2;
+    head.extra_channels = round % 3;
+    head.width = 20;
+    head.height = 1;
+    head.scale = round % 3 == 0 ? 3e38f : 0.0044f;
+    head.zero_point = round % 5 == 0 ? INT32_MIN : 3;
+    head.unit_x = round % 7 == 0 ? 3e38f : 64;
+    head.unit_y = 1e-38f;
+    const size_t channels = (head.decoded == TALLY_SCORED_BOXES ? 5 : 4) + 3;
+    const size_t values = (channels + static_cast<size_t>(head.extra_channels)) * 20;
+    std::vector<uint32_t> bits(values);
+    for (auto& word : bits) word = static_cast<uint32_t>(random());
+    head.data = bits.data();
+    head.bytes = values * (dtype == TALLY_FLOAT32 ? 4 : dtype == TALLY_FLOAT16 ? 2 : 1);
+    std::vector<tally_detection> out(60);
+    int32_t count = -1;
+    CHECK(tally_decoder_run(decoder, &head, 1, &letterbox, out.data(), 60, &count) == TALLY_OK);
+    for (int i = 0; i < count; ++i)
+      CHECK(std::isfinite(out[i].x1 + out[i].y1 + out[i].x2 + out[i].y2) &&
+            out[i].confidence >= 0.2f && out[i].confidence <= 1 && out[i].x1 <= out[i].x2);
+    tally_head bad = head;
+    bad.width += 1;
+    CHECK(tally_decoder_run(decoder, &bad, 1, &letterbox, out.data(), 60, &count) ==
+          TALLY_INVALID_ARGUMENT);
+    bad = head;
+    bad.decoded = 3;
+    CHECK(tally_decoder_run(decoder, &bad, 1, &letterbox, out.data(), 60, &count) ==
+          TALLY_INVALID_ARGUMENT);
+    tally_decoder_destroy(decoder);
+  }
+}
+
 void test_heads_with_strides_are_bounded() {
   tally_decoder_options options{};
   options.struct_size = sizeof options;
@@ -158,5 +208,6 @@ void test_decoder_survives_any_bits() {
 void test_decoder() {
   test_heads_with_strides_are_bounded();
   test_heads_without_anchors_survive_random_bits();
+  test_decoded_boxes_survive_random_bits();
   test_decoder_survives_any_bits();
 }

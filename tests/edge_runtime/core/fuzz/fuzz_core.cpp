@@ -122,6 +122,22 @@ void heads(Input in) {
     list[i].anchors = anchors[i].data();
   }
   tally_letterbox letterbox = in.take<tally_letterbox>();
+  // Last, so that the seeds of before stay what they were.
+  for (int32_t i = 0; i < count && in.small(1) == 1; ++i) {
+    tally_head& head = list[i];
+    head.decoded = in.small(2);
+    head.extra_channels = in.small(4);
+    head.height = in.small(8) == 0 ? head.height : 1;
+    head.unit_x = in.small(1) == 1 ? in.take<float>() : 640;
+    head.unit_y = in.small(1) == 1 ? in.take<float>() : 1;
+    if (in.small(1) == 1) continue;
+    const int32_t channels = (head.decoded == TALLY_SCORED_BOXES ? 5 : 4) + options.num_classes;
+    const int32_t bytes = head.dtype == TALLY_FLOAT32 ? 4 : head.dtype == TALLY_FLOAT16 ? 2 : 1;
+    data[i].resize(static_cast<size_t>(channels + head.extra_channels) * head.width * bytes);
+    head.data = data[i].data();
+    head.bytes = data[i].size();
+    head.row_stride = head.column_stride = head.channel_stride = 0;
+  }
   std::vector<tally_detection> out(options.max_detections);
   int32_t found = 0;
   tally_decoder_run(decoder, list.data(), count, &letterbox, out.data(), options.max_detections,
