@@ -58,6 +58,7 @@ def convert(
     budget: Budget | None = None,
     inference_ms: float | None = None,
     class_names: Sequence[str] | None = None,
+    overwrite: bool = False,
 ) -> ConversionReport:
     """Write `source` (.pt or .onnx) for each target, and a report as NAME.conversion.json.
 
@@ -86,10 +87,11 @@ def convert(
         inference_ms: milliseconds of the uncut model on the device, for a budget of time; measured
             on this machine by default.
         class_names: replace those of the source.
+        overwrite: replace the files of another model of the same name.
 
     Raises:
         UsageError: an unknown target, quantization or class, int8 without images, or the source
-            itself or the files of another model would be overwritten.
+            itself or, without `overwrite`, the files of another model would be overwritten.
         InputError: the source, the images or the output folder cannot be used.
         RejectedError: an artifact is too far from the source; all files end in .rejected.
         UnavailableError: a package is not installed, or the disk is full.
@@ -123,7 +125,8 @@ def convert(
 
     progress("load", None)
     loaded = read(input_size=input_size)
-    refuse_other_model(out_dir / f"{name}.conversion.json", loaded.metadata.source_sha256)
+    if not overwrite:
+        refuse_other_model(out_dir / f"{name}.conversion.json", loaded.metadata.source_sha256)
     source_multiply_adds = multiply_adds(loaded)
     graph = _apply(passes, loaded, progress)
     reference = keep(loaded) if keep else loaded

@@ -117,7 +117,7 @@ def refuse_other_model(report: Path, sha256: str) -> None:
     if sha256 and written and written != sha256:
         raise UsageError(
             f"{report} and the files beside it were made from another model of the same name",
-            f"Choose another folder with -o, or delete {report.name} to replace them",
+            f"Choose another folder with -o, give --overwrite, or delete {report.name}",
         )
 
 

@@ -138,6 +138,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-verify", action="store_true", help="skip running and comparing what was written"
     )
     parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace the files of another model of the same name, such as another best.pt",
+    )
+    parser.add_argument(
         "--report",
         type=Path,
         metavar="FILE.html",
@@ -233,6 +238,7 @@ def run(options: argparse.Namespace) -> int:
             budget=budget,
             inference_ms=inference_ms,
             class_names=class_names(options),
+            overwrite=options.overwrite,
             progress=lambda stage, fraction: progress.update(fraction or 0.0, what=stage),
         )
         if options.report is not None:

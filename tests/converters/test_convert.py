@@ -377,11 +377,15 @@ def test_another_model_of_the_same_name_is_not_replaced(
     with pytest.raises(UsageError, match="another model of the same name") as caught:
         run()
     assert first.path_of("onnx").read_bytes() == content
-    # The remedy works.
+    # Both remedies work.
+    assert run(overwrite=True).path_of("onnx").read_bytes() != content
+    trained("a" * 64)
+    with pytest.raises(UsageError, match="--overwrite"):
+        run()
     report = tmp_path / "out" / f"{first.name}.conversion.json"
     assert f"delete {report.name}" in str(caught.value)
     report.unlink()
-    assert run().path_of("onnx").read_bytes() != content
+    assert run().path_of("onnx").read_bytes() == content
 
 
 def test_few_detections_are_no_reason_to_refuse(detector: Path, tmp_path: Path) -> None:
