@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.video_server import VideoServer, wait_until
+from tests.support.video_server import BYTES, TUS, VideoServer, wait_until
 
 PASSWORD = "correct horse battery"
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
@@ -108,3 +108,13 @@ def forget_tries(folder: Path) -> None:
     database = Database(sqlite_url(folder / "tallylens.db"))
     database.run(lambda connection: connection.execute(address_requests.delete()) and None)
     database.close()
+
+
+def upload(person: Person, content: bytes = b"bytes") -> str:
+    """Upload a file that is not a video; the id of its job."""
+    headers = {**TUS, "Upload-Length": str(len(content))}
+    location = person.request("POST", "/v1/uploads", headers=headers).headers["location"]
+    headers = {**TUS, "Upload-Offset": "0", "Content-Type": BYTES}
+    sent = person.request("PATCH", location, headers=headers, content=content)
+    assert sent.status_code == 204, sent.text
+    return f"job_{location[-26:]}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from tests.support.people import PASSWORD, Person, forget_tries, somebody
-from tests.support.video_server import VideoServer
+from tests.support.people import PASSWORD, Person, forget_tries, somebody, upload
+from tests.support.video_server import VideoServer, wait_until
 
 pytestmark = pytest.mark.slow
 EVENTS = {"job.done": "1", "job.failed": "1", "job.cancelled": "1", "job.late": "1"}
@@ -83,6 +84,24 @@ def test_things_of_others_are_not_found(person: Person) -> None:
         answer = send(other, path, **fields)
         assert (answer.status_code, "There is no such" in answer.text) == (404, True), path
     assert person.request("GET", f"/v1/webhooks/{hook}").json()["disabled"] is None
+
+
+def test_a_delivery_is_listed_and_sent_again(person: Person) -> None:
+    hook = person.request("POST", "/v1/webhooks", json={"url": "https://localhost/"}).json()["id"]
+    assert person.request("POST", f"/v1/jobs/{upload(person)}/cancel").status_code == 202
+    # Refused, whichever of this machine's addresses the name has; the next attempt is 5 s later.
+    told = r"Waiting after \d attempts?, next attempt .+: refused: the address \S+ is not public"
+    path = f"/account/webhooks/{hook}"
+    wait_until(
+        lambda: re.search(told, person.request("GET", path).text) is not None,
+        "the page lists no delivery",
+    )
+    text = person.request("GET", path).text
+    assert "<b>job.cancelled</b>" in text
+    action = re.search(r'action="(/account/webhooks/deliveries/\w+/redeliver)"', text)
+    assert action is not None
+    answer = send(person, action[1])
+    assert (answer.status_code, answer.headers["location"]) == (303, path)
 
 
 def test_a_form_works_once(person: Person) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import pytest
 
 from tests.cloud_fallback.jobs.pages.conftest import Open
 from tests.support.browsing import problems, reach
-from tests.support.people import PASSWORD, Person, forget_tries, somebody
-from tests.support.video_server import VideoServer, wait_until
+from tests.support.people import PASSWORD, Person, forget_tries, somebody, upload
+from tests.support.video_server import VideoServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOOK = "https://localhost/hook"
@@ -66,37 +65,6 @@ def test_a_webhook_is_added_rotated_disabled_and_deleted(open_page: Open, person
     assert person.request("GET", "/v1/webhooks").json() == {"webhooks": []}
 
 
-def test_a_delivery_is_listed_and_sent_again(open_page: Open, person: Person) -> None:
-    hook = person.request("POST", "/v1/webhooks", json={"url": HOOK}).json()["id"]
-    job = upload(person)
-    assert person.request("POST", f"/v1/jobs/{job}/cancel").status_code == 202
-
-    def delivery() -> dict[str, Any]:
-        (found,) = person.request("GET", f"/v1/webhooks/{hook}/deliveries").json()["deliveries"]
-        return dict(found)
-
-    wait_until(lambda: delivery()["answer"] is not None, "nothing was delivered")
-    page = opened(open_page, person, f"/account/webhooks/{hook}")
-    row = page.get_by_role("list", name="Deliveries").locator("li")
-    assert "job.cancelled" in row.inner_text()
-    # Refused, whichever of this machine's addresses the name has; the next attempt is 5 s later.
-    told = r"Waiting after \d attempts?, next attempt .+: refused: the address \S+ is not public"
-    assert re.search(told, row.inner_text())
-    with page.expect_response(lambda answer: answer.url.endswith("/redeliver")) as sent:
-        page.get_by_role("button", name="Send").click()
-    assert (sent.value.status, page.url.endswith(hook)) == (303, True)
-
-
-def upload(person: Person, content: bytes = b"bytes") -> str:
-    """Upload a file that is not a video; the id of its job."""
-    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(content))}
-    location = person.request("POST", "/v1/uploads", headers=headers).headers["location"]
-    headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
-    headers["Content-Type"] = "application/offset+octet-stream"
-    person.request("PATCH", location, headers=headers, content=content)
-    return f"job_{location[-26:]}"
-
-
 def test_plan_payment_and_usage_are_shown(
     open_page: Open, person: Person, complaints: list[str]
 ) -> None:
@@ -138,9 +106,13 @@ def test_an_archive_is_downloaded_and_the_account_deleted(
     page.get_by_role("button", name="Delete the account for good").click()
     assert page.get_by_role("alert").inner_text() == "The password is wrong. Check it."
     assert person.request("GET", "/v1/account").status_code == 200
-    page.get_by_label("I am sure").check()
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Delete the account for good").click()
+    # With the keyboard only.
+    reach(page, "password")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     page.get_by_role("heading", name="The account is deleted").wait_for()
     assert person.request("GET", "/v1/account").status_code == 401
     # The browser notes the refused form in its console.
@@ -161,16 +133,3 @@ def test_axe_finds_nothing_on_a_phone_by_day_and_night(open_page: Open, person: 
         assert page.evaluate("document.documentElement.scrollWidth") == 390, path
         for button in page.locator("main button, main summary").all():
             assert button.bounding_box()["height"] >= 44, path
-
-
-def test_the_keyboard_deletes_an_account(open_page: Open, person: Person) -> None:
-    page = opened(open_page, person, "/account/delete")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    reach(page, "password")
-    page.keyboard.type(PASSWORD)
-    page.keyboard.press("Tab")
-    page.keyboard.press("Space")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="The account is deleted").wait_for()
