@@ -92,11 +92,11 @@ class Run:
         return [*words, *digest, "--fps", str(PACE_FPS)]
 
     def undisturbed(self, connections: int) -> str:
-        """Whether the faults of a run did nothing, in words."""
+        """A sentence if no fault broke a connection, else empty."""
         return "no fault broke a connection" if self.seed and connections < 2 else ""
 
     def problem(self, found: Any, truth: dict[str, Any]) -> str:
-        """What is wrong with the document of the program, empty if nothing is."""
+        """The fault in the document of the program, empty without one."""
         if "failed" in found:
             return str(found["failed"])
         report = found.get("report", found)
