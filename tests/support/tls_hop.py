@@ -1,4 +1,4 @@
-"""A plain port on loopback whose connections continue over verified TLS; for clients without TLS."""
+"""A plain port on loopback that leads to one with verified TLS; for clients without TLS."""
 
 from __future__ import annotations
 
