@@ -97,13 +97,13 @@ jint counterReturned(JNIEnv* env, Class, jlong counter, jint classes, jobject ou
   return tally_counter_returned(pointer<tally_counter>(counter), totals, classes);
 }
 
-// out: the numbers of objects seen and of returns, then arrays of both with room for `capacity`.
+// out: the numbers of objects seen and of returns, then arrays of both, `capacity` long.
 jint counterReturns(JNIEnv* env, Class, jlong counter, jint capacity, jobject out) {
   const Span result(env, out);
-  const auto room = static_cast<size_t>(capacity < 0 ? 0 : capacity);
+  const auto length = static_cast<size_t>(capacity < 0 ? 0 : capacity);
   auto* counts = result.as<int32_t>(0, 2);
-  auto* seen = result.as<tally_seen>(8, room);
-  auto* returns = result.as<tally_return>(8 + room * sizeof(tally_seen), room);
+  auto* seen = result.as<tally_seen>(8, length);
+  auto* returns = result.as<tally_return>(8 + length * sizeof(tally_seen), length);
   if (counts == nullptr || returns == nullptr) return TALLY_INVALID_ARGUMENT;
   auto* totals = pointer<tally_counter>(counter);
   const int32_t status = tally_counter_seen(totals, seen, capacity, counts);

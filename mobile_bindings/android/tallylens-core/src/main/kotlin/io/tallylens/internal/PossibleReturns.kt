@@ -37,7 +37,7 @@ internal class PossibleReturns(val numbers: Map<Int, Long>, val seen: List<Seen>
         const val HEADER_BYTES = 8
         const val BYTES_EACH = SEEN_BYTES + RETURN_BYTES
 
-        /** What `Native.counterReturns` wrote with room for `capacity` of each kind. */
+        /** What `Native.counterReturns` wrote into arrays of `capacity`. */
         fun of(numbers: LongArray, buffer: ByteBuffer, capacity: Int): PossibleReturns {
             val seen = List(buffer.getInt(0)) { i ->
                 val at = HEADER_BYTES + SEEN_BYTES * i
