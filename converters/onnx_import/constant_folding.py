@@ -74,7 +74,7 @@ class ConstantFolder:
             part = slice(integer(node, "start", 0), integer(node, "end", 1 << 31))
             return None if shape is None else np.array(shape[part], np.int64)
         rule = _RULES.get(node.op_type)
-        if rule is None or name != node.output[0]:
+        if rule is None or (name != node.output[0] and node.op_type != "Split"):
             return None
         inputs = self._inputs(node, depth)
         if inputs is None:
@@ -82,6 +82,8 @@ class ConstantFolder:
         try:
             with np.errstate(all="ignore"):
                 value = np.asarray(rule(node, inputs))
+                if node.op_type == "Split":
+                    value = value[list(node.output).index(name)]
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
             return None
         self._items_left -= value.size
@@ -160,6 +162,18 @@ def _divide(_: NodeProto, inputs: list[Any]) -> Any:
     return inputs[0] // inputs[1] if whole else inputs[0] / inputs[1]
 
 
+def _split(node: NodeProto, inputs: list[Any]) -> Any:
+    """All parts, which must be of one size, as those of packed weights are."""
+    sizes = inputs[1].ravel().tolist() if len(inputs) > 1 else list(integers(node, "split"))
+    if len(set(sizes)) > 1:
+        raise ValueError("parts of different sizes")
+    return np.split(inputs[0], len(node.output), integer(node, "axis", 0))
+
+
+def _transpose(node: NodeProto, inputs: list[Any]) -> Any:
+    return np.transpose(inputs[0], integers(node, "perm") or None)
+
+
 _RULES: Mapping[str, Rule] = {
     "Add": lambda _, inputs: inputs[0] + inputs[1],
     "Cast": _cast,
@@ -170,10 +184,14 @@ _RULES: Mapping[str, Rule] = {
     "Floor": lambda _, inputs: np.floor(inputs[0]),
     "Gather": _gather,
     "Identity": lambda _, inputs: inputs[0],
+    "Mod": lambda _, inputs: np.mod(inputs[0], inputs[1]),
     "Mul": lambda _, inputs: inputs[0] * inputs[1],
     "Reshape": _reshape,
     "Slice": _slice,
+    "Split": _split,
+    "Sqrt": lambda _, inputs: np.sqrt(inputs[0]),
     "Squeeze": _squeeze,
     "Sub": lambda _, inputs: inputs[0] - inputs[1],
+    "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }

@@ -148,6 +148,21 @@ def packed_attention(e: Any, x: str) -> str:
     return str(e.node("Reshape", [back, integers(e, 1, CHANNELS, rows, columns)]))
 
 
+def weights_in_parts(e: Any, x: str) -> str:
+    """Queries and keys of packed weights, as the exporter of torch 2 leaves them."""
+    rows, columns = (side // 8 for side in e.size)
+    flat = e.node("Reshape", [x, integers(e, 1, CHANNELS, rows * columns)])
+    flat = e.node("Transpose", [flat], perm=[0, 2, 1])
+    packed = e.weight(
+        "in_proj_weight", e.random.normal(0, 0.3, (2 * CHANNELS, CHANNELS)).astype("f4")
+    )
+    first, second = e.node("Split", [packed, integers(e, CHANNELS, CHANNELS)], 2, axis=0)
+    for weight in (second, first):
+        flat = e.node("MatMul", [flat, e.node("Transpose", [weight], perm=[1, 0])])
+    back = e.node("Transpose", [flat], perm=[0, 2, 1])
+    return str(e.node("Reshape", [back, integers(e, 1, CHANNELS, rows, columns)]))
+
+
 def layer_scaled(e: Any, x: str) -> str:
     gain = e.constant(e.random.normal(1, 0.3, (1, CHANNELS, 1, 1)))
     y = e.node("Mul", [e.conv(x, CHANNELS, CHANNELS), gain])
@@ -158,7 +173,7 @@ BLOCKS: dict[str, Callable[[Any, str], str]] = {
     function.__name__: function
     for function in (
         *(chunked, chunked_evenly, sliced, excited, excited_by_gemm, attended),
-        *(partial_attention, transformer, packed_attention, layer_scaled),
+        *(partial_attention, transformer, packed_attention, layer_scaled, weights_in_parts),
     )
 }
 
