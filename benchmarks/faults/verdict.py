@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from faults.client import Row, upload, wait_for_all
 from faults.database import database_of
 from tallylens.cloud_fallback.jobs.tables import reports, usage
-from tests.support.video_server import VideoServer
+from tests.support.video_server import VideoServer, comparable
 
 
 def make_videos(folder: Path, number: int) -> list[Path]:
@@ -28,11 +28,6 @@ def make_videos(folder: Path, number: int) -> list[Path]:
         subprocess.run([str(part) for part in command], check=True)
         made.append(path)
     return made
-
-
-def comparable(report: Row) -> Row:
-    """A report without what differs from run to run."""
-    return {key: value for key, value in report.items() if key not in ("speed", "source")}
 
 
 def undisturbed(server: VideoServer, videos: list[Path], options: Row) -> list[Row]:

@@ -235,6 +235,11 @@ class VideoServer:
         self.client.close()
 
 
+def comparable(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A report without its values that differ from run to run."""
+    return {key: value for key, value in report.items() if key not in ("speed", "source")}
+
+
 def encoded(text: str) -> str:
     """Text as tus metadata has it."""
     return base64.b64encode(text.encode()).decode()

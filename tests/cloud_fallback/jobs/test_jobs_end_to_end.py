@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import Outcome
-from tests.support.video_server import VideoServer, job_of
+from tests.support.video_server import VideoServer, comparable, job_of
 
 LINES = ["0,0.5,1,0.5,road"]
 pytestmark = pytest.mark.slow
-
-
-def comparable(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in ("speed", "source")}
 
 
 def test_a_report_is_the_document_of_count(
