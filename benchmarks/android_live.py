@@ -29,7 +29,7 @@ from tests.support.frame_file import write_frames  # noqa: E402
 
 builds: Any = importlib.import_module("checks.builds")
 tools: Any = importlib.import_module("checks.tools")
-LINE = "0,0.6,1,0.6"
+LINE = "0.5,0,0.5,1"
 # The heap and the allocator have their size by then.
 SETTLED_S = 10
 
