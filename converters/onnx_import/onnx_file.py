@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
@@ -203,6 +204,7 @@ class OnnxSource:
     def _connect(self) -> None:
         """Every value is made once, and before it is read."""
         known = {item.name for item in self.proto.graph.input} | self.tensors.keys() | {""}
+        self.nodes = in_order(self.nodes)
         for index, node in enumerate(self.nodes):
             for name in node.input:
                 if name not in known:
@@ -215,6 +217,28 @@ class OnnxSource:
                     raise self.damaged(f"{name[:80]!r} is made twice")
                 known.add(name)
                 self.producer[name] = index
+
+
+def in_order(nodes: list[NodeProto]) -> list[NodeProto]:
+    """The nodes, each behind those that it reads; some exporters append casts at the end.
+
+    Nodes that read each other in a circle are left as they are.
+    """
+    maker = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    needs = [{maker[name] for name in node.input if name in maker} for node in nodes]
+    readers: dict[int, list[int]] = {}
+    for index, found in enumerate(needs):
+        for one in found:
+            readers.setdefault(one, []).append(index)
+    ready = [index for index, found in enumerate(needs) if not found]
+    ordered: list[int] = []
+    while ready:
+        ordered.append(heapq.heappop(ready))
+        for index in readers.get(ordered[-1], ()):
+            needs[index].discard(ordered[-1])
+            if not needs[index]:
+                heapq.heappush(ready, index)
+    return [nodes[index] for index in ordered] if len(ordered) == len(nodes) else nodes
 
 
 def _is_quantized(node: NodeProto) -> bool:

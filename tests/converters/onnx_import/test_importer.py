@@ -265,3 +265,18 @@ def test_official_export_equals_its_checkpoint(data: Path) -> None:
     assert graph.metadata.anchors == checkpoint.anchors
     assert graph.metadata.class_names == checkpoint.class_names
     assert graph.metadata.strides == checkpoint.strides
+
+
+def test_nodes_in_any_order_are_one_model(exporter: Any, tmp_path: Path) -> None:
+    """The ultralytics package appends the casts of a half-precision export at the end."""
+    model = exporter().model()
+    images = np.random.default_rng(2).random((1, 3, 64, 96), np.float32)
+    (tmp_path / "sorted.onnx").write_bytes(model.SerializeToString())
+    nodes = list(model.graph.node)[::-1]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    (tmp_path / "reversed.onnx").write_bytes(model.SerializeToString())
+    found, wanted = (
+        run(proto_of(load(tmp_path / name)), images) for name in ("reversed.onnx", "sorted.onnx")
+    )
+    assert all((one == other).all() for one, other in zip(found, wanted, strict=True))
