@@ -257,9 +257,16 @@ class Offloader:
         return 2 if self._live else 1 - (-len(self.workers()) // self._workers)
 
     def warnings(self) -> list[str]:
-        """For the report: that the server refuses this device, where it does at the end."""
+        """For the report: why the server is not asked at the end."""
         reason = self._client.refusals.current
-        return [f"{reason}. Counted on this device alone since then"] if reason else []
+        if reason:
+            return [f"{reason}. Counted on this device alone since then"]
+        if not self.remote.is_foreign:
+            return []
+        return [
+            f"the model of {self._options.address} knows none of this model's classes. "
+            "Counted on this device alone; run the server with a model of the same classes"
+        ]
 
     def close(self) -> None:
         """End the session with the server."""

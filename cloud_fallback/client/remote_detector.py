@@ -71,7 +71,8 @@ class RemoteDetector:
         self._class_ids = np.empty(0, np.int32)
 
     def encoder(self) -> FrameEncoder | None:
-        """The encoder for the server's model; None before the first welcome.
+        """The encoder for the server's model; None before the first welcome, and where that model
+        knows none of the device's classes: its answers would all be empty.
 
         A server that comes back may run another model.
         """
@@ -84,7 +85,17 @@ class RemoteDetector:
                 self._model = model
                 self._class_ids = _class_ids(model.classes, self._class_names)
                 self._encoder = self._new_encoder(model)
-            return self._encoder
+            return None if self._foreign() else self._encoder
+
+    @property
+    def is_foreign(self) -> bool:
+        """There is a server, and its model knows none of the device's classes."""
+        self.encoder()
+        with self._lock:
+            return self._foreign()
+
+    def _foreign(self) -> bool:
+        return self._model is not None and not (self._class_ids >= 0).any()
 
     def _new_encoder(self, model: _RemoteModel) -> FrameEncoder:
         """Frames that are all sent want the pixels as they are, if the link carries them; a live
@@ -147,7 +158,8 @@ class RemoteDetector:
 
     def _send(self, image: Image, until: float, *, probe: bool = False) -> Detections | None:
         encoder, link = self.encoder(), self.client.state()
-        assert encoder is not None, "there was a welcome"
+        if encoder is None:  # the server has come back with another model
+            return None
         with self._encoding:
             left_s = until - time.monotonic() - link.busy_s - link.rtt_s - link.server_s
             encoder.adapt(link.bandwidth, left_s * TRANSFER_SHARE)

@@ -229,6 +229,20 @@ def test_a_server_that_comes_back_with_another_model_is_understood() -> None:
     assert client.images[-1].width == 80
 
 
+def test_a_server_whose_model_knows_none_of_the_classes_is_not_asked() -> None:
+    client, local = Client(), Local()
+    client.welcome = replace(WELCOME, classes=("unicorn", "dragon"))
+    offloader = make(client, local, "always")
+    assert len(offloader.detect(noise(1))) == 1, "an object of the device's model"
+    assert client.images == []
+    (warning,) = offloader.warnings()
+    assert "knows none of this model's classes" in warning
+    client.welcome = WELCOME
+    offloader.detect(noise(2))
+    assert len(client.images) == 1
+    assert offloader.warnings() == []
+
+
 class MuteClient(Client):
     """Never answers."""
 
