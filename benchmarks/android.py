@@ -42,6 +42,7 @@ def python_run(options: argparse.Namespace, frames: Path, trace: Path) -> dict[s
     from tallylens.edge_runtime.counting.session import CountSession
     from tallylens.edge_runtime.detection.detector import Detector
     from tallylens.edge_runtime.detection.model_variant import ModelVariant
+    from tallylens.edge_runtime.engines import open_engine
 
     def bits(values: Any) -> list[int]:
         return [int(v) for v in np.asarray(values, np.float32).view(np.int32)]
@@ -52,7 +53,8 @@ def python_run(options: argparse.Namespace, frames: Path, trace: Path) -> dict[s
         return [*whole, one.place, *floats, one.class_name, one.region]
 
     size = next(iter(read_frames(frames)))[1].shape[1::-1]
-    engine = ModelVariant.fitting(options.model, size).open()
+    fitting = ModelVariant.fitting(options.model, size)
+    engine = open_engine(options.model) if options.whole_input else fitting.open()
     detector = Detector(engine)
     names = engine.metadata.class_names
     with CountSession(
@@ -191,6 +193,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--python", type=Path, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--whole-input", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.python:
         print(json.dumps(python_run(options, *options.python)))

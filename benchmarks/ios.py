@@ -38,7 +38,8 @@ def run(
         command += ["--litert", tools.litert()]
     else:
         command = [sys.executable, REPOSITORY / "benchmarks" / "android.py", options.video]
-        command += [options.model, "--python", frames, trace]
+        # In Swift the input of a model does not fit the frames.
+        command += [options.model, "--python", frames, trace, "--whole-input"]
     for region in ("line", "zone"):
         for text in getattr(options, region):
             command += [f"--{region}", text]
