@@ -42,7 +42,7 @@ def joined_sizes(arguments: Sequence[str]) -> list[str]:
 
 
 def remedy(message: str) -> str:
-    """What to use in place of options that a parser does not know, to follow its message."""
+    """Our words for options that a parser does not know, to follow its message."""
     unknown = re.fullmatch(r"unrecognized arguments: (.*)", message, re.DOTALL)
     names = [] if unknown is None else [word.partition("=")[0] for word in unknown[1].split()]
     known = [f"{name}: {_REMEDIES[name]}" for name in dict.fromkeys(names) if name in _REMEDIES]
