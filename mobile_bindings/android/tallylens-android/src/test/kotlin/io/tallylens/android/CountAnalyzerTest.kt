@@ -9,6 +9,8 @@ import io.tallylens.Model
 import io.tallylens.RunningMode
 import java.io.File
 import java.nio.ByteBuffer
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.Executor
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
@@ -62,16 +64,20 @@ class CountAnalyzerTest {
     @Test
     fun everyImageIsClosedAndEveryFrameIsAccountedFor() {
         val counter = counter()
+        val offered = CountDownLatch(1)
+        // The first frame that is counted holds up the others until all have come.
+        counter.addListener(Executor(Runnable::run)) { offered.await() }
         val analyzer = CountAnalyzer(counter)
         for (i in 1..FRAMES) {
             val image = Image(i * 33_000_000L, planes)
             analyzer.analyze(image)
             assertEquals(1, image.closed)
         }
+        offered.countDown()
         counter.close()
         val report = counter.report.value
         assertEquals(FRAMES, report.frames + report.dropped + report.skipped)
-        assertTrue("the camera is faster than the model", report.frames > 0 && report.dropped > 0)
+        assertTrue("${report.frames} frames were counted", report.frames in 0..2L)
     }
 
     @Test
