@@ -89,8 +89,7 @@ class RemoteDetector:
 
     @property
     def is_foreign(self) -> bool:
-        """There is a server, and its model knows none of the device's classes."""
-        self.encoder()
+        """The server that was last considered has a model that knows none of the device's classes."""
         with self._lock:
             return self._foreign()
 
