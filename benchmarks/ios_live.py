@@ -3,7 +3,7 @@
     python benchmarks/ios_live.py [--seconds 60] [--json]
 
 A camera of 30 fps before a model of 80 ms, whose updates nobody reads. Each frame has to be
-counted, dropped or skipped, and as many walkers to cross the line as when every frame is counted.
+counted, dropped or skipped, and as many people to cross the line as when every frame is counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ tools: Any = importlib.import_module("swift_checks.tools")
 
 
 def run(seconds: float) -> dict[str, float]:
-    """What the program prints: numbers of frames and walkers, and resident memory in KiB."""
+    """Numbers of frames and of people who crossed, and resident memory in KiB."""
     tools.package("build", "-c", "release", "--product", "TallyLensConformance")
     program = tools.BUILD / "package" / "release" / "TallyLensConformance"
     found: dict[str, float] = json.loads(tools.run([program, "live", seconds]))
