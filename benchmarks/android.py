@@ -5,7 +5,7 @@
 Both count the same raw frames with the same LiteRT library on one core, in alternating runs.
 Detections and events are compared to the bit, and the reports. Times are of a frame, from the
 letterbox to its events; `host` is what of them is not inference. `fast` ones are the 10th
-percentile, which other work on the machine changes least. Builds what it needs with
+percentile, which other work on the machine changes little. Builds what it needs with
 `mobile_bindings/android/check`.
 """
 
@@ -84,8 +84,12 @@ def python_run(options: argparse.Namespace, frames: Path, trace: Path) -> dict[s
                         found.xyxy, found.confidence, found.class_id, strict=True
                     )
                 ]
-                line = {"timestamp_ns": timestamp_ns, "nanos": nanos, "host_nanos": host}
-                line["detections"] = rows
+                line = {
+                    "timestamp_ns": timestamp_ns,
+                    "nanos": nanos,
+                    "host_nanos": host,
+                    "detections": rows,
+                }
                 file.write(json.dumps({**line, "events": [event(one) for one in events]}) + "\n")
             last = session.totals.conclude()
             if last:
@@ -164,7 +168,9 @@ def timing(traces: dict[str, list[list[dict[str, Any]]]]) -> dict[str, float]:
 
 def percentile(rows: list[dict[str, Any]], field: str, share: float) -> float:
     """Milliseconds below which this share of the frames was, after the first ten."""
-    values = sorted(row[field] / 1e6 for row in rows[WARM_UP:] if row["timestamp_ns"] >= 0)
+    values: list[float] = sorted(
+        row[field] / 1e6 for row in rows[WARM_UP:] if row["timestamp_ns"] >= 0
+    )
     return values[int(share * len(values))]
 
 

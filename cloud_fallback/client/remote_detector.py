@@ -89,7 +89,7 @@ class RemoteDetector:
 
     @property
     def is_foreign(self) -> bool:
-        """The server that was last considered has a model that knows none of the device's classes."""
+        """The server that was last considered knows none of the classes."""
         with self._lock:
             return self._foreign()
 

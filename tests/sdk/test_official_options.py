@@ -42,4 +42,4 @@ def test_options_that_are_called_otherwise(tallylens: Run) -> None:
 
 def test_other_messages_get_no_remedy() -> None:
     assert remedy("the following arguments are required: --half") == ""
-    assert remedy("unrecognized arguments: --colour") == ""
+    assert remedy("unrecognized arguments: --shiny") == ""

@@ -3,12 +3,24 @@
 
 #include "api.h"
 
+#include <cstring>
+
 #include "decode.h"
 #include "options.h"
 #include "preprocess.h"
 
 using tally::call;
 using tally::require;
+
+void tally::copy_items(const void* items, size_t number, size_t item_bytes, void* out,
+                       int32_t capacity, int32_t* count) {
+  require(count != nullptr && capacity >= 0 && (out != nullptr || capacity == 0),
+          "result pointers are NULL");
+  *count = static_cast<int32_t>(number);
+  if (number > static_cast<size_t>(capacity))
+    throw StatusError(TALLY_BUFFER_TOO_SMALL, "the result does not fit the array");
+  if (number != 0) std::memcpy(out, items, number * item_bytes);
+}
 
 // The handles of the header are the classes of the core under a C name.
 struct tally_preprocessor : tally::Preprocessor {};

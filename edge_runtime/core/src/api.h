@@ -40,14 +40,13 @@ tally_status create(Handle** out, char* error, size_t capacity, const Make& make
   return status;
 }
 
+/// Copy `number` items of `item_bytes` each to the caller's array.
+void copy_items(const void* items, size_t number, size_t item_bytes, void* out, int32_t capacity,
+                int32_t* count);
+
 template <typename Item>
 void copy_out(const std::vector<Item>& items, Item* out, int32_t capacity, int32_t* count) {
-  require(count != nullptr && capacity >= 0 && (out != nullptr || capacity == 0),
-          "result pointers are NULL");
-  *count = static_cast<int32_t>(items.size());
-  if (items.size() > static_cast<size_t>(capacity))
-    throw StatusError(TALLY_BUFFER_TOO_SMALL, "the result does not fit the array");
-  std::copy(items.begin(), items.end(), out);
+  copy_items(items.data(), items.size(), sizeof(Item), out, capacity, count);
 }
 
 /// The caller's array.

@@ -96,6 +96,11 @@ Options defaults_of(const Tables&... tables) {
 
 }  // namespace
 
+void check_size(uint32_t struct_size, size_t known, size_t alignment) {
+  if (struct_size == 0 || struct_size > known || struct_size % alignment != 0)
+    throw StatusError(TALLY_UNSUPPORTED_SIZE, tally_status_text(TALLY_UNSUPPORTED_SIZE));
+}
+
 tally_decoder_options decoder_defaults() {
   return defaults_of<Decoder>(kDecoderCounts, kDecoderThresholds);
 }

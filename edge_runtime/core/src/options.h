@@ -18,11 +18,12 @@ void check(const tally_decoder_options& options);
 void check(const tally_counter_options& options);
 void check(const tally_region_options& options);
 
-/// Refuse a struct_size that no version up to this one has.
+/// Refuse a struct_size that no version up to this one, of `known` bytes, has.
+void check_size(uint32_t struct_size, size_t known, size_t alignment);
+
 template <typename Struct>
 void check_size(uint32_t struct_size) {
-  if (struct_size == 0 || struct_size > sizeof(Struct) || struct_size % alignof(Struct) != 0)
-    throw StatusError(TALLY_UNSUPPORTED_SIZE, tally_status_text(TALLY_UNSUPPORTED_SIZE));
+  check_size(struct_size, sizeof(Struct), alignof(Struct));
 }
 
 /// What the caller gave, with `defaults` in the fields that the caller's version does not have.

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "handle.h"
 #include "options.h"
@@ -68,10 +67,12 @@ void Sampler::learn(int64_t timestamp_ns, const tally_track* tracks, int32_t num
 }
 
 void Sampler::forget_others(const tally_track* tracks, int32_t num_tracks) {
-  std::set<int64_t> known;
-  for (int32_t i = 0; i < num_tracks; ++i) known.insert(tracks[i].track_id);
-  for (auto it = paths_.begin(); it != paths_.end();)
-    it = known.count(it->first) == 0 ? paths_.erase(it) : std::next(it);
+  for (auto it = paths_.begin(); it != paths_.end();) {
+    const bool known = std::any_of(tracks, tracks + num_tracks, [&](const tally_track& one) {
+      return one.track_id == it->first;
+    });
+    it = known ? std::next(it) : paths_.erase(it);
+  }
 }
 
 std::optional<double> Sampler::speed_of(const tally_track& track, double now_s) {

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "geometry.h"
 #include "rate_limiter.h"
@@ -46,7 +46,7 @@ class Sampler {
 
   tally_sampler_options options_;
   RateLimiter limiter_;
-  std::map<int64_t, Path> paths_;
+  std::unordered_map<int64_t, Path> paths_;
   std::deque<Speed> speeds_;
   double fastest_ = 0;
   int64_t used_ = 0;

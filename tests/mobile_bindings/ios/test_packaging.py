@@ -37,7 +37,7 @@ def test_the_sample_is_of_this_package_and_system() -> None:
     assert all(f'.library(name: "{name}"' in MANIFEST for name in PRODUCTS)
     package, *sources = re.findall(r"path: (\S+)", PROJECT)
     assert (IOS / "Sample" / package).resolve() == REPOSITORY
-    # The model is made by who builds the app.
+    # Who builds the app converts the model.
     there = [one for one in sources if one != "yolov5n.mlpackage"]
     assert len(there) == 2
     assert all((IOS / "Sample" / one).exists() for one in there)
@@ -52,7 +52,7 @@ def test_the_sample_without_a_project_is_the_same() -> None:
 
 def test_the_script_changes_what_is_in_the_package() -> None:
     subprocess.run(["sh", "-n", str(SCRIPT)], check=True)
-    # What its perl replaces is there: one product, and plain imports of the C modules.
+    # The lines that its perl replaces: one product, and plain imports of the C modules.
     assert '.library(name: "TallyLens", targets: ["TallyLens"])' in MANIFEST
     sources = [file.read_text("utf-8") for file in (IOS / "Sources").rglob("*.swift")]
     imports = {line for text in sources for line in text.splitlines() if "import C" in line}
