@@ -37,7 +37,7 @@ def test_the_sample_is_of_this_package_and_system() -> None:
     assert all(f'.library(name: "{name}"' in MANIFEST for name in PRODUCTS)
     package, *sources = re.findall(r"path: (\S+)", PROJECT)
     assert (IOS / "Sample" / package).resolve() == REPOSITORY
-    # Who builds the app converts the model.
+    # The model is made when the app is built.
     there = [one for one in sources if one != "yolov5n.mlpackage"]
     assert len(there) == 2
     assert all((IOS / "Sample" / one).exists() for one in there)
