@@ -43,7 +43,7 @@ _FOR_ALL: Mapping[str, Option] = {
     "--device": _CPU,
     "--img-size": Option("--imgsz"),
     "--project": _DROPPED,
-    "--name": _DROPPED,
+    "--name": Option(remark="names of classes are a file: --names FILE"),
     "--task": _DROPPED,
     **dict.fromkeys(("--verbose", "--exist-ok", "--augment", "--dnn", "--visualize"), _SWITCH),
 }

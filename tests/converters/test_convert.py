@@ -45,7 +45,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_bytes(b"a checkpoint")
     monkeypatch.setattr(pipeline, "DEFAULT_SIZE", (32, 32))
     monkeypatch.setattr(
-        pipeline, "load", lambda path, input_size: tiny_graph(input_size or (32, 32))
+        pipeline, "load", lambda path, input_size, **_: tiny_graph(input_size or (32, 32))
     )
     return path
 
@@ -314,7 +314,7 @@ def detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "squares.pt"
     path.write_bytes(b"a checkpoint")
     monkeypatch.setattr(pipeline, "DEFAULT_SIZE", (32, 32))
-    monkeypatch.setattr(pipeline, "load", lambda path, input_size: squares_graph())
+    monkeypatch.setattr(pipeline, "load", lambda path, input_size, **_: squares_graph())
     return path
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -62,10 +65,30 @@ def test_the_commands_run_in_their_order(workplace: Path, tallylens: Callable[..
     # video, which has no clock of its own.
     video = "street.mp4 --starts-at 2026-05-01T08:00:00"
     for command in sorted(COMMANDS, key=lambda one: CAMERA in one):
+        if command.startswith("serve "):
+            check_serves(shlex.split(command))
+            continue
         outcome = tallylens(*shlex.split(command.replace(CAMERA, video)))
         assert outcome.status == 0, (command, outcome.err)
         assert outcome.out, command
         assert "Traceback" not in outcome.err
+
+
+def check_serves(arguments: list[str]) -> None:
+    """A server starts, and ends when it is told to."""
+    command = [sys.executable, "-m", "tallylens", *arguments, "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        lines: list[str] = []
+        for line in server.stderr:
+            lines.append(line)
+            if "listening on port" in line:
+                break
+        server.terminate()
+        rest = server.communicate(timeout=60)[1]
+        assert "listening on port" in lines[-1], lines
+        assert "Traceback" not in "".join([*lines, rest])
+        assert server.returncode in (0, 128 + signal.SIGTERM)
 
 
 @pytest.mark.realdata

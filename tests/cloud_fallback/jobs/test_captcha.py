@@ -28,6 +28,7 @@ from tallylens.cloud_fallback.jobs.sign_in.captcha import (
     ProviderCaptcha,
     Widget,
 )
+from tallylens.cloud_fallback.server.metrics import Metrics
 from tallylens.edge_runtime.errors import UsageError
 
 
@@ -109,7 +110,7 @@ def app_of(folder: Path, captcha: ProviderCaptcha, name: str = "turnstile") -> F
     widget = Widget(PROVIDERS[name], SITE_KEY)
     settings = VideoSettings(folder, accounts=AccountSettings(captcha=captcha, widget=widget))
     app = FastAPI()
-    app.state.service = SimpleNamespace(queue=None, missing=set())
+    app.state.service = SimpleNamespace(queue=None, missing=set(), metrics=Metrics())
     VideoService(settings, "0" * 64).install(app)
     return app
 
