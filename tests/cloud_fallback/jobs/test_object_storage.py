@@ -76,7 +76,10 @@ def test_a_job_waits_for_its_store(
     video_server: Callable[..., VideoServer], bucket: ObjectStore, crossing: Path
 ) -> None:
     server = video_server("--store", "s3://bucket/here")
-    first = server.wait(server.upload(crossing))
+    job = server.upload(crossing)
+    # The job is there once the store has the file, which the answer does not wait for.
+    wait_until(lambda: server.get(f"/v1/jobs/{job}").status_code == 200, "the store has no file")
+    first = server.wait(job)
     assert (first["state"], first["frames"]) == ("done", 30)
     file = f"/bucket/here/videos/{first['video'][4:]}"
     assert bucket.objects[file] == crossing.read_bytes()
