@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def native(build_type: str = "Release", flags: str = "") -> Path:
     folder = places.BUILD / f"jni-{build_type.lower()}{'-sanitized' if flags else ''}"
     environment = {**os.environ, "JAVA_HOME": str(tools.java_home())}
     configure = ["cmake", "-S", places.JNI, "-B", folder, "-G", "Ninja"]
+    # That of an earlier configuration may have been in an environment that is gone.
+    configure += [f"-DCMAKE_MAKE_PROGRAM={shutil.which('ninja') or 'ninja'}"]
     configure += [f"-DCMAKE_BUILD_TYPE={build_type}", f"-DCMAKE_C_FLAGS={flags}"]
     tools.run([*configure, f"-DCMAKE_CXX_FLAGS={flags}"], env=environment)
     tools.run(["cmake", "--build", folder, "--target", "tallylens"], env=environment)
