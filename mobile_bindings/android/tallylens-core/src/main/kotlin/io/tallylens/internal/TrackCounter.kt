@@ -106,7 +106,7 @@ internal class TrackCounter(
     fun returned(): LongArray = totals { Native.counterReturned(it, numClasses, scratch) }
 
     fun returns(): PossibleReturns {
-        var capacity = FIRST_RETURNS
+        var capacity = 0 // the first call tells how many there are
         while (true) {
             val buffer = directBuffer(PossibleReturns.HEADER_BYTES + PossibleReturns.BYTES_EACH * capacity)
             val status = handle.use { Native.counterReturns(it, capacity, buffer) }
@@ -183,7 +183,6 @@ internal class TrackCounter(
 
     private companion object {
         const val FIRST_STATE = 4096
-        const val FIRST_RETURNS = 256
         const val LAST_TIMESTAMP_AT = 72
     }
 }
