@@ -75,7 +75,7 @@ def test_the_commands_run_in_their_order(workplace: Path, tallylens: Callable[..
 
 
 def check_serves(arguments: list[str]) -> None:
-    """A server starts, and ends when it is told to."""
+    """A server starts, and SIGTERM ends it."""
     command = [sys.executable, "-m", "tallylens", *arguments, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
