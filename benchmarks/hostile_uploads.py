@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import json
 import multiprocessing
 import sys
 import tempfile
@@ -19,11 +18,9 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from results import show
 from video_load.hostile import attack
 
 from tests.support.video_server import VideoServer
@@ -84,14 +81,7 @@ def main() -> None:
         server = VideoServer(Path(name), "demo", workers=0).start()
         with server.running():
             rows = measure(server, options.seconds, options.rounds)
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(
-            *(f"{one:.2f}" if isinstance(one, float) else str(one) for one in row.values())
-        )
-    Console().print(table)
-    if options.json is not None:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    show(rows, options.json)
 
 
 if __name__ == "__main__":

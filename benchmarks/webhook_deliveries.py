@@ -10,7 +10,6 @@ process has them again, as after an upgrade of the server.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import sys
 import tempfile
@@ -20,8 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from results import show
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -128,14 +126,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found = measure(options.number)
-    table = Table(*found[0])
-    for row in found:
-        table.add_row(
-            *(f"{one:.2f}" if isinstance(one, float) else str(one) for one in row.values())
-        )
-    Console().print(table)
-    if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+    show(found, options.json)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ SENT = (
 
 @router.get("/sign-in")
 async def sign_in_page(request: Request) -> Response:
-    """The forms that sign in; somebody who has is sent to the upload."""
+    """The sign-in forms; a signed-in user is redirected to the upload page."""
     if await session_of(request) or await key_account_of(request):
         return RedirectResponse("/", 303)
     return _form("sign-in")

@@ -1,7 +1,8 @@
 """Heads of YOLOv5u, YOLOv8 and YOLO11: values of one head, and the boxes that they stand for.
 
-The distance from the middle of a cell to each side is the expected value of a distribution over
-`reg_max` whole cells (Generalized Focal Loss, arXiv:2006.04388); there is no objectness.
+The distance from the center of a cell to each side is the expected value of a discrete distribution
+over `reg_max` bins, in units of the stride (Generalized Focal Loss, arXiv:2006.04388); there is no
+objectness.
 """
 
 from __future__ import annotations

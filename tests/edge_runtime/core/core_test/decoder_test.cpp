@@ -11,13 +11,24 @@
 
 namespace {
 
-void test_heads_without_anchors_survive_random_bits() {
+tally_decoder_options options_of_random_heads() {
   tally_decoder_options options{};
   options.struct_size = sizeof options;
   tally_decoder_defaults(&options);
   options.num_classes = 3;
   options.confidence = 0.2f;
   options.max_detections = 60;
+  return options;
+}
+
+std::vector<uint32_t> random_bits(size_t words, std::mt19937& random) {
+  std::vector<uint32_t> bits(words);
+  for (auto& word : bits) word = static_cast<uint32_t>(random());
+  return bits;
+}
+
+void test_heads_without_anchors_survive_random_bits() {
+  tally_decoder_options options = options_of_random_heads();
   const tally_letterbox letterbox{1, 1, 0, 0, 64, 64};
   std::mt19937 random(4);
   for (int round = 0; round < 400; ++round) {
@@ -36,8 +47,7 @@ void test_heads_without_anchors_survive_random_bits() {
     head.zero_point = round % 5 == 0 ? INT32_MIN : 3;
     head.reg_max = 2 + round % 16;
     const size_t values = (4 * static_cast<size_t>(head.reg_max) + 3) * 5 * 4;
-    std::vector<uint32_t> bits(values);
-    for (auto& word : bits) word = static_cast<uint32_t>(random());
+    const std::vector<uint32_t> bits = random_bits(values, random);
     head.data = bits.data();
     head.bytes = values * (dtype == TALLY_FLOAT32 ? 4 : dtype == TALLY_FLOAT16 ? 2 : 1);
     std::vector<tally_detection> out(60);
@@ -57,12 +67,7 @@ void test_heads_without_anchors_survive_random_bits() {
 }
 
 void test_decoded_boxes_survive_random_bits() {
-  tally_decoder_options options{};
-  options.struct_size = sizeof options;
-  tally_decoder_defaults(&options);
-  options.num_classes = 3;
-  options.confidence = 0.2f;
-  options.max_detections = 60;
+  tally_decoder_options options = options_of_random_heads();
   const tally_letterbox letterbox{1, 1, 0, 0, 64, 64};
   std::mt19937 random(5);
   for (int round = 0; round < 400; ++round) {
@@ -84,8 +89,7 @@ void test_decoded_boxes_survive_random_bits() {
     head.unit_y = 1e-38f;
     const size_t channels = (head.decoded == TALLY_SCORED_BOXES ? 5 : 4) + 3;
     const size_t values = (channels + static_cast<size_t>(head.extra_channels)) * 20;
-    std::vector<uint32_t> bits(values);
-    for (auto& word : bits) word = static_cast<uint32_t>(random());
+    const std::vector<uint32_t> bits = random_bits(values, random);
     head.data = bits.data();
     head.bytes = values * (dtype == TALLY_FLOAT32 ? 4 : dtype == TALLY_FLOAT16 ? 2 : 1);
     std::vector<tally_detection> out(60);

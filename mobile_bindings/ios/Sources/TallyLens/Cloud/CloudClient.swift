@@ -13,8 +13,8 @@ final class CloudClient: Sendable {
         var key: Secret
         var transport: any Transport
         var hello = Hello()
-        /// Frames are sent again over the next connection, as a caller wants who has no model. Other
-        /// frames are better off on the device.
+        /// Send unanswered frames again over the next connection, for callers without a local model.
+        /// Others detect in them on the device.
         var resends = false
         /// Receives answers to frames that were abandoned, with the scale of their image.
         var onLate: @Sendable (FrameResult, (x: Double, y: Double)) -> Void = { _, _ in }

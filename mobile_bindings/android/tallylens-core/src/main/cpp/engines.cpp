@@ -1,4 +1,6 @@
 // Model files and engines.
+#include <algorithm>
+
 #include "functions.h"
 #include "memory.h"
 #include "tally_engine.h"
@@ -98,8 +100,8 @@ jint engineOutput(JNIEnv* env, Class, jlong engine, jint index, jobject out) {
   std::memcpy(&numbers[2], output.dimensions, sizeof output.dimensions);
   std::memcpy(&numbers[10], &output.scale, sizeof output.scale);
   numbers[11] = output.zero_point;
-  const size_t length = std::strlen(output.name), room = result.bytes - 13 * sizeof(int32_t);
-  numbers[12] = static_cast<int32_t>(length < room ? length : room);
+  const size_t capacity = result.bytes - 13 * sizeof(int32_t);
+  numbers[12] = static_cast<int32_t>(std::min(std::strlen(output.name), capacity));
   std::memcpy(&numbers[13], output.name, static_cast<size_t>(numbers[12]));
   return TALLY_OK;
 }
