@@ -1,4 +1,4 @@
-"""What benchmarks print and write."""
+"""Tables and JSON files of benchmarks."""
 
 from __future__ import annotations
 
