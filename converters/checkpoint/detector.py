@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from ...edge_runtime.metadata import BOX_SIDES, MAX_ANCHORS, MAX_CLASSES, MAX_HEADS
 from ...edge_runtime.types import FloatArray
-from .architecture import Assembler
+from .assembler import Assembler
 from .distribution_head import MASKS, add_heads, is_distribution, read_reg_max
 from .module import Module
 

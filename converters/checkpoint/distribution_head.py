@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ...edge_runtime.errors import UnsupportedModelError
 from ...edge_runtime.metadata import BOX_SIDES, MAX_BINS
 from ..shapes import size_of
-from .architecture import Assembler
+from .assembler import Assembler
 from .module import Module
 
 _REMEDY = "Give a detection checkpoint of YOLOv5, YOLOv5u, YOLOv8 or YOLO11"

@@ -10,16 +10,13 @@ PP-LCNet (arXiv:2109.15099), YOLO5Face (arXiv:2105.12931).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
 from ..shapes import size_of
+from .assembler import Assembler, Handler
 from .module import Module
-
-if TYPE_CHECKING:
-    from .architecture import Assembler, Handler
 
 
 def _in_turn(*names: str) -> Handler:

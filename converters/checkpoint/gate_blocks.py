@@ -7,18 +7,15 @@ You Need (arXiv:1706.03762).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
 from ..shapes import size_of
+from .assembler import Assembler, Handler
 from .module import Module
 from .split_blocks import MAX_ATTENTION_HEADS
-
-if TYPE_CHECKING:
-    from .architecture import Assembler, Handler
 
 
 def _conv_transpose(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:

@@ -7,17 +7,14 @@ Papers: Squeeze-and-Excitation (arXiv:1709.01507), CBAM (arXiv:1807.06521), Mobi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
 from ..shapes import size_of
+from .assembler import Assembler, Handler
 from .gates import GATES, run_pair, unclear, weigh_channels
 from .module import Module
-
-if TYPE_CHECKING:
-    from .architecture import Assembler, Handler
 
 
 def _rest(module: Module, *names: str) -> list[Module]:

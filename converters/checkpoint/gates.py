@@ -12,17 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.errors import UnsupportedModelError
 from ..shapes import size_of
+from .assembler import Assembler, Handler
 from .module import Module
-
-if TYPE_CHECKING:
-    from .architecture import Assembler, Handler
 
 MAX_KERNEL = 99
 _AVERAGE, _LARGEST = "GlobalAveragePool", "GlobalMaxPool"

@@ -12,8 +12,9 @@ from ..builder import GraphBuilder
 from ..graph import DetectorGraph
 from ..shapes import ShapeError
 from ..source_file import check_input_size, check_strides, head_name
-from .architecture import Assembler
+from .architecture import HANDLERS
 from .archive import DAMAGED, FROM_TRAINING, Archive
+from .assembler import Assembler
 from .detector import Detect, add_layers, class_names, read_detect
 from .kinds import is_detector, refuse_other_kinds
 from .module import Module, WeightReader
@@ -82,7 +83,7 @@ def _build(
     size = wanted or trained or DEFAULT_SIZE
     check_input_size(size, max(detect.strides))
     builder = GraphBuilder(size, batch)
-    heads = add_layers(Assembler(builder, str(path)), model, detect)
+    heads = add_layers(Assembler(builder, str(path), HANDLERS), model, detect)
     check_strides(heads, detect.strides, detect.channels, size)
     # Detect lists its heads from fine to coarse in every release; a file that does not is sorted.
     order = sorted(range(len(heads)), key=detect.strides.__getitem__)

@@ -9,15 +9,12 @@ self-attention.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
+from .assembler import Assembler, Handler
 from .module import Module
-
-if TYPE_CHECKING:
-    from .architecture import Assembler, Handler
 
 MAX_ATTENTION_HEADS = 256
 

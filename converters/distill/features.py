@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from ..emit.tflite_ops import Tensor
+from ..emit.tflite_writer import Tensor
 from ..graph import DetectorGraph
 from ..shapes import size_of
 

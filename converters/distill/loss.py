@@ -7,7 +7,7 @@ from typing import Any
 
 from ...edge_runtime.metadata import BOX_SIDES, ModelMetadata
 from ..distance.heads import BOX_GAIN
-from ..emit.tflite_ops import Tensor
+from ..emit.tflite_writer import Tensor
 
 
 def distillation_loss(

@@ -9,7 +9,9 @@ import numpy as np
 import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
-from ..emit.tflite_ops import LOWERINGS, Tensor, Writer, convolve
+from ..emit.tflite_conv import convolve
+from ..emit.tflite_ops import LOWERINGS
+from ..emit.tflite_writer import Tensor, Writer
 from ..emit.unsupported import refuse_unsupported
 from ..graph import INPUT_NAME, DetectorGraph
 from ..prune.channel_removal import copy_of, set_weights, weights_of

@@ -23,7 +23,8 @@ from ..quantize.scheme import WEIGHT_STEPS, Calibration, Ranges, largest_scale, 
 from .tensorflow import quiet_tensorflow
 from .tflite_file import finish, float_tensors
 from .tflite_input import FLOAT_IMAGES
-from .tflite_ops import LOWERINGS, Tensor, Writer
+from .tflite_ops import LOWERINGS
+from .tflite_writer import Tensor, Writer
 from .unsupported import refuse_unsupported
 
 # TFLite fixes the scale of a quantized sigmoid.

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
 from ..shapes import integers, size_of
-
-if TYPE_CHECKING:
-    from .tflite_ops import Tensor, Writer
+from .tflite_writer import Tensor, Writer
 
 _TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 

@@ -23,8 +23,8 @@ from ..graph import DetectorGraph
 from ..shapes import ShapeError, size_of
 from ..source_file import head_name
 from .constant_folding import ConstantFolder
+from .graph_rebuilder import GraphRebuilder
 from .onnx_file import OnnxSource
-from .rebuild import GraphRebuilder
 
 _MOVES = ("Cast", "Identity", "Reshape", "Transpose")
 

@@ -25,6 +25,7 @@ from ..operators import set_input
 from ..shapes import ShapeError, constant, size_of
 from ..source_file import check_input_size, check_strides, head_name
 from .distribution_heads import find_distributions, import_distributions
+from .graph_rebuilder import GraphRebuilder
 from .heads import (
     Pairs,
     Tail,
@@ -34,8 +35,9 @@ from .heads import (
     is_detection,
     mask_channels,
 )
+from .map_operators import HANDLERS
 from .onnx_file import DAMAGED, EXPORT_AGAIN, OnnxSource
-from .rebuild import GraphRebuilder
+from .rearranging import STEPS
 
 DEFAULT_SIDE = 640
 MAX_PROBE_SIDE = 8192
@@ -60,7 +62,7 @@ def load_onnx(
     source = OnnxSource(path)
     images = source.input()
     builder = GraphBuilder(_probe_size(source, images), _probe_batch(images))
-    rebuilder = GraphRebuilder(source, builder, images.name)
+    rebuilder = GraphRebuilder(source, builder, images.name, HANDLERS, STEPS)
     try:
         graph = _import(source, rebuilder)
         size = input_size or graph.metadata.input_size

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
@@ -27,12 +26,8 @@ from .arranged import (
     whole,
 )
 from .attributes import integer, integers, number
+from .graph_rebuilder import GraphRebuilder, Step
 from .parts import scaled
-
-if TYPE_CHECKING:
-    from .rebuild import GraphRebuilder
-
-Step = Callable[["GraphRebuilder", NodeProto, list[Arranged]], list[Arranged]]
 
 
 def _reshape(rebuilder: GraphRebuilder, node: NodeProto, values: list[Arranged]) -> list[Arranged]:

@@ -17,7 +17,7 @@ from tallylens.converters.coreml_program.ops import OPS
 from tallylens.converters.emit.coreml import ops as coreml
 from tallylens.converters.emit.coreml.quantize import EIGHT_BIT_READERS
 from tallylens.converters.emit.tflite_ops import LOWERINGS as TFLITE
-from tallylens.converters.onnx_import import rebuild
+from tallylens.converters.onnx_import import map_operators
 from tallylens.converters.onnx_import.rearranging import STEPS
 from tallylens.converters.operators import ACTIVATIONS, OPERATORS, infer_shape
 from tallylens.converters.shapes import ShapeError
@@ -34,7 +34,7 @@ def test_every_emitter_writes_every_operator_that_passes_leave() -> None:
 
 def test_the_onnx_importer_knows_every_operator_and_what_becomes_one() -> None:
     # Casts between float types and identities leave a float32 graph as it is.
-    known = {*rebuild.HANDLERS, *STEPS, *ACTIVATIONS, "Cast", "Identity"}
+    known = {*map_operators.HANDLERS, *STEPS, *ACTIVATIONS, "Cast", "Identity"}
     sizes = {"Expand", "Flatten", "Gather", "Split", "Squeeze", "Unsqueeze"}
     assert known == OPERATORS.keys() | sizes | {
         "Cast",

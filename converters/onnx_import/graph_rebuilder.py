@@ -16,31 +16,43 @@ from ...edge_runtime.text import printable
 from ...edge_runtime.types import FloatArray
 from ..builder import GraphBuilder
 from ..operators import ACTIVATIONS, OPERATORS
-from ..shapes import doubling_repeats_pixels, size_of
 from .activations import hardswish_input
 from .arranged import Arranged, moved, of_map
-from .attributes import integer, integers, number, text
+from .attributes import number
 from .constant_folding import ConstantFolder
 from .onnx_file import DO_NOT_TRUST, EXPORT_AGAIN, OnnxSource
 from .parts import Parts
-from .rearranging import STEPS
 
-Step = tuple[str, Sequence[str]]
-
-UNBOUNDED = 1 << 31
 MAX_LABEL = 200
 MAX_NUMBERS = 1000
 
+_SEVERAL_MAPS = ("Add", "Concat", "Div", "MatMul", "Mul", "Sub")
+_VALUE_BY_VALUE = ("Cast", "Identity", *ACTIVATIONS)
+# The operator of a node, and the feature maps that it reads.
+Needed = tuple[str, Sequence[str]]
+
 
 class GraphRebuilder:
-    """Rebuilds the operators of one file with a `GraphBuilder`."""
+    """Rebuilds the operators of one file with a `GraphBuilder`.
 
-    def __init__(self, source: OnnxSource, builder: GraphBuilder, input_name: str) -> None:
+    `handlers` rebuild operators of feature maps, `steps` those that rearrange values.
+    """
+
+    def __init__(
+        self,
+        source: OnnxSource,
+        builder: GraphBuilder,
+        input_name: str,
+        handlers: Mapping[str, Handler],
+        steps: Mapping[str, Step],
+    ) -> None:
         self.source = source
         self.builder = builder
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.known = ConstantFolder(source, self.shapes)
         self.parts = Parts(builder)
+        self._handlers = handlers
+        self._steps = steps
         self._values: dict[str, Arranged] = {}
         self._from_image = _depending_on(source, input_name)
         self._weights_left = source.proto.ByteSize()
@@ -59,14 +71,14 @@ class GraphRebuilder:
 
     def _run(self, node: NodeProto, op_type: str, values: list[Arranged]) -> None:
         """Set what `node` gives; `op_type` is HardSwish where it ends one of several operators."""
-        if op_type in STEPS:
-            made = STEPS[op_type](self, node, values)
+        if op_type in self._steps:
+            made = self._steps[op_type](self, node, values)
         elif op_type in _VALUE_BY_VALUE:
             output = self._pointwise(node, op_type, values[0].base)
             made = [Arranged(output, values[0].dimensions)]
         else:
             maps = [self._as_map(node, value) for value in values]
-            made = [of_map(HANDLERS[op_type](self, node, maps))]
+            made = [of_map(self._handlers[op_type](self, node, maps))]
         for name, value in zip(node.output, made, strict=False):
             self._set(name, value)
 
@@ -110,9 +122,9 @@ class GraphRebuilder:
         """A short name for messages and for new nodes."""
         return label(node)
 
-    def _needed(self, names: Sequence[str]) -> dict[int, Step]:
+    def _needed(self, names: Sequence[str]) -> dict[int, Needed]:
         """By node index, what the node is and the feature maps that it reads."""
-        needed: dict[int, Step] = {}
+        needed: dict[int, Needed] = {}
         unknown: set[str] = set()
         waiting = [name for name in names if name not in self._values]
         while waiting:
@@ -130,12 +142,12 @@ class GraphRebuilder:
             )
         return needed
 
-    def _step(self, node: NodeProto, unknown: set[str]) -> Step:
+    def _step(self, node: NodeProto, unknown: set[str]) -> Needed:
         self.source.check_node(node)
         gated = hardswish_input(self.source, self.known, node)
         if gated is not None:
             return "HardSwish", [gated]
-        known = node.op_type in (*HANDLERS, *STEPS, *_VALUE_BY_VALUE)
+        known = node.op_type in (*self._handlers, *self._steps, *_VALUE_BY_VALUE)
         if not known or not node.input or not node.output:
             unknown.add(printable(node.op_type, 40))
             return node.op_type, []
@@ -175,130 +187,6 @@ def label(node: NodeProto) -> str:
     return name.strip("/").removesuffix(f"/{node.op_type}") or node.op_type
 
 
-def _conv(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    if text(node, "auto_pad", "NOTSET") != "NOTSET":
-        raise rebuilder.unsupported(f"{label(node)} (Conv) pads by itself")
-    has_bias = len(node.input) > 2 and node.input[2] != ""
-    return rebuilder.builder.conv(
-        label(node),
-        maps[0],
-        rebuilder.weights(node, 1),
-        rebuilder.weights(node, 2) if has_bias else None,
-        strides=integers(node, "strides", (1, 1)),
-        pads=integers(node, "pads", (0, 0, 0, 0)),
-        dilations=integers(node, "dilations", (1, 1)),
-        group=integer(node, "group", 1),
-        constant_name=printable(node.input[1], MAX_LABEL).removesuffix(".weight"),
-    )
-
-
-def _batch_norm(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    names = ("weight", "bias", "running_mean", "running_var")
-    statistics = {name: rebuilder.weights(node, index) for index, name in enumerate(names, 1)}
-    epsilon = number(node, "epsilon", 1e-5)
-    return rebuilder.builder.batch_norm(label(node), maps[0], statistics, epsilon)
-
-
-def _max_pool(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    odd = (
-        text(node, "auto_pad", "NOTSET") != "NOTSET"
-        or integer(node, "ceil_mode", 0)
-        or any(step != 1 for step in integers(node, "dilations"))
-    )
-    if odd:
-        raise rebuilder.unsupported(f"{label(node)} (MaxPool) is of an unknown kind")
-    return rebuilder.builder.max_pool(
-        label(node),
-        maps[0],
-        integers(node, "kernel_shape"),
-        integers(node, "strides", (1, 1)),
-        integers(node, "pads", (0, 0, 0, 0)),
-    )
-
-
-def _concat(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    if integer(node, "axis", 0) not in (1, -3):
-        raise rebuilder.unsupported(f"{label(node)} (Concat) does not join channels")
-    return rebuilder.builder.concat(label(node), maps)
-
-
-def _resize(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    """Nearest by two, whether the file gives scales or the sizes for one input size."""
-    repeats = doubling_repeats_pixels(
-        text(node, "mode", "nearest"),
-        text(node, "coordinate_transformation_mode", "half_pixel"),
-        text(node, "nearest_mode", "round_prefer_floor"),
-    )
-    if not repeats or _factors(rebuilder, node, maps[0]) != (2.0, 2.0):
-        raise rebuilder.unsupported(f"{label(node)} (Resize) is another one than nearest by 2")
-    return rebuilder.builder.upsample(label(node), maps[0])
-
-
-def _factors(rebuilder: GraphRebuilder, node: NodeProto, x: ir.Value) -> tuple[float, ...] | None:
-    """How many times higher and wider; None where it cannot be known."""
-    names = [*node.input, "", "", ""]
-    scales, sizes = (rebuilder.known.get(name) if name else None for name in names[2:4])
-    sides = np.array(size_of(x)[1:], np.float64)
-    if scales is not None and scales.size in (2, 4):
-        return tuple(scales.ravel()[-2:].tolist())
-    if sizes is not None and sizes.size in (2, 4):
-        return tuple((sizes.ravel()[-2:].astype(np.float64) / sides).tolist())
-    return None
-
-
-def _slice(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    """Some channels, or a Focus stem, where an end at or beyond the map's own is unbounded."""
-    given = [rebuilder.known.get(name) for name in node.input[1:]]
-    numbers = [[int(value) for value in array.ravel()] for array in given if array is not None]
-    if len(numbers) < 3 or len(numbers) != len(given):
-        raise rebuilder.unsupported(f"{label(node)} (Slice) takes a computed part")
-    starts, ends, axes = numbers[:3]
-    steps = numbers[3] if len(numbers) > 3 else [1] * len(starts)
-    if not len(starts) == len(ends) == len(axes) == len(steps):
-        raise rebuilder.source.damaged(f"{label(node)} (Slice) has arguments of different lengths")
-    axes = [axis % 4 for axis in axes]
-    if axes == [1] and steps[0] > 0:
-        rows = range(size_of(maps[0])[0])[starts[0] : ends[0] : steps[0]]
-        if not rows:
-            raise rebuilder.source.damaged(f"{label(node)} (Slice) leaves no channels")
-        return rebuilder.parts.take(maps[0], rows)
-    sides = (1, *size_of(maps[0]))
-    ends = [UNBOUNDED if end >= sides[axis] else end for end, axis in zip(ends, axes, strict=True)]
-    constants = [
-        rebuilder.builder.constant(f"{label(node)}.{key}", np.array(values, np.int64))
-        for key, values in zip(
-            ("starts", "ends", "axes", "steps"), (starts, ends, axes, steps), strict=True
-        )
-    ]
-    return rebuilder.builder.add("Slice", f"{label(node)}/Slice", [maps[0], *constants])
-
-
-def _conv_transpose(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    special = {"output_shape", "output_padding"} & {one.name for one in node.attribute}
-    dilated = any(step != 1 for step in integers(node, "dilations"))
-    padding = any(integers(node, "output_padding")) or "output_shape" in special
-    if text(node, "auto_pad", "NOTSET") != "NOTSET" or dilated or padding:
-        raise rebuilder.unsupported(f"{label(node)} (ConvTranspose) is of an unknown kind")
-    weight, group = rebuilder.weights(node, 1), integer(node, "group", 1)
-    if weight.ndim != 4:
-        raise rebuilder.unsupported(f"{label(node)} (ConvTranspose) is not two-dimensional")
-    has_bias = len(node.input) > 2 and node.input[2] != ""
-    outputs = weight.shape[1] * max(1, group)
-    return rebuilder.builder.conv_transpose(
-        label(node),
-        maps[0],
-        weight,
-        rebuilder.weights(node, 2) if has_bias else np.zeros(outputs, np.float32),
-        strides=integers(node, "strides", (1, 1)),
-        pads=integers(node, "pads", (0, 0, 0, 0)),
-        group=group,
-    )
-
-
-def _pooled(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
-    return rebuilder.builder.add(node.op_type, f"{label(node)}/{node.op_type}", maps)
-
-
 def _depending_on(source: OnnxSource, name: str) -> set[str]:
     """The values that hold numbers of the value `name`; its shape does not."""
     found = {name}
@@ -308,17 +196,5 @@ def _depending_on(source: OnnxSource, name: str) -> set[str]:
     return found
 
 
-_SEVERAL_MAPS = ("Add", "Concat", "Div", "MatMul", "Mul", "Sub")
-_VALUE_BY_VALUE = ("Cast", "Identity", *ACTIVATIONS)
-
-HANDLERS: Mapping[str, Callable[[GraphRebuilder, NodeProto, list[ir.Value]], ir.Value]] = {
-    "BatchNormalization": _batch_norm,
-    "Concat": _concat,
-    "Conv": _conv,
-    "ConvTranspose": _conv_transpose,
-    "GlobalAveragePool": _pooled,
-    "GlobalMaxPool": _pooled,
-    "MaxPool": _max_pool,
-    "Resize": _resize,
-    "Slice": _slice,
-}
+Handler = Callable[[GraphRebuilder, NodeProto, list[ir.Value]], ir.Value]
+Step = Callable[[GraphRebuilder, NodeProto, list[Arranged]], list[Arranged]]
