@@ -3,6 +3,7 @@
 
 #include "api.h"
 
+#include <array>
 #include <cstring>
 
 #include "decode.h"
@@ -57,14 +58,17 @@ const StatusWords* words_of(int32_t status) {
   return status >= 0 && status < known ? &kStatuses[status] : nullptr;
 }
 
+constexpr int32_t kMaxHeads = 16;
+
 /// The heads of the caller's version of the struct as those of this version.
-std::vector<tally_head> complete_heads(const tally_head* heads, int32_t num_heads) {
-  require(heads != nullptr && num_heads >= 1 && num_heads <= 16, "1 to 16 heads");
+std::array<tally_head, kMaxHeads> complete_heads(const tally_head* heads, int32_t num_heads) {
+  require(heads != nullptr && num_heads >= 1 && num_heads <= kMaxHeads, "1 to 16 heads");
   const uint32_t step = heads->struct_size;
   tally::check_size<tally_head>(step);
   const auto* bytes = reinterpret_cast<const unsigned char*>(heads);
-  std::vector<tally_head> complete(num_heads);
-  for (tally_head& head : complete) {
+  std::array<tally_head, kMaxHeads> complete{};
+  for (int32_t i = 0; i < num_heads; ++i) {
+    tally_head& head = complete[static_cast<size_t>(i)];
     std::memcpy(&head, bytes, step);
     require(head.struct_size == step, "struct_size differs between heads");
     head.struct_size = sizeof head;

@@ -33,24 +33,6 @@ tally_detection to_source(const Candidate& candidate, const tally_letterbox& let
 
 }  // namespace
 
-std::vector<Candidate> suppress(std::vector<Candidate> candidates, float iou_limit,
-                                float cross_class_limit, size_t max_candidates,
-                                size_t max_detections) {
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const auto& a, const auto& b) { return a.confidence > b.confidence; });
-  if (candidates.size() > max_candidates) candidates.resize(max_candidates);
-  std::vector<Candidate> kept;
-  for (const Candidate& candidate : candidates) {
-    const bool repeated = std::any_of(kept.begin(), kept.end(), [&](const Candidate& better) {
-      const float limit = better.class_id == candidate.class_id ? iou_limit : cross_class_limit;
-      return limit < 1 && iou(better.box, candidate.box) > limit;
-    });
-    if (!repeated) kept.push_back(candidate);
-    if (kept.size() == max_detections) break;
-  }
-  return kept;
-}
-
 Decoder::Decoder(const tally_decoder_options& options) : options_(options) { check(options); }
 
 template <typename Raw, typename Logistic>
@@ -81,8 +63,8 @@ void Decoder::decode_cell(const tally_head& head, const Raw* cell, size_t step, 
 }
 
 template <typename Raw>
-void Decoder::decode_head(const tally_head& head) {
-  const Logistic<Raw> logistic(head);
+void Decoder::decode_head(const tally_head& head, HeadTables& tables) {
+  const Logistic<Raw> logistic(head, tables);
   const auto reaches = logistic.reaches(options_.confidence);
   const Raw* data = static_cast<const Raw*>(head.data);
   const size_t channels = kBoxChannels + static_cast<size_t>(options_.num_classes);
@@ -110,42 +92,44 @@ void Decoder::decode_head(const tally_head& head) {
     }
 }
 
-std::vector<tally_detection> Decoder::run(const tally_head* heads, int num_heads,
-                                          const tally_letterbox& letterbox) {
+void Decoder::find_candidates(const tally_head& head, HeadTables& tables) {
+  if (head.decoded != TALLY_LOGITS) {
+    read_boxes(head, options_, candidates_);
+    return;
+  }
+  if (head.reg_max > 0) {
+    decode_distribution(head, options_, tables, candidates_);
+    return;
+  }
+  switch (head.dtype) {
+    case TALLY_UINT8: decode_head<uint8_t>(head, tables); break;
+    case TALLY_INT8: decode_head<int8_t>(head, tables); break;
+    case TALLY_FLOAT16: decode_head<Half>(head, tables); break;
+    default: decode_head<float>(head, tables);
+  }
+}
+
+const std::vector<tally_detection>& Decoder::run(const tally_head* heads, int num_heads,
+                                                 const tally_letterbox& letterbox) {
   require(std::isfinite(letterbox.gain_x) && letterbox.gain_x > 0 &&
               std::isfinite(letterbox.gain_y) && letterbox.gain_y > 0,
           "letterbox gains must be above zero");
   for (int i = 0; i < num_heads; ++i) check_head(heads[i], options_.num_classes);
+  tables_.resize(static_cast<size_t>(num_heads));
   candidates_.clear();
-  for (int i = 0; i < num_heads; ++i) {
-    if (heads[i].decoded != TALLY_LOGITS) {
-      read_boxes(heads[i], options_, candidates_);
-      continue;
-    }
-    if (heads[i].reg_max > 0) {
-      decode_distribution(heads[i], options_, candidates_);
-      continue;
-    }
-    switch (heads[i].dtype) {
-      case TALLY_UINT8: decode_head<uint8_t>(heads[i]); break;
-      case TALLY_INT8: decode_head<int8_t>(heads[i]); break;
-      case TALLY_FLOAT16: decode_head<Half>(heads[i]); break;
-      default: decode_head<float>(heads[i]);
-    }
-  }
+  for (int i = 0; i < num_heads; ++i) find_candidates(heads[i], tables_[static_cast<size_t>(i)]);
   // A NaN or infinity in a float head must not reach the tracker.
   candidates_.erase(std::remove_if(candidates_.begin(), candidates_.end(),
                                    [](const Candidate& candidate) {
                                      return !std::isfinite(candidate.box.area());
                                    }),
                     candidates_.end());
-  const auto kept = suppress(candidates_, options_.iou, options_.cross_class_iou,
-                             static_cast<size_t>(options_.max_candidates),
-                             static_cast<size_t>(options_.max_detections));
-  std::vector<tally_detection> detections;
-  detections.reserve(kept.size());
-  for (const Candidate& candidate : kept) detections.push_back(to_source(candidate, letterbox));
-  return detections;
+  const auto& kept = suppressor_.run(candidates_, {options_.iou, options_.cross_class_iou,
+                                                   static_cast<size_t>(options_.max_candidates),
+                                                   static_cast<size_t>(options_.max_detections)});
+  detections_.clear();
+  for (const Candidate& candidate : kept) detections_.push_back(to_source(candidate, letterbox));
+  return detections_;
 }
 
 }  // namespace tally

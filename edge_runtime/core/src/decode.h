@@ -4,41 +4,36 @@
 #include <string>
 #include <vector>
 
-#include "geometry.h"
+#include "logistic.h"
+#include "suppress.h"
 #include "tally.h"
 
 namespace tally {
-
-struct Candidate {
-  Box box;  // engine input pixels
-  float confidence;
-  int32_t class_id;
-};
-
-/// Greedy non-maximum suppression, best first, ties in the order given. Boxes of one class are the
-/// same object above `iou`, boxes of two classes above `cross_class_iou` (1 or more: never).
-std::vector<Candidate> suppress(std::vector<Candidate> candidates, float iou, float cross_class_iou,
-                                size_t max_candidates, size_t max_detections);
 
 class Decoder {
  public:
   explicit Decoder(const tally_decoder_options& options);
 
   const tally_decoder_options& options() const { return options_; }
-  std::vector<tally_detection> run(const tally_head* heads, int num_heads,
-                                   const tally_letterbox& letterbox);
+  /// The detections of one frame, best first; valid until the next call.
+  const std::vector<tally_detection>& run(const tally_head* heads, int num_heads,
+                                          const tally_letterbox& letterbox);
 
   std::string error;
 
  private:
+  void find_candidates(const tally_head& head, HeadTables& tables);
   template <typename Raw>
-  void decode_head(const tally_head& head);
+  void decode_head(const tally_head& head, HeadTables& tables);
   template <typename Raw, typename Logistic>
   void decode_cell(const tally_head& head, const Raw* cell, size_t step, int anchor, int x, int y,
                    const Logistic& logistic);
 
   tally_decoder_options options_;
+  std::vector<HeadTables> tables_;  // of each head
   std::vector<Candidate> candidates_;
+  Suppressor suppressor_;
+  std::vector<tally_detection> detections_;
 };
 
 }  // namespace tally

@@ -2,7 +2,6 @@
 
 #include "distribution_head.h"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -19,24 +18,22 @@ namespace {
 template <typename Raw>
 class Exponential {
  public:
-  explicit Exponential(const tally_head& head) {
-    for (int i = 0; i < 256; ++i) table_[i] = exponential(-head.scale * static_cast<float>(i));
-  }
+  Exponential(const tally_head& head, HeadTables& tables) : table_(tables.powers(head)) {}
   float operator()(Raw raw, Raw largest) const { return table_[largest - raw]; }
 
  private:
-  std::array<float, 256> table_;
+  const HeadTables::Values& table_;
 };
 template <>
 class Exponential<float> {
  public:
-  explicit Exponential(const tally_head&) {}
+  Exponential(const tally_head&, HeadTables&) {}
   float operator()(float raw, float largest) const { return exponential(raw - largest); }
 };
 template <>
 class Exponential<Half> {
  public:
-  explicit Exponential(const tally_head&) {}
+  Exponential(const tally_head&, HeadTables&) {}
   float operator()(Half raw, Half largest) const {
     return exponential(to_float(raw) - to_float(largest));
   }
@@ -45,14 +42,14 @@ class Exponential<Half> {
 template <typename Raw>
 class DistributionHead {
  public:
-  DistributionHead(const tally_head& head, const tally_decoder_options& options,
+  DistributionHead(const tally_head& head, const tally_decoder_options& options, HeadTables& tables,
                    std::vector<Candidate>& candidates)
       : head_(head),
         options_(options),
         candidates_(candidates),
         strides_(strides_of(head, head_channels(head, options.num_classes))),
-        logistic_(head),
-        exponential_(head) {}
+        logistic_(head, tables),
+        exponential_(head, tables) {}
 
   void decode() {
     best_.resize(static_cast<size_t>(head_.width));
@@ -129,9 +126,9 @@ class DistributionHead {
 }  // namespace
 
 void decode_distribution(const tally_head& head, const tally_decoder_options& options,
-                         std::vector<Candidate>& candidates) {
+                         HeadTables& tables, std::vector<Candidate>& candidates) {
   const auto decode = [&](auto raw) {
-    DistributionHead<decltype(raw)>(head, options, candidates).decode();
+    DistributionHead<decltype(raw)>(head, options, tables, candidates).decode();
   };
   switch (head.dtype) {
     case TALLY_UINT8: decode(uint8_t{}); break;

@@ -9,8 +9,8 @@
 namespace tally {
 
 /// Append the boxes of a checked head whose `reg_max` is above 0 to `candidates`, in the order of
-/// rows and columns.
+/// rows and columns. `tables` are those of this head.
 void decode_distribution(const tally_head& head, const tally_decoder_options& options,
-                         std::vector<Candidate>& candidates);
+                         HeadTables& tables, std::vector<Candidate>& candidates);
 
 }  // namespace tally

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "elementary.h"
 #include "head_view.h"
@@ -13,26 +14,67 @@ namespace tally {
 
 inline float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
 
+/// What the 256 raw values of an integer head stand for; kept from frame to frame, since only the
+/// scale and the zero point decide.
+class HeadTables {
+ public:
+  using Values = std::array<float, 256>;
+
+  /// The probabilities of raw values from `least` on.
+  const Values& probabilities(const tally_head& head, int least) {
+    renew(head);
+    if (!has_probabilities_) {
+      for (int i = 0; i < 256; ++i)
+        probabilities_[i] = sigmoid(scale_ * static_cast<float>(int64_t{i} + least - zero_point_));
+      has_probabilities_ = true;
+    }
+    return probabilities_;
+  }
+  /// exp of 0, -1, -2, ... steps.
+  const Values& powers(const tally_head& head) {
+    renew(head);
+    if (!has_powers_) {
+      for (int i = 0; i < 256; ++i) powers_[i] = exponential(-scale_ * static_cast<float>(i));
+      has_powers_ = true;
+    }
+    return powers_;
+  }
+
+ private:
+  void renew(const tally_head& head) {
+    if (dtype_ == head.dtype && scale_ == head.scale && zero_point_ == head.zero_point) return;
+    dtype_ = head.dtype;
+    scale_ = head.scale;
+    zero_point_ = head.zero_point;
+    has_probabilities_ = has_powers_ = false;
+  }
+
+  int32_t dtype_ = -1;
+  int32_t zero_point_ = 0;
+  float scale_ = 0;
+  bool has_probabilities_ = false;
+  bool has_powers_ = false;
+  Values probabilities_{};
+  Values powers_{};
+};
+
 /// Raw value to probability; integer heads have only 256 of them.
 template <typename Raw>
 class Logistic {
  public:
-  explicit Logistic(const tally_head& head) {
-    for (int i = 0; i < 256; ++i) {
-      const int raw = i + std::numeric_limits<Raw>::min();
-      table_[i] = sigmoid(head.scale * static_cast<float>(int64_t{raw} - head.zero_point));
-    }
-  }
-  float operator()(Raw raw) const { return table_[raw - std::numeric_limits<Raw>::min()]; }
+  Logistic(const tally_head& head, HeadTables& tables)
+      : table_(tables.probabilities(head, kLeast)) {}
+  float operator()(Raw raw) const { return table_[raw - kLeast]; }
   /// Whether the probability of `raw` may reach `confidence`.
   auto reaches(float confidence) const {
     const auto first = std::lower_bound(table_.begin(), table_.end(), confidence);
-    const int least = static_cast<int>(first - table_.begin()) + std::numeric_limits<Raw>::min();
+    const int least = static_cast<int>(first - table_.begin()) + kLeast;
     return [least](Raw raw) { return raw >= least; };
   }
 
  private:
-  std::array<float, 256> table_;
+  static constexpr int kLeast = std::is_signed_v<Raw> ? -128 : 0;
+  const HeadTables::Values& table_;
 };
 
 /// The smallest value whose probability may reach `confidence`: a hair low, so that rounding loses
@@ -44,7 +86,7 @@ inline float least_logit(float confidence) {
 }
 
 struct FloatLogistic {
-  explicit FloatLogistic(const tally_head&) {}
+  FloatLogistic(const tally_head&, HeadTables&) {}
   template <typename Raw>
   float operator()(Raw raw) const {
     return sigmoid(to_float(raw));
