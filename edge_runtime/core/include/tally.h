@@ -343,6 +343,12 @@ typedef struct tally_seen {
   float y2;
 } tally_seen;
 
+/* An event that tally_counter_withhold keeps back, and when its object was seen last. */
+typedef struct tally_withheld {
+  int64_t seen_ns;
+  tally_event event;
+} tally_withheld;
+
 /* A new object that could be one that was counted before: a similar one was lost near there. */
 typedef struct tally_return {
   int64_t lost_track_id;
@@ -367,6 +373,35 @@ typedef struct tally_diagnostics {
   int64_t last_timestamp_ns;   /* INT64_MIN before the first frame */
   int64_t ignored;             /* of the detections: in an ignored area, too small or too large */
 } tally_diagnostics;
+
+/* Why a total is zero, or smaller than expected. The numbers that a sentence about it needs are in
+ * tally_finding and, where fields are named here, in tally_diagnostics. Numbers are never given a
+ * second meaning. */
+typedef enum tally_cause {
+  TALLY_CAUSE_NO_FRAME = 0,
+  TALLY_CAUSE_NO_DETECTION = 1,     /* of any class */
+  TALLY_CAUSE_OTHER_DETECTIONS = 2, /* of classes that are not wanted, which `class_ids` names */
+  TALLY_CAUSE_IGNORED = 3,          /* all were: `ignored` */
+  TALLY_CAUSE_WEAK = 4,             /* none reached new_confidence: `detections` */
+  TALLY_CAUSE_UNCONFIRMED = 5,      /* tracks were too short or weak: `unconfirmed_tracks` and
+                                     * `live_tracks`, `longest_unconfirmed_s` */
+  TALLY_CAUSE_OTHER_OBJECTS = 6,    /* objects of classes that are not wanted: `class_ids` */
+  TALLY_CAUSE_OTHERS_COUNTED = 7,   /* the region has counted classes that are not wanted only */
+  TALLY_CAUSE_NOTHING_NEAR = 8,     /* no counted object was in the region, or near the line */
+  TALLY_CAUSE_MISSED = 9,           /* the nearest object was `value` pixels from the line */
+  TALLY_CAUSE_TOO_FAST = 10         /* `unlinked` objects; `value` frames per second are needed */
+} tally_cause;
+
+typedef struct tally_finding {
+  int32_t cause;        /* tally_cause */
+  int32_t rule;         /* number of the region's kind in tally_region_kind; -1 without a region */
+  int32_t region;       /* index of the region of its kind, -1 without one */
+  int32_t num_classes;  /* how many of the following are set, 0 to 5 */
+  int32_t class_ids[5]; /* the classes with the highest totals, highest first, ... */
+  int32_t reserved;     /* 0 */
+  int64_t totals[5];    /* ... and these totals: detections, objects or events of the region */
+  double value;         /* pixels or frames per second, see tally_cause; else 0 */
+} tally_finding;
 
 typedef struct tally_counter tally_counter;
 
@@ -429,6 +464,13 @@ TALLY_API tally_status tally_counter_add_region(tally_counter* counter, const ch
 TALLY_API tally_status tally_counter_want_classes(tally_counter* counter, const int32_t* class_ids,
                                                   int32_t count);
 
+/* Before the first update: tally_counter_take_events gives from now on only what concerns the
+ * totals of wanted classes, so that its events always add up to those. The others are withheld:
+ * when an object becomes one of a wanted class, its totals of this period move there, and its
+ * withheld events follow under the new class, before TALLY_RECLASSIFIED. tally_counter_reset drops
+ * them, and so does the end of an object, once many wait. */
+TALLY_API tally_status tally_counter_withhold(tally_counter* counter);
+
 /* Ignore detections whose anchor is inside this polygon of 3..1000 corners: they are neither
  * tracked nor counted. Before the first update; at most 256 areas. */
 TALLY_API tally_status tally_counter_ignore(tally_counter* counter, const tally_point* points,
@@ -486,6 +528,12 @@ TALLY_API tally_status tally_counter_region_visits(tally_counter* counter, const
 /* What went in and what was left out; set out->struct_size first. */
 TALLY_API tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics* out);
 
+/* Why totals are zero, or smaller than expected; none if everything was counted as asked. `seconds`
+ * is the capture time from the first frame to the last. `count` is set also when `capacity` is too
+ * small. */
+TALLY_API tally_status tally_counter_findings(tally_counter* counter, double seconds,
+                                              tally_finding* out, int32_t capacity, int32_t* count);
+
 /* The source has ended: objects that are past a line and move on are counted although they have
  * not reached the distance of `hysteresis`. */
 TALLY_API tally_status tally_counter_conclude(tally_counter* counter);
@@ -518,6 +566,77 @@ TALLY_API tally_status tally_counter_restore_returns(tally_counter* counter,
                                                      const tally_seen* seen, int32_t num_seen,
                                                      const tally_return* returns,
                                                      int32_t num_returns);
+
+/* The events that are withheld, by track and then in the order in which they happened; a saved
+ * state does not hold them. `count` is set also when `capacity` is too small. */
+TALLY_API tally_status tally_counter_withheld(tally_counter* counter, tally_withheld* out,
+                                              int32_t capacity, int32_t* count);
+
+/* Resume from what tally_counter_withheld gave, with the tracks in any order, after
+ * tally_counter_restore, which leaves it empty. Anything else is refused with TALLY_BAD_STATE, and
+ * the counter is unchanged. */
+TALLY_API tally_status tally_counter_restore_withheld(tally_counter* counter,
+                                                      const tally_withheld* withheld,
+                                                      int32_t count);
+
+/* ---- counts over time --------------------------------------------------------------------
+ *
+ * Numbers by key, such as the objects of each class that are in view at once, in bins of time. A
+ * bin is a second wide, and all become twice as wide when there are too many. */
+
+/* How two numbers of one key and bin are joined. */
+typedef enum tally_join {
+  TALLY_JOIN_MAX = 0, /* of what is there at once */
+  TALLY_JOIN_SUM = 1  /* of what happens one after the other */
+} tally_join;
+
+typedef struct tally_bins_options {
+  uint32_t struct_size;
+  int32_t join;     /* tally_join */
+  int32_t max_bins; /* 1 to 1048576; by default those of a day */
+} tally_bins_options;
+
+/* One number of one bin. */
+typedef struct tally_bin {
+  int64_t start_s; /* of the bin, in seconds from the start; a multiple of its width */
+  int64_t number;
+  int32_t key;      /* 0 or above */
+  int32_t reserved; /* 0 */
+} tally_bin;
+
+typedef struct tally_bins tally_bins;
+
+/* Fill `options` with the defaults, as far as options->struct_size says. */
+TALLY_API tally_status tally_bins_defaults(tally_bins_options* options);
+
+/* Make bins without any number; see tally_governor_create. */
+TALLY_API tally_status tally_bins_create(const tally_bins_options* options, tally_bins** out,
+                                         char* error, size_t capacity);
+
+/* Free bins. */
+TALLY_API void tally_bins_destroy(tally_bins* bins);
+
+/* What was wrong in the last call on this handle that failed. */
+TALLY_API const char* tally_bins_error(const tally_bins* bins);
+
+/* Take what is there `time_s` seconds from the start, 0 or more: the number of a key is how often
+ * it is among `keys`, in any order. Without any key nothing happens. */
+TALLY_API tally_status tally_bins_add(tally_bins* bins, double time_s, const int32_t* keys,
+                                      int32_t count);
+
+/* Make old bins wider, before they are saved: 30 s after an hour, 5 minutes after a day, an hour
+ * after 5 days, 6 hours after 30 days. Within a minute of the last time nothing happens. */
+TALLY_API tally_status tally_bins_compact(tally_bins* bins);
+
+/* All numbers in order of time and key, and the width of new bins in seconds (may be NULL). `count`
+ * is set also when `capacity` is too small. */
+TALLY_API tally_status tally_bins_numbers(tally_bins* bins, tally_bin* out, int32_t capacity,
+                                          int32_t* count, int64_t* seconds);
+
+/* Resume from what tally_bins_numbers gave, in any order. Anything else is refused with
+ * TALLY_BAD_STATE, and the bins are unchanged. */
+TALLY_API tally_status tally_bins_restore(tally_bins* bins, int64_t seconds,
+                                          const tally_bin* numbers, int32_t count);
 
 /* ---- reasons ----------------------------------------------------------------------------- */
 

@@ -18,10 +18,13 @@ const char* error_of(const Handle* handle) noexcept {
 
 /// Run `body` on a handle; a failure leaves its text there.
 template <typename Handle, typename Body>
-tally_status call(Handle* handle, Body&& body) noexcept {
+tally_status call(Handle* handle, const Body& body) noexcept {
   if (handle == nullptr) return TALLY_INVALID_ARGUMENT;
   return guarded(handle->error, [&] { body(*handle); });
 }
+
+/// Write the reason for a failure where the caller wants it, cut to `capacity` bytes.
+void tell(const std::string& reason, char* error, size_t capacity) noexcept;
 
 /// Make a handle and store it where `out` points; the reason for a failure goes to `error`.
 template <typename Handle, typename Make>
@@ -32,11 +35,7 @@ tally_status create(Handle** out, char* error, size_t capacity, const Make& make
     *out = nullptr;
     *out = make().release();
   });
-  if (error != nullptr && capacity > 0) {
-    const size_t length = std::min(reason.size(), capacity - 1);
-    std::copy_n(reason.data(), length, error);
-    error[length] = '\0';
-  }
+  tell(reason, error, capacity);
   return status;
 }
 
@@ -57,14 +56,13 @@ std::vector<Item> items(const Item* first, int32_t count) {
 }
 
 /// Move the first `capacity` of `waiting` to the caller; the rest stays.
-template <typename Queue, typename Item>
-void take_out(Queue& waiting, Item* out, int32_t capacity, int32_t* count) {
+template <typename Item>
+void take_out(std::vector<Item>& waiting, Item* out, int32_t capacity, int32_t* count) {
   require(count != nullptr && capacity >= 0 && (out != nullptr || capacity == 0),
           "result pointers are NULL");
   const size_t taken = std::min(waiting.size(), static_cast<size_t>(capacity));
   std::copy_n(waiting.begin(), taken, out);
-  // One by one is less code than erasing a range of a deque.
-  for (size_t i = 0; i < taken; ++i) waiting.pop_front();
+  waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(taken));
   *count = static_cast<int32_t>(taken);
 }
 

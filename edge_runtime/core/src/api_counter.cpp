@@ -91,6 +91,10 @@ tally_status tally_counter_want_classes(tally_counter* counter, const int32_t* c
   });
 }
 
+tally_status tally_counter_withhold(tally_counter* counter) {
+  return call(counter, [](tally_counter& self) { self.withhold(); });
+}
+
 tally_status tally_counter_ignore(tally_counter* counter, const tally_point* points,
                                   int32_t num_points) {
   return call(counter, [&](tally_counter& self) { self.ignore(points_of(points, num_points)); });
@@ -168,6 +172,13 @@ tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics
   });
 }
 
+tally_status tally_counter_findings(tally_counter* counter, double seconds, tally_finding* out,
+                                    int32_t capacity, int32_t* count) {
+  return call(counter, [&](tally_counter& self) {
+    tally::copy_out(self.findings(seconds), out, capacity, count);
+  });
+}
+
 tally_status tally_counter_conclude(tally_counter* counter) {
   return call(counter, [](tally_counter& self) { self.conclude(); });
 }
@@ -218,4 +229,16 @@ tally_status tally_counter_restore_returns(tally_counter* counter, const int64_t
                                     tally::items(seen, num_seen),
                                     tally::items(returns, num_returns));
   });
+}
+
+tally_status tally_counter_withheld(tally_counter* counter, tally_withheld* out, int32_t capacity,
+                                    int32_t* count) {
+  return call(counter,
+              [&](tally_counter& self) { tally::copy_out(self.withheld(), out, capacity, count); });
+}
+
+tally_status tally_counter_restore_withheld(tally_counter* counter, const tally_withheld* withheld,
+                                            int32_t count) {
+  return call(counter,
+              [&](tally_counter& self) { self.restore_withheld(tally::items(withheld, count)); });
 }

@@ -28,7 +28,8 @@ Counter::Counter(const tally_counter_options& options)
     : options_(options),
       filter_(options),
       tracker_(options),
-      returns_(options.num_classes, options.remember_s) {
+      returns_(options.num_classes, options.remember_s),
+      withheld_(std::max({options.lost_s, options.edge_lost_s, options.remember_s})) {
   check(options);
   unique_.assign(options.num_classes, 0);
   detected_.assign(options.num_classes, 0);
@@ -47,6 +48,11 @@ void Counter::want_classes(const std::vector<int32_t>& class_ids) {
 
 int32_t Counter::class_of(const Track& track, int32_t current) const {
   return track.vote.leader(wanted_, current);
+}
+
+void Counter::withhold() {
+  require(!started_, "events are withheld from the first frame on");
+  withholds_ = true;
 }
 
 void Counter::ignore(const Points& corners) {
@@ -104,7 +110,9 @@ void Counter::update(int64_t now_ns, const tally_detection* detections, int coun
   for (const Track& track : tracker_.tracks())
     if (track.seen_ns == now_ns) observe(track);
   for (const Track& track : tracker_.ended()) end(track);
-  returns_.note(now_ns, visible_tracks());
+  const std::vector<tally_track> visible = visible_tracks();
+  returns_.note(now_ns, visible);
+  withheld_.note(now_ns, visible);
 }
 
 void Counter::note_frame(int64_t now_ns, const tally_detection* detections, int count,
@@ -117,10 +125,26 @@ void Counter::note_frame(int64_t now_ns, const tally_detection* detections, int 
   for (int i = 0; i < count; ++i) detected_[options_.any_class ? 0 : detections[i].class_id] += 1;
 }
 
+/// Where the object of a track is, or would be.
+size_t Counter::place_of(int64_t track_id) const {
+  const auto before = [](const auto& one, int64_t id) { return one.first < id; };
+  return std::lower_bound(objects_.begin(), objects_.end(), track_id, before) - objects_.begin();
+}
+
+ObjectState& Counter::object_of(const Track& track) { return objects_[place_of(track.id)].second; }
+
+const ObjectState& Counter::object_of(const Track& track) const {
+  return objects_[place_of(track.id)].second;
+}
+
 void Counter::observe(const Track& track) {
   const Point anchor = anchor_point(track.motion.box(), options_.anchor);
-  const auto [entry, is_new] = objects_.try_emplace(track.id);
-  ObjectState& object = entry->second;
+  const size_t place = place_of(track.id);
+  const bool is_new = !has_object(place, track.id);
+  if (is_new)
+    objects_.insert(objects_.begin() + static_cast<std::ptrdiff_t>(place),
+                    {track.id, ObjectState()});
+  ObjectState& object = objects_[place].second;
   if (is_new)
     begin(object, track, anchor);
   else
@@ -153,7 +177,7 @@ void Counter::advance(ObjectState& object, const Track& track, Point anchor) {
 
 void Counter::conclude() {
   for (const Track& track : tracker_.tracks()) {
-    ObjectState& object = objects_.at(track.id);
+    ObjectState& object = object_of(track);
     if (!object.counted || seconds(now_ns_ - track.seen_ns) > options_.edge_lost_s) continue;
     const float margin = options_.hysteresis * track.motion.box().size();
     const Detected detected{track.seen, anchor_point(track.seen, options_.anchor),
@@ -220,9 +244,9 @@ void Counter::reclassify(ObjectState& object, const Track& track) {
 }
 
 void Counter::end(const Track& track) {
-  const auto entry = objects_.find(track.id);
-  if (entry == objects_.end()) return;
-  ObjectState& object = entry->second;
+  const size_t place = place_of(track.id);
+  if (!has_object(place, track.id)) return;
+  ObjectState& object = objects_[place].second;
   if (object.counted) {
     went_out(object, track);
     for (size_t i = 0; i < regions_.size(); ++i)
@@ -233,7 +257,7 @@ void Counter::end(const Track& track) {
     diagnostics_.longest_unconfirmed_s =
         std::max(diagnostics_.longest_unconfirmed_s, seconds(track.seen_ns - track.first_ns));
   }
-  objects_.erase(entry);
+  objects_.erase(objects_.begin() + static_cast<std::ptrdiff_t>(place));
 }
 
 void Counter::record(ObjectState& object, const Track& track, size_t position,
@@ -278,7 +302,23 @@ void Counter::add(const CountEntry& entry, int32_t class_id, int64_t sign) {
 }
 
 void Counter::publish(const tally_event& event) {
-  if (events_.size() == kMaxEvents) events_.pop_front();
+  if (withholds_) {
+    const bool moves = event.kind == TALLY_RECLASSIFIED;
+    if (!is_wanted(event.class_id)) {
+      if (!moves) return withheld_.keep(event);
+      if (!is_wanted(event.previous_class_id)) return;
+    } else if (moves) {
+      for (tally_withheld& one : withheld_.take(event.track_id)) {
+        one.event.class_id = event.class_id;
+        push(one.event);
+      }
+    }
+  }
+  push(event);
+}
+
+void Counter::push(const tally_event& event) {
+  if (events_.size() == kMaxEvents) events_.erase(events_.begin());
   events_.push_back(event);
 }
 
@@ -288,6 +328,7 @@ void Counter::reset() {
   for (size_t i = 0; i < regions_.size(); ++i) regions_[i].reset();
   diagnostics_ = {};
   returns_.clear();
+  withheld_.clear();
   tracker_.forget_unlinked();
   for (auto& [id, object] : objects_) object.entries.clear();  // of the period that has ended
 }

@@ -1,9 +1,8 @@
 // Tracks to totals and events.
 #pragma once
 
-#include <deque>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "detection_filter.h"
@@ -13,6 +12,7 @@
 #include "state.h"
 #include "tally.h"
 #include "tracker.h"
+#include "withheld.h"
 
 namespace tally {
 
@@ -47,6 +47,8 @@ class Counter {
   int add_region(std::string_view kind, const Points& points, const tally_region_options& options);
   /// An object's class is chosen among these where the vote gives them enough.
   void want_classes(const std::vector<int32_t>& class_ids);
+  /// Events of classes that are not wanted wait until their object becomes one of those.
+  void withhold();
   /// Detections whose anchor is inside this polygon are neither tracked nor counted.
   void ignore(const Points& corners);
   /// Whether `update` would track a detection.
@@ -63,7 +65,7 @@ class Counter {
   void restore(const uint8_t* state, size_t size);
 
   std::vector<tally_track> visible_tracks() const;
-  std::deque<tally_event>& events() { return events_; }
+  std::vector<tally_event>& events() { return events_; }
   const std::vector<int64_t>& unique() const { return unique_; }
   const std::vector<int64_t>& detected() const { return detected_; }
   std::vector<int64_t> region_total(std::string_view kind, int index, int total) const;
@@ -71,7 +73,12 @@ class Counter {
   /// Counted objects that are in the region now.
   std::vector<tally_visit> region_visits(std::string_view kind, int index) const;
   tally_diagnostics diagnostics() const;
+  /// Why totals are zero, or smaller than expected; the frames took `seconds`.
+  std::vector<tally_finding> findings(double seconds) const;
   PossibleReturns& possible_returns() { return returns_; }
+  const std::vector<tally_withheld>& withheld() const { return withheld_.events(); }
+  /// Resume from what `withheld` gave; unchanged if it is refused.
+  void restore_withheld(std::vector<tally_withheld> events);
 
   std::string error;
 
@@ -97,7 +104,22 @@ class Counter {
   void count(ObjectState& object, const tally_event& event);
   void add(const CountEntry& entry, int32_t class_id, int64_t sign);
   void publish(const tally_event& event);
+  void push(const tally_event& event);
 
+  bool is_wanted(int32_t class_id) const { return wanted_.empty() || wanted_[class_id]; }
+  bool any_wanted(const std::vector<int64_t>& totals) const;
+  tally_finding why_nothing(const tally_diagnostics& facts) const;
+  tally_finding why_zero(size_t position, const std::vector<int64_t>& decisive) const;
+  /// The class totals of a region that are zero if nothing was counted, added up.
+  std::vector<int64_t> decisive(size_t position) const;
+
+  /// The object of a track, which is there.
+  ObjectState& object_of(const Track& track);
+  const ObjectState& object_of(const Track& track) const;
+  size_t place_of(int64_t track_id) const;
+  bool has_object(size_t place, int64_t track_id) const {
+    return place < objects_.size() && objects_[place].first == track_id;
+  }
   int32_t class_of(const Track& track, int32_t current) const;
   FrameSize frame() const;
   Region& region_of_event(int32_t kind, int32_t index);
@@ -119,9 +141,11 @@ class Counter {
   std::vector<bool> wanted_;  // by class; empty if all are
   std::vector<int64_t> unique_;
   std::vector<int64_t> detected_;
-  std::unordered_map<int64_t, ObjectState> objects_;
-  std::deque<tally_event> events_;
+  std::vector<std::pair<int64_t, ObjectState>> objects_;  // by track id
+  std::vector<tally_event> events_;
   PossibleReturns returns_;
+  bool withholds_ = false;
+  Withheld withheld_;
   tally_diagnostics diagnostics_{};
   int64_t now_ns_ = 0;
   bool started_ = false;

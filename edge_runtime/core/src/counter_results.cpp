@@ -49,8 +49,8 @@ std::vector<tally_track> Counter::visible_tracks() const {
   for (const Track& track : tracker_.tracks()) {
     if (!track.confirmed || track.seen_ns != now_ns_) continue;
     const Box box = track.motion.box();
-    visible.push_back({track.id, box.x1, box.y1, box.x2, box.y2, track.confidence,
-                       objects_.at(track.id).class_id});
+    visible.push_back(
+        {track.id, box.x1, box.y1, box.x2, box.y2, track.confidence, object_of(track).class_id});
   }
   return visible;
 }
@@ -58,7 +58,7 @@ std::vector<tally_track> Counter::visible_tracks() const {
 std::vector<tally_visit> Counter::visits(size_t position) const {
   std::vector<tally_visit> visits;
   for (const Track& track : tracker_.tracks()) {
-    const ObjectState& object = objects_.at(track.id);
+    const ObjectState& object = object_of(track);
     const int64_t since = regions_[position].inside_since(object.regions[position]);
     if (object.counted && since != kNever)
       visits.push_back({track.id, object.class_id, seconds(object.seen_ns - since)});

@@ -62,7 +62,7 @@ Bytes Counter::save() {
   writer(configured);
   Archive archive(writer);
   persist(archive);
-  for (const Track& track : tracker_.tracks()) persist(archive, objects_.at(track.id));
+  for (const Track& track : tracker_.tracks()) persist(archive, object_of(track));
   return seal(writer.take());
 }
 
@@ -74,11 +74,12 @@ void Counter::restore(const uint8_t* state, size_t size) {
                 "it is of other options, lines or zones");
   Counter restored(*this);
   restored.returns_.clear();
+  restored.withheld_.clear();
   Archive archive(reader);
   restored.persist(archive);
   restored.objects_.clear();
   for (const Track& track : restored.tracker_.tracks())
-    restored.persist(archive, restored.objects_[track.id]);
+    restored.persist(archive, restored.objects_.emplace_back(track.id, ObjectState()).second);
   require_state(reader.at_end(), "it is longer than its contents");
   restored.check_state();
   *this = std::move(restored);
@@ -99,7 +100,7 @@ void Counter::check_state() const {
 }
 
 void Counter::check_object(const Track& track) const {
-  const ObjectState& object = objects_.at(track.id);
+  const ObjectState& object = object_of(track);
   require_state(track.vote.only_of(options_.num_classes), "a class is out of range");
   require_state(object.counted == track.confirmed && object.seen_ns == track.seen_ns &&
                     object.class_id < options_.num_classes &&
@@ -127,6 +128,18 @@ void Counter::check_event(const tally_event& event) const {
                     event.class_id < options_.num_classes && event.previous_class_id >= -1 &&
                     event.previous_class_id < options_.num_classes,
                 "an event is out of range");
+}
+
+void Counter::restore_withheld(std::vector<tally_withheld> events) {
+  for (const tally_withheld& one : events) {
+    const tally_event& event = one.event;
+    check_event(event);
+    const float sum = event.x + event.y + event.confidence + event.age_s + event.dwell_s;
+    require_state(is_time(one.seen_ns) && event.track_id >= 0 && event.class_id >= 0 &&
+                      event.kind != TALLY_RECLASSIFIED && std::isfinite(sum),
+                  "a withheld event is out of range");
+  }
+  withheld_.restore(std::move(events));
 }
 
 }  // namespace tally

@@ -86,7 +86,8 @@ void Governor::learn(int64_t timestamp_ns, double latency_ms) {
 
 void Governor::decide(double now_s) {
   const double longest_s = std::max(kDownS, wait_up_s_);
-  while (medians_.size() > 1 && medians_[1].at_s <= now_s - longest_s) medians_.pop_front();
+  while (medians_.size() > 1 && medians_[1].at_s <= now_s - longest_s)
+    medians_.erase(medians_.begin());
   const double limit = options_.budget_ms;
   const double over = share(now_s, kDownS, [&](double ms) { return ms > limit; });
   const double under = share(now_s, wait_up_s_, [&](double ms) { return ms < limit * kHeadroom; });
@@ -192,7 +193,7 @@ void Governor::tell(int32_t reason, double latency_ms) {
   bucket_.clear();
   count_ += 1;
   lowest_ = std::max(lowest_, index());
-  if (told_.size() == kMaxTold) told_.pop_front();
+  if (told_.size() == kMaxTold) told_.erase(told_.begin());
   told_.push_back({now_ns_, latency_ms, reason, paused() ? 1 : 0, levels_[index()]});
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <vector>
 
@@ -25,7 +24,7 @@ class Governor {
 
   const std::vector<tally_level>& ladder() const { return levels_; }
   tally_governor_state state() const;
-  std::deque<tally_level_change>& changes() { return told_; }
+  std::vector<tally_level_change>& changes() { return told_; }
 
   std::string error;
 
@@ -56,9 +55,9 @@ class Governor {
   int32_t heat_steps_ = 0;  // steps by heat
   size_t lowest_ = 0;
   int64_t count_ = 0;
-  std::deque<tally_level_change> told_;
+  std::vector<tally_level_change> told_;
 
-  std::deque<Median> medians_;
+  std::vector<Median> medians_;
   std::vector<double> bucket_;
   double bucket_s_ = 0;
   double wait_up_s_;

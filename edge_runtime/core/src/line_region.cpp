@@ -128,6 +128,7 @@ class Line final : public RuleOf<Line, LineState> {
   }
 
   double value(int, const std::vector<tally_visit>&) const override { return nearest_; }
+  float missed_by() const override { return nearest_; }
 
   void persist_outline(Archive& archive) override { archive(a_, b_, extend_); }
   void persist_values(Archive& archive) override { archive(nearest_); }

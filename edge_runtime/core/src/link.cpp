@@ -45,7 +45,7 @@ void Link::put(Frames& frames, const Sent& frame, size_t most) {
     return;
   }
   frames.push_back(frame);
-  if (frames.size() > most) frames.pop_front();
+  if (frames.size() > most) frames.erase(frames.begin());
 }
 
 void Link::welcomed(double seconds) {

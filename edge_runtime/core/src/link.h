@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <string>
+#include <vector>
 
 #include "average.h"
 #include "tally.h"
@@ -35,7 +35,7 @@ class Link {
     double at_s;
     double bytes;
   };
-  using Frames = std::deque<Sent>;
+  using Frames = std::vector<Sent>;
   static void put(Frames& frames, const Sent& frame, size_t most);
   void measure(const Sent& sent, double arrived_s, double now_s);
   double silent_s(double now_s) const;

@@ -16,11 +16,12 @@ constexpr size_t kMaxRegions = 256;  // of one rule
 // clang-format off
 // NOLINTNEXTLINE(bugprone-throwing-static-initialization): a few bytes, as the program starts.
 const std::vector<RegionRule> kRules = {
-    // name, factory, class totals, values, first event, events, points, saves_values, always_saved
+    // name, factory, class totals, values, first event, events,
+    // decisive totals, points, saves_values, always_saved
     {"line", make_line, {"in", "out"}, {"nearest"},
-     TALLY_CROSSED_IN, {"crossed_in", "crossed_out"}, 2, 2, true, true},
+     TALLY_CROSSED_IN, {"crossed_in", "crossed_out"}, 0b11, 2, 2, true, true},
     {"zone", make_zone, {"now", "entered", "left"}, {"mean_dwell_s", "max_dwell_s"},
-     TALLY_ENTERED, {"entered", "left"}, 3, 1000, false, true},
+     TALLY_ENTERED, {"entered", "left"}, 0b10, 3, 1000, false, true},
 };
 // clang-format on
 

@@ -114,6 +114,9 @@ class Region {
     return 0;
   }
 
+  /// How near a counted object came to a region that has counted nothing; -1 for not near.
+  virtual float missed_by() const { return -1; }
+
   /// Where the region is and its parameters: what must be the same for a saved state to fit.
   virtual void persist_outline(Archive& archive) = 0;
   virtual void persist_totals(Archive& archive);
@@ -163,6 +166,7 @@ struct RegionRule {
   Names values;
   int32_t first_event;  // number of the first of `events`; never changes, saved states hold it
   Names events;
+  uint32_t decisive;  // the class totals that are zero when nothing was counted, a bit for each
   size_t min_points;
   size_t max_points;
   bool saves_values;  // whether a saved state holds more of it than totals

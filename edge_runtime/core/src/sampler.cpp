@@ -49,7 +49,7 @@ void Sampler::learn(int64_t timestamp_ns, const tally_track* tracks, int32_t num
   for (int32_t i = 0; i < num_tracks; ++i) {
     const auto speed = speed_of(tracks[i], now_s);
     if (!speed) continue;
-    if (speeds_.size() == kMaxSpeeds) speeds_.pop_front();
+    if (speeds_.size() == kMaxSpeeds) speeds_.erase(speeds_.begin());
     speeds_.push_back({now_s, *speed});
     fastest_ = std::max(fastest_, *speed);
   }
@@ -67,20 +67,26 @@ void Sampler::learn(int64_t timestamp_ns, const tally_track* tracks, int32_t num
 }
 
 void Sampler::forget_others(const tally_track* tracks, int32_t num_tracks) {
-  for (auto it = paths_.begin(); it != paths_.end();) {
-    const bool known = std::any_of(tracks, tracks + num_tracks, [&](const tally_track& one) {
-      return one.track_id == it->first;
-    });
-    it = known ? std::next(it) : paths_.erase(it);
-  }
+  const auto gone = std::remove_if(paths_.begin(), paths_.end(), [&](const auto& path) {
+    return std::none_of(tracks, tracks + num_tracks,
+                        [&](const tally_track& one) { return one.track_id == path.first; });
+  });
+  paths_.erase(gone, paths_.end());
+}
+
+Sampler::Path& Sampler::path_of(int64_t track_id) {
+  for (auto& [id, path] : paths_)
+    if (id == track_id) return path;
+  paths_.emplace_back(track_id, Path());
+  return paths_.back().second;
 }
 
 std::optional<double> Sampler::speed_of(const tally_track& track, double now_s) {
   const double x1 = track.x1, y1 = track.y1, x2 = track.x2, y2 = track.y2;
-  Path& path = paths_[track.track_id];
+  Path& path = path_of(track.track_id);
   path.push_back({now_s, (x1 + x2) / 2, (y1 + y2) / 2});
   while (path.size() > kMaxPath || (path.size() > 2 && now_s - path[1].at_s >= kBaseS))
-    path.pop_front();
+    path.erase(path.begin());
   const Station then = path.front();
   if (!(now_s - then.at_s >= kBaseS)) return std::nullopt;
   const double size = std::max(std::sqrt(std::max((x2 - x1) * (y2 - y1), 0.0)), 1.0);
@@ -90,7 +96,8 @@ std::optional<double> Sampler::speed_of(const tally_track& track, double now_s) 
 }
 
 double Sampler::fastest_now(double now_s) {
-  while (!speeds_.empty() && speeds_.front().at_s < now_s - kMemoryS) speeds_.pop_front();
+  const auto is_recent = [&](const Speed& one) { return !(one.at_s < now_s - kMemoryS); };
+  speeds_.erase(speeds_.begin(), std::find_if(speeds_.begin(), speeds_.end(), is_recent));
   double fastest = 0;
   for (const Speed& one : speeds_) fastest = std::max(fastest, one.sizes_per_s);
   return fastest;

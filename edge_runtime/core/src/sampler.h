@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "geometry.h"
 #include "rate_limiter.h"
@@ -34,11 +34,12 @@ class Sampler {
     double x;
     double y;
   };
-  using Path = std::deque<Station>;
+  using Path = std::vector<Station>;
   struct Speed {
     double at_s;
     double sizes_per_s;
   };
+  Path& path_of(int64_t track_id);
   void forget_others(const tally_track* tracks, int32_t num_tracks);
   /// Sizes per second; nothing while the track is too young.
   std::optional<double> speed_of(const tally_track& track, double now_s);
@@ -46,8 +47,8 @@ class Sampler {
 
   tally_sampler_options options_;
   RateLimiter limiter_;
-  std::unordered_map<int64_t, Path> paths_;
-  std::deque<Speed> speeds_;
+  std::vector<std::pair<int64_t, Path>> paths_;  // by track id
+  std::vector<Speed> speeds_;
   double fastest_ = 0;
   int64_t used_ = 0;
   int64_t first_ns_ = 0;

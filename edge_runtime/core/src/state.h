@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -70,10 +69,6 @@ class Writer {
   void put(std::vector<Item>& items) {
     put_all(items);
   }
-  template <typename Item>
-  void put(std::deque<Item>& items) {
-    put_all(items);
-  }
 
   Bytes bytes_;
 };
@@ -128,10 +123,6 @@ class Reader {
   }
   template <typename Item>
   void get(std::vector<Item>& items) {
-    get_all(items);
-  }
-  template <typename Item>
-  void get(std::deque<Item>& items) {
     get_all(items);
   }
 

@@ -310,7 +310,7 @@ void Tracker::end_where(const Predicate& over) {
 /// Before matching: a gap between two frames ages tracks as well.
 void Tracker::drop_lost() {
   frames_ns_.push_back(now_ns_);
-  if (frames_ns_.size() > kTentativeFrames + 1) frames_ns_.pop_front();
+  if (frames_ns_.size() > kTentativeFrames + 1) frames_ns_.erase(frames_ns_.begin());
   end_where([&](const Track& track) {
     const float kept =
         is_standing(track) ? std::max(options_.remember_s, options_.lost_s) : options_.lost_s;

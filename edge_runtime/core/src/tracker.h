@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "matching.h"
@@ -72,7 +71,7 @@ class Tracker {
   std::vector<Track> ended_;
   std::vector<tally_detection> detections_;
   std::vector<bool> used_;
-  std::deque<int64_t> frames_ns_;  // of the last few frames, this one included
+  std::vector<int64_t> frames_ns_;  // of the last few frames, this one included
   int64_t now_ns_ = 0;
   int64_t previous_ns_ = 0;
   int64_t next_id_ = 1;

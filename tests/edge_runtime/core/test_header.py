@@ -161,6 +161,8 @@ def test_header_library_and_package_have_one_version() -> None:
 WITHOUT_POINTERS = {
     "tally_counter_update",
     "tally_counter_reset",
+    "tally_counter_withhold",
+    "tally_bins_compact",
     "tally_counter_conclude",
     "tally_governor_learn",
     "tally_governor_set_thermal",
@@ -179,13 +181,14 @@ WITHOUT_POINTERS = {
 METHODS = {
     "preprocessor": 1,
     "decoder": 1,
-    "counter": 18,
+    "counter": 21,
     "governor": 4,
     "sampler": 3,
     "offload": 3,
     "link": 2,
     "waiting": 1,
     "late": 2,
+    "bins": 3,
 }
 
 
@@ -278,6 +281,7 @@ def test_structs_that_can_grow() -> None:
         "tally_link_state",
         "tally_waiting_options",
         "tally_late_options",
+        "tally_bins_options",
         "tally_model_tensor",
     }
 

@@ -8,6 +8,7 @@ void check(bool holds, const char* what, const char* file, int line);
 #define CHECK(condition) check((condition), #condition, __FILE__, __LINE__)
 
 void test_assignment();
+void test_bins();
 void test_counter();
 void test_decoder();
 void test_numbers();

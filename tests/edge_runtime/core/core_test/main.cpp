@@ -19,6 +19,7 @@ void check(bool holds, const char* what, const char* file, int line) {
 
 int main() {
   test_assignment();
+  test_bins();
   test_counter();
   test_decoder();
   test_numbers();
