@@ -7,9 +7,9 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from tallylens.commands import COMMANDS, official_commands
 from tallylens.commands.official_options import joined_sizes, remedy
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if instead is not None:
         print(f"tallylens: {_one_line(instead)}", file=sys.stderr)
         return USAGE
-    options = _parser().parse_args(joined_sizes(given))
+    options = _parsed(joined_sizes(given))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", TallyLensWarning)
@@ -108,7 +108,24 @@ def _make_streams_usable() -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message}{remedy(message)}. See {self.prog} --help.\n")
+        advice = remedy(message, self._option_string_actions)
+        end = "" if advice.endswith("?") else "."
+        self.exit(USAGE, f"{self.prog}: {message}{advice}{end} See {self.prog} --help.\n")
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; a command says itself what it does not know, since it knows its options."""
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        _commands(parser)[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
+
+
+def _commands(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """The parsers of the commands, by name."""
+    (commands,) = (one for one in parser._actions if isinstance(one.choices, Mapping))
+    return cast(Mapping[str, argparse.ArgumentParser], commands.choices)
 
 
 def _parser() -> argparse.ArgumentParser:

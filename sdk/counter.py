@@ -7,8 +7,23 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Literal, Self
 
+from tallylens.counter_arguments import (
+    checked_detections,
+    checked_frame_size,
+    checked_model,
+    checked_moment,
+    checked_names,
+    checked_number,
+    checked_options,
+    checked_regions,
+    checked_size,
+    checked_time,
+    checked_workers,
+    checked_zones,
+)
 from tallylens.detectors import ModelDetectors, decoder_options
 from tallylens.edge_runtime.class_names import GIVE_NAMES, are_numbered
 from tallylens.edge_runtime.core import CounterOptions
@@ -68,8 +83,8 @@ class Counter:
         min_size: smaller detections are neither tracked nor counted. The size is the side of a
             square of the box's area: a fraction of the frame's shorter side if <= 1, else pixels.
         max_size: larger detections are neither tracked nor counted.
-        imgsz: (height, width) of the model's input, for checkpoints; None takes the rectangle with
-            sides of at most 640 pixels that fits the source.
+        imgsz: (height, width) of the model's input, or one number for both, for checkpoints; None
+            takes the rectangle with sides of at most 640 pixels that fits the source.
         workers: frames processed in parallel; None takes one per core for files and one for live
             sources.
         options: thresholds of tracking and counting.
@@ -102,7 +117,7 @@ class Counter:
         zones: Sequence[Zone] = (),
         classes: Iterable[str] | None = None,
         any_class: bool = False,
-        imgsz: tuple[int, int] | None = None,
+        imgsz: int | tuple[int, int] | None = None,
         workers: int | None = None,
         options: CounterOptions | None = None,
         iou: float | None = None,
@@ -125,32 +140,41 @@ class Counter:
         max_size: float | None = None,
         class_names: Sequence[str] | None = None,
     ) -> None:
-        if workers is not None and workers < 1:
-            raise UsageError(f"workers is {workers}", "Use 1 or more")
-        self._model, self._imgsz, self._workers, self._offload = model, imgsz, workers, offload
-        self._class_names = class_names
-        self._decoding = decoder_options(options or CounterOptions(), iou, any_class)
+        self._model, self._imgsz = checked_model(model), checked_size(imgsz)
+        self._workers, self._offload = checked_workers(workers), offload
+        self._class_names = checked_names("class_names", class_names)
+        if iou is not None:
+            checked_number("iou", iou, 0, 1)
+        sizes = {"min_size": min_size, "max_size": max_size}
+        for name, value in {**sizes, "max_fps": max_fps, "budget_ms": budget_ms}.items():
+            if value is not None:
+                checked_number(name, value)
+        options = checked_options(options)
+        self._decoding = decoder_options(options, iou, any_class)
         self._counting = counting_options(
-            (*lines, *zones, *regions),
-            classes,
+            checked_regions(lines=lines, zones=zones, regions=regions),
+            checked_names("classes", classes),
             any_class,
             options,
-            detection_filter(ignore, min_size, max_size),
+            detection_filter(checked_zones("ignore", ignore), min_size, max_size),
         )
         self._limits = RateLimits(max_fps, budget_ms, sample, on_notice)
-        self._schedule = None if reset is None else parse_schedule(reset)
-        self._starts_at = starts_at
+        self._schedule = None if reset is None else parse_schedule(str(reset))
+        self._starts_at = checked_moment(starts_at)
+        checked_number("state_every_s", state_every_s, 0)
         self._saved = None if state is None else SavedCount(StateFile(Path(state)), state_every_s)
         written = (events, state, detections)
         self._written = [None if path is None else Path(path) for path in written]
         self._sinks = event_sinks(events, crops)
         if detections is not None:
             self._sinks.append(DetectionFile(Path(detections)))
-        self._live = LiveOptions(patience_s, on_notice)
+        self._live = LiveOptions(checked_number("patience_s", patience_s, 0), on_notice)
         self._detectors: ModelDetectors | None = None
         self._session: CountSession | None = None
         self._given: tuple[Sequence[str], tuple[int, int]] | None = None
         self._closed = False
+        # Two threads that update one counter: one frame after the other.
+        self._lock = RLock()
 
     @classmethod
     def from_detections(
@@ -192,8 +216,9 @@ class Counter:
 
         The other arguments are those of `Counter`.
         """
+        names, frame_size = checked_names("class_names", class_names), checked_frame_size(size)
         counter = cls(
-            "",
+            "detections",
             lines=lines,
             zones=zones,
             regions=regions,
@@ -209,7 +234,7 @@ class Counter:
             min_size=min_size,
             max_size=max_size,
         )
-        counter._given = tuple(class_names), size
+        counter._given = names or [], frame_size
         return counter
 
     def run(
@@ -277,9 +302,12 @@ class Counter:
         """
         if self._given is not None:
             raise UsageError("this counter has no model", "Use update_detections")
-        check_frame(image, timestamp_s, self.frames)
-        height, width = image.shape[:2]
-        return self._prepare("frames", (width, height), 1, None, True).update(image, timestamp_s)
+        timestamp_s = checked_time(timestamp_s)
+        with self._lock:
+            check_frame(image, timestamp_s, self.frames)
+            height, width = image.shape[:2]
+            session = self._prepare("frames", (width, height), 1, None, True)
+            return session.update(image, timestamp_s)
 
     def update_detections(self, detections: Detections, timestamp_s: float) -> Tracks:
         """Count the detections of one frame and return its confirmed tracks.
@@ -295,9 +323,10 @@ class Counter:
         """
         if self._given is None:
             raise UsageError("this counter has a model", "Use Counter.from_detections")
-        return self._without_model("detections", *self._given).update_detections(
-            detections, timestamp_s
-        )
+        detections, timestamp_s = checked_detections(detections), checked_time(timestamp_s)
+        with self._lock:
+            session = self._without_model("detections", *self._given)
+            return session.update_detections(detections, timestamp_s)
 
     def conclude(self) -> FrameResult | None:
         """After the last `update`: count what only the end decides, such as an object that is just

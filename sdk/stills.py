@@ -17,7 +17,7 @@ from tallylens.detectors import ModelDetectors, decoder_options
 from tallylens.edge_runtime.core import CounterOptions, TrackCounter
 from tallylens.edge_runtime.counting.class_filter import ClassFilter
 from tallylens.edge_runtime.counting.detection_filter import NO_FILTER, DetectionFilter
-from tallylens.edge_runtime.errors import InputError, SourceError
+from tallylens.edge_runtime.errors import InputError
 from tallylens.edge_runtime.files import write_all
 from tallylens.edge_runtime.rate_control.rate_limits import RateLimits
 from tallylens.edge_runtime.reports.formats import check_output
@@ -28,7 +28,7 @@ from tallylens.edge_runtime.reports.stills_page import (
     stills_to_html,
 )
 from tallylens.edge_runtime.sources import no_notice
-from tallylens.edge_runtime.sources.images import GIVE_IMAGES, find_images, read_image
+from tallylens.edge_runtime.sources.images import find_images, none_read, read_image
 from tallylens.edge_runtime.types import Detections, Image
 
 ANY_CLASS_NAME = "object"
@@ -165,7 +165,7 @@ def count_stills(
     finally:
         detectors.close()
     if not counted:
-        raise SourceError(source, f"none of its {len(paths)} images can be read", GIVE_IMAGES)
+        raise none_read(source, paths, warnings)
     return StillsReport(
         os.fspath(source), tuple(counted), tuple(warnings), os.fspath(model), tuple(kept)
     )

@@ -24,6 +24,7 @@ MAX_FILES = 1_000_000
 MAX_FILE_BYTES = 256 << 20
 # Further unreadable images are reported as one number.
 MAX_WARNINGS = 20
+ONE_IMAGE = "one image is too short for tracking: count the objects of photos with --stills"
 GIVE_IMAGES = "Give a folder or pattern of jpg, png, webp, tiff, bmp, heic or avif files"
 
 
@@ -42,7 +43,9 @@ def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0, start: 
     reader = ImageReader(paths, image_fps, warnings)
     first = reader.first()
     if first is None:
-        raise SourceError(spec, f"none of its {len(paths)} images can be read", GIVE_IMAGES)
+        raise none_read(spec, paths, warnings)
+    if len(paths) == 1:
+        warnings.append(ONE_IMAGE)
     height, width = first.image.shape[:2]
     if start:
         reader = ImageReader(paths, image_fps, warnings, start)
@@ -54,6 +57,16 @@ def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0, start: 
         fps=image_fps,
         warnings=warnings,
     )
+
+
+def none_read(
+    spec: str | os.PathLike[str], paths: Sequence[Path], warnings: Sequence[str]
+) -> SourceError:
+    """The error for images of which none can be read; for a file that was named it says why."""
+    if list(paths) != [Path(spec)]:
+        return SourceError(spec, f"none of its {len(paths)} images can be read", GIVE_IMAGES)
+    reason = warnings[0].removeprefix(f"skipped {paths[0]}: ")
+    return SourceError(spec, reason, GIVE_IMAGES)
 
 
 def find_images(spec: str | os.PathLike[str]) -> list[Path]:

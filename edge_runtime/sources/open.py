@@ -39,18 +39,23 @@ def open_source(
         SourceError: nothing found, or no frames can be read.
         UnavailableError: no such camera.
         NetworkError: the URL does not answer.
-        UsageError: `image_fps` is not above zero, or the camera number is negative.
+        UsageError: `image_fps` is not above zero, the camera number is negative, or `spec` is of
+            no such type.
     """
     if not (math.isfinite(image_fps) and image_fps > 0):
         raise UsageError(f"image_fps is {image_fps}", "Give a number above 0")
-    if isinstance(spec, int):
+    if isinstance(spec, int) and not isinstance(spec, bool):
         return _camera(spec, live)
     if isinstance(spec, str | os.PathLike):
         return _open_named(os.fspath(spec), image_fps, start, live)
+    if not isinstance(spec, Iterable):
+        raise UsageError(f"the source is {spec!r}"[:200], REMEDY)
     return open_iterable(spec, start)
 
 
 def _open_named(spec: str, image_fps: float, start: int, live: LiveOptions | None) -> Source:
+    if not spec.strip():
+        raise SourceError("the source", "its name is empty", REMEDY)
     if "://" in spec:
         return open_url(spec, live, start)
     path = Path(spec)
@@ -69,6 +74,8 @@ def _open_named(spec: str, image_fps: float, start: int, live: LiveOptions | Non
         return open_images(spec, image_fps=image_fps, start=start)
     if is_youtube(spec.partition("/")[0]):
         return open_url(f"https://{spec}", live, start)
+    if spec == "-":
+        raise SourceError(spec, "standard input is not read", "Write the video to a file first")
     raise SourceError(spec, "no such file or folder", REMEDY)
 
 

@@ -22,6 +22,7 @@ COUNT_TOLERANCE = 1
 TEXT_PROBE_BYTES = 512
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"v=0")
 EXACT_START = 1 << 20
+MAX_BOXES = 1000
 # Reads after a failed one, as far as the container announces more frames.
 MAX_ATTEMPTS = 100
 # Codecs that some builds of OpenCV cannot decode, by the code of the container.
@@ -32,6 +33,8 @@ CODECS = {
     **dict.fromkeys(("vp90", "vp09"), "VP9"),
     **dict.fromkeys(("apch", "apcn", "apcs", "apco", "ap4h"), "ProRes"),
 }
+CUT_OFF = "the file ends before its index (moov), as if copying or recording had been cut off"
+REPAIR = "Copy the file again; an unfinished recording needs a repair tool such as untrunc"
 GIVE_VIDEO = "Use a video that a player can play, such as an .mp4 with H.264"
 
 
@@ -53,8 +56,31 @@ def open_video(path: Path, start: int = 0) -> Source:
     cv2 = load_cv2()
     capture = cv2.VideoCapture(str(absolute), ffmpeg_or_any(cv2))
     if not capture.isOpened():
-        raise SourceError(name, "not a video, or an unsupported format", GIVE_VIDEO)
+        problem = "not a video, or an unsupported format"
+        if lacks_index(absolute):
+            raise SourceError(name, f"{problem}: {CUT_OFF}", REPAIR)
+        raise SourceError(name, problem, GIVE_VIDEO)
     return video_source(capture, name, start, exact_count=counts_frames(absolute))
+
+
+def lacks_index(path: Path) -> bool:
+    """Whether it is an MP4 or MOV file that ends before or in its `moov` box."""
+    size, position = path.stat().st_size, 0
+    with path.open("rb") as file:
+        for number in range(MAX_BOXES):
+            file.seek(position)
+            header = file.read(16)
+            kind, length = header[4:8], int.from_bytes(header[:4], "big")
+            if number == 0 and kind != b"ftyp":
+                return False
+            if length == 1:
+                length = int.from_bytes(header[8:16], "big")
+            if kind in (b"moov", b"moof"):
+                return kind == b"moov" and position + length > size
+            if length < 8 or position + length >= size:
+                return True
+            position += length
+    return False
 
 
 def counts_frames(path: Path) -> bool:

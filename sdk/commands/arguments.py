@@ -6,9 +6,12 @@ import argparse
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from tallylens.edge_runtime.text import printable
 
 DAY_S = 86_400
 ANCHORS = ("bottom-center", "center", "top-center")
@@ -162,6 +165,11 @@ def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document on standard output."""
     # ASCII, because some terminals and pipes cannot encode every class name.
     print(json.dumps(document, indent=2))
+
+
+def tell(notice: str) -> None:
+    """Show a notice to the user: one line on standard error."""
+    print(f"tallylens: {printable(notice)}", file=sys.stderr)
 
 
 def interval(text: str) -> int:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tallylens.commands.arguments import class_names, print_json
+from tallylens.commands.arguments import class_names, print_json, tell
 from tallylens.commands.count_arguments import (
     add_cloud,
     add_counting,
@@ -18,13 +18,12 @@ from tallylens.commands.count_arguments import (
     add_output,
     add_speed,
 )
+from tallylens.commands.count_stills import ignored, is_photo, run_stills
 from tallylens.edge_runtime.text import printable
 
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.client.offloader import OffloadOptions
     from tallylens.counter import Counter, FrameResult
-    from tallylens.edge_runtime.core import CounterOptions
-    from tallylens.edge_runtime.counting.regions import Zone
     from tallylens.edge_runtime.counting.report import Report
     from tallylens.edge_runtime.counting.sinks import Sink
     from tallylens.edge_runtime.errors import TallyLensError
@@ -113,15 +112,15 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
     counting = CounterOptions(anchor=options.anchor)
     if options.confidence is not None:
         counting = counting.with_confidence(options.confidence)
-    if options.stills:
-        return _run_stills(options, counting)
+    if options.stills or is_photo(options):
+        return run_stills(options, counting)
     if options.remember is not None:
         counting = replace(counting, remember_s=options.remember)
     with Counter(
         options.model,
         lines=[Line.parse(text) for text in options.line],
         zones=[Zone.parse(text) for text in options.zone],
-        ignore=_ignored(options),
+        ignore=ignored(options),
         min_size=options.min_size,
         max_size=options.max_size,
         classes=options.classes,
@@ -141,7 +140,7 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
         crops=options.crops,
         detections=options.detections,
         patience_s=options.reconnect,
-        on_notice=_tell,
+        on_notice=tell,
         offload=_offload(options),
         class_names=class_names(options),
     ) as counter:
@@ -195,52 +194,6 @@ def _offload(options: argparse.Namespace) -> OffloadOptions | None:
     )
 
 
-def _run_stills(options: argparse.Namespace, counting: CounterOptions) -> int:
-    from tallylens.edge_runtime.counting.detection_filter import detection_filter
-    from tallylens.edge_runtime.errors import UsageError
-    from tallylens.exit_status import DONE
-    from tallylens.stills import check_stills_reports, count_stills, write_stills_reports
-    from tallylens.terminal.progress import Progress
-
-    names = ("line", "zone", "annotate", "show", "events", "crops", "state", "sink", "interval")
-    given = [f"--{name}" for name in (*names, "detections", "cloud") if getattr(options, name)]
-    if given:
-        raise UsageError(
-            f"--stills does not work with {' and '.join(given)}", "Photos are counted one by one"
-        )
-    check_stills_reports(options.report)
-    with Progress("counting", None, "images") as progress:
-        report = count_stills(
-            options.source,
-            options.model,
-            classes=options.classes,
-            any_class=options.any_class,
-            imgsz=options.imgsz,
-            options=counting,
-            iou=options.iou,
-            only=detection_filter(_ignored(options), options.min_size, options.max_size),
-            class_names=class_names(options),
-            previews=any(path.suffix.lower() == ".html" for path in options.report),
-            on_image=progress.update,
-        )
-    write_stills_reports(report, options.report)
-    if options.json:
-        print_json(report.as_dict())
-        return DONE
-    for name, counts in (*report.images, ("in total", report.counts)):
-        shown = ", ".join(f"{number} {label}" for label, number in counts.items()) or "nothing"
-        print(f"{printable(name)}: {printable(shown)}")
-    for warning in report.warnings:
-        _tell(warning)
-    return DONE
-
-
-def _ignored(options: argparse.Namespace) -> list[Zone]:
-    from tallylens.edge_runtime.counting.regions import Zone
-
-    return [Zone.parse(text, "--ignore") for text in options.ignore]
-
-
 def _is_by_interval(path: Path, options: argparse.Namespace) -> bool:
     return options.interval is not None and path.suffix.lower() == ".csv"
 
@@ -265,7 +218,7 @@ def _sinks(options: argparse.Namespace) -> Sequence[Sink]:
     spool = options.spool
     if spool is None and options.state is not None:
         spool = options.state.with_name(f"{options.state.name}.spool")
-    return open_sinks(options.sink, spool=spool, on_notice=_tell)
+    return open_sinks(options.sink, spool=spool, on_notice=tell)
 
 
 def _window(options: argparse.Namespace) -> Sequence[Sink]:
@@ -274,11 +227,7 @@ def _window(options: argparse.Namespace) -> Sequence[Sink]:
         return ()
     from tallylens.edge_runtime.reports.window import LiveWindow
 
-    return (LiveWindow(f"tallylens {printable(options.source, 80)}", _tell),)
-
-
-def _tell(notice: str) -> None:
-    print(f"tallylens: {printable(notice)}", file=sys.stderr)
+    return (LiveWindow(f"tallylens {printable(options.source, 80)}", tell),)
 
 
 def _show(report: Report, options: argparse.Namespace) -> None:
@@ -316,7 +265,7 @@ def _count(
             if counter.frames_before:
                 print(f"tallylens: resuming after {counter.frames_before} frames", file=sys.stderr)
                 if video is not None:
-                    _tell("the annotated video starts where the count resumes")
+                    tell("the annotated video starts where the count resumes")
             progress = stack.enter_context(Progress("counting", source.frames_total, "frames"))
 
             def show(result: FrameResult) -> None:

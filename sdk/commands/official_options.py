@@ -1,12 +1,13 @@
-"""Options of YOLOv5's own scripts (detect.py, val.py, export.py), for those who know them.
+"""Options that a command does not know: those of YOLOv5's own scripts, and misspelt ones.
 
-`convert` takes them as they are; the other commands are helped here.
+`convert` takes the scripts' options as they are; the other commands are helped here.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _LEAST_SIDE = 32
 _QUANTIZE = "convert the model first (tallylens convert MODEL --quantize {}), and give that file"
@@ -25,6 +26,11 @@ _REMEDIES = {
     "--include": "tallylens convert MODEL --to onnx,tflite,coreml writes other formats",
     "--device": "it is chosen here; tallylens doctor lists the engines",
     "--batch-size": "frames are processed one by one here, --workers at once",
+    "--output": "--report FILE writes the counts, --annotate FILE.mp4 the video",
+    "--threshold": "it is --confidence here",
+    "--fps": "it is --max-fps here",
+    "--roi": "it is --zone here",
+    "--mask": "it is --ignore here",
 }
 
 
@@ -41,12 +47,36 @@ def joined_sizes(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def remedy(message: str) -> str:
-    """Our words for options that a parser does not know, to follow its message."""
+def remedy(message: str, options: Iterable[str] = ()) -> str:
+    """Our words for what a parser does not know, to follow its message.
+
+    Args:
+        message: of the parser.
+        options: that the parser knows.
+    """
+    choice = re.match(r"argument COMMAND: invalid choice: '([^']*)' \(choose from (.*)\)", message)
+    if choice is not None:
+        return _nearest(choice[1], re.findall(r"\w+", choice[2]))
     unknown = re.fullmatch(r"unrecognized arguments: (.*)", message, re.DOTALL)
-    names = [] if unknown is None else [word.partition("=")[0] for word in unknown[1].split()]
-    known = [f"{name}: {_REMEDIES[name]}" for name in dict.fromkeys(names) if name in _REMEDIES]
-    return "".join(f". {sentence}" for sentence in known)
+    if unknown is None:
+        return ""
+    words = unknown[1].split()
+    if all(re.fullmatch(r"[\d.,-]+", word) for word in words):
+        return ". Write coordinates and sizes as one word, such as 0,0.6,1,0.6"
+    names = dict.fromkeys(word.partition("=")[0] for word in words if word.startswith("--"))
+    return "".join(_advice(name, list(options)) for name in names)
+
+
+def _advice(name: str, options: Sequence[str]) -> str:
+    """A sentence about one unknown option."""
+    if name in _REMEDIES:
+        return f". {name}: {_REMEDIES[name]}"
+    return _nearest(name, options)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, 1, 0.7)
+    return f". Did you mean {nearest[0]}?" if nearest else ""
 
 
 def _is_side(text: str) -> bool:

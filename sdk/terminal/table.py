@@ -11,6 +11,7 @@ from tallylens.edge_runtime.text import printable
 
 # More do not fit into 80 characters with names of ordinary length.
 MAX_COLUMNS = 4
+MAX_WIDTH = 1000
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
@@ -20,9 +21,13 @@ def print_report(report: Report, console: Console | None = None) -> None:
     """
     console = console or _Console()
     columns = _columns(report)
-    heading = f"{report.source}: {report.frames} frames, {report.seconds:.1f} s"
+    frames = "1 frame" if report.frames == 1 else f"{report.frames} frames"
+    heading = f"{report.source}: {frames}, {report.seconds:.1f} s"
     console.print(_text(heading), soft_wrap=True)
-    console.print(_wide(columns) if len(columns) <= MAX_COLUMNS else _long(columns))
+    wide = _wide(columns)
+    needed = console.measure(wide, options=console.options.update(width=MAX_WIDTH)).minimum
+    fits = len(columns) <= MAX_COLUMNS and needed <= console.width
+    console.print(wide if fits else _long(columns))
     for region in report.regions:
         durations = [f"{title} {value:.1f} s" for title, value in region.durations_s().items()]
         if durations:
@@ -58,9 +63,9 @@ def _wide(columns: list[tuple[str, ClassCounts]]) -> Table:
 def _long(columns: list[tuple[str, ClassCounts]]) -> Table:
     """A table with one row per region and direction, which more of them need."""
     table = Table()
-    table.add_column("region")
-    table.add_column("total", justify="right")
-    table.add_column("by class")
+    table.add_column("region", overflow="fold")
+    table.add_column("total", justify="right", overflow="fold")
+    table.add_column("by class", overflow="fold")
     for title, counts in columns:
         classes = ", ".join(f"{number} {name}" for name, number in counts.items())
         table.add_row(_text(title), str(sum(counts.values())), _text(classes))

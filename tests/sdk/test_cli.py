@@ -198,31 +198,6 @@ def test_reports_and_video_are_written(count: Run, tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted([report, table, video])
 
 
-def test_stills_of_any_size_are_counted_one_by_one(
-    tallylens: Run, tiny_model: Path, tmp_path: Path
-) -> None:
-    scene = squares.scene()[10]
-    cropped = scene[8:120]
-    for name, image in (("a2.png", scene), ("a10.tiff", cropped), ("a3.png", np.zeros_like(scene))):
-        cv2.imwrite(str(tmp_path / name), image)
-    (tmp_path / "b.jpg").write_bytes(b"no image")
-    base = ("--model", tiny_model, "--stills")
-    document = json.loads(tallylens("count", tmp_path, *base, "--json").out)
-    both = {"car": 1, "person": 1}
-    assert document["images"] == [
-        {"image": "a2.png", "counts": both},
-        {"image": "a3.png", "counts": {}},
-        {"image": "a10.tiff", "counts": both},
-    ]
-    assert document["counts"] == {"car": 2, "person": 2}
-    assert document["warnings"] == [f"skipped {tmp_path / 'b.jpg'}: not an image"]
-    one = tallylens("count", tmp_path / "a2.png", *base)
-    assert one.out == "a2.png: 1 car, 1 person\nin total: 1 car, 1 person\n"
-    assert_one_error(
-        tallylens("count", tmp_path, *base, "--line", LINE), 2, "--stills does not work with --line"
-    )
-
-
 def test_counts_by_interval_are_a_csv_report(count: Run, tmp_path: Path) -> None:
     table = tmp_path / "r.csv"
     outcome = count("--line", LINE, "--report", table, "--interval", "1s", "--json")
@@ -658,7 +633,9 @@ def test_names_that_are_no_text_and_a_terminal_without_unicode(
                 env={**os.environ, "PYTHONIOENCODING": encoding},
                 timeout=60,
             )
-            assert (done.returncode, done.stderr) == (0, b"")
+            # Progress is shown where a machine takes more than two seconds.
+            others = [line for line in done.stderr.splitlines() if b"counting: " not in line]
+            assert (done.returncode, others) == (0, [])
             assert json.loads((tmp_path / "r.json").read_text())["frames"] == 3
             if more:
                 assert json.loads(done.stdout)["source"] == str(odd)

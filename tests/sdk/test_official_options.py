@@ -40,6 +40,26 @@ def test_options_that_are_called_otherwise(tallylens: Run) -> None:
     assert "--color:" not in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("count x.mp4 --raport a.json", "arguments: --raport a.json. Did you mean --report? See "),
+        ("count x.mp4 --output x.mp4", "--output: --report FILE writes the counts, --annotate"),
+        ("count x.mp4 --roi 0,0,1,1", "--roi: it is --zone here"),
+        ("count x.mp4 --line 0 0.5 1 0.5", "as one word, such as 0,0.6,1,0.6. See tallylens count"),
+        ("count x.mp4 --zzz", "unrecognized arguments: --zzz. See tallylens count --help."),
+        ("benchmark --source x --modle m", "--modle m. Did you mean --model? See tallylens bench"),
+        ("cuont x.mp4", "'doctor'). Did you mean count? See tallylens --help."),
+        ("zzz x.mp4", "'doctor'). See tallylens --help."),
+    ],
+)
+def test_what_is_misspelt_gets_the_nearest(tallylens: Run, given: str, advice: str) -> None:
+    outcome = tallylens(*given.split())
+    assert outcome.status == 2
+    assert advice in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
 def test_other_messages_get_no_remedy() -> None:
     assert remedy("the following arguments are required: --half") == ""
     assert remedy("unrecognized arguments: --shiny") == ""

@@ -9,7 +9,7 @@ import pytest
 
 from tallylens.edge_runtime.errors import SourceError
 from tallylens.edge_runtime.sources import open_source
-from tallylens.edge_runtime.sources.video import VideoReader
+from tallylens.edge_runtime.sources.video import VideoReader, lacks_index
 
 cv2 = pytest.importorskip("cv2")
 
@@ -101,8 +101,43 @@ def test_real_videos_lose_no_frame(data: Path, name: str, frames: int) -> None:
 def test_a_video_cut_short_before_its_index(make_video: MakeVideo) -> None:
     path = make_video()
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(SourceError, match="not a video, or an unsupported format"):
+    with pytest.raises(SourceError, match="not a video, or an unsupported format") as caught:
         open_source(path)
+    assert "the file ends before its index (moov)" in caught.value.problem
+    assert caught.value.remedy == (
+        "Copy the file again; an unfinished recording needs a repair tool such as untrunc"
+    )
+
+
+def box(kind: bytes, content: bytes = b"", length: int | None = None) -> bytes:
+    """A box of an MP4 file."""
+    return (8 + len(content) if length is None else length).to_bytes(4) + kind + content
+
+
+@pytest.mark.parametrize(
+    ("content", "lacks"),
+    [
+        (box(b"ftyp", b"mp42") + box(b"mdat", b"x" * 100), True),
+        (box(b"ftyp", b"mp42") + box(b"mdat", b"x" * 100, length=5000), True),
+        (box(b"ftyp", b"mp42") + box(b"mdat", b"x" * 100, length=0), True),
+        (box(b"ftyp", b"mp42") + box(b"mdat", (24).to_bytes(8) + b"x" * 8, length=1), True),
+        (box(b"ftyp", b"mp42"), True),
+        (box(b"ftyp", b"mp42") + box(b"mdat", b"x" * 100) + box(b"moov", b"x"), False),
+        (
+            box(b"ftyp") + box(b"mdat", (24).to_bytes(8) + b"x" * 8, length=1) + box(b"moov"),
+            False,
+        ),
+        (box(b"ftyp") + box(b"moov", b"x", length=2000), True),
+        (box(b"ftyp") + box(b"moof", b"x"), False),
+        (box(b"free") * 3, False),
+        (b"RIFF\0\0\0\0AVI ", False),
+        (b"", False),
+    ],
+)
+def test_an_mp4_without_its_index(tmp_path: Path, content: bytes, lacks: bool) -> None:
+    path = tmp_path / "video.mp4"
+    path.write_bytes(content)
+    assert lacks_index(path) is lacks
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from tallylens.edge_runtime.counting.report import LineReport, Report, Speed, Zo
 from tallylens.terminal.table import print_report
 
 
-def show(**places: Any) -> str:
+def show(width: int = 80, **places: Any) -> str:
     report = Report(
         source="street.mp4",
         model="m.tflite",
         engine="engine",
-        frames=250,
+        frames=places.get("frames", 250),
         seconds=10.0,
         unique={"car": 3, "bus": 1},
         lines=places.get("lines", ()),
@@ -26,7 +26,7 @@ def show(**places: Any) -> str:
         speed=Speed(25.0, 9.5, 0.31),
     )
     out = io.StringIO()
-    print_report(report, Console(file=out, width=80))
+    print_report(report, Console(file=out, width=width))
     return out.getvalue()
 
 
@@ -69,3 +69,15 @@ def test_many_places_are_rows_that_fit() -> None:
 def test_names_are_no_markup() -> None:
     text = show(lines=(LineReport("[red]gate[/red]", {}, {}),))
     assert "[red]gate[/red] in" in text
+
+
+def test_a_narrow_terminal_gets_all_the_names_and_numbers() -> None:
+    text = show(20, lines=(LineReport("pavement", {"car": 2}, {"bus": 1}),))
+    assert "…" not in text
+    assert max(map(len, text.partition("\n")[2].partition("25 frames/s")[0].splitlines())) <= 20
+    together = "".join(row[0] for row in cells(text)).replace(" ", "")
+    assert together == "regionpavementinpavementoutuniqueobjects"
+
+
+def test_one_frame_is_one() -> None:
+    assert show(frames=1).startswith("street.mp4: 1 frame, 10.0 s\n")
