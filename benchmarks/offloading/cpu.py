@@ -94,7 +94,7 @@ async def _serve(
 ) -> None:
     model = FreeModel(max_batch)
     service = Service(model, Auth(KeyFile(keys)))
-    server = Server(service, Address("127.0.0.1", 0, *(files or (None, None))))
+    server = Server(service, Address("127.0.0.1", 0, *(files or (None, None))), own_process=True)
     with server.bind() as bound:
         serving = asyncio.create_task(server.serve(bound))
         await server.listening.wait()

@@ -57,7 +57,12 @@ def videos_of(request: Request) -> VideoService:
     return found
 
 
-VideosOf = Annotated["VideoService", Depends(videos_of)]
+async def _videos(request: Request) -> VideoService:
+    # Asynchronous as every dependency here: FastAPI takes others to a thread, for each request.
+    return videos_of(request)
+
+
+VideosOf = Annotated["VideoService", Depends(_videos)]
 
 
 async def account_of(request: Request) -> Account:
@@ -81,7 +86,7 @@ async def account_of(request: Request) -> Account:
 AccountOf = Annotated[Account, Depends(account_of)]
 
 
-def manager_of(account: AccountOf) -> Account:
+async def manager_of(account: AccountOf) -> Account:
     """The account of a request that may manage it; raises ProblemError (403) for another."""
     if not account.manages:
         raise ProblemError(
@@ -95,7 +100,7 @@ def manager_of(account: AccountOf) -> Account:
 ManagerOf = Annotated[Account, Depends(manager_of)]
 
 
-def address_of(request: Request) -> str:
+async def address_of(request: Request) -> str:
     """The address of the client, as the server knows it."""
     return request.client.host if request.client else ""
 

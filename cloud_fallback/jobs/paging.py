@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy import Connection, Row
 
-from .accounts import AccountOf, VideosOf
+from .accounts import Account, AccountOf, VideosOf
 from .problems import not_found
+
+if TYPE_CHECKING:
+    from .service import VideoService
 
 DEFAULT = 20
 MOST = 100
@@ -45,21 +49,16 @@ def link_next(request: Request, response: Response, rows: list[Row[Any]], more: 
         response.headers["link"] = f'<{request.url.path}?{query}>; rel="next"'
 
 
+@dataclass(frozen=True)
 class Listing:
-    """The page of a list that a request asks for: `listing: Listing = Depends()`."""
+    """The page of a list that a request asks for; see `ListingOf`."""
 
-    def __init__(
-        self,
-        service: VideosOf,
-        account: AccountOf,
-        request: Request,
-        response: Response,
-        limit: Limit = DEFAULT,
-        after: After = None,
-    ) -> None:
-        self.service, self.account = service, account
-        self._request, self._response = request, response
-        self._limit, self._after = limit, after
+    service: VideoService
+    account: Account
+    _request: Request
+    _response: Response
+    _limit: int
+    _after: str | None
 
     async def rows(self, table: sa.Table) -> list[Row[Any]]:
         """The account's rows of `table`, newest first; the answer links to the next page."""
@@ -70,4 +69,15 @@ class Listing:
         return found
 
 
-ListingOf = Annotated[Listing, Depends()]
+async def _listing(
+    service: VideosOf,
+    account: AccountOf,
+    request: Request,
+    response: Response,
+    limit: Limit = DEFAULT,
+    after: After = None,
+) -> Listing:
+    return Listing(service, account, request, response, limit, after)
+
+
+ListingOf = Annotated[Listing, Depends(_listing)]

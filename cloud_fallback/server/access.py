@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -62,10 +62,15 @@ def service_of(connection: HTTPConnection) -> Service:
     return service
 
 
-ServiceOf = Annotated[Service, Depends(service_of)]
+async def _service(connection: HTTPConnection) -> Service:
+    # Asynchronous as every dependency here: FastAPI takes others to a thread, for each request.
+    return service_of(connection)
 
 
-def caller_of(connection: HTTPConnection, service: ServiceOf) -> Caller | None:
+ServiceOf = Annotated[Service, Depends(_service)]
+
+
+async def caller_of(connection: HTTPConnection, service: ServiceOf) -> Caller | None:
     """The caller whose key or token the `Authorization` header holds; None without a valid one."""
     return service.auth.caller(connection.headers.get("authorization"))
 
@@ -73,10 +78,10 @@ def caller_of(connection: HTTPConnection, service: ServiceOf) -> Caller | None:
 CallerOf = Annotated[Caller | None, Depends(caller_of)]
 
 
-def with_scope(scope: str) -> Callable[[Caller | None], Caller]:
+def with_scope(scope: str) -> Callable[[Caller | None], Awaitable[Caller]]:
     """A dependency: the caller, refused with 401 without a valid key, 403 without the scope."""
 
-    def dependency(caller: CallerOf) -> Caller:
+    async def dependency(caller: CallerOf) -> Caller:
         if caller is None:
             raise RefusedError(401)
         if not caller.may(scope):

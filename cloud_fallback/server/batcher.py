@@ -87,14 +87,18 @@ class Batcher:
         self._end(self._queue.add(job), JobResult("busy"))
         if not self._free or self._soon:
             return
-        max_batch = self._free[-1].max_batch
-        if max_batch == 1:
+        most = self._most(self._free[-1])
+        if most == 1:
             self._dispatch()
         # While a timer runs, only a full batch is a reason to leave before it ends.
-        elif self._timer is None or self.queued >= max_batch:
+        elif self._timer is None or self.queued >= most:
             # Frames that arrive in the same iteration of the event loop are taken together.
             self._soon = True
             asyncio.get_running_loop().call_soon(self._dispatch)
+
+    def _most(self, worker: Worker) -> int:
+        """How many frames a worker is given at once."""
+        return worker.max_batch if worker.max_batch > 1 else self._queue.together
 
     def cancel(self, owner: Hashable, result: JobResult) -> None:
         """End everything that waits for a session with this result."""
@@ -118,14 +122,15 @@ class Batcher:
                     loop = asyncio.get_running_loop()
                     self._timer = loop.call_later(left, self._dispatch)
                     return
-            batch, late = self._queue.take(worker.max_batch, now)
+            batch, late = self._queue.take(self._most(worker), now)
             for job in late:
                 job.end(JobResult("late", now - job.arrived), self._metrics)
             if not batch:
                 # All that waits belongs to keys and sessions with their share of the detectors.
                 return
             self._free.pop()
-            self._metrics.batch(len(batch), [now - job.arrived for job in batch])
+            size = min(len(batch), worker.max_batch)
+            self._metrics.batch(size, [now - job.arrived for job in batch])
             worker.put(batch)
 
     def _done(self, worker: Worker, batch: Sequence[Job], done: Done) -> None:

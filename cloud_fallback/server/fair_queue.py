@@ -21,6 +21,9 @@ RECENT_S = 1.0
 PIXEL_S = 1e-8
 # How fast the estimate of the model's time follows what is measured.
 _FOLLOW = 0.1
+# A thread that wakes up costs some 50 microseconds of processor time, and as much for its answer.
+_TOGETHER_S = 0.001
+_MAX_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ class FairQueue:
         self._turns = 0
         self._clock = 0.0
         self._model_s = 0.0
+        # Of a frame, as measured; too long for two together until it is.
+        self._work_s = _TOGETHER_S
         self._recent = _Recent()
         self._frames = self._bytes = 0
 
@@ -205,6 +210,11 @@ class FairQueue:
         key.working += 1
         key.working_of[job.owner] += 1
 
+    @property
+    def together(self) -> int:
+        """Number of frames whose work is so short that one wake-up of a thread is enough."""
+        return max(1, min(_MAX_TOGETHER, int(_TOGETHER_S / self._work_s)))
+
     def finished(self, job: Job, decode_s: float, model_s: float) -> None:
         """A frame that was taken is done, at this cost."""
         key = self._keys[job.key]
@@ -214,6 +224,9 @@ class FairQueue:
             del key.working_of[job.owner]
         key.used += decode_s + model_s - job.charged
         self._model_s += _FOLLOW * (model_s - self._model_s)
+        # One slow frame ends it at once, many short ones begin it: nobody waits behind the former.
+        work_s = decode_s + model_s
+        self._work_s = max(work_s, self._work_s + _FOLLOW * (work_s - self._work_s))
         self._enter(key)
 
     def remove(self, owner: Hashable) -> list[Job]:

@@ -29,6 +29,7 @@ from .logs import silence_libraries
 from .proxies import TrustedProxies
 from .service import Service
 from .socket_pool import SocketEntry, SocketLimits, SocketPool
+from .warm_up import warm_up
 
 # How long a thread of a detector may keep the interpreter from the sockets; Python's own 5 ms for
 # each of several threads would be most of a frame's time.
@@ -108,6 +109,7 @@ class Server:
         drain_delay_s: how long new clients are still taken after SIGTERM, while `/readyz`
             answers 503.
         extensions: more of the application.
+        own_process: whether this server is all that its process does, for good: see `warm_up`.
     """
 
     service: Service
@@ -116,6 +118,7 @@ class Server:
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     drain_delay_s: float = 0.0
     extensions: Sequence[AppExtension] = ()
+    own_process: bool = False
     listening: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
@@ -130,6 +133,8 @@ class Server:
         self._uvicorn = _Uvicorn(self._config())
         self._uvicorn.drain = self._drain
         self._uvicorn.tls = self._tls
+        self._uvicorn.listening = self.listening
+        self._uvicorn.own_process = self.own_process
         self.sockets = SocketPool(self.limits, self.service.metrics, self.proxies)
         self._uvicorn.pool = self.sockets
 
@@ -163,9 +168,8 @@ class Server:
         """Serve until a signal or `stop`."""
         bound = bound or self.bind()
         task = asyncio.create_task(self._uvicorn.serve([bound]))
-        while not self._uvicorn.started and not task.done():
-            await asyncio.sleep(0.01)
-        self.listening.set()
+        # A start that fails ends the waiting too: the task has its error.
+        task.add_done_callback(lambda _: self.listening.set())
         await task
 
     async def stop(self) -> None:
@@ -191,15 +195,20 @@ class _Uvicorn(uvicorn.Server):
     pool: SocketPool
     drain: Callable[[int], Awaitable[None]]
     tls: Callable[[], ssl.SSLContext | None]
+    listening: asyncio.Event
+    own_process: bool
     _draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then accept on the sockets."""
         await super().startup([])
+        if self.own_process:
+            await warm_up(self.config.loaded_app)
         for one in sockets or []:
             acceptor = Acceptor(one, self.pool, self._protocol, self.tls)
             acceptor.start(self.config.backlog)
             self.servers.append(acceptor)  # type: ignore[arg-type]
+        self.listening.set()
 
     def _protocol(self, entry: SocketEntry) -> HttpProtocol:
         protocol = HttpProtocol(self.config, self.server_state, self.lifespan.state)

@@ -115,10 +115,20 @@ class Worker:
         try:
             images = self._decoders.run(batch)
             decoded = time.monotonic()
-            outcomes = detect_each(self._detector, [image for image, _ in images], self._fault)
+            outcomes = self._detect([image for image, _ in images])
         except Exception:
             # Whatever went wrong: no worker stops for it.
             self._fault("detecting")
             now = time.monotonic()
             return Done(["failed"] * len(batch), [0.0] * len(batch), started, now, now)
         return Done(outcomes, [spent for _, spent in images], started, decoded, time.monotonic())
+
+    def _detect(self, images: Sequence[Image | None]) -> list[Detections | Reason]:
+        """The outcome of each image, in batches that the detector takes."""
+        return [
+            outcome
+            for at in range(0, len(images), self.max_batch)
+            for outcome in detect_each(
+                self._detector, images[at : at + self.max_batch], self._fault
+            )
+        ]

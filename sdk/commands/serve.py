@@ -220,4 +220,5 @@ def _server(options: argparse.Namespace, videos: VideoService | None) -> Server:
         proxies=proxies,
         drain_delay_s=options.drain_delay,
         extensions=extensions,
+        own_process=True,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -18,23 +19,22 @@ from ..webhooks.events import EVENTS
 from .forms import PageRoute, check_once, form_of, once, shown
 from .render import page
 
+if TYPE_CHECKING:
+    from ..service import VideoService
+
 T = TypeVar("T")
 router = APIRouter(prefix="/account/webhooks", include_in_schema=False, route_class=PageRoute)
 
 
+@dataclass(frozen=True)
 class WebhookForm:
     """A form about one webhook, and who sent it."""
 
-    def __init__(
-        self,
-        request: Request,
-        service: VideosOf,
-        account: AccountOf,
-        address: AddressOf,
-        webhook: WebhookId,
-    ) -> None:
-        self._request, self.service, self.account = request, service, account
-        self.webhook, self._address = webhook, address
+    _request: Request
+    service: VideoService
+    account: Account
+    _address: str
+    webhook: str
 
     async def fields(self) -> dict[str, str]:
         """The fields of the form; raises ProblemError for what is not one."""
@@ -45,7 +45,13 @@ class WebhookForm:
         return change(connection, self.account.id, self.webhook, self._address, **values)
 
 
-WebhookFormOf = Annotated[WebhookForm, Depends()]
+async def _form(
+    request: Request, service: VideosOf, account: AccountOf, address: AddressOf, webhook: WebhookId
+) -> WebhookForm:
+    return WebhookForm(request, service, account, address, webhook)
+
+
+WebhookFormOf = Annotated[WebhookForm, Depends(_form)]
 
 
 @router.post("")

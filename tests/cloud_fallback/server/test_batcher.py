@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tallylens.cloud_fallback.server import batcher as batcher_module
+from tallylens.cloud_fallback.server import fair_queue as fair_queue_module
 from tallylens.cloud_fallback.server.batcher import Batcher
 from tallylens.cloud_fallback.server.fair_queue import QueueLimits
 from tallylens.cloud_fallback.server.job import Job, JobResult
@@ -107,6 +108,35 @@ def test_a_session_that_is_alone_has_all_lanes() -> None:
 
     drive(detector, use)
     assert detector.batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+def test_short_frames_share_a_wake_up_but_no_batch() -> None:
+    detector = Notes(max_batch=1)
+    detector.go.set()
+    given: list[int] = []
+
+    async def use(queue: Queue) -> None:
+        for number in range(100):
+            queue.put("alone", number)
+            await queue.all_done(number + 1)
+        worker = queue.batcher._workers[0]
+        put = worker.put
+
+        def note(jobs: Sequence[Job]) -> None:
+            given.append(len(jobs))
+            put(jobs)
+
+        monkeypatch.setattr(worker, "put", note)
+        for number in range(100, 108):
+            queue.put("alone", number)
+        await queue.all_done(108)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        # However slow this machine is.
+        monkeypatch.setattr(fair_queue_module, "_TOGETHER_S", 10.0)
+        drive(detector, use)
+    assert given == [8]
+    assert detector.batches == [[number] for number in range(108)]
 
 
 def test_a_greedy_session_leaves_a_lane_to_who_comes_next() -> None:

@@ -109,6 +109,25 @@ def test_a_full_queue_refuses_the_key_that_has_the_most(limits: QueueLimits) -> 
     assert len(queue) == 4
 
 
+def test_many_short_frames_go_together_until_one_takes_long() -> None:
+    queue = FairQueue(NO_LIMITS, share=1)
+
+    def work(*seconds: float) -> int:
+        for one in seconds:
+            queue.add(job("key"))
+            (taken,), _ = queue.take(1, 0.0)
+            queue.finished(taken, one / 2, one / 2)
+        return queue.together
+
+    assert queue.together == 1
+    assert work(0.0002) == 1
+    assert work(*[0.0002] * 30) == 4
+    assert work(*[0.00001] * 60) == 8
+    assert work(0.050) == 1
+    assert work(*[0.00001] * 60) == 8
+    assert work(*[0.0006] * 60) == 1
+
+
 def test_frames_that_are_late_cost_their_key_no_turn() -> None:
     queue = FairQueue(NO_LIMITS, share=1)
     for _ in range(3):
