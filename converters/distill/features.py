@@ -1,6 +1,7 @@
-"""Features at every stride: what a student computes inside, beside what its teacher does there.
+"""Features: what each layer of a student sees, beside what its teacher's sees.
 
-Head outputs say little about the layers far from them. A pruned network keeps some of its
+Head outputs say little about the layers far from them, and a hundred images are soon learned by
+heart: features say more of an image than what it shows. A pruned network keeps some of its
 teacher's channels, so these can be compared one by one, without the adapters of Romero et al.
 (FitNets, 2015).
 """
@@ -29,8 +30,7 @@ def compared_features(
     """Names of the features to compare, and which of the teacher's channels the student has.
 
     `kept` says that of values by name; one that is not in it is compared where both graphs have the
-    same number of channels. Compared are the values that the heads read and those that travel
-    further, read by a convolution and by a concatenation, so that every stride is among them.
+    same number of channels. Compared are the values that convolutions read, but not the images.
     """
     counts = {
         str(value.name): size_of(value)[0] for node in teacher.model.graph for value in node.outputs
@@ -56,25 +56,7 @@ def feature_loss(tf: Any, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> 
 
 
 def _features(graph: DetectorGraph) -> Iterator[ir.Value]:
-    read = set()
-    for name in graph.metadata.head_names:
-        read |= set(_read_by_head(graph, name))
     for node in graph.model.graph:
-        value = node.outputs[0]
-        users = {user.op_type for user, _ in value.uses()}
-        if value.name in read or {"Conv", "Concat"} <= users:
-            yield value
-
-
-def _read_by_head(graph: DetectorGraph, name: str) -> Iterator[str]:
-    """Names of the values that the last convolutions of a head read."""
-    open_values = [value for value in graph.model.graph.outputs if value.name == name]
-    while open_values:
-        node = open_values.pop().producer()
-        if node is None:
-            continue
-        sources = [value for value in node.inputs if value is not None]
-        if node.op_type == "Conv":
-            yield str(sources[0].name)
-        else:
-            open_values += [value for value in sources if value.const_value is None]
+        for value in node.outputs:
+            if any(user.op_type == "Conv" for user, _ in value.uses()):
+                yield value

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +39,11 @@ _LARGER = 2
 class Schedule:
     """Learning rate, batches and intervals of a training run.
 
+    `rate` is a share of the size of each channel's weights.
     Training ends after `patience` of the `checks` in a row that find nothing better.
     """
 
-    rate: float = 1e-4
+    rate: float = 8e-4
     warm_up: int = 50
     batch: int = 8
     side: int = 320
@@ -201,28 +205,43 @@ class _Run:
         saved, now = state.seconds, self.clock()
         checked = int(state.seconds / self.budget * self.plan.checks)
         loss = math.nan
-        while state.seconds < self.budget and state.stale < self.plan.patience:
-            found = self._step()
-            loss = found if math.isnan(loss) else 0.95 * loss + 0.05 * found
-            before, now = now, self.clock()
-            state.seconds += now - before
-            done = min(1.0, state.seconds / self.budget)
-            if int(done * self.plan.checks) > checked:
-                checked = int(done * self.plan.checks)
-                self._keep_best()
-            if path and state.seconds - saved >= self.plan.save_every:
-                saved = state.seconds
-                trainer.save(state)
-                save_state(path, state, belongs_to)
-            progress(
-                f"recover, loss {loss:.3f}", 1.0 if state.stale >= self.plan.patience else done
-            )
+        with closing(self._batches(state.step + 1)) as batches:
+            while state.seconds < self.budget and state.stale < self.plan.patience:
+                found = self._step(next(batches))
+                loss = found if math.isnan(loss) else 0.95 * loss + 0.05 * found
+                before, now = now, self.clock()
+                state.seconds += now - before
+                done = min(1.0, state.seconds / self.budget)
+                if int(done * self.plan.checks) > checked:
+                    checked = int(done * self.plan.checks)
+                    self._keep_best()
+                if path and state.seconds - saved >= self.plan.save_every:
+                    saved = state.seconds
+                    trainer.save(state)
+                    save_state(path, state, belongs_to)
+                progress(
+                    f"recover, loss {loss:.3f}", 1.0 if state.stale >= self.plan.patience else done
+                )
 
-    def _step(self) -> float:
-        """One step; its batch depends on its number alone, so that a resumed run repeats it."""
+    def _batches(self, first: int) -> Generator[Image]:
+        """The batches from step `first` on, each made while the one before it trains.
+
+        A batch depends on its number alone, so that a resumed run repeats it.
+        """
+
+        def make(number: int) -> Image:
+            random = np.random.default_rng([0, number])
+            return make_batch(self.images, *self.plan.crops(number), random)
+
+        with ThreadPoolExecutor(1) as pool:
+            batch = make(first)
+            for number in count(first + 1):
+                following = pool.submit(make, number)
+                yield batch
+                batch = following.result()
+
+    def _step(self, batch: Image) -> float:
         number = self.state.step + 1
-        random = np.random.default_rng([0, number])
-        batch = make_batch(self.images, *self.plan.crops(number), random)
         done = self.state.seconds / self.budget
         loss = self.trainer.step(batch, self.plan.rate_at(done, number))
         self.state.step = number

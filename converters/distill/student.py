@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,10 +55,14 @@ def forward(
     tensors: dict[str, Tensor] = {INPUT_NAME: images}
     # Weights of other nodes than convolutions are not trained.
     writer = Writer(tf, lambda weights, _source, _by_channel: tf.constant(weights))
+    silu = _silu(tf)
     for node in graph.model.graph:
         inputs = [tensors[str(v.name)] for v in node.inputs if v and str(v.name) in tensors]
+        gated = _gated_by_its_sigmoid(node)
         if node.op_type == "Conv":
             made = _conv(tf, node, inputs[0], weights)
+        elif gated is not None:
+            made = silu(tensors[gated])
         else:
             made = LOWERINGS[node.op_type].emit(writer, node, inputs)
         tensors[str(node.outputs[0].name)] = made
@@ -71,6 +75,28 @@ def _conv(tf: Any, node: ir.Node, source: Tensor, weights: Mapping[str, Tensor])
     strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
     product = convolve(tf, source, kernel, strides, pads, depthwise=is_depthwise(node))
     return tf.nn.bias_add(product, bias)
+
+
+def _silu(tf: Any) -> Callable[[Tensor], Tensor]:
+    """x * sigmoid(x) whose gradient needs fewer passes over memory than that of its parts."""
+
+    def function(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        gate = tf.sigmoid(x)
+        return x * gate, lambda above: above * gate * (1 + x * (1 - gate))
+
+    made: Callable[[Tensor], Tensor] = tf.custom_gradient(function)
+    return made
+
+
+def _gated_by_its_sigmoid(node: ir.Node) -> str | None:
+    """The name of x where `node` is x * sigmoid(x)."""
+    if node.op_type != "Mul":
+        return None
+    for value, other in (node.inputs, node.inputs[::-1]):
+        gate = other.producer() if other is not None else None
+        if value is not None and gate and gate.op_type == "Sigmoid" and gate.inputs[0] is value:
+            return str(value.name)
+    return None
 
 
 def refuse_untrainable(graph: DetectorGraph) -> None:

@@ -12,12 +12,11 @@ from ...edge_runtime.types import Image
 from ..graph import DetectorGraph
 from .features import Kept, feature_loss
 from .loss import distillation_loss
+from .optimizer import VERSION, unit_sizes, update
 from .student import Weights, forward, read_weights
 
-_MOMENTUM, _VARIANCE, _TINY = 0.9, 0.999, 1e-8
-_LARGEST_GRADIENT = 10.0
-# Both parts of the loss are about as large at the start of a recovery.
-_FEATURE_GAIN = 2.0
+# Features count for more than heads at the start: see docs/decisions/0036.
+_FEATURE_GAIN = 20.0
 
 
 @dataclass
@@ -25,8 +24,9 @@ class TrainingState:
     """The state of training after a step.
 
     `weights` are being trained, `average` is their moving average, `momentum` and `variance` are
-    Adam's. `best` is the average with the minimum `best_error` on the validation split.
-    `seconds` is the time spent in training so far; `stale` counts the checks since `best`.
+    those of the `optimizer` (its version). `best` is the average with the minimum `best_error` on
+    the validation split. `seconds` is the time spent in training so far; `stale` counts the checks
+    since `best`.
     """
 
     weights: Weights
@@ -39,6 +39,7 @@ class TrainingState:
     step: int = 0
     seconds: float = 0.0
     stale: int = 0
+    optimizer: int = VERSION
 
     @classmethod
     def start(cls, weights: Weights, error: float) -> TrainingState:
@@ -46,10 +47,17 @@ class TrainingState:
         zeros = {name: np.zeros_like(array) for name, array in weights.items()}
         return cls(weights, dict(weights), zeros, dict(zeros), dict(weights), error, error)
 
+    def restart_optimizer(self) -> None:
+        """Continue from these weights without what another version of the optimizer gathered."""
+        self.momentum, self.variance = (
+            {name: np.zeros_like(array) for name, array in self.weights.items()} for _ in range(2)
+        )
+        self.optimizer = VERSION
+
 
 @dataclass
 class Trainer:
-    """`student` trained towards `teacher` with Adam (Kingma and Ba, 2015).
+    """`student` trained towards `teacher`.
 
     `features`: names of values to compare besides the heads, and the teacher's channels of each
     that the student has.
@@ -109,27 +117,11 @@ class Trainer:
             found = forward(tf, self.student, inputs, weights, names)
             loss = distillation_loss(tf, metadata, found[:count], wanted[:count])
             loss += _FEATURE_GAIN * feature_loss(tf, found[count:], features)
-        names = list(weights)
-        gradients = tape.gradient(loss, [weights[name] for name in names])
-        gradients, _ = tf.clip_by_global_norm(gradients, _LARGEST_GRADIENT)
+        gradients = tape.gradient(loss, weights)
         # Counted inside the step, so that an interrupt finds both or neither.
         number = tf.cast(self._count.assign_add(1), tf.float32)
-        for name, gradient in zip(names, gradients, strict=True):
-            self._update(name, gradient, rate, number)
+        update(tf, self._variables, gradients, unit_sizes(read_weights(self.student)), rate, number)
         return loss
 
     def _teacher_weights(self) -> dict[str, Any]:
         return {name: self.tf.constant(w) for name, w in read_weights(self.teacher).items()}
-
-    def _update(self, name: str, gradient: Any, rate: Any, number: Any) -> None:
-        weight, average, momentum, variance = (
-            self._variables[part][name] for part in self._TRAINED
-        )
-        momentum.assign(_MOMENTUM * momentum + (1 - _MOMENTUM) * gradient)
-        variance.assign(_VARIANCE * variance + (1 - _VARIANCE) * gradient * gradient)
-        direction = momentum / (1 - _MOMENTUM**number)
-        size = self.tf.sqrt(variance / (1 - _VARIANCE**number)) + _TINY
-        weight.assign_sub(rate * direction / size)
-        # Short at first, so that the average forgets the start.
-        keep = self.tf.minimum(0.998, number / (number + 10))
-        average.assign(keep * average + (1 - keep) * weight)

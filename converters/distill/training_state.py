@@ -15,13 +15,14 @@ import numpy as np
 
 from ...edge_runtime.errors import InputError
 from ...edge_runtime.files import write_all
+from .optimizer import VERSION
 from .student import Weights
 from .training import TrainingState
 
 _PARTS = ("weights", "average", "momentum", "variance", "best")
 _FIGURES = tuple(one.name for one in fields(TrainingState) if one.name not in _PARTS)
-# Files of the first version lack these.
-_LATER = ("stale",)
+# Files of the first versions lack these.
+_LATER = {"stale": 0, "optimizer": 1}
 _HEADER = "header"
 
 
@@ -74,8 +75,11 @@ def load_state(path: Path, start: Weights, belongs_to: str) -> TrainingState | N
             if header["belongs_to"] != belongs_to:
                 raise _refused(path, "is the state of another recovery")
             fields: dict[str, Any] = {part: _weights(stored, part, start) for part in _PARTS}
-        figures = {name: header[name] for name in _FIGURES if name not in _LATER or name in header}
-        return TrainingState(**fields, **figures)
+        header = _LATER | header
+        state = TrainingState(**fields, **{name: header[name] for name in _FIGURES})
+        if state.optimizer != VERSION:
+            state.restart_optimizer()
+        return state
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise _refused(path, f"is not the state of a recovery ({error})") from error
 

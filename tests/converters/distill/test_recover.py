@@ -137,13 +137,43 @@ def test_a_state_of_the_first_version_resumes(
     from tallylens.converters.distill import training_state
 
     state = TrainingState.start(read_weights(student), 0.5)
-    names = tuple(name for name in training_state._FIGURES if name != "stale")
+    state.momentum = {name: array + 1 for name, array in state.momentum.items()}
+    names = tuple(name for name in training_state._FIGURES if name not in ("stale", "optimizer"))
     with monkeypatch.context() as then:
         then.setattr(training_state, "_FIGURES", names)
         save_state(tmp_path / "state", state, "this")
     found = load_state(tmp_path / "state", state.weights, "this")
     assert found is not None
     assert found.stale == 0
+    # Its momentum was of another optimizer, in other units.
+    assert not any(array.any() for array in found.momentum.values())
+    assert same(found.weights, state.weights)
+    save_state(tmp_path / "state", found, "this")
+    again = load_state(tmp_path / "state", state.weights, "this")
+    assert again is not None
+    assert again.optimizer == found.optimizer > 1
+
+
+def test_a_state_of_another_optimizer_goes_on_with_its_weights(
+    student: DetectorGraph,
+    teacher: DetectorGraph,
+    folder: Path,
+    tmp_path: Path,
+    ticking: Callable[[], Callable[[], float]],
+) -> None:
+    path = tmp_path / "run.state"
+    recover(student, teacher, folder, 0.1, state=path, schedule=PLAN, clock=ticking())
+    start = read_weights(student)
+    belongs_to = fingerprint(start, read_weights(teacher))
+    state = load_state(path, start, belongs_to)
+    assert state is not None
+    state.optimizer, before = 1, state.best_error
+    state.momentum = {name: array + 1e6 for name, array in state.momentum.items()}
+    save_state(path, state, belongs_to)
+    found = recover(student, teacher, folder, 1, state=path, schedule=PLAN, clock=ticking())
+    effect = found.metadata.passes[-1].effect
+    assert effect["steps"] == 60
+    assert float(str(effect["error_after"])) < before
 
 
 def test_there_is_no_state_at_first(student: DetectorGraph, tmp_path: Path) -> None:

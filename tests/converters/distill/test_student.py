@@ -75,6 +75,33 @@ def test_pictures_repeat_and_are_whole(folder: Path) -> None:
     assert len(np.unique(first)) > 50
 
 
+def test_small_pictures_have_no_border_and_large_ones_some() -> None:
+    """White images: what is gray is border."""
+    images = [np.full((480, 640, 3), 255, np.uint8)] * 2
+    small = make_batch(images, 40, 320, np.random.default_rng(1))
+    large = make_batch(images, 40, 640, np.random.default_rng(1))
+    # Colors change, but in one image white and gray stay apart.
+    covered = [
+        np.mean([(image == image.reshape(-1, 3).max(0)).all(-1).mean() for image in batch])
+        for batch in (small, large)
+    ]
+    assert covered[0] > 0.95
+    assert 0.7 < covered[1] < covered[0]
+
+
+def test_the_gradient_of_silu_is_that_of_its_parts(tf: Any) -> None:
+    from tallylens.converters.distill.student import _silu
+
+    x = tf.constant(np.linspace(-8, 8, 101, dtype=np.float32))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours, theirs = tf.square(_silu(tf)(x)), tf.square(x * tf.sigmoid(x))
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-5)
+    np.testing.assert_allclose(
+        tape.gradient(ours, x).numpy(), tape.gradient(theirs, x).numpy(), atol=1e-5
+    )
+
+
 def test_a_large_picture_is_made_smaller_and_rgb(tmp_path: Path) -> None:
     import cv2
 
