@@ -1,4 +1,4 @@
-"""Uploads as nobody should send them, in a process of their own, until it is ended."""
+"""Adversarial uploads of all kinds, sent from one process until it is ended."""
 
 from __future__ import annotations
 

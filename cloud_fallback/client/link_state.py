@@ -35,7 +35,7 @@ class LinkState:
         link_debt_s: for how long frames that can stay on the device should stay off the link.
         silence_limit_s: silence after which no answer is to be expected.
         measured: the bandwidth is known, and not from long ago.
-        unanswered: frames in flight, also those that nobody waits for any more.
+        unanswered: frames in flight, also those that no caller waits for any more.
     """
 
     connected: bool

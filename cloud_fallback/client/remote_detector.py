@@ -118,7 +118,7 @@ class RemoteDetector:
         return self.client.expected_s(encoder.expected_bytes())
 
     def measuring(self) -> bool:
-        """Whether the frame that measures the link has no answer, and nobody waits for it more."""
+        """Whether the frame that measures the link has no answer, and no caller waits for it."""
         link = self.client.state()
         return not link.measured and link.unanswered > 0 and not self._measuring.locked()
 

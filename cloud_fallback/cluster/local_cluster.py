@@ -1,6 +1,6 @@
-"""A Ray cluster of this machine alone, that nobody else reaches.
+"""A Ray cluster on this machine, unreachable from others.
 
-Ray runs code for whoever reaches its ports. All of them are bound to 127.0.0.1, and each request
+Ray runs code for any client of its ports. All of them are bound to 127.0.0.1, and each request
 needs a token that only this process and its children know. Ray's own folder would be open to every
 user of the machine, with sockets and frames in it.
 """

@@ -96,7 +96,7 @@ class ClusterState(MemorySessionStore, ReplicaBoard):
 
 
 def cluster_state() -> Any:
-    """The actor with the `ClusterState`, started by whoever asks first."""
+    """The actor with the `ClusterState`, started by the first process that asks."""
     options = {"name": STATE, "namespace": APPLICATION, "lifetime": "detached"}
     actor = ray.remote(ClusterState).options(
         **options, get_if_exists=True, num_cpus=0, max_restarts=-1

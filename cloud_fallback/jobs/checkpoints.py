@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from . import job_queue
-from .accounts import insert_if_absent
 from .clock import now_us
+from .database import insert_if_absent
 from .identifiers import derived_id
 from .job_events import tell
 from .tables import checkpoints, jobs, reports, usage, videos

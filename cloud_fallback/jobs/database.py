@@ -121,6 +121,17 @@ class Database:
         self.engine.dispose()
 
 
+def insert_if_absent(connection: Connection, table: sa.Table, row: dict[str, object]) -> bool:
+    """Insert a row unless one with its keys exists; whether it was inserted."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    statement = insert(table).values(row).on_conflict_do_nothing()
+    # Not by `rowcount`, which psycopg does not always have for an insertion.
+    return connection.execute(statement.returning(sa.literal(1))).first() is not None
+
+
 def sqlalchemy_url(url: str) -> sa.URL:
     """The URL for SQLAlchemy; raises UsageError for what is neither SQLite nor PostgreSQL."""
     try:

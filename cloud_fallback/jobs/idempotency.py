@@ -15,8 +15,9 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection, Row
 
-from .accounts import account_of, insert_if_absent, videos_of
+from .callers.dependencies import account_of, videos_of
 from .clock import now_us
+from .database import insert_if_absent
 from .problems import ProblemError
 from .tables import idempotency
 

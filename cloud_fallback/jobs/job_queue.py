@@ -200,7 +200,7 @@ def fail(
 
 
 def end_cancelled(connection: Connection, job: str, attempt: int) -> None:
-    """End a running job that somebody canceled."""
+    """End a running job that was canceled."""
     change(connection, job, attempt, {})
     _end(connection, job, "cancelled", None)
 

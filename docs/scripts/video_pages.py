@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def show_account(page: Page, server: VideoServer) -> None:
-    """Open the account of somebody who has a key and a webhook."""
+    """Open the page of an account with a key and a webhook."""
     person = somebody(server, "ada@example.org")
     person.request("POST", "/v1/keys", json={"name": "parking counter", "days": 90})
     person.request("POST", "/v1/webhooks", json={"url": "https://hooks.example.org/counts"})

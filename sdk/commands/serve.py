@@ -20,7 +20,7 @@ from tallylens.commands.serve_settings import address_of, token_secret_of, video
 from tallylens.interruption import SIGNALS, Interrupted
 
 if TYPE_CHECKING:
-    from tallylens.cloud_fallback.jobs.service import VideoService
+    from tallylens.cloud_fallback.jobs.extension import VideoExtension
     from tallylens.cloud_fallback.server.run import Server
 
 NAME = "serve"
@@ -176,30 +176,34 @@ def _prepare_development(options: argparse.Namespace, folder: Path) -> str:
     return f"{hint}\ntallylens: {page} (e-mails are in {mails})"
 
 
-def _videos(options: argparse.Namespace, stack: contextlib.ExitStack) -> VideoService | None:
+def _videos(options: argparse.Namespace, stack: contextlib.ExitStack) -> VideoExtension | None:
     """The service of uploaded videos; None without --videos."""
     if options.videos is None:
         return None
-    from tallylens.cloud_fallback.jobs.service import VideoService
+    from tallylens.cloud_fallback.jobs.extension import VideoExtension
     from tallylens.job_model import job_model
 
-    service = VideoService(video_settings_of(options), job_model(options.model).digest)
-    stack.callback(service.close)
-    return service
+    extension = VideoExtension(video_settings_of(options), job_model(options.model).digest)
+    stack.callback(extension.close)
+    return extension
 
 
 def _start_workers(
-    options: argparse.Namespace, videos: VideoService, stack: contextlib.ExitStack
+    options: argparse.Namespace, videos: VideoExtension, stack: contextlib.ExitStack
 ) -> None:
     from tallylens.commands.worker import start_workers
 
     supervisor = start_workers(
-        videos.settings, options.model, videos.database, options.workers, options.plans
+        videos.service.settings,
+        options.model,
+        videos.service.database,
+        options.workers,
+        options.plans,
     )
     stack.callback(supervisor.stop)
 
 
-def _server(options: argparse.Namespace, videos: VideoService | None) -> Server:
+def _server(options: argparse.Namespace, videos: VideoExtension | None) -> Server:
     from tallylens.cloud_fallback.server.auth import Auth
     from tallylens.cloud_fallback.server.keys import KeyFile
     from tallylens.cloud_fallback.server.models import ModelInstances

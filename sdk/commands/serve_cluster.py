@@ -16,7 +16,7 @@ from tallylens.interruption import SIGNALS
 
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.cluster.config import ClusterConfig
-    from tallylens.cloud_fallback.jobs.service import VideoService
+    from tallylens.cloud_fallback.jobs.extension import VideoExtension
 
 MAX_END_S = 90.0
 
@@ -33,14 +33,14 @@ def serve_on_ray(options: argparse.Namespace, say: Callable[[str], None]) -> Non
     from tallylens.models import LONGEST_SIDE, ready_model
 
     address = address_of(options)
-    extensions: tuple[Callable[[], VideoService], ...] = ()
+    extensions: tuple[Callable[[], VideoExtension], ...] = ()
     if options.videos is not None:
         _check_places(options)
-        from tallylens.cloud_fallback.jobs.service import VideoService
+        from tallylens.cloud_fallback.jobs.extension import VideoExtension
         from tallylens.job_model import job_model
 
         digest = job_model(options.model).digest
-        extensions = (functools.partial(VideoService, video_settings_of(options), digest),)
+        extensions = (functools.partial(VideoExtension, video_settings_of(options), digest),)
     # One secret for all replicas: a token that one signs is checked by another.
     token_secret = token_secret_of(options) or secrets.token_bytes(32)
     model = ready_model(options.model, frame_size=(LONGEST_SIDE, LONGEST_SIDE))

@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from tallylens.cloud_fallback.jobs.accounts import insert_if_absent
 from tallylens.cloud_fallback.jobs.clock import now_us
+from tallylens.cloud_fallback.jobs.database import insert_if_absent
 from tallylens.cloud_fallback.jobs.identifiers import with_prefix
 from tallylens.cloud_fallback.jobs.job_options import JobOptions
 from tallylens.cloud_fallback.jobs.tables import accounts, jobs, videos
-from tallylens.cloud_fallback.jobs.uploads import insert_job
+from tallylens.cloud_fallback.jobs.upload_rows import insert_job
 
 MODEL = "0" * 64
 _serial = itertools.count()

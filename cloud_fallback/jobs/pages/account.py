@@ -9,8 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection, Row
 
-from .. import audit, paging
-from ..accounts import Account, AccountOf, AddressOf, ManagerOf, VideosOf
+from .. import account_rows, audit, paging
+from ..accounts import Account
+from ..callers.dependencies import AccountOf, AddressOf, ManagerOf, VideosOf
+from ..callers.key_cookie import key_cookie
 from ..problems import ProblemError, not_found
 from ..quota import used
 from ..routes.account import account_row, delete_with_files
@@ -22,7 +24,6 @@ from ..sign_in.sessions import ended_cookie
 from ..tables import api_keys, payment_events, webhooks
 from ..webhooks.events import EVENTS
 from .forms import PageRoute, check_once, form_of, once, shown
-from .key_cookie import key_cookie
 from .render import page
 
 router = APIRouter(prefix="/account", include_in_schema=False, route_class=PageRoute)
@@ -48,8 +49,8 @@ def _content(connection: Connection, account: Account) -> dict[str, Any]:
     row = account_row(connection, account.id)
     keys: list[Row[Any]] = []
     if account.manages:
-        keys, _ = paging.page(connection, api_keys, account.id, paging.MOST, None)
-    hooks, _ = paging.page(connection, webhooks, account.id, paging.MOST, None)
+        keys, _ = account_rows.page(connection, api_keys, account.id, paging.MOST, None)
+    hooks, _ = account_rows.page(connection, webhooks, account.id, paging.MOST, None)
     last = connection.execute(
         sa.select(payment_events)
         .where(payment_events.c.account == account.id)

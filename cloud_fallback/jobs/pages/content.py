@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from .. import feedback, paging
+from .. import account_rows, feedback
 from ..routes.videos import find_video
 from ..tables import jobs, reports, videos
 from ..views import video_document
@@ -21,7 +21,7 @@ def newest(
     connection: Connection, account: str, limit: int, after: str | None
 ) -> tuple[Rows, dict[str, Row[Any]], bool]:
     """Videos of an account, the last job of each by the video's id, and whether more follow."""
-    rows, more = paging.page(connection, videos, account, limit, after)
+    rows, more = account_rows.page(connection, videos, account, limit, after)
     query = (
         sa.select(jobs)
         .where(jobs.c.video.in_([row.id for row in rows]), jobs.c.kind == "count")

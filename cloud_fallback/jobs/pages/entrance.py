@@ -8,12 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from ..accounts import AddressOf, VideosOf
+from ..callers.dependencies import AddressOf, VideosOf
+from ..callers.key_cookie import account_of_key, key_account_of, key_cookie
+from ..callers.session import session_of
 from ..problems import ProblemError
 from ..sign_in.captcha import Widget
-from ..sign_in.sessions import COOKIE, ended_cookie, session_of
+from ..sign_in.sessions import COOKIE, ended_cookie
 from .forms import PageRoute, form_of, shown
-from .key_cookie import account_of_key, key_account_of, key_cookie
 from .render import page
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

@@ -18,14 +18,16 @@ from sqlalchemy import Connection
 
 from ....edge_runtime.errors import UsageError
 from ...server.http_protocols import SOCKET
-from ..accounts import Account, VideosOf, account_of
+from ..accounts import Account
+from ..announcement import Announced, clean_name
+from ..callers.dependencies import VideosOf, account_of
+from ..callers.key_cookie import key_account_of
+from ..callers.session import FIELD, check_csrf, session_of
 from ..identifiers import with_prefix
 from ..job_options import JobOptions
 from ..problems import ProblemError
-from ..sign_in.sessions import FIELD, check_csrf, session_of
 from ..tables import uploads
-from ..uploads import IDLE_S, Announced, clean_name
-from .key_cookie import key_account_of
+from ..uploads import IDLE_S
 
 MAX_FIELDS_BYTES = 64 << 10
 MAX_PARTS = 20

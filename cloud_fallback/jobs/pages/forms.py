@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 
 from ..accounts import Account
+from ..callers.key_cookie import COOKIE as KEY
+from ..callers.session import check_site
 from ..database import DatabaseGoneError
 from ..idempotency import is_first
 from ..problems import ProblemError, problem_of
 from ..sign_in.sessions import COOKIE as SESSION
-from ..sign_in.sessions import check_site
-from .key_cookie import COOKIE as KEY
 from .render import page
 
 MAX_BODY = 64 << 10

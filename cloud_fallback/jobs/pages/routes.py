@@ -10,13 +10,14 @@ from fastapi import Path as InPath
 from fastapi.responses import RedirectResponse
 
 from .. import feedback, job_queue
-from ..accounts import Account, AccountOf, VideosOf
+from ..accounts import Account
+from ..callers.dependencies import AccountOf, VideosOf
+from ..callers.session import FIELD
 from ..checkpoints import annotation_of
 from ..problems import ProblemError, not_found
 from ..routes.cost import DEFAULT_WAY, WAY, estimate_of
 from ..routes.jobs import JobId, change_job, find_job, retry_of
 from ..routes.videos import VideoId, find_video, insert_again
-from ..sign_in.sessions import FIELD
 from ..views import video_document
 from . import content
 from .assets import asset

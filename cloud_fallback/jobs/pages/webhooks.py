@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection, Row
 
-from ..accounts import Account, AccountOf, AddressOf, VideosOf
+from ..accounts import Account
+from ..callers.dependencies import AccountOf, AddressOf, VideosOf
 from ..paging import DEFAULT, After
 from ..problems import ProblemError
 from ..routes.webhooks import DeliveryId, WebhookId, delivery_document, webhook_document

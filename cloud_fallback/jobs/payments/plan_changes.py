@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from .. import audit
-from ..accounts import insert_if_absent
 from ..clock import DAY, now_us
+from ..database import insert_if_absent
 from ..plans import Plans
 from ..tables import accounts, payment_events
 from .messages import PaymentEvent

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row
 
 from .. import audit
 from ..account_data import delete_account, export
-from ..accounts import AccountOf, AddressOf, ManagerOf, VideosOf
+from ..callers.dependencies import AccountOf, AddressOf, ManagerOf, VideosOf
 from ..clock import rfc3339
 from ..sign_in.sessions import ended_cookie
 from ..tables import accounts

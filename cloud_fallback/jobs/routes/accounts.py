@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..accounts import AccountOf, AddressOf, VideosOf
+from ..callers.dependencies import AccountOf, AddressOf, VideosOf
+from ..callers.session import check_site
 from ..clock import rfc3339
 from ..problems import ProblemError
-from ..sign_in.sessions import COOKIE, check_site, ended_cookie
+from ..sign_in.sessions import COOKIE, ended_cookie
 
 router = APIRouter(tags=["accounts"])
 Email = Annotated[str, Field(max_length=254)]

@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from ....edge_runtime.errors import UsageError
 from ...cost.estimate import Cost, cost
 from ...cost.scenario import Scenario
-from ..accounts import account_of
+from ..callers.dependencies import account_of
 from ..problems import ProblemError
 
 router = APIRouter(tags=["cost"])

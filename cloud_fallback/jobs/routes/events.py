@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
 from ...server.http_protocols import SOCKET
-from ..accounts import AccountOf, VideosOf
+from ..callers.dependencies import AccountOf, VideosOf
 from ..problems import ProblemError
 from ..rate_limit import RateLimit
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body
 from fastapi.responses import StreamingResponse
 
 from .. import feedback
-from ..accounts import AccountOf, VideosOf
+from ..callers.dependencies import AccountOf, VideosOf
 from ..feedback import Correction
 from ..idempotency import IdempotentRoute
 from ..labeled_set import archive

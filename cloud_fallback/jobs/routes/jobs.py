@@ -10,9 +10,11 @@ from fastapi import APIRouter, Header, Path, Response
 from sqlalchemy import Connection, Row
 
 from .. import job_queue
-from ..accounts import Account, AccountOf, VideosOf
+from ..account_rows import one_of
+from ..accounts import Account
+from ..callers.dependencies import AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
-from ..paging import ListingOf, one_of
+from ..paging import ListingOf
 from ..problems import ProblemError
 from ..quota import check_retry
 from ..tables import jobs

@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import Connection, Row
 
 from .. import audit
-from ..accounts import AddressOf, ManagerOf, VideosOf
+from ..callers.dependencies import AddressOf, ManagerOf, VideosOf
 from ..clock import rfc3339
 from ..paging import ListingOf
 from ..problems import ProblemError, not_found

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 
-from ..accounts import VideosOf
+from ..callers.dependencies import VideosOf
 from ..payments.messages import MAX_BODY, READERS
 from ..payments.plan_changes import apply
 from ..problems import ProblemError, not_found

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from ..accounts import AccountOf, VideosOf
+from ..callers.dependencies import AccountOf, VideosOf
 from ..clock import rfc3339
 from ..plans import Plan
 from ..quota import Used, used

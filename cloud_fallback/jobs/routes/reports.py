@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 from sqlalchemy import Connection
 from starlette.background import BackgroundTask
 
-from ..accounts import AccountOf, VideosOf
+from ..callers.dependencies import AccountOf, VideosOf
 from ..checkpoints import annotation_of
 from ..problems import ProblemError, not_found
 from ..ranges import ranged

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from starlette.requests import ClientDisconnect
 
 from ...server.http_protocols import SOCKET
-from ..accounts import AccountOf, VideosOf
+from ..announcement import announced
+from ..callers.dependencies import AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
 from ..identifiers import with_prefix
 from ..problems import ProblemError
-from ..uploads import IDLE_S, announced
+from ..uploads import IDLE_S
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=IdempotentRoute)
 VERSION = "1.0.0"

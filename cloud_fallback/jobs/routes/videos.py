@@ -9,15 +9,17 @@ from fastapi import APIRouter, Body, Path, Response
 from sqlalchemy import Connection, Row
 
 from ....edge_runtime.errors import UsageError
-from ..accounts import Account, AccountOf, VideosOf
+from ..account_rows import one_of
+from ..accounts import Account
+from ..callers.dependencies import AccountOf, VideosOf
 from ..idempotency import IdempotentRoute
 from ..identifiers import new_id
 from ..job_options import SCHEMA, JobOptions
-from ..paging import ListingOf, one_of
+from ..paging import ListingOf
 from ..problems import ProblemError
 from ..quota import check_quota
 from ..tables import jobs, videos
-from ..uploads import insert_job
+from ..upload_rows import insert_job
 from ..views import video_document
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=IdempotentRoute)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 from sqlalchemy import Row
 
-from ..accounts import AccountOf, AddressOf, VideosOf
+from ..callers.dependencies import AccountOf, AddressOf, VideosOf
 from ..clock import rfc3339
 from ..idempotency import IdempotentRoute
 from ..paging import DEFAULT, After, Limit, ListingOf, link_next

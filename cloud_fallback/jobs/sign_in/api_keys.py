@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from fastapi import Request
 from sqlalchemy import Connection, Row
 
-from ...server.keys import PREFIX, hash_of, new_key
-from ..accounts import SCOPE, Account, videos_of
-from ..clock import DAY, SECOND, now_us
+from ...server.keys import hash_of, new_key
+from ..accounts import SCOPE
+from ..clock import DAY, now_us
 from ..identifiers import new_id
 from ..problems import ProblemError
 from ..tables import accounts, api_keys
@@ -18,29 +17,6 @@ from ..tables import accounts, api_keys
 MANAGE = "account"
 SCOPES = (SCOPE, MANAGE)
 MOST = 50
-# The time of the last use is written at most this often.
-USED_EVERY = 60 * SECOND
-
-
-async def account_of_api_key(request: Request) -> Account | None:
-    """The account of a key of the database.
-
-    Raises:
-        ProblemError: 403 if the key lacks the scope.
-    """
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.startswith(PREFIX) or len(key) > 100:
-        return None
-    service = videos_of(request)
-    row = await service.database.call(_find, hash_of(key))
-    if row is None:
-        return None
-    scopes = row.scopes.split(",")
-    if SCOPE not in scopes:
-        raise ProblemError(403, f"the key lacks the scope {SCOPE}", "Use another key")
-    if (row.used or 0) < now_us() - USED_EVERY:
-        await service.database.call(_note_use, row.key_id)
-    return Account(row.id, service.settings.plans.of(row), manages=MANAGE in scopes)
 
 
 def insert_key(
@@ -80,16 +56,18 @@ def delete_key(connection: Connection, account: str, key: str) -> bool:
     return deleted.first() is not None
 
 
-def _find(connection: Connection, sha256: str) -> Row[Any] | None:
+def find_account(connection: Connection, key: str) -> Row[Any] | None:
+    """The account of a key, with its `scopes`, `used` and `key_id`."""
     return connection.execute(
         sa.select(accounts, api_keys.c.scopes, api_keys.c.used, api_keys.c.id.label("key_id"))
         .join(api_keys, api_keys.c.account == accounts.c.id)
         .where(
-            api_keys.c.sha256 == sha256,
+            api_keys.c.sha256 == hash_of(key),
             sa.or_(api_keys.c.expires.is_(None), api_keys.c.expires > now_us()),
         )
     ).one_or_none()
 
 
-def _note_use(connection: Connection, key: str) -> None:
+def note_use(connection: Connection, key: str) -> None:
+    """Write the time of the last use of a key, by its identifier."""
     connection.execute(sa.update(api_keys).where(api_keys.c.id == key).values(used=now_us()))

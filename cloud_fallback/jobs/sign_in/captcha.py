@@ -61,7 +61,7 @@ class Widget:
 
     Args:
         provider: that makes it.
-        site_key: of the site, which everybody may know.
+        site_key: of the site, which is public.
     """
 
     provider: Provider
@@ -77,7 +77,7 @@ class Captcha(Protocol):
 
 
 class NoCaptcha:
-    """Lets everybody pass; the default."""
+    """Accepts every request; the default."""
 
     async def check(self, token: str, address: str) -> None:
         """Nothing is checked."""
@@ -85,7 +85,7 @@ class NoCaptcha:
 
 @dataclass(frozen=True)
 class ProviderCaptcha:
-    """A captcha of Turnstile or hCaptcha; without a clear answer nobody passes.
+    """A captcha of Turnstile or hCaptcha; without a clear answer the request is refused.
 
     Args:
         url: where tokens are checked, the `check` of a provider.

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from ..accounts import insert_if_absent
 from ..clock import DAY, SECOND, now_us
+from ..database import insert_if_absent
 from ..problems import ProblemError
 from ..rate_limit import RateLimit
 from ..tables import address_requests

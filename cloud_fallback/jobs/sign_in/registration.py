@@ -16,18 +16,17 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from .. import audit
-from ..accounts import insert_if_absent
 from ..clock import now_us
-from ..database import Database
+from ..database import Database, insert_if_absent
 from ..identifiers import new_id
 from ..problems import ProblemError
+from ..sign_in.sessions import OpenedSession, end_session, end_sessions, insert_session
 from ..tables import accounts
 from . import guessing, mails
 from .guessing import GuessLimit
 from .links import Links, used_link
 from .mailer import Mail, Mailer
 from .passwords import Passwords, check_password, fingerprint
-from .sessions import OpenedSession, end_session, end_sessions, insert_session
 
 log = logging.getLogger("tallylens.jobs")
 MAX_EMAIL = 254
@@ -109,7 +108,7 @@ class Registration:
         return await self._database.call(_open, row, network, subject, address)
 
     async def confirm(self, account: str, password: str, address: str) -> None:
-        """Check the password of somebody who is signed in, before what cannot be taken back.
+        """Check the password of a user who is signed in, before an action that cannot be undone.
 
         Raises:
             ProblemError: 403 for a wrong password, 429 after too many tries.
@@ -246,7 +245,7 @@ def _open(
 
 
 def _forgive(connection: Connection, network: str, subject: str) -> None:
-    """Forget the tries of somebody whose password is right."""
+    """Forget failed attempts after a correct password."""
     guessing.forgive(connection, guessing.BY_EMAIL, subject)
     guessing.take_back(connection, guessing.BY_ADDRESS, network)
 

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from .. import audit
+from ..account_rows import one_of
 from ..clock import DAY, now_us
 from ..identifiers import new_id
-from ..paging import one_of
 from ..problems import ProblemError, not_found
 from ..tables import deliveries, webhooks
 from . import delivery_queue

@@ -18,9 +18,9 @@ import pytest
 from fastapi import FastAPI
 
 from tallylens.cloud_fallback.jobs.account_settings import AccountSettings, account_settings
+from tallylens.cloud_fallback.jobs.extension import VideoExtension
 from tallylens.cloud_fallback.jobs.pages.render import POLICY
 from tallylens.cloud_fallback.jobs.problems import ProblemError
-from tallylens.cloud_fallback.jobs.service import VideoService
 from tallylens.cloud_fallback.jobs.settings import VideoSettings
 from tallylens.cloud_fallback.jobs.sign_in.captcha import (
     PROVIDERS,
@@ -111,7 +111,7 @@ def app_of(folder: Path, captcha: ProviderCaptcha, name: str = "turnstile") -> F
     settings = VideoSettings(folder, accounts=AccountSettings(captcha=captcha, widget=widget))
     app = FastAPI()
     app.state.service = SimpleNamespace(queue=None, missing=set(), metrics=Metrics())
-    VideoService(settings, "0" * 64).install(app)
+    VideoExtension(settings, "0" * 64).install(app)
     return app
 
 

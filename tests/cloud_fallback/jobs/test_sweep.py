@@ -13,9 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from tallylens.cloud_fallback.jobs import sweep as sweeping
-from tallylens.cloud_fallback.jobs.accounts import Account, insert_if_absent
+from tallylens.cloud_fallback.jobs.accounts import Account
+from tallylens.cloud_fallback.jobs.announcement import Announced
 from tallylens.cloud_fallback.jobs.clock import now_us
-from tallylens.cloud_fallback.jobs.database import Database
+from tallylens.cloud_fallback.jobs.database import Database, insert_if_absent
 from tallylens.cloud_fallback.jobs.identifiers import new_id, with_prefix
 from tallylens.cloud_fallback.jobs.job_options import JobOptions
 from tallylens.cloud_fallback.jobs.job_queue import NEVER
@@ -23,7 +24,7 @@ from tallylens.cloud_fallback.jobs.plans import UNLIMITED, Plan, Plans
 from tallylens.cloud_fallback.jobs.storage import FolderStorage
 from tallylens.cloud_fallback.jobs.sweep import Sweep
 from tallylens.cloud_fallback.jobs.tables import accounts, jobs, uploads, usage, videos
-from tallylens.cloud_fallback.jobs.uploads import Announced, Uploads
+from tallylens.cloud_fallback.jobs.uploads import Uploads
 from tests.support.job_rows import MODEL, add_job, job_row
 
 ACCOUNT = Account("acc_A", UNLIMITED)

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from fastapi import Request
 
-from ..accounts import Account, account_of_key_file
-from ..sign_in.api_keys import account_of_api_key
-from ..sign_in.sessions import HEADER, SAFE, check_csrf, check_site, token_in_form
+from ..accounts import Account
+from .api_key import account_of_api_key
+from .key_file import account_of_key_file
+from .session import HEADER, SAFE, check_csrf, check_site, token_in_form
 
 COOKIE = "__Host-key"
 LIFE_S = 14 * 86_400
