@@ -13,13 +13,19 @@ from typing import NoReturn, cast
 
 from tallylens.commands import COMMANDS, official_commands
 from tallylens.commands.official_options import joined_sizes, remedy
-from tallylens.edge_runtime.errors import InputError, TallyLensError, TallyLensWarning
+from tallylens.edge_runtime.errors import (
+    InputError,
+    MissingExtraError,
+    TallyLensError,
+    TallyLensWarning,
+)
 from tallylens.edge_runtime.text import printable
 from tallylens.edge_runtime.version import __version__
 from tallylens.exit_status import DONE, INTERRUPTED, USAGE
 from tallylens.interruption import Interrupted
 
 MAX_MESSAGE = 1000
+MAX_CAUSES = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,6 +77,7 @@ def _note(message: Warning | str, category: type[Warning], *location: object, **
 
 def _explain(error: BaseException) -> tuple[int, str]:
     """Exit status and message for an exception that ended a command."""
+    error = _interrupted_import(error) or error
     if isinstance(error, TallyLensError):
         return error.exit_status, str(error)
     if isinstance(error, KeyboardInterrupt):
@@ -83,6 +90,18 @@ def _explain(error: BaseException) -> tuple[int, str]:
         return InputError.exit_status, problem
     problem = f"unexpected {type(error).__name__}: {error}"
     return TallyLensError.exit_status, f"{problem}. Please report it with the output of --debug."
+
+
+def _interrupted_import(error: BaseException) -> KeyboardInterrupt | None:
+    """The Ctrl-C that made an import fail: compiled modules turn it into an ImportError."""
+    cause = error.__cause__ or error.__context__ if isinstance(error, MissingExtraError) else error
+    if not isinstance(cause, ImportError):
+        return None
+    for _ in range(MAX_CAUSES):
+        if cause is None or isinstance(cause, KeyboardInterrupt):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _one_line(message: str) -> str:

@@ -457,7 +457,11 @@ class Counter:
         return self._counted.stage_totals_ns()
 
     def report(self, *, interrupted: bool = False) -> Report:
-        """The totals so far as a report; raises UsageError before the first frame."""
+        """The totals so far as a report, also from another thread while `run` or `update` counts.
+
+        Raises:
+            UsageError: before the first frame.
+        """
         return self._complete(self._counted.report(interrupted=interrupted))
 
     def _complete(self, report: Report) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from threading import RLock
 from typing import Unpack
 
 import numpy as np
@@ -92,6 +93,8 @@ class CountSession:
         self._filters = filters
         self._source: Source | RecordedDetections | None = None
         self._stopped = False
+        # Other threads ask for the report while frames are counted.
+        self._lock = RLock()
         self.counter = FrameCounter(
             source_name,
             self.totals,
@@ -155,14 +158,16 @@ class CountSession:
         try:
             for result in results:
                 yield result
-                self.counter.save(when_due=True)
-            final = None if source.live or self._stopped else self.counter.conclude()
+                with self._lock:
+                    self.counter.save(when_due=True)
+            final = None if source.live or self._stopped else self._conclude()
             if final is not None:
                 yield final
         finally:
             results.close()
             try:
-                self.counter.save()
+                with self._lock:
+                    self.counter.save()
             finally:
                 self.counter.finish_sinks(self.warnings)
 
@@ -227,19 +232,26 @@ class CountSession:
     def _push(self, frame: Frame | FrameTime, detect: Callable[[], Detections]) -> Tracks:
         self.meter.start()
         result = self._add(frame, detect())
-        self.counter.save(when_due=True)
+        with self._lock:
+            self.counter.save(when_due=True)
         return result.tracks
 
     def conclude(self) -> FrameResult | None:
         """After the last `update`: count what only the end decides; its result, None without."""
-        result = self.counter.conclude()
-        self.counter.save()
+        with self._lock:
+            result = self._conclude()
+            self.counter.save()
         self.counter.finish_sinks(self.warnings)
         return result
 
+    def _conclude(self) -> FrameResult | None:
+        with self._lock:
+            return self.counter.conclude()
+
     def _add(self, frame: Frame | FrameTime, detections: Detections) -> FrameResult:
-        result = self.counter.add(frame, detections)
-        self.meter.count_frame()
+        with self._lock:
+            result = self.counter.add(frame, detections)
+            self.meter.count_frame()
         return result
 
     def stage_totals_ns(self) -> tuple[int, int, int, int]:
@@ -247,7 +259,11 @@ class CountSession:
         return self.meter.stages_ns(self.totals.counting_ns)
 
     def report(self, *, interrupted: bool = False) -> Report:
-        """The totals so far as a report."""
+        """The totals so far as a report, also while another thread counts."""
+        with self._lock:
+            return self._report(interrupted)
+
+    def _report(self, interrupted: bool) -> Report:
         totals, counter = self.totals, self.counter
         return Report(
             source=counter.source_name,

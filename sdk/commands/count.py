@@ -116,6 +116,8 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
         return run_stills(options, counting)
     if options.remember is not None:
         counting = replace(counting, remember_s=options.remember)
+    if options.model == "demo":
+        tell("the model demo detects drawn streets only; for other videos give a trained model")
     with Counter(
         options.model,
         lines=[Line.parse(text) for text in options.line],

@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tallylens import store
+from tallylens import MissingExtraError, store
 from tallylens.cli import main
 from tallylens.commands import COMMANDS
 from tests.support import squares
@@ -398,6 +398,37 @@ def test_what_nobody_foresaw_is_told_in_one_line(
     monkeypatch.setattr("tallylens.store.resolve", fail)
     outcome = tallylens("inspect", "m.pt")
     assert_one_error(outcome, 1, "unexpected ZeroDivisionError: of all things. Please report it")
+
+
+@pytest.mark.parametrize("package", [None, "onnx"])
+def test_ctrl_c_that_a_compiled_module_hides_is_130(
+    tallylens: Run, monkeypatch: pytest.MonkeyPatch, package: str | None
+) -> None:
+    def run(options: argparse.Namespace) -> int:
+        try:
+            try:
+                raise KeyboardInterrupt
+            except KeyboardInterrupt as interrupt:
+                raise ImportError("initialization failed") from interrupt
+        except ImportError as error:
+            if package is None:
+                raise
+            raise MissingExtraError(package, "convert", "converting") from error
+
+    command = next(one for one in COMMANDS if one.NAME == "models")
+    monkeypatch.setattr(command, "run", run)
+    assert_one_error(tallylens("models", "list"), 130, "tallylens: interrupted")
+
+
+def test_a_module_that_cannot_be_loaded_is_1(
+    tallylens: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(options: argparse.Namespace) -> int:
+        raise ImportError("initialization failed")
+
+    command = next(one for one in COMMANDS if one.NAME == "models")
+    monkeypatch.setattr(command, "run", run)
+    assert_one_error(tallylens("models", "list"), 1, "unexpected ImportError: initialization")
 
 
 def test_an_error_stays_one_line_whatever_the_name(tallylens: Run) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tallylens import Counter, CounterOptions, Detections, Line, TimestampError, UsageError, Zone
+from tallylens import Counter, CounterOptions, Detections, Line, UsageError, Zone
 
 CORNERS = ((0.1, 0.5), (0.9, 0.5), (0.9, 1.0))
 
@@ -118,25 +117,3 @@ def test_a_time_that_is_no_number(timestamp: Any) -> None:
         Counter.from_detections(["car"], (100, 100)).update_detections(
             Detections.empty(), timestamp
         )
-
-
-def test_threads_that_update_one_counter_take_turns(tiny_model: Path) -> None:
-    """Each frame is counted or refused for its time; none meets another one in the engine."""
-    black = np.zeros((64, 64, 3), np.uint8)
-    errors: list[BaseException] = []
-    with Counter(tiny_model) as counter:
-
-        def camera(start: float) -> None:
-            for i in range(30):
-                try:
-                    counter.update(black, start + i)
-                except BaseException as error:
-                    errors.append(error)
-
-        threads = [threading.Thread(target=camera, args=(k / 4,)) for k in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert {type(error) for error in errors} <= {TimestampError}
-        assert counter.frames + len(errors) == 120

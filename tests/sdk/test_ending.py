@@ -116,6 +116,35 @@ def test_a_signal_before_the_first_frame_has_its_status(tiny_model: Path, tmp_pa
     assert (process.returncode, err) == (143, "tallylens: interrupted\n")
 
 
+CTRL_C_AT_AN_IMPORT = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, *more):
+        if name == imported:
+            os.kill(os.getpid(), signal.SIGINT)
+
+imported, sys.argv = sys.argv[1], ["tallylens", *sys.argv[2:]]
+sys.meta_path.insert(0, Finder())
+from tallylens.__main__ import start
+sys.exit(start())
+"""
+
+
+@pytest.mark.parametrize(
+    ("imported", "arguments"),
+    [("tallylens.commands", ["models", "list"]), ("tallylens.counter", ["count", "no.mp4"])],
+)
+def test_ctrl_c_while_the_program_is_loaded(imported: str, arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C_AT_AN_IMPORT, imported, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "tallylens: interrupted\n")
+
+
 def test_a_hangup_that_nohup_ignores_does_not_end_the_count(
     tiny_model: Path, crossing: Path, tmp_path: Path
 ) -> None:
