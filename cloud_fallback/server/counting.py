@@ -16,6 +16,9 @@ from ..wire.frames import FrameHeader
 from ..wire.regions import Region
 from ..wire.server_session import NO_TIME_US
 
+# A session is saved with every answer: without the timeline, which no summary shows.
+UNTIMED = {"occupancy": TimeBins("max", ()).save()}
+
 
 @dataclass(frozen=True)
 class SavedCount:
@@ -59,14 +62,12 @@ class SessionCount:
     def save(self) -> SavedCount:
         """Everything known so far."""
         totals = self._totals
-        # A session is saved with every answer: without the timeline, which no summary shows.
-        untimed = {"occupancy": TimeBins(max).save()}
         return SavedCount(
             self._class_names,
             self._regions,
             self._any_class,
             (0, 0) if totals is None else totals.frame_size,
-            None if totals is None else totals.save() | untimed,
+            None if totals is None else totals.save() | UNTIMED,
             self.last_us,
             tuple(self._waiting.values()),
         )

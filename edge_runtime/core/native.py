@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CoreError, UsageError
+from ..errors import CoreError, StateError, UsageError
 from ..types import Detections, Tracks
 from ._tally import ffi as ffi
 from ._tally import lib as lib
@@ -157,6 +157,20 @@ class Handle:
             CoreError: any status but TALLY_OK, with the core's own words.
         """
         self.check(function(self.pointer, *arguments))
+
+    def restore(self, function: Callable[..., int], *arguments: Any) -> None:
+        """Call a function of this handle that resumes from a saved state.
+
+        Raises:
+            StateError: the state is damaged, or of another handle.
+            CoreError: any other status but TALLY_OK, with the core's own words.
+        """
+        try:
+            self.call(function, *arguments)
+        except CoreError as error:
+            if error.status != lib.TALLY_BAD_STATE:
+                raise
+            raise StateError(error.message) from None
 
     def check(self, status: int) -> None:
         """Raise the error of a status that a function of this handle returned.

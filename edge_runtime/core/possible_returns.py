@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CoreError, StateError
+from ..errors import StateError
 from .native import Handle, ffi, int64, lib
 
 _FIRST = 256  # entries that are asked for at first
@@ -76,21 +76,12 @@ class PossibleReturns:
         ]
         try:
             rows, pairs = ffi.new("tally_seen[]", seen), ffi.new("tally_return[]", returns)
-            self._counter.call(
-                lib.tally_counter_restore_returns,
-                numbers,
-                self._num_classes,
-                rows,
-                len(seen),
-                pairs,
-                len(returns),
-            )
         except OverflowError as error:
             raise StateError(f"an object that was seen: {error}") from None
-        except CoreError as error:
-            if error.status != lib.TALLY_BAD_STATE:
-                raise
-            raise StateError(error.message) from None
+        restore = lib.tally_counter_restore_returns
+        self._counter.restore(
+            restore, numbers, self._num_classes, rows, len(seen), pairs, len(returns)
+        )
 
 
 def _seen(one: Any) -> list[Any]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CoreError, StateError, TimestampError, UsageError
-from ..types import Detections, Event, EventKind, Tracks
+from ..errors import CoreError, TimestampError, UsageError
+from ..types import Detections, Event, Tracks
 from .counter_options import ANCHORS, CounterOptions
+from .events import EVENT_KINDS as EVENT_KINDS
+from .events import event
+from .findings import Finding, findings
 from .native import TRACK, Handle, detection_rows, ffi, lib, names, struct
 from .native import options as core_options
 from .possible_returns import PossibleReturns
+from .withheld_events import WithheldEvents
 
 REGION_KINDS = names(lib.tally_region_kind)
-EVENT_KINDS = cast(tuple[EventKind, ...], names(lib.tally_event_kind_name))
 # By kind. For an unknown kind one unnamed entry is asked for, which the core refuses.
 _TOTALS = {kind: names(lib.tally_region_total_name, kind.encode()) for kind in REGION_KINDS}
 _VALUES = {kind: names(lib.tally_region_value_name, kind.encode()) for kind in REGION_KINDS}
@@ -86,6 +89,7 @@ class TrackCounter:
 
     Attributes:
         returns: which objects could be the same as one that was counted before.
+        withheld: the events that are kept back after `withhold`.
     """
 
     def __init__(
@@ -116,6 +120,7 @@ class TrackCounter:
             ),
         )
         self.returns = PossibleReturns(self._handle, self.num_classes)
+        self.withheld = WithheldEvents(self._handle)
         self._tracks = np.empty(_TRACKS, TRACK)
         self._events = ffi.new("tally_event[]", _EVENTS)
         self._count = ffi.new("int32_t *")
@@ -169,6 +174,13 @@ class TrackCounter:
         """
         ids = ffi.new("int32_t[]", list(class_ids))
         self._handle.call(lib.tally_counter_want_classes, ids, len(ids))
+
+    def withhold(self) -> None:
+        """Take events of wanted classes only, from before the first frame on.
+
+        The events of an object that becomes one of a wanted class follow then, under that class.
+        """
+        self._handle.call(lib.tally_counter_withhold)
 
     def ignore(self, corners: Sequence[tuple[float, float]]) -> None:
         """Neither track nor count detections whose anchor is inside this polygon in pixels.
@@ -240,22 +252,7 @@ class TrackCounter:
         while True:
             self._handle.call(lib.tally_counter_take_events, self._events, _EVENTS, self._count)
             taken = self._count[0]
-            events.extend(
-                Event(
-                    EVENT_KINDS[e.kind],
-                    e.timestamp_ns,
-                    e.track_id,
-                    e.class_id,
-                    e.previous_class_id,
-                    e.region,
-                    e.x,
-                    e.y,
-                    e.confidence,
-                    e.age_s,
-                    e.dwell_s,
-                )
-                for e in self._events[0:taken]
-            )
+            events.extend(event(one) for one in self._events[0:taken])
             if taken < _EVENTS:
                 return events
 
@@ -340,6 +337,14 @@ class TrackCounter:
         self._handle.call(lib.tally_counter_diagnostics, out)
         return out
 
+    def findings(self, seconds: float) -> list[Finding]:
+        """Why totals are zero, or smaller than expected; none if everything was counted as asked.
+
+        Args:
+            seconds: capture time from the first frame to the last.
+        """
+        return findings(self._handle, seconds)
+
     def reset(self) -> None:
         """End a period: totals and diagnostics restart from zero; read them before.
 
@@ -348,7 +353,10 @@ class TrackCounter:
         self._handle.call(lib.tally_counter_reset)
 
     def save(self) -> bytes:
-        """All that `restore` needs to continue with the same counts; `returns` are saved apart."""
+        """All that `restore` needs to continue with the same counts.
+
+        What `returns` and `withheld` hold is saved apart.
+        """
         size = ffi.new("size_t *")
         lib.tally_counter_save(self._handle.pointer, ffi.NULL, 0, size)
         state = ffi.new("uint8_t[]", size[0])
@@ -361,9 +369,4 @@ class TrackCounter:
         Raises:
             StateError: anything else; the counter is unchanged.
         """
-        try:
-            self._handle.call(lib.tally_counter_restore, ffi.from_buffer(state), len(state))
-        except CoreError as error:
-            if error.status != lib.TALLY_BAD_STATE:
-                raise
-            raise StateError(error.message) from None
+        self._handle.restore(lib.tally_counter_restore, ffi.from_buffer(state), len(state))

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..core.track_counter import ClassTotals, Diagnostics
+from ..core.findings import Finding
+from ..core.track_counter import Diagnostics
 
 if TYPE_CHECKING:
     from .totals import Totals
 
-MAX_CLASSES = 5
-"""At most so many classes are named in one sentence."""
-
 
 def explanations(totals: Totals) -> list[str]:
     """Sentences for a report's warnings; none if everything was counted as asked."""
-    facts = totals.diagnostics()
-    if not facts.frames:
-        return ["no frame was read"]
-    return [*_zeros(totals, facts), *_large_displacements(totals, facts)]
+    facts, found = totals.diagnostics(), totals.findings()
+    of_region = {one.region: one for one in found}
+    whole = [sentence(totals, facts, one) for one in found if one.region is None]
+    zeros = [
+        f"{placed.name}: {placed.region.explain_zero(named(totals, one), totals.region_values(i))}"
+        for i, placed in enumerate(totals.placed)
+        if (one := of_region.get((placed.region.kind, placed.index))) is not None
+    ]
+    return [*zeros, *whole]
 
 
 def uncounted(totals: Totals) -> dict[str, Any]:
@@ -43,60 +42,45 @@ def uncounted(totals: Totals) -> dict[str, Any]:
     }
 
 
-def _zeros(totals: Totals, facts: Diagnostics) -> Iterator[str]:
-    everything = totals.everything()
-    if not everything.any():
-        yield _why_nothing(totals, facts)
-    elif not totals.unique():
-        yield f"no object of the chosen classes, but {most(totals, everything)}"
-    else:
-        for index, placed in enumerate(totals.placed):
-            if not totals.named(totals.decisive(index)):
-                others = most(totals, totals.decisive(index))
-                why = placed.region.explain_zero(others, totals.region_values(index))
-                yield f"{placed.name}: {why}"
+def sentence(totals: Totals, facts: Diagnostics, finding: Finding) -> str:
+    """A finding about the whole count in words."""
+    others, options = named(totals, finding), totals.options
+    match finding.cause:
+        case "no_frame":
+            return "no frame was read"
+        case "no_detection":
+            return "no detections in any frame; is this the right model for the scene?"
+        case "other_detections":
+            return f"no detections of the chosen classes, but {others} (detections, not objects)"
+        case "other_objects":
+            return f"no object of the chosen classes, but {others}"
+        case "ignored":
+            return (
+                f"{facts.ignored} detections, all in ignored zones or outside the minimum and "
+                "maximum size"
+            )
+        case "weak":
+            return (
+                f"{facts.detections} detections, all below the confidence of "
+                f"{options.new_confidence:g} that starts a track"
+            )
+        case "unconfirmed":
+            tracks = facts.unconfirmed_tracks + facts.live_tracks
+            return (
+                f"{facts.detections} detections, but no confirmed track: the longest of "
+                f"{tracks} tentative {'track' if tracks == 1 else 'tracks'} lasted "
+                f"{facts.longest_unconfirmed_s:.2f} s, where {options.confirm_s:g} s with a mean "
+                f"confidence of {options.confirm_confidence:g} are needed"
+            )
+        case "too_fast":
+            objects = "1 object" if facts.unlinked == 1 else f"{facts.unlinked} objects"
+            return (
+                f"{objects} moved too far between frames to be tracked; about "
+                f"{finding.value:.0f} fps would be enough"
+            )
+    raise AssertionError(finding)
 
 
-def _why_nothing(totals: Totals, facts: Diagnostics) -> str:
-    detected = totals.detected()
-    if not detected.any():
-        return "no detections in any frame; is this the right model for the scene?"
-    if not totals.named(detected):
-        return (
-            f"no detections of the chosen classes, but {most(totals, detected)} "
-            "(detections, not objects)"
-        )
-    if facts.ignored and facts.ignored + facts.below_low_confidence == facts.detections:
-        return (
-            f"{facts.ignored} detections, all in ignored zones or outside the minimum and maximum "
-            "size"
-        )
-    tracks = facts.unconfirmed_tracks + facts.live_tracks
-    if not tracks:
-        return (
-            f"{facts.detections} detections, all below the confidence of "
-            f"{totals.options.new_confidence:g} that starts a track"
-        )
-    return (
-        f"{facts.detections} detections, but no confirmed track: the longest of "
-        f"{tracks} tentative {'track' if tracks == 1 else 'tracks'} lasted "
-        f"{facts.longest_unconfirmed_s:.2f} s, where {totals.options.confirm_s:g} s with a mean "
-        f"confidence of {totals.options.confirm_confidence:g} are needed"
-    )
-
-
-def _large_displacements(totals: Totals, facts: Diagnostics) -> Iterator[str]:
-    fps = (facts.frames - 1) / totals.seconds if totals.seconds else 0.0
-    # At a rate that is high enough already, the cause is another: a missed detection, a cut.
-    if facts.needed_fps > fps:
-        objects = "1 object" if facts.unlinked == 1 else f"{facts.unlinked} objects"
-        yield (
-            f"{objects} moved too far between frames to be tracked; about "
-            f"{math.ceil(facts.needed_fps)} fps would be enough"
-        )
-
-
-def most(totals: Totals, class_totals: ClassTotals) -> str:
-    """The classes with the highest totals: `3 car, 1 truck`; empty if all are zero."""
-    order = np.argsort(-class_totals, kind="stable")[:MAX_CLASSES]
-    return ", ".join(f"{class_totals[i]} {totals.class_names[i]}" for i in order if class_totals[i])
+def named(totals: Totals, finding: Finding) -> str:
+    """The classes of a finding: `3 car, 1 truck`; empty if it names none."""
+    return ", ".join(f"{total} {totals.class_names[id]}" for id, total in finding.classes)

@@ -28,6 +28,9 @@ JPEG_QUALITY = 80
 SAVED_IMAGE_SIDE = 640
 MAX_SAVED_IMAGE_BYTES = 32 << 10
 
+# Names of the crossings of each line that a count can have.
+SERIES = [f"{line}:{way}" for line in range(256) for way in ("in", "out")]
+
 Cell = tuple[int, int]
 Heat = npt.NDArray[np.uint32]
 
@@ -49,7 +52,7 @@ class History:
         self.heat: Heat = np.zeros((max(1, round(COLUMNS * height / width)), COLUMNS), np.uint32)
         self.events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self.events_seen = 0
-        self.crossings = TimeBins(sum)
+        self.crossings = TimeBins("sum", SERIES)
         self._jpeg: bytes | None = None
         self._image: Image | None = None
         self._small: tuple[bytes, bytes] | None = None
@@ -64,8 +67,9 @@ class History:
             self.events.append(event_record(event, result))
             self.events_seen += 1
             if event.kind in ("crossed_in", "crossed_out"):
-                series = f"{event.place}:{event.kind.removeprefix('crossed_')}"
-                self.crossings.add(max(totals.since_start(event.timestamp_ns), 0.0), {series: 1})
+                series = 2 * event.place + (event.kind == "crossed_out")
+                time_s = max(totals.since_start(event.timestamp_ns), 0.0)
+                self.crossings.add(time_s, np.array([series], np.int32))
         if len(result.tracks) > self._max_objects:
             image = result.frame.image
             if image is None:

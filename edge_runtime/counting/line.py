@@ -42,7 +42,6 @@ class Line:
     plural: ClassVar[str] = "lines"
     shape: ClassVar[Shape] = "segment"
     event_kinds: ClassVar[tuple[str, ...]] = ("crossed_in", "crossed_out")
-    decisive: ClassVar[tuple[str, ...]] = ("in", "out")
 
     x1: float
     y1: float

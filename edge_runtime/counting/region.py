@@ -50,14 +50,12 @@ class Region(Protocol):
         plural: the key of its reports in a report document.
         shape: how it is drawn.
         event_kinds: the events that belong to regions of this kind.
-        decisive: the core's totals that are zero when nothing was counted.
     """
 
     kind: ClassVar[str]
     plural: ClassVar[str]
     shape: ClassVar[Shape]
     event_kinds: ClassVar[tuple[str, ...]]
-    decisive: ClassVar[tuple[str, ...]]
 
     @property
     def name(self) -> str:

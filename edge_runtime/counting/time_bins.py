@@ -1,91 +1,94 @@
-"""Counts over time in a bounded number of bins, whose width doubles when there are too many."""
+"""Counts by name over time, in bins of the core, as reports show and saved counts hold them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from ..core.time_bins import Join
+from ..core.time_bins import TimeBins as CoreBins
 from .packing import pack, unpack
-
-MAX_BINS = 86_400  # a day of seconds
-
-HOUR, DAY = 3600, 86_400
-# Width of saved bins in seconds by minimum age. A chart of the whole count has 120 bars: no bin is
-# wider than a bar, and each width divides those of the bars.
-WIDTH_BY_AGE = ((0, 1), (HOUR, 30), (DAY, 300), (5 * DAY, HOUR), (30 * DAY, 6 * HOUR))
+from .region import ClassCounts
 
 
 class TimeBins:
     """Numbers by name, one set for each `seconds` of time that had any.
 
     Args:
-        join: combines two numbers of one name and bin: `max` for what is there at once, `sum`
+        join: how two numbers of one name and bin are joined: `max` for what is there at once, `sum`
             for what happens one after the other.
-        maximum: at most so many bins are kept.
+        names: of the keys, by number. Keys of one name are shown together.
+        maximum: at most so many bins are kept; the default are those of a day.
     """
 
-    def __init__(self, join: Callable[[tuple[int, int]], int], maximum: int = MAX_BINS) -> None:
-        self.seconds = 1
-        self._join = join
-        self._maximum = maximum
-        self._bins: dict[int, dict[str, int]] = {}
-        self._merged_to = 0
+    def __init__(self, join: Join, names: Sequence[str], maximum: int | None = None) -> None:
+        self._names = tuple(names)
+        self._join = np.maximum if join == "max" else np.add
+        self._bins = CoreBins(join, maximum)
 
-    def add(self, time_s: float, numbers: dict[str, int]) -> None:
-        """Add `numbers` at `time_s` seconds from the start."""
-        self._merge(int(time_s // self.seconds), numbers)
-        while len(self._bins) > self._maximum:
-            self._widen()
+    @property
+    def seconds(self) -> int:
+        """Width of new bins."""
+        return self._bins.numbers()[0]
 
-    def _merge(self, index: int, numbers: dict[str, int]) -> None:
-        here = self._bins.setdefault(index, {})
-        for name, number in numbers.items():
-            here[name] = self._join((here[name], number)) if name in here else number
+    def add(self, time_s: float, keys: npt.NDArray[np.int32]) -> None:
+        """Take what is there `time_s` seconds from the start: each key as often as it is there."""
+        self._bins.add(time_s, keys)
 
-    def _widen(self) -> None:
-        self.seconds *= 2
-        narrow, self._bins = self._bins, {}
-        for index, numbers in narrow.items():
-            self._merge(index // 2, numbers)
-
-    def __iter__(self) -> Iterator[tuple[float, dict[str, int]]]:
+    def __iter__(self) -> Iterator[tuple[float, ClassCounts]]:
         """(start of the bin in seconds, its numbers), in order of time."""
-        return ((float(i * self.seconds), dict(self._bins[i])) for i in sorted(self._bins))
+        _, rows = self._bins.numbers()
+        joined = max if self._join is np.maximum else sum
+        found: dict[int, ClassCounts] = {}
+        columns = (rows[field].tolist() for field in ("start_s", "key", "number"))
+        for start, key, number in zip(*columns, strict=True):
+            here, name = found.setdefault(start, {}), self._names[key]
+            here[name] = joined((here.get(name, 0), number))
+        return ((float(start), numbers) for start, numbers in found.items())
 
     def __len__(self) -> int:
-        return len(self._bins)
+        return len(np.unique(self._bins.numbers()[1]["start_s"]))
 
     def save(self) -> dict[str, Any]:
-        """Everything as JSON values of bounded size; older bins become wider, see WIDTH_BY_AGE."""
-        self._widen_old()
-        order = sorted(self._bins)
-        steps = [index - before for before, index in zip([0, *order], order, strict=False)]
-        names = sorted({name for numbers in self._bins.values() for name in numbers})
+        """Everything as JSON values of bounded size; old bins become wider."""
+        self._bins.compact()
+        width, rows = self._bins.numbers()
+        starts, place = np.unique(rows["start_s"], return_inverse=True)
         # By column, which compresses to a third of the bins one by one.
-        columns = {name: [self._bins[index].get(name, 0) for index in order] for name in names}
-        return {"seconds": self.seconds, "bins": pack({"steps": steps, "numbers": columns})}
-
-    def _widen_old(self) -> None:
-        """Merge bins into the first one of their saved width."""
-        now = max(self._bins, default=0)
-        if now - self._merged_to < 60 // self.seconds:
-            return
-        self._merged_to = now
-        narrow, self._bins = self._bins, {}
-        for index in sorted(narrow):
-            age_s = (now - index) * self.seconds
-            width_s = max(width for age, width in WIDTH_BY_AGE if age_s >= age)
-            width = max(width_s // self.seconds, 1)
-            self._merge(index - index % width, narrow[index])
+        columns: dict[str, npt.NDArray[np.int64]] = {}
+        for key in np.unique(rows["key"]).tolist():
+            column = columns.setdefault(self._names[key], np.zeros(len(starts), np.int64))
+            here = rows["key"] == key
+            column[place[here]] = self._join(column[place[here]], rows["number"][here])
+        steps = np.diff(starts // width, prepend=0).tolist()
+        numbers = {name: columns[name].tolist() for name in sorted(columns)}
+        return {"seconds": width, "bins": pack({"steps": steps, "numbers": numbers})}
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Resume from what `save` gave, in this version or an earlier one."""
-        self.seconds = int(saved["seconds"])
+        """Resume from what `save` gave, in this version or an earlier one.
+
+        Raises:
+            StateError: a time or number is out of range.
+            ValueError, KeyError, TypeError: not such values, or of other names.
+        """
+        width = int(saved["seconds"])
         bins = unpack(saved["bins"])
         if isinstance(bins, dict):
             bins = _from_columns(bins)
-        self._bins = {int(index): dict(numbers) for index, numbers in bins}
+        # The first of the keys of one name holds the number.
+        key_of = {name: key for key, name in reversed(list(enumerate(self._names)))}
+        self._bins.restore(
+            width,
+            [
+                (int(index) * width, key_of[name], int(number))
+                for index, numbers in bins
+                for name, number in numbers.items()
+            ],
+        )
 
 
 def _from_columns(saved: dict[str, Any]) -> Iterator[tuple[int, dict[str, int]]]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ..core import CounterOptions, TrackCounter
+from ..core.findings import Finding
 from ..core.track_counter import ClassTotals, Diagnostics
 from ..types import Detections, Event, Tracks
 from .class_filter import ClassFilter
@@ -30,7 +28,6 @@ from .regions import (
 )
 from .report import PeriodTotals
 from .time_bins import TimeBins
-from .wanted_events import WantedEvents
 
 ANY_CLASS_NAME = "object"
 
@@ -96,8 +93,7 @@ class Totals:
             self._counter.ignore(corners)
         if not self._filter.takes_all:
             self._counter.want_classes(self._filter.wanted)
-        longest_s = max(self.options.lost_s, self.options.edge_lost_s, self.options.remember_s)
-        self._events = WantedEvents(self._filter.wanted, longest_s)
+            self._counter.withhold()
         self._of_event: dict[tuple[str, int], PlacedRegion] = {}
         for placed in self.placed:
             parameters = placed.region.parameters()
@@ -105,7 +101,7 @@ class Totals:
             self._of_event[placed.region.kind, placed.index] = placed
         self._first_ns: int | None = None
         self._last_ns = 0
-        self._occupancy = TimeBins(max)
+        self._occupancy = TimeBins("max", self.class_names)
 
     def add(self, timestamp_ns: int, detections: Detections) -> tuple[Tracks, list[Event]]:
         """Count one frame; the tracks and events of the wanted classes.
@@ -116,13 +112,12 @@ class Totals:
         start = time.thread_time_ns()
         found = self._counter.update(timestamp_ns, detections)
         tracks = self._filter.tracks(found)
-        happened = self._counter.take_events()
-        events = self._chosen(happened)
-        self._events.note(found, timestamp_ns)
+        events = self._take_events()
         self.counting_ns += time.thread_time_ns() - start
         self._first_ns = timestamp_ns if self._first_ns is None else self._first_ns
         self._last_ns = timestamp_ns
-        self._note_occupancy(tracks)
+        if len(tracks):
+            self._occupancy.add(self.seconds, tracks.class_id)
         return tracks, events
 
     def conclude(self) -> list[Event]:
@@ -131,25 +126,15 @@ class Totals:
         More frames may follow later, and nothing is counted twice.
         """
         self._counter.conclude()
-        return self._chosen(self._counter.take_events())
+        return self._take_events()
 
-    def _chosen(self, events: list[Event]) -> list[Event]:
-        return [self._with_names(event) for event in self._events.choose(events)]
+    def _take_events(self) -> list[Event]:
+        return [self._with_names(event) for event in self._counter.take_events()]
 
     def _with_names(self, event: Event) -> Event:
         placed = self.region_of(event)
         name = "" if placed is None else placed.name
         return replace(event, class_name=self.class_names[event.class_id], region=name)
-
-    def _note_occupancy(self, tracks: Tracks) -> None:
-        if not len(tracks):
-            return
-        present: ClassCounts = {}
-        # Plain counting is quicker than numpy for the objects of one frame.
-        for class_id, number in Counter(tracks.class_id.tolist()).items():
-            name = self.class_names[class_id]
-            present[name] = max(present.get(name, 0), number)
-        self._occupancy.add(self.seconds, present)
 
     def region_of(self, event: Event) -> PlacedRegion | None:
         """The region that the event belongs to, None for events without one."""
@@ -210,13 +195,6 @@ class Totals:
         """Totals of every zone."""
         return tuple(one for one in self.regions() if isinstance(one, ZoneReport))
 
-    def decisive(self, index: int) -> ClassTotals:
-        """The counts of `placed[index]` by class, of all classes: zero if nothing was counted."""
-        placed = self.placed[index]
-        totals = self.region_totals(placed)
-        decisive: ClassTotals = np.sum([totals[key] for key in placed.region.decisive], axis=0)
-        return decisive
-
     def region_totals(self, placed: PlacedRegion) -> dict[str, ClassTotals]:
         """The core's totals of a region by name, each by class, of all classes."""
         return self._counter.region_totals(placed.region.kind, placed.index)
@@ -244,6 +222,10 @@ class Totals:
     def diagnostics(self) -> Diagnostics:
         """Facts about the frames, detections and tracks so far."""
         return self._counter.diagnostics()
+
+    def findings(self) -> list[Finding]:
+        """Why totals are zero, or smaller than expected, as the core finds it."""
+        return self._counter.findings(self.seconds)
 
     def detected(self) -> ClassTotals:
         """Detections by class, counted or not."""
@@ -274,7 +256,6 @@ class Totals:
         """End a period: its totals; all of them restart from zero."""
         closed = PeriodTotals.of(self.unique(), self.regions())
         self._counter.reset()
-        self._events.clear()
         return closed
 
     def save(self) -> dict[str, Any]:
@@ -284,7 +265,7 @@ class Totals:
             "first_ns": self._first_ns,
             "last_ns": self._last_ns,
             "occupancy": self._occupancy.save(),
-            "withheld": self._events.save(),
+            "withheld": self._counter.withheld.save(),
             "returns": self._counter.returns.save(),
         }
 
@@ -296,10 +277,10 @@ class Totals:
             ValueError, KeyError, TypeError: not such values.
         """
         first_ns, last_ns = saved["first_ns"], int(saved["last_ns"])
-        self._events.restore(saved.get("withheld", ()))
-        self._occupancy.restore(saved["occupancy"])
         self._counter.restore(base64.b64decode(saved["core"]))
+        self._counter.withheld.restore(saved.get("withheld", ()))
         if "returns" in saved:
             self._counter.returns.restore(saved["returns"])
+        self._occupancy.restore(saved["occupancy"])
         self._first_ns = None if first_ns is None else int(first_ns)
         self._last_ns = last_ns

@@ -42,7 +42,6 @@ class Zone:
     plural: ClassVar[str] = "zones"
     shape: ClassVar[Shape] = "polygon"
     event_kinds: ClassVar[tuple[str, ...]] = ("entered", "left")
-    decisive: ClassVar[tuple[str, ...]] = ("entered",)
 
     points: tuple[Point, ...]
     name: str = ""

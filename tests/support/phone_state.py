@@ -155,7 +155,7 @@ def _write(writer: _Writer, document: dict[str, Any], frame_size: tuple[int, int
     writer.put("?qq", first_ns is not None, first_ns or 0, tally["last_ns"])
     writer.put("i", len(core))
     writer.content += core
-    bins = TimeBins(max)
+    bins = TimeBins("max", names)
     bins.restore(tally["occupancy"])
     writer.put("i", bins.seconds)
     writer.items(bins, lambda one: _bin(writer, one, bins.seconds, names))

@@ -1,12 +1,12 @@
-"""The events of the classes that are counted, such that replaying them gives the totals."""
+"""Events of wanted classes, chosen in Python: what those of the core are compared with."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
 from typing import Any
 
-from ..types import Event, Tracks
+from tallylens.edge_runtime.types import Event, Tracks
 
 FIRST_LIMIT = 1024
 # The fields that the core gives; the names are added later.
@@ -80,16 +80,3 @@ class WantedEvents:
             for track_id, events in self._events.items()
             for event in events
         ]
-
-    def restore(self, saved: Iterable[list[Any]]) -> None:
-        """Resume from what `save` gave.
-
-        Raises:
-            ValueError, KeyError, TypeError: not such values.
-        """
-        self.clear()
-        for seen_ns, *values in saved:
-            named: Mapping[str, Any] = dict(zip(FIELDS, values, strict=True))
-            event = Event(**named)
-            self._events.setdefault(event.track_id, []).append(event)
-            self._seen_ns[event.track_id] = int(seen_ns)
