@@ -13,7 +13,7 @@ _FIRST = 256  # events that are asked for at first
 
 
 class WithheldEvents:
-    """What a `TrackCounter` keeps back after `withhold`."""
+    """Events of classes that are not wanted, which a `TrackCounter` has withheld."""
 
     def __init__(self, counter: Handle) -> None:
         self._counter = counter

@@ -37,7 +37,7 @@ def _zeros(totals: Totals, facts: Diagnostics) -> Iterator[str]:
 
 
 def decisive(totals: Totals, index: int) -> ClassTotals:
-    """What a region has counted by class, of all classes."""
+    """Totals of a region by class, of all classes: zero if nothing was counted."""
     placed = totals.placed[index]
     names = {"line": ("in", "out"), "zone": ("entered",)}[placed.region.kind]
     counted = totals.region_totals(placed)

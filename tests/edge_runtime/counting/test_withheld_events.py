@@ -109,7 +109,7 @@ DAMAGED: dict[str, tuple[int, Any]] = {
     "another class": (4, 3),
     "a class of 40 digits": (4, 10**40),
     "a region that is not there": (6, 0),
-    "a place without end": (7, float("inf")),
+    "a coordinate without end": (7, float("inf")),
     "no number": (8, "x"),
 }
 
