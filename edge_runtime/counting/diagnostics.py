@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core.findings import Finding
@@ -11,9 +12,9 @@ if TYPE_CHECKING:
     from .totals import Totals
 
 
-def explanations(totals: Totals) -> list[str]:
-    """Sentences for a report's warnings; none if everything was counted as asked."""
-    facts, found = totals.diagnostics(), totals.findings()
+def explanations(totals: Totals, found: Sequence[Finding]) -> list[str]:
+    """What the core has found in sentences for a report's warnings, in the order of regions."""
+    facts = totals.diagnostics()
     of_region = {one.region: one for one in found}
     whole = [sentence(totals, facts, one) for one in found if one.region is None]
     zeros = [

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from ..core import CounterOptions, TrackCounter
-from ..core.findings import Finding
 from ..core.track_counter import ClassTotals, Diagnostics
 from ..types import Detections, Event, Tracks
 from .class_filter import ClassFilter
@@ -213,7 +212,7 @@ class Totals:
 
     def explanations(self) -> list[str]:
         """Why totals are zero, where they are."""
-        return explanations(self)
+        return explanations(self, self._counter.findings(self.seconds))
 
     def uncounted(self) -> dict[str, Any]:
         """Detections and tracks that were never counted."""
@@ -222,10 +221,6 @@ class Totals:
     def diagnostics(self) -> Diagnostics:
         """Facts about the frames, detections and tracks so far."""
         return self._counter.diagnostics()
-
-    def findings(self) -> list[Finding]:
-        """Why totals are zero, or smaller than expected, as the core finds it."""
-        return self._counter.findings(self.seconds)
 
     def detected(self) -> ClassTotals:
         """Detections by class, counted or not."""
