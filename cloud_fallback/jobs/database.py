@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from ...edge_runtime.errors import UnavailableError, UsageError
+from ...edge_runtime.errors import InputError, UnavailableError, UsageError
 
 log = logging.getLogger("tallylens.jobs")
 P = ParamSpec("P")
@@ -34,6 +34,15 @@ class DatabaseGoneError(UnavailableError):
 
     def __init__(self, shown: str, problem: str) -> None:
         super().__init__(f"the database {shown} does not answer: {problem}", "Try again in a while")
+
+
+class DamagedDatabaseError(InputError):
+    """The file of the database is damaged, or of another kind."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            path, problem, "Restore a backup, or move the file away to start with an empty one"
+        )
 
 
 class Database:
@@ -71,6 +80,7 @@ class Database:
 
         Raises:
             DatabaseGoneError: the database cannot be reached, or was lost on the way.
+            DamagedDatabaseError: the file is not one of SQLite, or damaged.
         """
         for tried in range(MAX_TRIES):
             try:
@@ -80,6 +90,9 @@ class Database:
                 if _is_conflict(error) and tried + 1 < MAX_TRIES:
                     time.sleep(0.01 * 2**tried)
                     continue
+                if self.is_sqlite and _is_damaged(error):
+                    path = str(self.url.database)
+                    raise DamagedDatabaseError(path, _first_line(error)) from error
                 if _is_lost(error):
                     raise DatabaseGoneError(self.shown, _first_line(error)) from error
                 raise
@@ -186,6 +199,10 @@ def _postgresql(url: sa.URL, connections: int) -> Engine:
 
 def _is_conflict(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in CONFLICTS
+
+
+def _is_damaged(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
 def _is_lost(error: DBAPIError) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from .database import DatabaseGoneError
@@ -125,7 +126,8 @@ def handle_problems(app: FastAPI, show: ShowProblem) -> None:
         problem = problem_of(error)
         return show(request, problem) if _is_for_a_person(request) else problem.response()
 
-    for kind in (ProblemError, DatabaseGoneError, RequestValidationError, HTTPException, Exception):
+    kinds = (ProblemError, DatabaseGoneError, DataError, RequestValidationError)
+    for kind in (*kinds, HTTPException, Exception):
         app.add_exception_handler(kind, handle)
 
 
@@ -135,6 +137,9 @@ def problem_of(error: Exception) -> ProblemError:
         return error
     if isinstance(error, DatabaseGoneError):
         return ProblemError(503, "the database does not answer", "Try again")
+    if isinstance(error, DataError):
+        # PostgreSQL holds no text with a NUL, in whatever field it came.
+        return ProblemError(422, "a value of the request cannot be stored", "Send plain text")
     if isinstance(error, RequestValidationError):
         return ProblemError(
             422,

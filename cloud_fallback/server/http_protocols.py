@@ -117,7 +117,8 @@ class HttpProtocol(H11Protocol):
         """Answer an invalid request with the status of its fault."""
         error = sys.exception()
         hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
-        self._refuse(hint, str(error or msg))
+        # Without the line at fault, which may hold a key.
+        self._refuse(hint, str(error or msg).partition(": bytearray")[0])
 
     def _time_out(self) -> None:
         self._refuse(408, "the request was not complete in time")

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from ..accounts import Account
@@ -40,7 +41,7 @@ class PageRoute(APIRoute):
                 if request.method == "POST":
                     check_site(request, required=False)
                 return await handle(request)
-            except (ProblemError, DatabaseGoneError) as error:
+            except (ProblemError, DatabaseGoneError, DataError) as error:
                 return problem_page(request, problem_of(error))
             except RequestValidationError:
                 invalid = ProblemError(422, "the address is not valid", "Go back")

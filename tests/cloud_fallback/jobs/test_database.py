@@ -11,7 +11,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from tallylens.cloud_fallback.jobs.database import Database, DatabaseGoneError, sqlalchemy_url
+from tallylens.cloud_fallback.jobs import schema
+from tallylens.cloud_fallback.jobs.database import (
+    DamagedDatabaseError,
+    Database,
+    DatabaseGoneError,
+    sqlalchemy_url,
+    sqlite_url,
+)
+from tallylens.cloud_fallback.jobs.problems import problem_of
+from tallylens.cloud_fallback.jobs.tables import videos
 from tallylens.edge_runtime.errors import UsageError
 
 THREADS = 8
@@ -28,6 +37,10 @@ def read_and_write(connection: Connection) -> None:
 def read_and_write_sqlite(connection: Connection) -> None:
     number = connection.execute(sa.text("SELECT n FROM numbers")).scalar_one()
     connection.execute(sa.text("UPDATE numbers SET n = :n"), {"n": number + 1})
+
+
+def find(connection: Connection, identifier: str) -> list[str]:
+    return list(connection.scalars(sa.select(videos.c.id).where(videos.c.id == identifier)))
 
 
 def add_many(url: str) -> None:
@@ -83,6 +96,30 @@ def test_other_databases_are_refused(url: str) -> None:
     assert str(error.value) == (
         "the database is neither SQLite nor PostgreSQL. "
         "Use postgresql://USER@HOST/NAME or sqlite:///FILE."
+    )
+
+
+def test_text_that_cannot_be_stored_is_a_fault_of_the_request(database: Database) -> None:
+    if database.is_sqlite:
+        assert database.run(find, "a\0b") == []
+        return
+    with pytest.raises(sa.exc.DataError) as caught:
+        database.run(find, "a\0b")
+    assert problem_of(caught.value).status == 422
+    assert database.run(find, "a") == []
+
+
+@pytest.mark.parametrize("content", [b"no database, but long enough for a header" * 9, b"cut"])
+def test_a_file_that_is_no_database_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "tallylens.db"
+    path.write_bytes(content)
+    database = Database(sqlite_url(path))
+    with pytest.raises(DamagedDatabaseError) as caught:
+        schema.upgrade(database)
+    database.close()
+    assert str(caught.value) == (
+        f"{path}: file is not a database. "
+        "Restore a backup, or move the file away to start with an empty one."
     )
 
 

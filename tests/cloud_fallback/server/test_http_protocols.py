@@ -104,3 +104,11 @@ def test_a_client_that_never_reads_its_close_frame_is_gone_soon(
         running.call(time_out)
         running.wait_until(lambda: not len(running.server.sockets))
     running.wait_until_left()
+
+
+def test_the_answer_to_a_damaged_header_does_not_repeat_it(serve: ServiceFactory) -> None:
+    with socket.create_connection(("127.0.0.1", serve().port), PATIENCE_S) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nAuthorization: Bearer tl_secret\xff\x00\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"\r\n\r\nillegal header line\n")
