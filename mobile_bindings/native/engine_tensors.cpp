@@ -95,7 +95,7 @@ void tally_engine::resize(const tally_engine_options& options) {
     return;
   const int sides[4] = {1, height, width, 3};
   call(api_->resize_input(compiled_, tally::engine::kSignature, 0, sides, 4),
-       "LiteRT cannot resize the input");
+       "LiteRT cannot resize the input", TALLY_ENGINE_FAILED);
   input.type.dimensions[1] = height;
   input.type.dimensions[2] = width;
   // Layouts are the tensor types without the element type.
@@ -103,7 +103,7 @@ void tally_engine::resize(const tally_engine_options& options) {
   std::vector<uint8_t> layouts(outputs.size() * kLayoutBytes);
   call(api_->output_layouts(compiled_, tally::engine::kSignature, outputs.size(), layouts.data(),
                             true),
-       "LiteRT cannot resize the outputs");
+       "LiteRT cannot resize the outputs", TALLY_ENGINE_FAILED);
   for (size_t i = 0; i < outputs.size(); ++i)
     std::memcpy(&outputs[i].type.rank_and_flags, layouts.data() + i * kLayoutBytes, kLayoutBytes);
 }

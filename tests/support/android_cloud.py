@@ -17,16 +17,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tallylens import Line
 from tallylens.built_in import DEMO
+from tallylens.cloud_fallback.client.credentials import Secret
+from tallylens.cloud_fallback.client.offloader import Offloader, OffloadOptions
 from tallylens.edge_runtime.counting.totals import Totals
 from tallylens.edge_runtime.detection.detector import Detector
 from tallylens.edge_runtime.engines import open_engine
+from tallylens.edge_runtime.types import Image
 from tests.support.faulty_link import FaultyLink
 from tests.support.frame_file import read_frames, video_frames, write_frames
 
@@ -56,8 +59,10 @@ def server(folder: Path) -> Iterator[tuple[int, str, str]]:
             found = SHOWN.search(shown)
             if found:
                 key, port, ca = found.groups()
-                threading.Thread(target=process.stdout.read, daemon=True).start()
+                has_read = _watch(process.stdout)
                 _lift_limits(Path(ca).with_name("keys.toml"))
+                if not has_read.wait(PATIENCE_S):
+                    raise SystemExit("the server does not read its changed keys")
                 yield int(port), key, ca
                 return
         raise SystemExit(f"the server does not start: {shown[-2000:]}")
@@ -66,11 +71,23 @@ def server(folder: Path) -> Iterator[tuple[int, str, str]]:
         process.wait(30)
 
 
+def _watch(log: Iterable[str]) -> threading.Event:
+    """Read the server's log in a thread; the event is set when it has read its keys again."""
+    has_read = threading.Event()
+
+    def follow() -> None:
+        for line in log:
+            if "keys read" in line:
+                has_read.set()
+
+    threading.Thread(target=follow, daemon=True).start()
+    return has_read
+
+
 def _lift_limits(keys: Path) -> None:
     """Give the key a plan that a client without a camera's pace does not exceed."""
     plan = "[plans.test]\nframes_per_second = 10000\n\n"
     keys.write_text(plan + keys.read_text("utf-8").rstrip() + '\nplan = "test"\n', "utf-8")
-    time.sleep(3)  # until the server has read it again
 
 
 def expected(frames: Path) -> dict[str, Any]:
@@ -84,6 +101,43 @@ def expected(frames: Path) -> dict[str, Any]:
         totals.add(timestamp_ns, detector.detect(image))
     totals.conclude()
     return {"unique": totals.unique(), "lines": [one.as_dict() for one in totals.lines()]}
+
+
+def still_frames(folder: Path) -> Path:
+    """A third of the demo's frames, each three times: a model has to see one of the three."""
+    frames = folder / "still.tlfr"
+
+    def pictures() -> Iterator[tuple[int, Image]]:
+        for _, (at, image) in zip(range(FRAMES // 3), video_frames(Path("demo")), strict=False):
+            for copy in range(3):
+                yield at + 11_000_000 * copy, image[::2, ::2]
+
+    write_frames(frames, pictures())
+    return frames
+
+
+def skipped(frames: Path, port: int, key: str, ca: str) -> int:
+    """How many of the frames the Python client sends to no model in mode `auto`."""
+    engine = open_engine(DEMO.path)
+    options = OffloadOptions(f"wss://localhost:{port}", Secret(key), "auto", Path(ca))
+    offloader = Offloader([Detector(engine)], engine.metadata.class_names, options, live=False)
+    try:
+        offloader.start()
+        for _, image in read_frames(frames):
+            offloader.detect(image)
+        return int(offloader.report()["frames"]["skip"])
+    finally:
+        offloader.close()
+
+
+def still_problem(found: Any, skips: int) -> str:
+    """The fault of a run with views that do not change; empty without one."""
+    if "failed" in found:
+        return str(found["failed"])
+    frames = found["offload"]["frames"]
+    if frames["skip"] != skips or skips < FRAMES // 2 or sum(frames.values()) != FRAMES:
+        return f"{frames} of {FRAMES} frames, where the Python client skips {skips}"
+    return ""
 
 
 def disturb(link: FaultyLink, seed: int, over: threading.Event) -> None:
@@ -170,6 +224,9 @@ def main(command: list[str], folder: Path) -> dict[str, Any]:
         runs["offload, no fault"] = offload_problem(found, truth, FRAMES - 1)
         found = client(offload, frames, port, key, ca, str(DEMO.path), "auto", "jpeg")
         runs["offload by reward"] = offload_problem({**found, **truth}, truth, 1)
+        stills = still_frames(folder)
+        found = client(offload, stills, port, key, ca, str(DEMO.path), "auto", "jpeg")
+        runs["offload, still views"] = still_problem(found, skipped(stills, port, key, ca))
         with faults(port, SEEDS[0]) as link:
             found = client(offload, frames, link.port, key, ca, *always)
         runs["offload with faults"] = offload_problem(found, truth, 1)

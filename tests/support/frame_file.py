@@ -2,6 +2,7 @@
 
     python -m tests.support.frame_file VIDEO FRAMES
     python -m tests.support.frame_file demo FRAMES     eight seconds of the demo's street
+    python -m tests.support.frame_file VIDEO FRAMES 120:300      only these rows of each frame
 
 Little-endian: `TLFR`, width, height and number of frames (int32), then for each frame its capture
 time in nanoseconds (int64) and its pixels in BGR.
@@ -61,4 +62,6 @@ def video_frames(video: Path) -> Iterator[tuple[int, Image]]:
 
 
 if __name__ == "__main__":
-    print(write_frames(Path(sys.argv[2]), video_frames(Path(sys.argv[1]))), "frames")
+    first, end = map(int, sys.argv[3].split(":")) if len(sys.argv) > 3 else (0, None)
+    pictures = video_frames(Path(sys.argv[1]))
+    print(write_frames(Path(sys.argv[2]), ((at, one[first:end]) for at, one in pictures)), "frames")

@@ -4,9 +4,9 @@
 
 PROGRAM is TallyLensConformance. Frames, server, faults and seeds are those of the Android client.
 A RUN is `KIND:SEED` or `KIND:SEED:FRAMES`: with `cloud` the server detects every frame, `offload`
-is a counter with the server's own model, `auto` one that sends JPEG where it is worth it, and seed
-0 is a link without faults. Prints a JSON document: for each run what was wrong with it, empty if
-nothing was, and the figures to show.
+is a counter with the server's own model, `auto` one that sends JPEG where it is worth it, `still`
+the same of views that do not change, and seed 0 is a link without faults. Prints a JSON document:
+for each run what was wrong with it, empty if nothing was, and the figures to show.
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ class Run:
         """The arguments of the program."""
         if self.kind == "cloud":
             return ["cloud", str(frames), url, str(PACE_FPS)]
-        mode = "auto" if self.kind == "auto" else "always"
+        mode = "always" if self.kind == "offload" else "auto"
         words = ["offload", str(frames), str(DEMO.path), url, mode, "--litert", litert]
-        digest = [] if self.kind == "auto" else ["--digest", sha256(DEMO.path)]
+        digest = [] if mode == "auto" else ["--digest", sha256(DEMO.path)]
         return [*words, *digest, "--fps", str(PACE_FPS)]
 
     def undisturbed(self, connections: int) -> str:
@@ -125,20 +125,28 @@ def demo_frames(folder: Path, count: int) -> Path:
 
 def main(program: str, litert: str, folder: Path, runs: list[Run]) -> dict[str, Any]:
     """All runs."""
-    files = {one.frames: demo_frames(folder, one.frames) for one in runs}
-    truths = {count: shared.expected(frames) for count, frames in files.items()}
+    moving = {one.frames: demo_frames(folder, one.frames) for one in runs if one.kind != "still"}
+    truths = {count: shared.expected(frames) for count, frames in moving.items()}
+    files = {
+        one: shared.still_frames(folder) if one.kind == "still" else moving[one.frames]
+        for one in runs
+    }
     rows: list[dict[str, Any]] = []
     with shared.server(folder) as (port, key, ca):
         for one in runs:
             started = time.monotonic()
             with faulty(port, ca, one.seed) as (url, link):
-                words = one.words(files[one.frames], url, litert)
+                words = one.words(files[one], url, litert)
                 found = run([program, *words], key)
+            if one.kind == "still":
+                skips = shared.skipped(files[one], port, key, ca)
+                wrong = shared.still_problem(found, skips)
+            else:
+                wrong = one.problem(found, truths[one.frames])
             rows.append(
                 {
                     "run": f"{one.kind}, seed {one.seed}",
-                    "problem": one.problem(found, truths[one.frames])
-                    or one.undisturbed(link.connections),
+                    "problem": wrong or one.undisturbed(link.connections),
                     "connections": link.connections,
                     "frames": found.get("offload", {}).get("frames", found.get("answered")),
                     "seconds": round(time.monotonic() - started, 1),

@@ -915,9 +915,15 @@ TALLY_API void tally_offload_destroy(tally_offload* offload);
 /* What was wrong in the last call on this handle that failed. */
 TALLY_API const char* tally_offload_error(const tally_offload* offload);
 
+typedef enum tally_view_size { TALLY_VIEW_COLUMNS = 32, TALLY_VIEW_ROWS = 18 } tally_view_size;
+
+/* Mean gray levels of the upright frame in TALLY_VIEW_ROWS rows of TALLY_VIEW_COLUMNS equal cells;
+ * `cells` receives them row by row. */
+TALLY_API tally_status tally_offload_view(const tally_image* image, uint8_t* cells);
+
 /* Whether no model has to see the frame: TALLY_SKIP, else TALLY_LOCAL without a reason.
- * `difference`: gray levels by which the most changed of 32 x 18 cells of mean gray differs from
- * that of the last frame that a model saw. */
+ * `difference`: gray levels by which the most changed cell of tally_offload_view differs from that
+ * of the last frame that a model saw. */
 TALLY_API tally_status tally_offload_skip(tally_offload* offload, double difference,
                                           tally_decision* out);
 

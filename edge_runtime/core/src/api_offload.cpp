@@ -5,6 +5,7 @@
 #include "late.h"
 #include "link.h"
 #include "offload.h"
+#include "view_cells.h"
 #include "waiting.h"
 
 using tally::call;
@@ -44,6 +45,14 @@ tally_status tally_offload_static_reason(const tally_offload_static_facts* facts
     require(facts != nullptr && reason != nullptr, "an argument is NULL");
     const tally_offload_static_facts none{sizeof none, 1, 0, -1, 0.0, 0.0};
     *reason = tally::static_reason(tally::complete(*facts, none));
+  });
+}
+
+tally_status tally_offload_view(const tally_image* image, uint8_t* cells) {
+  std::string unused;
+  return tally::guarded(unused, [&] {
+    require(image != nullptr && cells != nullptr, "an argument is NULL");
+    tally::view_cells(tally::complete(*image, tally_image{}), cells);
   });
 }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import random
 from typing import Any
 
-from oracles import offload
+from oracles import offload, view
 
 from .lines import lines
 
@@ -133,6 +134,42 @@ def waiting_cases() -> list[dict[str, Any]]:
     return cases
 
 
+def view_cases() -> list[dict[str, Any]]:
+    """Frames of noise and of few levels, turned or not, as (format, size, turn)."""
+    cases = []
+    for number, (form, width, height, rotation) in enumerate(
+        [("BGR", 64, 36, 0), ("RGB", 45, 31, 0), ("BGRA", 30, 40, 90), ("RGBA", 33, 19, 270),
+         ("BGR", 5, 3, 0), ("RGB", 32, 18, 180)]
+    ):  # fmt: skip
+        rng = random.Random(number)
+        # With two levels, means lie half-way between whole numbers.
+        levels = (0, 1) if number == 0 else range(256)
+        data = bytes(rng.choice(levels) for _ in range(len(form) * width * height))
+        order = [form.index(channel) for channel in "RGB"]
+        rows = [
+            [
+                (data[at + order[0]], data[at + order[1]], data[at + order[2]])
+                for at in range(len(form) * width * y, len(form) * width * (y + 1), len(form))
+            ]
+            for y in range(height)
+        ]
+        for _ in range(rotation // 90):
+            rows = [list(column) for column in zip(*rows[::-1], strict=True)]
+        image = {"format": form, "width": width, "height": height, "rotation": rotation}
+        pixels = base64.b64encode(data).decode()
+        cases.append({"image": image, "pixels": pixels, "cells": view.view(rows)})
+    return cases
+
+
+def skip_cases() -> list[dict[str, Any]]:
+    """Differences of a view, and whether no model has to see it."""
+    return [
+        {"mode": mode, "difference": float(gray), "skip": mode == "auto" and gray <= 2}
+        for mode in ("never", "auto", "always")
+        for gray in (0, 1, 2, 3, 255)
+    ]
+
+
 def late_cases() -> list[list[list[Any]]]:
     """Answers and detections: ["note", rows, now], or ["apply", rows, now, classes]."""
     rng = random.Random(3)
@@ -164,6 +201,7 @@ def text() -> str:
     parts = {
         "reward": reward_cases(), "static_reason": static_cases(), "decide": decide_cases(),
         "link": link_cases(), "waiting": waiting_cases(), "late": late_cases(),
+        "view": view_cases(), "skip": skip_cases(),
     }  # fmt: skip
     body = ",\n".join(f'"{name}": {lines(cases)}' for name, cases in parts.items())
     return f'{{"version": 1,\n{body}}}\n'

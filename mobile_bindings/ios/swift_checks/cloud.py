@@ -12,7 +12,7 @@ from step_runner.outcome import Outcome, require
 from . import tools
 
 # All seeds with all frames are for `benchmarks/ios_offload.py`.
-RUNS = ("cloud:0", "cloud:1", "offload:1", "auto:0")
+RUNS = ("cloud:0", "cloud:1", "offload:1", "auto:0", "still:0")
 
 
 def cloud() -> Outcome:

@@ -161,6 +161,7 @@ STEPS: dict[str, Callable[[], Outcome]] = {
     "build": build,
     "unit-tests": unit_tests,
     "same-as-python": runs.same_as_python,
+    "wide": runs.wide,
     "killed": runs.killed,
     "states": runs.states,
     "live": runs.live,

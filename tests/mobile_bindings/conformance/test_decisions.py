@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tallylens.edge_runtime.core.images import image_struct
 from tallylens.edge_runtime.core.native import DETECTION, Handle, ffi, lib, options, struct
 
 FOLDER = Path(__file__).parents[3] / "mobile_bindings" / "conformance"
@@ -158,3 +160,24 @@ def test_late(steps: list[list[Any]]) -> None:
         assert rows["class_id"].tolist() == classes[0], now
         corrected += changed[0]
     assert corrected > 0
+
+
+def test_views() -> None:
+    assert OFFLOAD["view"]
+    for case in OFFLOAD["view"]:
+        given = case["image"]
+        pixels = np.frombuffer(base64.b64decode(case["pixels"]), np.uint8)
+        shape = given["height"], given["width"], len(given["format"])
+        image = pixels.reshape(shape)
+        cells = ffi.new("uint8_t[576]")
+        source = image_struct(image, given["format"], given["rotation"], False, "BT.601")
+        assert lib.tally_offload_view(source, cells) == lib.TALLY_OK
+        assert list(cells) == case["cells"], given
+
+
+def test_skips() -> None:
+    for case in OFFLOAD["skip"]:
+        handle = Handle("offload", options("offload", mode=MODES.index(case["mode"])))
+        decision = ffi.new("tally_decision *")
+        handle.call(lib.tally_offload_skip, case["difference"], decision)
+        assert (ACTIONS[decision.action] == "skip") == case["skip"]

@@ -44,7 +44,8 @@ public final class Counter: Sendable {
     public convenience init(
         engine: any Engine, options: CounterOptions = CounterOptions(), modelName: String = ""
     ) throws(TallyLensError) {
-        let detector = try Detector(engine, iou: options.iou)
+        let detector = try Detector(
+            engine, iou: options.iou, fitsFrames: options.runningMode != .image)
         try self.init(engine.metadata.classNames, modelName, options, detector)
     }
 

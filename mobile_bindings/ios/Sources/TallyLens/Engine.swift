@@ -90,6 +90,10 @@ public protocol Engine: Sendable {
     /// A sentence for reports if the model does not run as asked for, else nil.
     var warning: String? { get }
 
+    /// An engine of the same model with an input of `width` x `height` pixels, multiples of the largest
+    /// stride; nil if the model has the input of its file only.
+    func resized(width: Int, height: Int) throws -> (any Engine)?
+
     /// One inference: `body` writes the input, `heads` reads the outputs, which are valid during the
     /// call only.
     func run(
@@ -110,6 +114,9 @@ public protocol Engine: Sendable {
 extension Engine {
     /// Nothing to say.
     public var warning: String? { nil }
+
+    /// The input of the file only.
+    public func resized(width: Int, height: Int) throws -> (any Engine)? { nil }
 
     /// One.
     public var concurrentRuns: Int { 1 }

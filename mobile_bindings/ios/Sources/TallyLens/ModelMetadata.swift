@@ -6,9 +6,9 @@ public struct ModelMetadata: Sendable, Hashable {
     /// By class id.
     public let classNames: [String]
     /// Pixels.
-    public let inputWidth: Int
+    public private(set) var inputWidth: Int
     /// Pixels.
-    public let inputHeight: Int
+    public private(set) var inputHeight: Int
     /// Input pixels per cell of each head.
     public let strides: [Int]
     /// Of each head: width and height of each anchor in input pixels, one after the other; empty where
@@ -82,6 +82,13 @@ public struct ModelMetadata: Sendable, Hashable {
         weightsLicense = fields.weights_licence
         passes = fields.passes
         regMax = fields.reg_max ?? 0
+    }
+
+    /// The metadata of the same model with another input size.
+    public func resized(width: Int, height: Int) -> ModelMetadata {
+        var metadata = self
+        (metadata.inputWidth, metadata.inputHeight) = (width, height)
+        return metadata
     }
 
     /// Height, width and channels of head number `head`.

@@ -11,8 +11,15 @@ public final class LiteRTEngine: Engine {
     /// What runs the model: `litert-xnnpack`.
     public let name: String
     /// A sentence if the model does not run entirely on the processor that was asked for.
-    public let warning: String?
+    public var warning: String? {
+        let all = [opened, inputs.refusal].compactMap { $0 }
+        return all.isEmpty ? nil : all.joined(separator: "; ")
+    }
+    private let opened: String?
     private let handle: Handle
+    private let inputs = ResizedEngines()
+    private let library: String?
+    private let threads: Int
 
     /// The engine and its model, behind one lock.
     ///
@@ -46,7 +53,7 @@ public final class LiteRTEngine: Engine {
     /// - Parameters:
     ///   - library: path or name of the LiteRT library; nil for the platform's own name.
     ///   - threads: of the CPU, 1 to 64.
-    public init(
+    public convenience init(
         contentsOf url: URL, library: String? = nil, threads: Int = 1
     ) throws(TallyLensError) {
         let model: Data
@@ -56,8 +63,17 @@ public final class LiteRTEngine: Engine {
             throw TallyLensError(
                 .model, "\(url.lastPathComponent) cannot be read", "Check the path")
         }
-        metadata = try ModelMetadata(document: try LiteRTEngine.document(model))
-        let engine = try LiteRTEngine.open(model, library, threads)
+        let metadata = try ModelMetadata(document: try ModelFile.document(model))
+        try self.init(model, metadata, library: library, threads: threads, resizes: false)
+    }
+
+    /// - Parameter resizes: the input gets the size in `metadata`, which is not that of the file.
+    private init(
+        _ model: Data, _ metadata: ModelMetadata, library: String?, threads: Int, resizes: Bool
+    ) throws(TallyLensError) {
+        self.metadata = metadata
+        (self.library, self.threads) = (library, threads)
+        let engine = try LiteRTEngine.open(model, library, threads, resizes ? metadata : nil)
         do throws(TallyLensError) {
             var tensor = tally_tensor()
             tensor.struct_size = UInt32(MemoryLayout<tally_tensor>.size)
@@ -69,7 +85,21 @@ public final class LiteRTEngine: Engine {
             throw error
         }
         name = String(cString: tally_engine_name(engine))
-        warning = tally_engine_warning(engine).map { String(cString: $0) }
+        opened = tally_engine_warning(engine).map { String(cString: $0) }
+    }
+
+    /// The same model for another input size; nil, with a `warning`, if LiteRT does not run it so.
+    public func resized(width: Int, height: Int) throws -> (any Engine)? {
+        try inputs.engine(width, height, refusal: "the input stays "
+            + "\(metadata.inputWidth)x\(metadata.inputHeight), because LiteRT does not resize it"
+        ) {
+            let here = metadata.resized(width: width, height: height)
+            guard let model = try ModelFile.resized(handle.model, from: metadata, to: here) else {
+                return nil
+            }
+            return try LiteRTEngine(
+                model, here, library: library, threads: threads, resizes: true)
+        }
     }
 
     /// One inference.
@@ -102,35 +132,17 @@ public final class LiteRTEngine: Engine {
 }
 
 extension LiteRTEngine {
-    private static func document(_ model: Data) throws(TallyLensError) -> Data {
-        var error = [CChar](repeating: 0, count: 512)
-        var opened: OpaquePointer?
-        let status = model.withUnsafeBytes {
-            tally_model_open(
-                $0.bindMemory(to: UInt8.self).baseAddress, $0.count, 1, &opened, &error, error.count)
-        }
-        guard status == TALLY_OK else {
-            let kind: TallyLensError.Kind =
-                status == TALLY_UNSUPPORTED_MODEL ? .unsupportedModel : .model
-            throw TallyLensError(
-                kind, text(error), "Convert the original checkpoint again with tallylens convert")
-        }
-        defer { tally_model_destroy(opened) }
-        var document: UnsafePointer<CChar>?
-        var size = 0
-        guard tally_model_document(opened, &document, &size) == TALLY_OK, let document else {
-            throw bad("the model has no metadata")
-        }
-        return Data(bytes: document, count: size)
-    }
-
     private static func open(
-        _ model: Data, _ library: String?, _ threads: Int
+        _ model: Data, _ library: String?, _ threads: Int, _ input: ModelMetadata?
     ) throws(TallyLensError) -> OpaquePointer {
         var options = tally_engine_options()
         options.struct_size = UInt32(MemoryLayout<tally_engine_options>.size)
         _ = tally_engine_defaults(&options)
         options.num_threads = Int32(clamping: threads)
+        if let input {
+            options.input_width = Int32(clamping: input.inputWidth)
+            options.input_height = Int32(clamping: input.inputHeight)
+        }
         var error = [CChar](repeating: 0, count: 1024)
         var opened: OpaquePointer?
         func open(_ path: UnsafePointer<CChar>?) -> Int32 {
@@ -141,7 +153,7 @@ extension LiteRTEngine {
         }
         let status = library.map { $0.withCString { open($0) } } ?? open(nil)
         if status == 0, let opened { return opened }
-        let parts = text(error).components(separatedBy: "; ")
+        let parts = ModelFile.text(error).components(separatedBy: "; ")
         let remedy = parts.count > 1 ? parts.last! : "update LiteRT or tallylens"
         let problem = parts.count > 1 ? parts.dropLast().joined(separator: "; ") : parts[0]
         let kind: TallyLensError.Kind
@@ -159,10 +171,10 @@ extension LiteRTEngine {
         var scale: Float = 1
         var zeroPoint: Int32 = 0
         guard tally_engine_input(engine, &tensor, &scale, &zeroPoint) == 0 else {
-            throw bad(String(cString: tally_engine_error(engine)))
+            throw ModelFile.bad(String(cString: tally_engine_error(engine)))
         }
         if Int(tensor.width) != metadata.inputWidth || Int(tensor.height) != metadata.inputHeight {
-            throw bad(
+            throw ModelFile.bad(
                 "the input is \(tensor.width)x\(tensor.height), by its metadata "
                     + "\(metadata.inputWidth)x\(metadata.inputHeight)")
         }
@@ -171,7 +183,7 @@ extension LiteRTEngine {
         let right = type == .float32 || (type == .uint8 && zeroPoint == 0)
             || (type == .int8 && zeroPoint == -128)
         if !right || (type != .float32 && abs(scale - pixel) > 0.02 * pixel) {
-            throw bad(
+            throw ModelFile.bad(
                 "the input has scale \(scale) and zero point \(zeroPoint), so that it does not take "
                     + "pixel values as they are")
         }
@@ -189,7 +201,7 @@ extension LiteRTEngine {
             outputs.append(output)
         }
         guard outputs.count == metadata.headNames.count else {
-            throw bad(
+            throw ModelFile.bad(
                 "the number of outputs is \(outputs.count), by its metadata "
                     + "\(metadata.headNames.count)")
         }
@@ -206,7 +218,7 @@ extension LiteRTEngine {
             let shape = metadata.headShape(head)
             let expected = [1, shape.height, shape.width, shape.channels].map { Int32($0) }
             if dimensions(outputs[output]) != expected {
-                throw bad(
+                throw ModelFile.bad(
                     "head \(metadata.headNames[head]) has shape \(dimensions(outputs[output])), by its "
                         + "metadata \(expected)")
             }
@@ -223,15 +235,5 @@ extension LiteRTEngine {
         withUnsafeBytes(of: output.dimensions) {
             Array($0.bindMemory(to: Int32.self).prefix(Int(output.rank)))
         }
-    }
-
-    private static func bad(_ problem: String) -> TallyLensError {
-        TallyLensError(
-            .model, problem, "Convert the original checkpoint again with tallylens convert")
-    }
-
-    private static func text(_ characters: [CChar]) -> String {
-        String(
-            decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

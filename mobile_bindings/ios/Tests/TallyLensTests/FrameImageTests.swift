@@ -55,9 +55,9 @@ final class FrameImageTests: XCTestCase {
         XCTAssertEqual(Array(whole.bgr().prefix(3)), Array(given.bytes.prefix(3).reversed()))
     }
 
-    func testThumbnailsOfAllFormatsSeeTheSameChange() throws {
+    func testViewsOfAllFormatsSeeTheSameChange() throws {
         let (width, height) = (70, 40)
-        func packed(_ format: PixelFormat, _ channels: Int, _ gray: UInt8) throws -> Thumbnail? {
+        func packed(_ format: PixelFormat, _ channels: Int, _ gray: UInt8) throws -> FrameView {
             var bytes = [UInt8](repeating: 100, count: channels * width * height)
             // One cell in the lower right corner.
             for y in 38..<40 {
@@ -65,22 +65,22 @@ final class FrameImageTests: XCTestCase {
                     for c in 0..<channels { bytes[channels * (width * y + x) + c] = gray }
                 }
             }
-            return Thumbnail(try Frame(format, width: width, height: height, copying: bytes))
+            return try FrameView(Frame(format, width: width, height: height, copying: bytes))
         }
         for (format, channels) in [(PixelFormat.bgr, 3), (.rgb, 3), (.bgra, 4), (.rgba, 4)] {
-            let before = try XCTUnwrap(try packed(format, channels, 100))
-            let after = try XCTUnwrap(try packed(format, channels, 150))
+            let (before, after) = (try packed(format, channels, 100), try packed(format, channels, 150))
             XCTAssertEqual(before.difference(before), 0)
-            XCTAssertEqual(after.difference(before), 100.0 / 3, accuracy: 20)
+            XCTAssertEqual(after.difference(before), 41)
         }
-        let small = try Frame(.rgb, width: 8, height: 8, copying: [UInt8](repeating: 0, count: 192))
-        XCTAssertNil(Thumbnail(small))
+        let small = try Frame(.rgb, width: 8, height: 8, copying: [UInt8](repeating: 7, count: 192))
+        XCTAssertEqual(try FrameView(small).levels, [Int](repeating: 7, count: 576))
     }
 
     /// A plane that is shorter than the frame is not read beyond its end.
-    func testAShortPlaneHasNoThumbnail() throws {
+    func testAShortPlaneHasNoView() throws {
         let memory = [UInt8](repeating: 0, count: 3 * 64 * 64 - 1)
-        XCTAssertNil(Thumbnail(try Frame(.rgb, width: 64, height: 64, copying: memory)))
+        XCTAssertThrowsError(
+            try FrameView(try Frame(.rgb, width: 64, height: 64, copying: memory)))
     }
 
     func testTheLadderFitsTheLink() throws {

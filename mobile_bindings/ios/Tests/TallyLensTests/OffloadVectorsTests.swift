@@ -64,6 +64,28 @@ final class OffloadVectorsTests: XCTestCase {
         }
     }
 
+    func testViews() throws {
+        for one in try cases("view").map({ $0 as! JSON }) {
+            let image = one["image"] as! JSON
+            let formats = ["BGR": PixelFormat.bgr, "RGB": .rgb, "BGRA": .bgra, "RGBA": .rgba]
+            func side(_ key: String) -> Int { (image[key] as! NSNumber).intValue }
+            let pixels = try XCTUnwrap(Data(base64Encoded: one["pixels"] as! String))
+            var frame = try Frame(
+                try XCTUnwrap(formats[image["format"] as! String]), width: side("width"),
+                height: side("height"), copying: [UInt8](pixels))
+            frame.rotation = side("rotation")
+            XCTAssertEqual(try FrameView(frame).levels, one["cells"] as? [Int], "\(image)")
+        }
+    }
+
+    func testSkips() throws {
+        for one in try cases("skip").map({ $0 as! JSON }) {
+            let mode = try XCTUnwrap(OffloadMode(rawValue: one["mode"] as! String))
+            let decision = try OffloadPolicy(mode).skip(difference: number(one["difference"]))
+            XCTAssertEqual(decision != nil, one["skip"] as? Bool, "\(one)")
+        }
+    }
+
     private func facts(_ given: JSON) -> tally_offload_facts {
         func value(_ key: String) -> Double { number(given[key]) }
         var facts = tally_offload_facts()

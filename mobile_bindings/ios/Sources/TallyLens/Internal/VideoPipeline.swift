@@ -12,7 +12,7 @@ final class VideoPipeline {
     init(_ engine: any Engine, iou: Float?) throws(TallyLensError) {
         var made: [Worker] = []
         for _ in 0..<max(engine.concurrentRuns, 1) {
-            made.append(Worker(try Detector(engine, iou: iou, isConcurrent: true)))
+            made.append(Worker(try Detector(engine, iou: iou, fitsFrames: true, isConcurrent: true)))
         }
         workers = made
     }

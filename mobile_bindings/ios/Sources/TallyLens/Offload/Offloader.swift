@@ -14,7 +14,7 @@ final class Offloader {
     /// What reports say, and how to end the wait for an answer, from any thread.
     let status: OffloadStatus
     private let local: Detector
-    private var last: (seen: Thumbnail, found: [tally_detection])?
+    private var last: (view: FrameView, found: [tally_detection])?
     private var isStarted = false
     /// Nanoseconds of the last frame that inference took on the device.
     private(set) var inferenceNanos: UInt64 = 0
@@ -55,10 +55,10 @@ final class Offloader {
         let started = MonotonicClock.now
         inferenceNanos = 0
         try budget?.start(started)
-        let seen = Thumbnail(frame)
-        let (found, decision) = try found(in: frame, seen, started)
+        let view = try FrameView(frame)
+        let (found, decision) = try unchanged(view) ?? decided(frame, started)
         status.log.use { $0.add(decision, MonotonicClock.now - started) }
-        if decision.action != .skip { last = seen.map { ($0, found) } }
+        if decision.action != .skip { last = (view, found) }
         return found
     }
 
@@ -72,19 +72,11 @@ final class Offloader {
     }
 
     private func unchanged(
-        _ seen: Thumbnail?
+        _ view: FrameView
     ) throws(TallyLensError) -> ([tally_detection], OffloadDecision)? {
-        guard let seen, let last,
-            let decision = try policy.skip(difference: last.seen.difference(seen))
+        guard let last, let decision = try policy.skip(difference: last.view.difference(view))
         else { return nil }
         return (last.found, decision)
-    }
-
-    private func found(
-        in frame: borrowing Frame, _ seen: Thumbnail?, _ started: Double
-    ) throws(TallyLensError) -> ([tally_detection], OffloadDecision) {
-        if let same = try unchanged(seen) { return same }
-        return try decided(frame, started)
     }
 
     private func decided(

@@ -1,5 +1,6 @@
 // Where a frame goes: the decision, the link, waiting times of files, answers that came too late.
 #include "functions.h"
+#include "image.h"
 #include "memory.h"
 
 static_assert(sizeof(tally_offload_facts) == 96 && sizeof(tally_offload_static_facts) == 40);
@@ -66,6 +67,20 @@ jint offloadCreate(JNIEnv* env, Class, jint mode, jdouble share, jobject out) {
 
 void offloadDestroy(JNIEnv*, Class, jlong offload) {
   tally_offload_destroy(pointer<tally_offload>(offload));
+}
+
+// out: the cells, a byte each.
+jint offloadView(JNIEnv* env, Class, jobject image, jobject y, jobject u, jobject v, jobject out) {
+  tally_image frame{};
+  auto* cells = Span(env, out).as<uint8_t>(0, size_t{TALLY_VIEW_ROWS} * TALLY_VIEW_COLUMNS);
+  if (!read_image(env, image, {y, u, v}, &frame)) return TALLY_INVALID_ARGUMENT;
+  return tally_offload_view(&frame, cells);
+}
+
+// out: tally_decision.
+jint offloadSkip(JNIEnv* env, Class, jlong offload, jdouble difference, jobject out) {
+  return tally_offload_skip(pointer<tally_offload>(offload), difference,
+                            Span(env, out).as<tally_decision>(0));
 }
 
 // facts: tally_offload_facts, whose size is set here; out: tally_decision.
@@ -175,6 +190,8 @@ const JNINativeMethod kFunctions[] = {
     FUNCTION(offloadStaticReason, "(IJJDD)I"),
     FUNCTION(offloadCreate, "(ID" BUFFER ")I"),
     FUNCTION(offloadDestroy, "(J)V"),
+    FUNCTION(offloadView, "(" FRAME BUFFER ")I"),
+    FUNCTION(offloadSkip, "(JD" BUFFER ")I"),
     FUNCTION(offloadDecide, "(J" BUFFER BUFFER ")I"),
     FUNCTION(offloadComputed, "(JD)I"),
     FUNCTION(offloadLocal, "(J" BUFFER ")I"),

@@ -1,16 +1,21 @@
 package io.tallylens
 
 import io.tallylens.internal.FrameBuffer
+import io.tallylens.internal.FrameView
+import io.tallylens.internal.ImageFields
 import io.tallylens.internal.Native
+import io.tallylens.internal.OffloadPolicy
 import io.tallylens.internal.Status
 import io.tallylens.internal.directBuffer
 import java.nio.ByteBuffer
+import java.util.Base64
 import kotlin.math.abs
 import kotlin.math.max
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.boolean
 import kotlinx.serialization.json.double
 import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonArray
@@ -51,7 +56,34 @@ class OffloadVectorsTest {
 
     @Test
     fun everyPartIsRead() =
-        assertEquals(setOf("version", "reward", "static_reason", "decide", "link", "waiting", "late"), vectors.keys)
+        assertEquals(setOf("version", "reward", "static_reason", "decide", "link", "waiting", "late", "view", "skip"), vectors.keys)
+
+    @Test
+    fun view() {
+        val formats = listOf("BGR", "RGB", "BGRA", "RGBA")
+        for (case in part("view").map { it.jsonObject }) {
+            val image = case.getValue("image").jsonObject
+            val (width, height, rotation) = listOf("width", "height", "rotation").map { image.getValue(it).jsonPrimitive.int }
+            val format = image.getValue("format").jsonPrimitive.content
+            val pixels = Base64.getDecoder().decode(case.getValue("pixels").jsonPrimitive.content)
+            val memory = directBuffer(pixels.size).apply { put(pixels) }
+            val fields = ImageFields()
+            fields.bytes.putInt(0, formats.indexOf(format)).putInt(4, width).putInt(8, height).putInt(12, rotation)
+            fields.bytes.putInt(16, format.length * width)
+            val found = FrameView.of(fields, arrayOf(memory, null, null))
+            assertEquals("$image", case.list("cells").map { it.jsonPrimitive.int }, found.levels())
+        }
+    }
+
+    @Test
+    fun skip() {
+        for (case in part("skip").map { it.jsonObject }) {
+            val mode = OffloadMode.valueOf(case.getValue("mode").jsonPrimitive.content.uppercase())
+            val decision = OffloadPolicy(mode, 0.8).use { it.skip(case.getValue("difference").jsonPrimitive.double) }
+            val wanted = if (case.getValue("skip").jsonPrimitive.boolean) "skip" else null
+            assertEquals("$case", wanted, decision?.action)
+        }
+    }
 
     @Test
     fun reward() {

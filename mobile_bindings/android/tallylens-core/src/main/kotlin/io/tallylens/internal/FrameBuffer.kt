@@ -41,6 +41,11 @@ internal class FrameBuffer(detections: Int, tracks: Int, events: Int) {
         )
     }
 
+    /** No time was spent on this frame yet. */
+    fun clearTimes() {
+        for (at in TIMES until HEADER step Long.SIZE_BYTES) bytes.putLong(at, 0)
+    }
+
     fun put(detections: List<Detection>) {
         for ((i, one) in detections.withIndex()) {
             val at = detectionsAt + i * DETECTION
@@ -75,6 +80,7 @@ internal class FrameBuffer(detections: Int, tracks: Int, events: Int) {
     }
 
     private companion object {
+        const val TIMES = 24
         const val HEADER = 56
         const val DETECTION = 24
         const val TRACK = 32

@@ -106,6 +106,10 @@ internal object Native {
     ): Int
     @JvmStatic external fun offloadCreate(mode: Int, share: Double, out: ByteBuffer): Int
     @JvmStatic external fun offloadDestroy(offload: Long)
+    @JvmStatic external fun offloadView(
+        image: ByteBuffer, y: ByteBuffer?, u: ByteBuffer?, v: ByteBuffer?, out: ByteBuffer,
+    ): Int
+    @JvmStatic external fun offloadSkip(offload: Long, difference: Double, out: ByteBuffer): Int
     @JvmStatic external fun offloadDecide(offload: Long, facts: ByteBuffer, out: ByteBuffer): Int
     @JvmStatic external fun offloadComputed(offload: Long, seconds: Double): Int
     @JvmStatic external fun offloadLocal(offload: Long, out: ByteBuffer): Int

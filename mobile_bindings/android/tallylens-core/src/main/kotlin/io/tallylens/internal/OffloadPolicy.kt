@@ -33,6 +33,14 @@ internal class OffloadPolicy(mode: OffloadMode, share: Double) : Closeable {
         return out.getDouble(REWARD_AT)
     }
 
+    /** The decision to use no model where the view differs by at most the sensor's noise, else null. */
+    fun skip(difference: Double): Decision? = offload.use {
+        check(Native.offloadSkip(it, difference, out), "")
+        decision().takeIf { one -> one.action == "skip" }
+    }
+
+    private fun decision() = Decision(ACTIONS[out.getInt(0)], Native.reasonText(out.getInt(4)).orEmpty())
+
     fun decide(given: OffloadFacts): Decision = offload.use {
         facts.putInt(4, flag(given.connected)).putInt(8, flag(given.allowed))
         // There is one encoding, so that none with fewer bytes may be tried.
@@ -42,7 +50,7 @@ internal class OffloadPolicy(mode: OffloadMode, share: Double) : Closeable {
         facts.putDouble(64, given.expectedS).putDouble(72, given.deadlineS).putDouble(80, given.localS)
         facts.putDouble(88, Double.POSITIVE_INFINITY)
         check(Native.offloadDecide(it, facts, out), "")
-        Decision(ACTIONS[out.getInt(0)], Native.reasonText(out.getInt(4)).orEmpty())
+        decision()
     }
 
     /** Take how long the local model took. */

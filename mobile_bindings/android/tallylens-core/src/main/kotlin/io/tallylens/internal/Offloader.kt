@@ -37,6 +37,7 @@ internal class Offloader(
         override fun removeEldestEntry(eldest: Map.Entry<Long, Asked>) = size > MAX_ASKED
     }
     private val decisions = LinkedHashMap<Decision, Long>()
+    private var last: Pair<FrameView, List<Detection>>? = null
     private var lastCaptureUs = 0L
     private var expectedBytes = 0
     private var missed = 0L
@@ -62,6 +63,19 @@ internal class Offloader(
     fun detect(frame: Frame, image: ImageFields, planes: Array<ByteBuffer?>, buffer: FrameBuffer, local: () -> Unit): List<Detection> {
         if (!isLive && decisions.isEmpty()) awaitConnection()
         val started = now()
+        buffer.clearTimes()
+        val view = FrameView.of(image, planes)
+        val same = last?.let { (seen, found) -> policy.skip(seen.difference(view))?.to(found) }
+        val (decision, found) = same ?: decided(frame, image, planes, buffer, started, local)
+        log(decision, now() - started)
+        if (same == null) last = view to found
+        return found
+    }
+
+    /** The detections of a frame that has changed, from whichever model was chosen. */
+    private fun decided(
+        frame: Frame, image: ImageFields, planes: Array<ByteBuffer?>, buffer: FrameBuffer, started: Double, local: () -> Unit,
+    ): Pair<Decision, List<Detection>> {
         // AUTO decides by what the device's model found; the first frame measures how long that takes.
         val isLocal = options.mode != OffloadMode.ALWAYS || policy.localS() == null
         if (isLocal) measured(local)
@@ -77,8 +91,7 @@ internal class Offloader(
             corrected += policy.correct(buffer, buffer.numDetections, now())
             found = buffer.detections()
         }
-        log(decision, now() - started)
-        return found
+        return decision to found
     }
 
     private fun awaitConnection() {

@@ -16,23 +16,16 @@ import kotlinx.serialization.json.put
 /**
  * Offers the frames of a frame file at their own pace, as a camera does, and prints what became of them:
  *
- *     LiveMain FRAMES MODEL [--busy-ms 80] [options of CountMain]
- *
- * `--busy-ms` makes each frame take so much longer, as a slow model would.
+ *     LiveMain FRAMES MODEL [options of CountMain]
  */
 public fun main(arguments: Array<String>) {
     val given = MainArguments(arguments)
-    val busyNanos = given.others["--busy-ms"].orEmpty().ifEmpty { "0" }.toLong() * 1_000_000
     val options = given.options.runningMode(RunningMode.LIVE_STREAM).build()
     val told = AtomicLong()
     val resident = ArrayList<JsonPrimitive>()
     FrameFile(given.frames).use { frames ->
         Counter.create(Model.load(given.model), options).use { counter ->
-            // On the counter's own thread, which is busy meanwhile.
-            counter.addListener(Executor(Runnable::run)) { update ->
-                told.addAndGet(1 + update.dropped.total)
-                sleepNanos(busyNanos)
-            }
+            counter.addListener(Executor(Runnable::run)) { update -> told.addAndGet(1 + update.dropped.total) }
             val started = System.nanoTime()
             val first = frames.pixels(0).first
             for (index in 0 until frames.count) {

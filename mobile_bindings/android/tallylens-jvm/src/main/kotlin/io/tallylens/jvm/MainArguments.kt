@@ -28,7 +28,7 @@ internal class MainArguments(arguments: Array<String>) {
             "--zone" -> options.zones(Zone(numbers(value)))
             "--classes" -> options.classes(*value.split(",").toTypedArray())
             "--litert" -> options.liteRtLibrary(value)
-            "--trace", "--busy-ms" -> others[name] = value
+            "--trace" -> others[name] = value
             else -> throw IllegalArgumentException("unknown option $name")
         }
     }

@@ -1,0 +1,13 @@
+// What a frame looks like from afar.
+#pragma once
+
+#include <cstdint>
+
+#include "tally.h"
+
+namespace tally {
+
+/// Mean gray levels of the upright image in TALLY_VIEW_ROWS rows of TALLY_VIEW_COLUMNS cells.
+void view_cells(const tally_image& image, uint8_t* cells);
+
+}  // namespace tally
