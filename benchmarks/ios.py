@@ -4,7 +4,7 @@
 
 All count the same raw frames with the same LiteRT library on one core, in alternating runs.
 Detections and events are compared to the bit, and the reports. Builds what it needs.
-`input_matters` tells whether Python's detections are others with the model's whole input: if so,
+`input_matters` says whether Python's detections are others with the model's whole input: if so,
 equal ones show that the input fits the frames everywhere.
 """
 

@@ -39,7 +39,7 @@ void tally_engine::release() {
   unlock(&input);
   for (tally::engine::Tensor& output : outputs) unlock(&output);
   if (input.buffer != nullptr) api_->destroy_buffer(input.buffer);
-  for (tally::engine::Tensor& output : outputs)
+  for (const tally::engine::Tensor& output : outputs)
     if (output.buffer != nullptr) api_->destroy_buffer(output.buffer);
   if (compiled_ != nullptr) api_->destroy_compiled(compiled_);
   if (options_ != nullptr) api_->destroy_options(options_);

@@ -76,7 +76,7 @@ void tally_engine::read_tensor(tally::litert::Handle handle, tally::engine::Tens
   call(api_->quantization_kind(handle, &kind), what);
   tally::litert::Quantization found{};
   if (kind == tally::litert::kPerTensorQuantization) call(api_->quantization(handle, &found), what);
-  if (!(std::isfinite(found.scale) && found.scale > 0) || found.zero_point < -128 ||
+  if (!std::isfinite(found.scale) || found.scale <= 0 || found.zero_point < -128 ||
       found.zero_point > 255)
     tally::engine::fail(
         TALLY_ENGINE_BAD_MODEL,

@@ -92,7 +92,7 @@ const Api* load(const char* name, int* status, std::string* error) {
   static std::mutex mutex;
   static std::map<std::string, std::unique_ptr<Api>> loaded;
   const std::string path = name != nullptr && *name != '\0' ? name : kLibrary;
-  const std::lock_guard<std::mutex> guard(mutex);
+  const std::scoped_lock guard(mutex);
   const auto found = loaded.find(path);
   if (found != loaded.end()) return found->second.get();
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);

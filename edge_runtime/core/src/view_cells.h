@@ -1,4 +1,4 @@
-// What a frame looks like from afar.
+// Mean gray levels of the parts of a frame.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-"""What a frame looks like from afar, in whole numbers and fractions of Python."""
+"""Mean gray levels of the parts of a frame, in whole numbers and fractions of Python."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parts(length: int, count: int) -> list[list[tuple[int, Fraction]]]:
 
 
 def view(rows: Pixels) -> list[int]:
-    """Gray levels of the cells of an upright picture of (red, green, blue)."""
+    """Gray levels of the cells of an upright frame of (red, green, blue)."""
     across, down = parts(len(rows[0]), COLUMNS), parts(len(rows), ROWS)
     area = Fraction(len(rows[0]) * len(rows), COLUMNS * ROWS)
     cells = []

@@ -54,9 +54,11 @@ final class CoreCounter {
         try done(tally_counter_ignore(handle, points, Int32(points.count)))
     }
 
+    /// Count these classes only; the events of others wait until their object becomes one of them.
     func want(_ classes: Set<Int>) throws(TallyLensError) {
         let ids = classes.sorted().map { Int32($0) }
         try done(tally_counter_want_classes(handle, ids, Int32(ids.count)))
+        try done(tally_counter_withhold(handle))
     }
 
     /// Count the detections of one frame.
@@ -126,18 +128,21 @@ final class CoreCounter {
         _ empty: Item,
         _ read: (UnsafeMutablePointer<Item>, Int32, UnsafeMutablePointer<Int32>) -> tally_status
     ) throws(TallyLensError) -> [Item] {
-        var items = [Item](repeating: empty, count: 256)
-        while true {
-            var count: Int32 = 0
-            let status = items.withUnsafeMutableBufferPointer {
-                read($0.baseAddress!, Int32($0.count), &count)
-            }
-            if status != TALLY_BUFFER_TOO_SMALL {
-                try done(status)
-                return Array(items[..<Int(count)])
-            }
-            items = [Item](repeating: empty, count: Int(count))
-        }
+        try every(empty, { (status) throws(TallyLensError) in try self.done(status) }, read)
+    }
+
+    /// The events that wait until their object becomes one of a wanted class.
+    func withheld() throws(TallyLensError) -> [tally_withheld] {
+        try all(tally_withheld()) { tally_counter_withheld(handle, $0, $1, $2) }
+    }
+
+    func restore(_ withheld: [tally_withheld]) throws(TallyLensError) {
+        try done(tally_counter_restore_withheld(handle, withheld, Int32(withheld.count)))
+    }
+
+    /// Why totals are zero, or smaller than expected, after `seconds` of frames.
+    func findings(_ seconds: Double) throws(TallyLensError) -> [tally_finding] {
+        try all(tally_finding()) { tally_counter_findings(handle, seconds, $0, $1, $2) }
     }
 
     func restore(_ saved: PossibleReturns) throws(TallyLensError) {
@@ -200,6 +205,15 @@ final class CoreCounter {
 }
 
 extension CountEvent {
+    /// The event as the core has it.
+    var native: tally_event {
+        tally_event(
+            timestamp_ns: timestamp.nanoseconds, track_id: trackID,
+            kind: Int32(EventKind.allCases.firstIndex(of: kind)!), class_id: Int32(clamping: classID),
+            previous_class_id: Int32(clamping: previousClassID), region: Int32(clamping: place), x: x,
+            y: y, confidence: confidence, age_s: ageSeconds, dwell_s: dwellSeconds)
+    }
+
     init(_ event: tally_event) {
         kind = EventKind.allCases[Int(event.kind)]
         timestamp = Timestamp(nanoseconds: event.timestamp_ns)

@@ -1,62 +1,39 @@
 import CTally
 
-/// Sentences on why totals are zero, or smaller than expected; those of `tallylens count`.
+/// Sentences on why totals are zero, or smaller than expected, which the core finds out; those of
+/// `tallylens count`.
 extension Totals {
     func explanations() throws(TallyLensError) -> [String] {
         let facts = try counter.diagnostics()
-        if facts.frames == 0 { return ["no frame was read"] }
-        return try zeros(facts) + largeDisplacements(facts)
+        return try counter.findings(seconds).map { sentence($0, facts) }
     }
 
-    private func zeros(_ facts: tally_diagnostics) throws(TallyLensError) -> [String] {
-        let everything = try counter.unique()
-        if everything.allSatisfy({ $0 == 0 }) { return [try whyNothing(facts)] }
-        if try unique().isEmpty {
-            return ["no object of the chosen classes, but \(most(everything))"]
-        }
-        var notes: [String] = []
-        for region in placed {
-            let decisive = try decisive(region)
-            if filter.named(decisive).isEmpty {
-                notes.append("\(region.name): \(try whyZero(region, most(decisive)))")
-            }
-        }
-        return notes
-    }
-
-    private func whyZero(
-        _ region: PlacedRegion, _ others: String
-    ) throws(TallyLensError) -> String {
-        if region.zone != nil {
-            return others.isEmpty
-                ? "no entries; no object was in it"
-                : "no entries by the chosen classes, but by \(others)"
-        }
-        if !others.isEmpty { return "no crossings by the chosen classes, but by \(others)" }
-        let nearest = try counter.regionValue(region, 0)
-        if nearest < 0 { return "no crossings; no object was tracked near it" }
-        return "no crossings; the closest object came within \(fixed(nearest, 0)) px"
-    }
-
-    private func whyNothing(_ facts: tally_diagnostics) throws(TallyLensError) -> String {
-        let detected = try counter.detected()
-        if detected.allSatisfy({ $0 == 0 }) {
+    private func sentence(_ finding: tally_finding, _ facts: tally_diagnostics) -> String {
+        let others = classes(finding)
+        switch tally_cause(rawValue: UInt32(finding.cause)) {
+        case TALLY_CAUSE_NO_FRAME: return "no frame was read"
+        case TALLY_CAUSE_NO_DETECTION:
             return "no detections in any frame; is this the right model for the scene?"
-        }
-        if filter.named(detected).isEmpty {
-            return
-                "no detections of the chosen classes, but \(most(detected)) (detections, not objects)"
-        }
-        if facts.ignored != 0 && facts.ignored + facts.below_low_confidence == facts.detections {
-            return
-                "\(facts.ignored) detections, all in ignored zones or outside the minimum and "
+        case TALLY_CAUSE_OTHER_DETECTIONS:
+            return "no detections of the chosen classes, but \(others) (detections, not objects)"
+        case TALLY_CAUSE_IGNORED:
+            return "\(facts.ignored) detections, all in ignored zones or outside the minimum and "
                 + "maximum size"
-        }
-        let tracks = facts.unconfirmed_tracks + facts.live_tracks
-        if tracks == 0 {
+        case TALLY_CAUSE_WEAK:
             return "\(facts.detections) detections, all below the confidence of "
                 + "\(formatG(Double(options.newConfidence!))) that starts a track"
+        case TALLY_CAUSE_UNCONFIRMED: return unconfirmed(facts)
+        case TALLY_CAUSE_OTHER_OBJECTS: return "no object of the chosen classes, but \(others)"
+        case TALLY_CAUSE_TOO_FAST:
+            let objects = facts.unlinked == 1 ? "1 object" : "\(facts.unlinked) objects"
+            return "\(objects) moved too far between frames to be tracked; about "
+                + "\(Int(finding.value)) fps would be enough"
+        default: return ofRegion(finding, others)
         }
+    }
+
+    private func unconfirmed(_ facts: tally_diagnostics) -> String {
+        let tracks = facts.unconfirmed_tracks + facts.live_tracks
         let seconds = fixed(Double(facts.longest_unconfirmed_s), 2)
         return "\(facts.detections) detections, but no confirmed track: the longest of \(tracks) "
             + "tentative \(tracks == 1 ? "track" : "tracks") lasted \(seconds) s, where "
@@ -64,21 +41,24 @@ extension Totals {
             + "\(formatG(Double(options.confirmConfidence!))) are needed"
     }
 
-    private func largeDisplacements(_ facts: tally_diagnostics) -> [String] {
-        let fps = seconds != 0 ? Double(facts.frames - 1) / seconds : 0
-        // At a rate that is high enough already, the cause is another: a missed detection, a cut.
-        if Double(facts.needed_fps) <= fps { return [] }
-        let objects = facts.unlinked == 1 ? "1 object" : "\(facts.unlinked) objects"
-        let needed = Int(Double(facts.needed_fps).rounded(.up))
-        return [
-            "\(objects) moved too far between frames to be tracked; about \(needed) fps would be enough"
-        ]
+    private func ofRegion(_ finding: tally_finding, _ others: String) -> String {
+        let kind = String(cString: tally_region_kind(finding.rule))
+        let region = placed.first { $0.kind == kind && $0.index == Int(finding.region) }
+        let isZone = kind == "zone"
+        let none = "\(region?.name ?? kind): no \(isZone ? "entries" : "crossings")"
+        switch tally_cause(rawValue: UInt32(finding.cause)) {
+        case TALLY_CAUSE_OTHERS_COUNTED: return "\(none) by the chosen classes, but by \(others)"
+        case TALLY_CAUSE_MISSED:
+            return "\(none); the closest object came within \(fixed(finding.value, 0)) px"
+        default: return "\(none); no object was \(isZone ? "in it" : "tracked near it")"
+        }
     }
 
-    /// The classes with the highest totals: `3 car, 1 truck`; empty if all are zero.
-    private func most(_ counts: [Int64]) -> String {
-        counts.indices.sorted { (-counts[$0], $0) < (-counts[$1], $1) }.prefix(5)
-            .filter { counts[$0] != 0 }.map { "\(counts[$0]) \(classNames[$0])" }
-            .joined(separator: ", ")
+    /// The classes that a finding names: `3 car, 1 truck`.
+    private func classes(_ finding: tally_finding) -> String {
+        let ids = withUnsafeBytes(of: finding.class_ids) { Array($0.bindMemory(to: Int32.self)) }
+        let totals = withUnsafeBytes(of: finding.totals) { Array($0.bindMemory(to: Int64.self)) }
+        return zip(ids, totals).prefix(Int(finding.num_classes))
+            .map { "\($1) \(classNames[Int($0)])" }.joined(separator: ", ")
     }
 }

@@ -15,8 +15,8 @@ struct SavedState {
     var last: Int64
     var core: [UInt8]
     var binSeconds: Int
-    var bins: [(Int, [String: Int])]
-    var withheld: [(Int64, CountEvent)]
+    var bins: [TimeBins.Entry]
+    var withheld: [tally_withheld]
     var returns: PossibleReturns
 
     private static let magic: UInt32 = 0x544C_4353  // TLCS
@@ -77,18 +77,17 @@ struct SavedState {
         out.put(Int32(core.count))
         out.put(raw: core)
         out.put(Int32(binSeconds))
-        let index = Dictionary(
-            classNames.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-        out.list(bins) { out, bin in
-            out.put(Int32(bin.0))
-            out.list(bin.1.map { (index[$0]!, $1) }.sorted { $0.0 < $1.0 }) {
-                $0.put(Int16($1.0))
-                $0.put(Int32(clamping: $1.1))
+        let byBin = Dictionary(grouping: bins, by: \.bin)
+        out.list(byBin.sorted { $0.key < $1.key }) { out, bin in
+            out.put(Int32(clamping: bin.key))
+            out.list(bin.value) {
+                $0.put(Int16(clamping: $1.classID))
+                $0.put(Int32(clamping: $1.number))
             }
         }
         out.list(withheld) { out, one in
-            out.put(one.0)
-            SavedState.put(one.1, &out)
+            out.put(one.seen_ns)
+            SavedState.put(CountEvent(one.event), &out)
         }
         writeReturns(&out)
     }
@@ -136,9 +135,8 @@ extension SavedState {
         first = totals.first
         last = totals.last
         core = try totals.counter.save()
-        bins = totals.occupancy.save()
-        binSeconds = totals.occupancy.seconds
-        withheld = totals.withheld.save()
+        (binSeconds, bins) = try totals.occupancy.save()
+        withheld = try totals.counter.withheld()
         returns = try totals.counter.returns()
     }
 
@@ -162,10 +160,15 @@ extension SavedState {
         binSeconds = try input.whole()
         guard binSeconds > 0 else { throw DamagedState() }
         bins = try input.list { (input) throws(DamagedState) in
-            (try input.whole(), try SavedState.counts(&input, names))
-        }
+            let bin = try input.whole()
+            return try SavedState.counts(&input, names.count).map { id, number in
+                TimeBins.Entry(bin: bin, classID: id, number: number)
+            }
+        }.flatMap { $0 }
         withheld = try input.list { (input) throws(DamagedState) in
-            (try input.long(), try SavedState.event(&input, names.count))
+            let seen = try input.long()
+            return tally_withheld(
+                seen_ns: seen, event: try SavedState.event(&input, names.count).native)
         }
         let numbers = try input.list { (input) throws(DamagedState) in
             (try SavedState.classID(&input, names.count), try input.long())
@@ -196,14 +199,13 @@ extension SavedState {
     }
 
     private static func counts(
-        _ input: inout StateReader, _ names: [String]
-    ) throws(DamagedState) -> [String: Int] {
-        let pairs = try input.list { (input) throws(DamagedState) in
-            let index = Int(try input.number(Int16.self))
-            guard names.indices.contains(index) else { throw DamagedState() }
-            return (names[index], try input.whole())
+        _ input: inout StateReader, _ classes: Int
+    ) throws(DamagedState) -> [(Int, Int)] {
+        try input.list { (input) throws(DamagedState) in
+            let id = Int(try input.number(Int16.self))
+            guard (0..<classes).contains(id) else { throw DamagedState() }
+            return (id, try input.whole())
         }
-        return Dictionary(pairs, uniquingKeysWith: { $1 })
     }
 
     private static func event(

@@ -158,7 +158,7 @@ final class Session {
         report.unique = try here.unique()
         report.lines = try here.lines()
         report.zones = try here.zones()
-        report.occupancy = here.occupancy.entries().map { Occupancy(seconds: $0, counts: $1) }
+        report.occupancy = try here.present()
         report.warnings += try here.explanations()
         report.uncounted = Uncounted(
             weakDetections: Int(facts.below_low_confidence),
@@ -198,8 +198,8 @@ final class Session {
         try restored.counter.restore(saved.returns)
         restored.first = saved.first
         restored.last = saved.last
-        restored.occupancy.restore(width: saved.binSeconds, saved.bins)
-        restored.withheld.restore(saved.withheld)
+        try restored.counter.restore(saved.withheld)
+        try restored.occupancy.restore(width: saved.binSeconds, saved.bins)
         totals = restored
         frames = saved.frames
         return saved.drops

@@ -1,61 +1,94 @@
-/// The maximum of numbers by name, one set for each `seconds` of time that had any, in a bounded number
-/// of bins, whose width doubles when there are too many.
-struct TimeBins {
-    private(set) var seconds = 1
-    private var bins: [Int: [String: Int]] = [:]
-    private let maximum: Int
+import CTally
 
-    /// Width of saved bins in seconds by minimum age, as in saved counts of Python.
-    private static let widthByAge = [
-        (0, 1), (3600, 30), (86_400, 300), (5 * 86_400, 3600), (30 * 86_400, 6 * 3600),
-    ]
-
-    init(maximum: Int = 86_400) { self.maximum = maximum }
-
-    /// Add `numbers` at `time` seconds from the start.
-    mutating func add(_ time: Double, _ numbers: [String: Int]) {
-        merge(Int((time / Double(seconds)).rounded(.down)), numbers)
-        while bins.count > maximum { widen() }
+/// How many objects of each class are in view at once, over time: `tally_bins`. Not thread-safe.
+final class TimeBins {
+    /// One number of one bin, as saved counts have it.
+    struct Entry {
+        /// Number of the bin, in bins from the start.
+        var bin: Int
+        var classID: Int
+        var number: Int
     }
 
-    private mutating func merge(_ index: Int, _ numbers: [String: Int]) {
-        bins[index, default: [:]].merge(numbers, uniquingKeysWith: max)
+    private let handle: OpaquePointer
+
+    init() throws(TallyLensError) {
+        var options = tally_bins_options()
+        options.struct_size = UInt32(MemoryLayout<tally_bins_options>.size)
+        try check(tally_bins_defaults(&options), nil)
+        var made: OpaquePointer?
+        try create { text, capacity in tally_bins_create(&options, &made, text, capacity) }
+        handle = made!
     }
 
-    private mutating func widen() {
-        seconds *= 2
-        let narrow = bins
-        bins = [:]
-        for (index, numbers) in narrow {
-            merge(Int((Double(index) / 2).rounded(.down)), numbers)
+    deinit { tally_bins_destroy(handle) }
+
+    private func done(_ status: tally_status) throws(TallyLensError) {
+        if status != TALLY_OK { throw failure(status, tally_bins_error(handle)) }
+    }
+
+    /// Add the classes of the objects in view at `time` seconds from the start.
+    func add(_ time: Double, _ classes: [Int32]) throws(TallyLensError) {
+        try done(tally_bins_add(handle, time, classes, Int32(classes.count)))
+    }
+
+    private func numbers() throws(TallyLensError) -> (Int, [tally_bin]) {
+        var seconds: Int64 = 0
+        let all = try every(tally_bin(), { (status) throws(TallyLensError) in try self.done(status) }) {
+            tally_bins_numbers(handle, $0, $1, $2, &seconds)
         }
+        return (Int(seconds), all)
     }
 
-    /// Start of each bin in seconds and its numbers, in order of time.
-    func entries() -> [(Double, [String: Int])] {
-        ordered().map { (Double($0.0) * Double(seconds), $0.1) }
-    }
-
-    private func ordered() -> [(Int, [String: Int])] {
-        bins.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-    }
-
-    /// The bins to save, older ones merged into wider ones.
-    mutating func save() -> [(Int, [String: Int])] {
-        let narrow = ordered()
-        let now = narrow.last?.0 ?? 0
-        bins = [:]
-        for (index, numbers) in narrow {
-            let age = (now - index) * seconds
-            let width = max(TimeBins.widthByAge.last { age >= $0.0 }!.1 / seconds, 1)
-            merge(index - index % width, numbers)
+    /// Start of each bin in seconds and its numbers by class id, in order of time.
+    func entries() throws(TallyLensError) -> [(Double, [(Int, Int)])] {
+        var bins: [(Double, [(Int, Int)])] = []
+        for one in try numbers().1 {
+            let start = Double(one.start_s)
+            if bins.last?.0 != start { bins.append((start, [])) }
+            bins[bins.count - 1].1.append((Int(one.key), Int(one.number)))
         }
-        return ordered()
+        return bins
     }
 
-    mutating func restore(width: Int, _ saved: [(Int, [String: Int])]) {
-        seconds = width
-        bins = [:]
-        for (index, numbers) in saved { merge(index, numbers) }
+    /// Width of a bin in seconds, and the numbers, those of old bins in wider ones.
+    func save() throws(TallyLensError) -> (Int, [Entry]) {
+        try done(tally_bins_compact(handle))
+        let (seconds, all) = try numbers()
+        return (
+            seconds,
+            all.map {
+                Entry(
+                    bin: Int($0.start_s) / seconds, classID: Int($0.key), number: Int($0.number))
+            }
+        )
+    }
+
+    func restore(width: Int, _ saved: [Entry]) throws(TallyLensError) {
+        let numbers = saved.map {
+            tally_bin(
+                start_s: Int64($0.bin) * Int64(width), number: Int64($0.number),
+                key: Int32(clamping: $0.classID), reserved: 0)
+        }
+        try done(tally_bins_restore(handle, Int64(width), numbers, Int32(numbers.count)))
+    }
+}
+
+/// What `read` writes into an array, which is made larger if it is too small.
+func every<Item>(
+    _ empty: Item, _ check: (tally_status) throws(TallyLensError) -> Void,
+    _ read: (UnsafeMutablePointer<Item>, Int32, UnsafeMutablePointer<Int32>) -> tally_status
+) throws(TallyLensError) -> [Item] {
+    var items = [Item](repeating: empty, count: 256)
+    while true {
+        var count: Int32 = 0
+        let status = items.withUnsafeMutableBufferPointer {
+            read($0.baseAddress!, Int32($0.count), &count)
+        }
+        if status != TALLY_BUFFER_TOO_SMALL {
+            try check(status)
+            return Array(items[..<Int(count)])
+        }
+        items = [Item](repeating: empty, count: Int(count))
     }
 }

@@ -21,8 +21,7 @@ final class Totals {
     let ignored: PlacedFilter
     let placed: [PlacedRegion]
     let counter: CoreCounter
-    var occupancy = TimeBins()
-    var withheld: WantedEvents
+    let occupancy: TimeBins
     var first: Int64?
     var last: Int64 = 0
 
@@ -37,8 +36,7 @@ final class Totals {
         counter = try CoreCounter(
             numClasses: classNames.count, width: width, height: height,
             anyClass: counting.anyClass, options: ignored.applied(to: counting.tracking))
-        let forget = max(options.lostS!, options.edgeLostS!, options.rememberS!)
-        withheld = WantedEvents(filter.wanted, forgetSeconds: Double(forget))
+        occupancy = try TimeBins()
         for zone in ignored.zones { try counter.ignore(zone.points) }
         if !filter.takesAll { try counter.want(filter.wanted) }
         for region in placed {
@@ -57,19 +55,18 @@ final class Totals {
     ) throws(TallyLensError) -> ([Track], [CountEvent]) {
         try counter.update(time, detections)
         let found = try counter.currentTracks()
-        let events = chosen(try counter.takeEvents())
-        withheld.note(found, time)
+        let events = named(try counter.takeEvents())
         if first == nil { first = time }
         last = time
         let tracks = found.compactMap { wantedTrack($0) }
-        noteOccupancy(tracks)
+        try occupancy.add(seconds, tracks.map { Int32($0.classID) })
         return (tracks, events)
     }
 
     /// The source has ended: count what is past a line and moves on; the events of that.
     func conclude() throws(TallyLensError) -> [CountEvent] {
         try counter.conclude()
-        return chosen(try counter.takeEvents())
+        return named(try counter.takeEvents())
     }
 
     private func wantedTrack(_ track: tally_track) -> Track? {
@@ -80,14 +77,13 @@ final class Totals {
             confidence: track.confidence, classID: id, className: classNames[id])
     }
 
-    private func chosen(_ events: [CountEvent]) -> [CountEvent] {
-        if events.isEmpty { return [] }
-        var chosen = withheld.choose(events)
-        for i in chosen.indices {
-            chosen[i].className = classNames[chosen[i].classID]
-            chosen[i].region = region(of: chosen[i])?.name ?? ""
+    private func named(_ events: [CountEvent]) -> [CountEvent] {
+        var named = events
+        for i in named.indices {
+            named[i].className = classNames[named[i].classID]
+            named[i].region = region(of: named[i])?.name ?? ""
         }
-        return chosen
+        return named
     }
 
     private func region(of event: CountEvent) -> PlacedRegion? {
@@ -100,15 +96,12 @@ final class Totals {
         return placed.first { $0.kind == kind && $0.index == event.place }
     }
 
-    private func noteOccupancy(_ tracks: [Track]) {
-        if tracks.isEmpty { return }
-        var byClass: [Int: Int] = [:]
-        for track in tracks { byClass[track.classID, default: 0] += 1 }
-        var present: [String: Int] = [:]
-        for (id, number) in byClass {
-            present[classNames[id]] = max(present[classNames[id]] ?? 0, number)
+    /// How many objects of each class were in view at once, over time.
+    func present() throws(TallyLensError) -> [Occupancy] {
+        try occupancy.entries().map { start, numbers in
+            let named = numbers.map { (classNames[$0.0], $0.1) }
+            return Occupancy(seconds: start, counts: Dictionary(named, uniquingKeysWith: max))
         }
-        occupancy.add(seconds, present)
     }
 
     /// Different objects so far.
@@ -152,20 +145,8 @@ final class Totals {
         return counts
     }
 
-    /// The counts of a region by class, of all classes: zero if nothing was counted.
-    func decisive(_ region: PlacedRegion) throws(TallyLensError) -> [Int64] {
-        if region.zone != nil { return try counter.regionTotal(region, 1) }
-        let (crossedIn, crossedOut) = (
-            try counter.regionTotal(region, 0), try counter.regionTotal(region, 1)
-        )
-        return zip(crossedIn, crossedOut).map { $0 + $1 }
-    }
-
     /// End a period: all totals restart from zero.
-    func reset() throws(TallyLensError) {
-        try counter.reset()
-        withheld.clear()
-    }
+    func reset() throws(TallyLensError) { try counter.reset() }
 
     func wanted(_ detections: UnsafeBufferPointer<tally_detection>) -> [Detection] {
         if filter.takesAll { return detections.map { Detection($0) } }

@@ -1,6 +1,6 @@
 import CTally
 
-/// What a frame looks like from afar, to see whether anything has changed: `tally_offload_view`.
+/// Mean gray levels of the parts of a frame, to see whether anything has changed: `tally_offload_view`.
 struct FrameView: Sendable {
     private let cells: [UInt8]
 

@@ -56,7 +56,7 @@ final class Offloader {
         inferenceNanos = 0
         try budget?.start(started)
         let view = try FrameView(frame)
-        let (found, decision) = try unchanged(view) ?? decided(frame, started)
+        let (found, decision) = try found(in: frame, view, started)
         status.log.use { $0.add(decision, MonotonicClock.now - started) }
         if decision.action != .skip { last = (view, found) }
         return found
@@ -77,6 +77,13 @@ final class Offloader {
         guard let last, let decision = try policy.skip(difference: last.view.difference(view))
         else { return nil }
         return (last.found, decision)
+    }
+
+    private func found(
+        in frame: borrowing Frame, _ view: FrameView, _ started: Double
+    ) throws(TallyLensError) -> ([tally_detection], OffloadDecision) {
+        if let same = try unchanged(view) { return same }
+        return try decided(frame, started)
     }
 
     private func decided(

@@ -210,7 +210,7 @@ jint preprocess(JNIEnv* env, Class, jobject image, jobject y, jobject u, jobject
 // letterbox: tally_letterbox; raw: one buffer for each head, in the order of `heads`.
 jint decode(JNIEnv* env, Class, jobject heads, jint count, jobjectArray raw, jobject letterbox,
             jobject options, jobject out) try {
-  FrameBuffer result(Span(env, out));
+  const FrameBuffer result(Span(env, out));
   const auto* map = Span(env, letterbox).as<tally_letterbox>(0);
   const auto* wanted = Span(env, options).as<tally_decoder_options>(0);
   Detector detector;
