@@ -101,7 +101,11 @@ def rows(fraction: float, minutes: float) -> Iterator[tuple[Row, DetectorGraph]]
     if minutes:
         start = time.perf_counter()
         recovered = recover(pruned.graph, graph, CALIBRATION, minutes, kept=pruned.kept)
-        yield row(f"recovered, {minutes:g} min", recovered, time.perf_counter() - start)
+        found, made = row(f"recovered, {minutes:g} min", recovered, time.perf_counter() - start)
+        effect = recovered.metadata.passes[-1].effect
+        for name in ("steps", "error_before", "error_after"):  # errors on held-back images
+            found[name] = effect[name]
+        yield found, made
 
 
 def main() -> None:
@@ -113,10 +117,12 @@ def main() -> None:
     options = parser.parse_args()
     results = [row for row, _ in rows(options.fraction, options.recover)]
     table = Table(title=f"Pruning {options.fraction:.0%}", title_justify="left")
-    for column in results[0]:
+    columns = dict.fromkeys(key for found in results for key in found)
+    for column in columns:
         table.add_column(column)
     for found in results:
-        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in found.values()))
+        cells = [found.get(column, "") for column in columns]
+        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in cells))
     Console(width=140).print(table)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from ...edge_runtime.errors import InputError, UsageError
+from ...edge_runtime.errors import InputError, UnsupportedModelError, UsageError
 from ...edge_runtime.progress import Progress, no_progress
 from ...edge_runtime.types import FloatArray, Image
 from ..distance.heads import detection_error
@@ -71,6 +71,7 @@ def prune_channels(
     Raises:
         UsageError: a fraction out of range, or more than can be taken.
         InputError: no image.
+        UnsupportedModelError: values inside the model overflow on the images.
         MissingExtraError: ONNX Runtime is not installed.
     """
     if not 0 <= fraction < 1:
@@ -156,7 +157,19 @@ def _observe(graph: DetectorGraph, images: Sequence[Image], progress: Progress) 
         count()
 
     heads = walk(graph, images, visit)
+    _refuse_overflow(graph, moments)
     return _Observed(sampler, moments, outputs, heads)
+
+
+def _refuse_overflow(graph: DetectorGraph, moments: Mapping[str, Doubles]) -> None:
+    """Statistics that overflow would choose channels and weights without notice."""
+    for name, moment in moments.items():
+        if not np.isfinite(moment).all():
+            raise UnsupportedModelError(
+                graph.metadata.source_name,
+                f"what the convolution {name} reads overflows on these images",
+                "Omit --prune, and check the model's detections with tallylens verify",
+            )
 
 
 def _others(patches: Sequence[FloatArray]) -> Sequence[FloatArray]:

@@ -12,11 +12,12 @@ from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.emit.tflite import emit_tflite
 from tallylens.converters.graph import DetectorGraph
 from tallylens.converters.prune.allocation import allocate
+from tallylens.converters.prune.channel_removal import set_weights, weights_of
 from tallylens.converters.prune.channels import find_channels
 from tallylens.converters.prune.cost import multiply_adds
 from tallylens.converters.prune.prune import prune
 from tallylens.converters.prune.sensitivity import Curve, steps
-from tallylens.edge_runtime.errors import InputError, UsageError
+from tallylens.edge_runtime.errors import InputError, UnsupportedModelError, UsageError
 from tallylens.edge_runtime.types import Image
 from tests.support.tiny_net import RunGraph
 
@@ -31,6 +32,18 @@ def test_nothing_to_prune_changes_nothing(detector: DetectorGraph) -> None:
 def test_a_fraction_out_of_range_is_refused(detector: DetectorGraph, fraction: float) -> None:
     with pytest.raises(UsageError, match="from 0 to below 1"):
         prune(detector, fraction, [])
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_a_model_whose_values_overflow_is_refused(
+    detector: DetectorGraph, images: list[Image]
+) -> None:
+    """Statistics that overflow would choose channels at random."""
+    conv = next(node for node in detector.model.graph if node.op_type == "Conv")
+    weight, bias = weights_of(conv)
+    set_weights(detector.model, conv, weight * np.float32(1e25), bias)
+    with pytest.raises(UnsupportedModelError, match="overflows on these images"):
+        prune(detector, 0.2, images)
 
 
 def test_no_image_is_refused(detector: DetectorGraph) -> None:
