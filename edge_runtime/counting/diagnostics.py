@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def explanations(totals: Totals, found: Sequence[Finding]) -> list[str]:
-    """What the core has found in sentences for a report's warnings, in the order of regions."""
+    """Findings of the core as sentences for a report's warnings, in the order of regions."""
     facts = totals.diagnostics()
     of_region = {one.region: one for one in found}
     whole = [sentence(totals, facts, one) for one in found if one.region is None]

@@ -20,7 +20,7 @@ uint32_t descending(float confidence) {
 
 const std::vector<Candidate>& Suppressor::run(const std::vector<Candidate>& candidates,
                                               const SuppressLimits& limits) {
-  // Keys are sorted, not candidates: the place in the lower half keeps ties in their order.
+  // Keys are sorted, not candidates: the position in the lower half keeps ties in their order.
   order_.clear();
   for (size_t i = 0; i < candidates.size(); ++i)
     order_.push_back(uint64_t{descending(candidates[i].confidence)} << 32 | i);
