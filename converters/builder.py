@@ -114,6 +114,20 @@ class GraphBuilder:
         """x * sigmoid(x)."""
         return self.add("Mul", f"{name}/Mul", [x, self.add("Sigmoid", f"{name}/Sigmoid", [x])])
 
+    def scaled(self, name: str, x: ir.Value, factor: float, offset: float) -> ir.Value:
+        """factor * x + offset."""
+        channels = size_of(x)[0]
+        weight = np.full((channels, 1, 1, 1), factor, np.float32)
+        bias = np.full(channels, offset, np.float32)
+        return self.conv(name, x, weight, bias, group=channels)
+
+    def cut(self, name: str, x: ir.Value, high: float) -> ir.Value:
+        """`x` below 0 as 0 and above `high` as `high`: high - relu(high - relu(x))."""
+        for _ in range(2):
+            x = self.add("Relu", f"{name}/Relu", [x])
+            x = self.scaled(name, x, -1.0, high)
+        return x
+
     def concat(self, name: str, values: Sequence[ir.Value]) -> ir.Value:
         """Join along the channels."""
         return self.add("Concat", f"{name}/Concat", values, {"axis": 1})

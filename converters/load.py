@@ -47,11 +47,13 @@ def load(
     if kind == "checkpoint":
         from .checkpoint.importer import load_checkpoint
 
-        graph = load_checkpoint(source, input_size=input_size, batch=batch)
+        graph = load_checkpoint(
+            source, input_size=input_size, batch=batch, names=class_names is None
+        )
     else:
         from .onnx_import.importer import load_onnx
 
-        graph = load_onnx(source, input_size=input_size, batch=batch)
+        graph = load_onnx(source, input_size=input_size, batch=batch, names=class_names is None)
     graph = _canonical(graph)
     return replace(graph, metadata=renamed(graph.metadata, class_names, str(source)))
 

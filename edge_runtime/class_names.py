@@ -23,7 +23,10 @@ _STRING = r"""(?:'(?:[^'\\\n]|\\.|'')*'|"(?:[^"\\\n]|\\.)*")"""
 # One name, and before it the number that a dictionary gives it. YAML needs no quotes.
 _NUMBER = r"""(?:["']?(\d{1,6})["']?\s*:\s*)?"""
 _BARE = r"""[^\s'",:\[\]{}#][^'",\[\]{}#\n]*?"""
-_QUOTED_ITEM = re.compile(rf"\s*{_NUMBER}({_STRING})\s*(,|$)")
+# YAML reads names such as 7 or yes as what they say, and exporters write that.
+_QUOTED_ITEM = re.compile(
+    rf"\s*{_NUMBER}({_STRING}|-?\d{{1,9}}(?:\.\d{{1,9}})?|True|False)\s*(,|$)"
+)
 _ITEM = re.compile(rf"\s*{_NUMBER}({_STRING}|{_BARE})\s*(,|$)")
 _SPACE = re.compile(r"\s*$")
 _BLOCK_ITEM = re.compile(rf"\s*(?:-\s+|{_NUMBER})({_STRING}|[^-\s'\"#][^#]*?)\s*(?:#.*)?")

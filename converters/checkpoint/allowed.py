@@ -38,8 +38,10 @@ MODULES = frozenset(
         *("Hardsigmoid", "SE", "SEAttention", "SEBlock", "SEBottleneck", "SEC3", "SELayer"),
         *("SEModule", "SE_Block", "SeBlock", "SpatialAttention", "SpatialAttentionModule"),
         *("SpatialGate", "SqueezeExcitation", "SqueezeExcite", "eca_layer", "h_sigmoid"),
-        *("AdaptiveMaxPool2d", "ChannelPool", "Conv1d", "Flatten", "ReLU6"),  # parts of gates
+        *("AdaptiveMaxPool2d", "ChannelPool", "Conv1d", "Flatten"),  # parts of gates
         *("Attention", "C2PSA", "C2f", "C3k", "C3k2", "PSABlock"),
+        *("FrozenBatchNorm2d", "MemoryEfficientSwish", "MixConv2d", "ReLU6", "Swish"),
+        "SyncBatchNorm",
         *(
             name.rpartition(".")[2]
             for operator in ACTIVATIONS.values()
@@ -58,7 +60,9 @@ REBUILDERS = frozenset(
         "builtins.set",
         "collections.OrderedDict",
         "torch.Size",
+        "torch._tensor._rebuild_from_type_v2",
         "torch._utils._rebuild_parameter",
+        "torch._utils._rebuild_parameter_with_state",
         "torch._utils._rebuild_tensor_v2",
     }
 )
@@ -68,12 +72,16 @@ REBUILDERS = frozenset(
 _INERT = re.compile(
     r"""
     argparse\.Namespace | types\.SimpleNamespace
+  | (__builtin__|builtins)\.(bool|bytearray|bytes|complex|dict|float|frozenset|int|list|long)
+  | (__builtin__|builtins)\.(object|range|slice|str|tuple|unicode|xrange)
   | collections\.(defaultdict|deque|Counter)
   | datetime\.(date|datetime|time|timedelta|timezone)
-  | decimal\.Decimal | fractions\.Fraction | uuid\.UUID
+  | decimal\.Decimal | fractions\.Fraction | uuid\.UUID | time\.struct_time
+  | logging\.(getLogger|Logger|RootLogger) | random\.Random | re\._compile
   | pathlib(\._\w+)?\.(Pure)?(Posix|Windows)?Path
   | numpy(\._?core)?(\.multiarray)?\.(_reconstruct|scalar|dtype|ndarray)
   | numpy(\._?core)?(\.numeric)?\._frombuffer
+  | numpy\.random\.(_pickle\.__\w+_ctor|\w+\.(__pyx_unpickle_)?[A-Z]\w*)
   | numpy\.(dtypes\.\w+|bool_?|u?int\d+|float\d+|complex\d+|str_|bytes_)
   | torch\.(device|dtype|u?int\d+|b?float\d+|bool|half|double|float|long|int|strided)
   | torch(\.\w+)*\.[A-Z]\w*

@@ -14,6 +14,7 @@ from .module import Module
 
 MAX_DEPTH = 12
 
+BATCH_NORMS = ("BatchNorm2d", "FrozenBatchNorm2d", "SyncBatchNorm")
 STATISTICS = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -91,7 +92,7 @@ class Assembler:
         factors: Sequence[float] = (),
     ) -> list[ir.Value]:
         """Batch norm of values that hold the channels `parts` of its input, times `factors`."""
-        if module.kind != "BatchNorm2d":
+        if module.kind not in BATCH_NORMS:
             raise self.unsupported(f"{module.name} is a {module.kind}")
         statistics = {key: module.tensor(key) for key in STATISTICS}
         epsilon = module.number("eps")
@@ -114,7 +115,7 @@ class Assembler:
         return UnsupportedModelError(
             self.path,
             f"{problem}, which tallylens does not know",
-            "Give a YOLOv5 v3 to v7 detection checkpoint of a standard architecture",
+            "Export the model to ONNX and give that",
         )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from ...edge_runtime.class_names import GIVE_NAMES, MAX_NAME, numbered_names
+from ...edge_runtime.errors import ModelError
 from ...edge_runtime.metadata import BOX_SIDES, MAX_ANCHORS, MAX_CLASSES, MAX_HEADS
 from ...edge_runtime.types import FloatArray
 from .assembler import Assembler
@@ -95,17 +97,25 @@ def _read_distribution(model: Module, module: Module, num_classes: int, path: st
     return Detect(module, strides, np.zeros((heads, 0, 2), np.float32), num_classes, masks, reg_max)
 
 
-def class_names(model: Module, num_classes: int) -> tuple[str, ...]:
-    """The names from the checkpoint, a list or a dictionary by number; else class0, class1..."""
-    names = model.attribute("names", lambda value: value is None or type(value) in (list, dict))
-    if type(names) is list:
+def class_names(model: Module, num_classes: int, path: str) -> tuple[str, ...]:
+    """The names from the checkpoint, a list or a dictionary by number; else class0, class1...
+
+    Names may be numbers or yes and no, as YAML reads them where they stand without quotes.
+
+    Raises:
+        ModelError: the file names other classes than it has.
+    """
+    names = model.attribute("names", lambda _: True)
+    if type(names) in (list, tuple):
         names = dict(enumerate(names))
-    if not names:
-        return tuple(f"class{number}" for number in range(num_classes))
-    found = tuple(names.get(number) for number in range(num_classes))
-    if any(type(name) is not str or len(name) > 200 for name in found):
-        raise model.damaged("its class names do not fit its classes")
-    return found
+    if names is None or names == {}:
+        return numbered_names(num_classes)
+    by_number = names if type(names) is dict else {}
+    found = [by_number.get(key, by_number.get(str(key))) for key in range(num_classes)]
+    texts = tuple(str(name) for name in found if type(name) in (str, int, float, bool))
+    if len(texts) != num_classes or any(len(text) > MAX_NAME for text in texts):
+        raise ModelError(path, f"its class names do not fit its {num_classes} classes", GIVE_NAMES)
+    return texts
 
 
 def add_layers(assembler: Assembler, model: Module, detect: Detect) -> list[ir.Value]:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import onnx_ir as ir
 
-from ..shapes import size_of
 from .assembler import Assembler, Handler
 from .gates import GATES, run_pair, unclear, weigh_channels
 from .module import Module
@@ -54,20 +52,9 @@ def _cbam(assembler: Assembler, module: Module, x: ir.Value, gates: list[Module]
 
 
 def _hard_sigmoid(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    """x / 6 + 1/2, cut at 0 and at 1: 1 - relu(1 - relu(x / 6 + 1/2))."""
-    for factor, offset in ((1 / 6, 0.5), (-1.0, 1.0)):
-        x = _scaled(assembler, module, x, factor, offset)
-        x = assembler.builder.add("Relu", f"{module.name}/Relu", [x])
-    return _scaled(assembler, module, x, -1.0, 1.0)
-
-
-def _scaled(
-    assembler: Assembler, module: Module, x: ir.Value, factor: float, offset: float
-) -> ir.Value:
-    channels = size_of(x)[0]
-    weight = np.full((channels, 1, 1, 1), factor, np.float32)
-    bias = np.full(channels, offset, np.float32)
-    return assembler.builder.conv(module.name, x, weight, bias, group=channels)
+    """x / 6 + 1/2, cut at 0 and at 1."""
+    scaled = assembler.builder.scaled(module.name, x, 1 / 6, 0.5)
+    return assembler.builder.cut(module.name, scaled, 1.0)
 
 
 def _basic_conv(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...edge_runtime.errors import ModelError, UnsupportedModelError
+from ...edge_runtime.errors import ModelError
 from ...edge_runtime.files import sha256
 from ...edge_runtime.metadata import ModelMetadata
 from ..builder import GraphBuilder
@@ -13,26 +13,30 @@ from ..graph import DetectorGraph
 from ..shapes import ShapeError
 from ..source_file import check_input_size, check_strides, head_name
 from .architecture import HANDLERS
-from .archive import DAMAGED, FROM_TRAINING, Archive
+from .archive import DAMAGED, Archive
 from .assembler import Assembler
 from .detector import Detect, add_layers, class_names, read_detect
-from .kinds import is_detector, refuse_other_kinds
 from .module import Module, WeightReader
 from .pickle_machine import PickleMachine
+from .search import find_model
 from .training import Training, read_training
 from .training import input_size as training_size
-from .values import Record, Tensor
 
 DEFAULT_SIZE = (640, 640)
 
 
 def load_checkpoint(
-    path: Path, *, input_size: tuple[int, int] | None = None, batch: int | None = 1
+    path: Path,
+    *,
+    input_size: tuple[int, int] | None = None,
+    batch: int | None = 1,
+    names: bool = True,
 ) -> DetectorGraph:
     """The detector in a YOLOv5 checkpoint, as it was trained: batch norm and Focus not yet folded.
 
     `input_size` is (height, width) in pixels; None takes the square that training used, or 640x640
-    where the file does not say. `batch` None means any.
+    where the file does not say. `batch` None means any. Without `names` those of the file are not
+    read, and classes are called class0, class1 and so on.
 
     Raises:
         UnsafeModelError: the file asks for anything but data.
@@ -42,37 +46,14 @@ def load_checkpoint(
     """
     with Archive(path) as archive:
         document = PickleMachine(archive.path, archive.storage_size).load(archive.pickle)
-        record = _find_model(document, archive.path)
+        record = find_model(document, archive.path)
+        if not names:
+            record.state = record.state | {"names": None}
         model = Module(record, "", WeightReader(archive))
         try:
             return _build(document, model, path, input_size, batch)
         except ShapeError as error:
             raise ModelError(archive.path, f"the layers do not fit: {error}", DAMAGED) from error
-
-
-def _find_model(document: Any, path: str) -> Record:
-    """The smoothed weights (`ema`) where there are any, else `model`."""
-    candidates = [document]
-    if type(document) is dict:
-        candidates = [document.get("ema"), document.get("model")]
-    for candidate in candidates:
-        # Releases before 5.0 saved the pair (smoothed model, number of updates).
-        found = candidate[0] if type(candidate) is tuple and candidate else candidate
-        if type(found) is Record:
-            refuse_other_kinds(found, path)
-            if is_detector(found):
-                return found
-    if any(_is_state_dict(value) for value in (document, *candidates)):
-        raise UnsupportedModelError(
-            path,
-            "only weights (a state_dict) without the architecture they belong to",
-            f"{FROM_TRAINING}: it holds the whole model",
-        )
-    raise UnsupportedModelError(path, "no YOLO detection model in it", FROM_TRAINING)
-
-
-def _is_state_dict(value: object) -> bool:
-    return type(value) is dict and any(type(item) is Tensor for item in value.values())
 
 
 def _build(
@@ -112,7 +93,7 @@ def _metadata(
 ) -> ModelMetadata:
     license = document.get("license") if type(document) is dict else None
     return ModelMetadata(
-        class_names=class_names(model, detect.num_classes),
+        class_names=class_names(model, detect.num_classes, str(path)),
         input_size=size,
         strides=tuple(detect.strides[index] for index in order),
         anchors=tuple(

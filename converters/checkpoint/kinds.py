@@ -12,7 +12,6 @@ from .module import MAX_MODULES
 from .values import Record
 
 MAX_LISTED = 12
-_YOLOV7 = "YOLOv7 model"
 _OPEN = "a model of an open vocabulary"
 _OTHER_KINDS = {
     "AutoShape": "a model wrapped for PyTorch Hub",
@@ -23,8 +22,17 @@ _OTHER_KINDS = {
     **dict.fromkeys(("WorldModel", "WorldDetect", "YOLOEModel", "YOLOEDetect"), _OPEN),
     "v10Detect": "a YOLOv10 model",
     "DetectMultiBackend": "a model wrapped for PyTorch Hub",
-    **dict.fromkeys(("IDetect", "IAuxDetect", "IBin", "IKeypoint", "MTDetect"), f"a {_YOLOV7}"),
-    **dict.fromkeys(("SPPCSPC", "RepConv", "SP", "MP", "Chuncat", "ReOrg"), f"a {_YOLOV7}"),
+    **dict.fromkeys(("IDetect", "IAuxDetect", "IBin", "IKeypoint", "MTDetect"), "a YOLOv7 model"),
+    **dict.fromkeys(("DDetect", "DualDDetect", "TripleDDetect"), "a YOLOv9 model"),
+}
+# Looked at after the kinds above, for other projects take such blocks too.
+_OTHER_BLOCKS = {
+    **dict.fromkeys(("CSPBepBackbone", "EfficientRep", "RepPANNeck"), "a model of YOLOv6's blocks"),
+    **dict.fromkeys(("Chuncat", "MP", "ReOrg", "RepConv", "SP"), "a model of YOLOv7's blocks"),
+    "SPPCSPC": "a model of YOLOv7's blocks",
+    **dict.fromkeys(("ADown", "CBLinear", "RepNCSPELAN4", "SPPELAN"), "a model of YOLOv9's blocks"),
+    **dict.fromkeys(("C2fCIB", "SCDown"), "a model of YOLOv10's blocks"),
+    **dict.fromkeys(("A2C2f", "AAttn", "ABlock"), "a model of YOLOv12's blocks"),
 }
 _REMEDIES = {
     "a model wrapped for PyTorch Hub": "Give the .pt file that it was loaded from",
@@ -53,13 +61,16 @@ def refuse_other_kinds(model: Record, path: str) -> None:
         # The masks of a segmentation model, and the sum that is part of decoding, are not read.
         for left in ("Proto", "DFL"):
             kinds.pop(left, None)
-    for kind in kinds:
-        if kind in _OTHER_KINDS:
-            raise UnsupportedModelError(
-                path,
-                f"this is {_OTHER_KINDS[kind]}, and tallylens counts with YOLOv5 detection models",
-                _REMEDIES.get(_OTHER_KINDS[kind], "Give a YOLOv5 checkpoint, such as yolov5n.pt"),
-            )
+    others = (
+        table[kind] for table in (_OTHER_KINDS, _OTHER_BLOCKS) for kind in kinds if kind in table
+    )
+    other = next(others, None)
+    if other is not None:
+        raise UnsupportedModelError(
+            path,
+            f"this is {other}, and tallylens counts with YOLOv5, YOLOv8 and YOLO11 detectors",
+            _REMEDIES.get(other, "Give a checkpoint of these, such as yolov5n.pt"),
+        )
     root = kind_of(model.kind)
     unknown = sorted(
         dotted for kind, dotted in kinds.items() if kind not in MODULES and kind != root
@@ -70,8 +81,8 @@ def refuse_other_kinds(model: Record, path: str) -> None:
         raise UnsupportedModelError(
             path,
             f"the model uses {listed}{more}, which tallylens does not know",
-            "Give a YOLOv5 v3 to v7 detection checkpoint of a standard architecture, or export "
-            "the model to ONNX and give that",
+            "Export the model to ONNX and give that, or a checkpoint of a standard architecture "
+            "(YOLOv5, YOLOv8, YOLO11)",
         )
 
 

@@ -119,8 +119,20 @@ def _tuple_of(count: int) -> Callable[[PickleMachine, Any], None]:
     return step
 
 
+def _frozen_set(machine: PickleMachine, _: object) -> None:
+    items = frozenset(map(checked_key, machine.since_mark()))
+    machine.stack.append(items)
+
+
+def _is_data(target: object) -> bool:
+    """Whether it is an object of no module, such as one of a subclass of list or dict."""
+    return type(target) is Record and not is_module(target.kind)
+
+
 def _append(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.stack[-1]
+    if _is_data(target):
+        return  # such as a deque: nothing reads its items
     if type(target) is not list:
         raise TypeError("appending to something that is not a list")
     target.extend(items)
@@ -128,6 +140,8 @@ def _append(machine: PickleMachine, items: list[Any]) -> None:
 
 def _set_items(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.stack[-1]
+    if _is_data(target):
+        target = target.state  # options are often of a subclass of dict
     if type(target) is not dict:
         raise TypeError("setting items of something that is not a dictionary")
     for key, value in zip(items[::2], items[1::2], strict=True):
@@ -141,6 +155,8 @@ def _set_item(machine: PickleMachine, _: object) -> None:
 
 def _add_items(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.stack[-1]
+    if _is_data(target):
+        return
     if type(target) is not set:
         raise TypeError("adding to something that is not a set")
     target.update(checked_key(item) for item in items)
@@ -162,7 +178,7 @@ def _build(machine: PickleMachine, _: object) -> None:
     if type(target) is not Record:
         raise machine.unsafe("its pickle sets attributes of something that is not an object")
     if type(state) is dict:
-        target.state = state
+        target.state = target.state | state if target.state else state
     elif is_module(target.kind):
         raise TypeError("a module whose attributes are not a dictionary")
 
@@ -204,7 +220,8 @@ def _nothing(machine: PickleMachine, _: object) -> None:
 _STEPS: dict[str, Callable[[PickleMachine, Any], None]] = {
     **dict.fromkeys(("PROTO", "FRAME"), _nothing),
     **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _push),
-    **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE", "BINBYTES", "SHORT_BINBYTES"), _push),
+    **dict.fromkeys(("BINUNICODE", "BINUNICODE8", "SHORT_BINUNICODE"), _push),
+    **dict.fromkeys(("BINBYTES", "BINBYTES8", "SHORT_BINBYTES"), _push),
     "NONE": lambda machine, _: machine.stack.append(None),
     "NEWTRUE": lambda machine, _: machine.stack.append(True),
     "NEWFALSE": lambda machine, _: machine.stack.append(False),
@@ -212,6 +229,7 @@ _STEPS: dict[str, Callable[[PickleMachine, Any], None]] = {
     "EMPTY_TUPLE": lambda machine, _: machine.stack.append(()),
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
     "EMPTY_SET": lambda machine, _: machine.stack.append(set()),
+    "FROZENSET": _frozen_set,
     "MARK": _mark,
     "POP": _drop,
     "POP_MARK": _drop_marked,

@@ -87,6 +87,20 @@ def _parameter(tensor: Any, _requires_grad: Any, _hooks: Any) -> Tensor:
     return tensor
 
 
+def _tensor_of_type(rebuild: Any, _kind: Any, arguments: Any, _attributes: Any) -> Tensor:
+    """A tensor with attributes of its own, or of a subclass; both are left out."""
+    if type(rebuild) is not Name or type(arguments) is not tuple:
+        raise TypeError("a function and its arguments expected")
+    function = _OF_TENSORS.get(rebuild.dotted)
+    if function is None:
+        raise UnacceptableError(f"a tensor made by {rebuild.dotted}")
+    return function(*arguments)
+
+
+def _parameter_with_state(tensor: Any, requires_grad: Any, hooks: Any, _state: Any) -> Tensor:
+    return _parameter(tensor, requires_grad, hooks)
+
+
 def _getattr(owner: Any, name: Any) -> Record:
     """A method of a class, which a segmentation head keeps as an attribute; nothing reads it."""
     if type(owner) is not Name or type(name) is not str or not name.isidentifier():
@@ -96,6 +110,12 @@ def _getattr(owner: Any, name: Any) -> Record:
     return Record(f"{owner.dotted}.{name}")
 
 
+_OF_TENSORS: dict[str, Callable[..., Tensor]] = {
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter_with_state": _parameter_with_state,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+}
+
 REBUILD: dict[str, Callable[..., Any]] = {
     "__builtin__.getattr": _getattr,
     "__builtin__.set": _set,
@@ -104,6 +124,6 @@ REBUILD: dict[str, Callable[..., Any]] = {
     "builtins.set": _set,
     "collections.OrderedDict": _ordered_dict,
     "torch.Size": _size,
-    "torch._utils._rebuild_parameter": _parameter,
-    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._tensor._rebuild_from_type_v2": _tensor_of_type,
+    **_OF_TENSORS,
 }

@@ -11,6 +11,8 @@ from ..shapes import size_of
 from .assembler import Assembler, Handler
 from .module import Module
 
+MAX_POOLS = 16
+
 
 def _conv2d(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
     return assembler.conv2d(module, x)
@@ -59,11 +61,24 @@ def _spp(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
 
 
 def _sppf(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
-    """The same pool three times, one after the other."""
+    """The same pool several times, one after the other; newer releases may add the input."""
     levels = [assembler.run(module.child("cv1"), x)]
-    for _ in range(3):
+    times = module.integer("n", 3)
+    if not 1 <= times <= MAX_POOLS:
+        raise module.damaged(f"{module.name}.n is {times}")
+    for _ in range(times):
         levels.append(assembler.run(module.child("m"), levels[-1]))
-    return assembler.run(module.child("cv2"), assembler.builder.concat(module.name, levels))
+    y = assembler.run(module.child("cv2"), assembler.builder.concat(module.name, levels))
+    if not module.attribute("add", lambda add: type(add) is bool, False):
+        return y
+    return assembler.builder.add("Add", f"{module.name}/Add", [x, y])
+
+
+def _mix_conv(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    """Convolutions of several kernel sizes side by side. Paper: MixConv (arXiv:1907.09595)."""
+    parts = [assembler.run(conv, x) for conv in module.child("m").children()]
+    joined = assembler.run(module.child("bn"), assembler.builder.concat(module.name, parts))
+    return assembler.run(module.child("act"), joined)
 
 
 def _focus(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
@@ -115,6 +130,10 @@ def _silu(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
     return assembler.builder.silu(module.name, x)
 
 
+def _relu6(assembler: Assembler, module: Module, x: ir.Value) -> ir.Value:
+    return assembler.builder.cut(module.name, x, 6.0)
+
+
 def _activation(operator: Operator) -> Handler:
     """The handler of a module that is one operator of the table."""
 
@@ -145,12 +164,18 @@ STANDARD_HANDLERS: Mapping[str, Handler] = {
     "DWConv": _conv,
     "Dropout": _identity,
     "Focus": _focus,
+    "FrozenBatchNorm2d": _batch_norm,
     "Identity": _identity,
     "MaxPool2d": _max_pool,
+    "MemoryEfficientSwish": _silu,
+    "MixConv2d": _mix_conv,
+    "ReLU6": _relu6,
     "SPP": _spp,
     "SPPF": _sppf,
     "Sequential": _sequential,
     "SiLU": _silu,
+    "Swish": _silu,
+    "SyncBatchNorm": _batch_norm,
     "Upsample": _upsample,
     **{
         module.rpartition(".")[2]: _activation(operator)

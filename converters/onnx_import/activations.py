@@ -46,7 +46,7 @@ def _is_gate(source: OnnxSource, known: ConstantFolder, name: str, x: str) -> bo
         return False
     if node.op_type == "HardSigmoid":
         alpha, beta = number(node, "alpha", 0.2), number(node, "beta", 0.5)
-        return node.input[0] == x and abs(alpha * 6 - 1) < TOLERANCE and beta == 0.5
+        return list(node.input[:1]) == [x] and abs(alpha * 6 - 1) < TOLERANCE and beta == 0.5
     return (
         len(node.input) == 2
         and _is_sixth(known, node)

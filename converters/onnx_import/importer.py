@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx import TensorProto, ValueInfoProto
 
-from ...edge_runtime.class_names import numbered_names, parse_names
+from ...edge_runtime.class_names import GIVE_NAMES, numbered_names, parse_names
 from ...edge_runtime.errors import ModelError, UnsupportedModelError
 from ...edge_runtime.files import sha256
 from ...edge_runtime.metadata import (
@@ -46,12 +46,17 @@ GIVE_CHECKPOINT = "Give tallylens the .pt checkpoint that this file was exported
 
 
 def load_onnx(
-    path: Path, *, input_size: tuple[int, int] | None = None, batch: int | None = 1
+    path: Path,
+    *,
+    input_size: tuple[int, int] | None = None,
+    batch: int | None = 1,
+    names: bool = True,
 ) -> DetectorGraph:
     """The detector in an ONNX file, its decode tail cut off.
 
     `input_size` is (height, width) in pixels; None takes the file's own, or 640x640 where the
-    file takes any. A file of fixed size is rebuilt for the size asked for.
+    file takes any. A file of fixed size is rebuilt for the size asked for. Without `names` classes
+    are called class0, class1 and so on, unless tallylens wrote the file.
 
     Raises:
         UnsafeModelError: the file refers to other files.
@@ -59,7 +64,7 @@ def load_onnx(
         ModelError: damaged, or without the anchors and names that raw head outputs need.
         UsageError: the size is not a multiple of the largest stride.
     """
-    source = OnnxSource(path)
+    source = OnnxSource(path, names=names)
     images = source.input()
     builder = GraphBuilder(_probe_size(source, images), _probe_batch(images))
     rebuilder = GraphRebuilder(source, builder, images.name, HANDLERS, STEPS)
@@ -208,11 +213,11 @@ def _anchors(source: OnnxSource, rebuilder: GraphRebuilder, tail: Tail) -> Pairs
 
 def _class_names(source: OnnxSource, count: int) -> tuple[str, ...]:
     text = source.properties.get("names")
-    if text is None:
+    if text is None or not source.reads_names:
         return numbered_names(count)
     names = parse_names(text, count)
     if names is None:
-        raise source.damaged(f"its class names are not a list of {count}")
+        raise ModelError(source.path, f"its class names are not a list of {count}", GIVE_NAMES)
     return names
 
 

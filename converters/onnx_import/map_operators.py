@@ -13,6 +13,7 @@ from ..shapes import doubling_repeats_pixels, size_of
 from .attributes import integer, integers, number, text
 from .graph_rebuilder import MAX_LABEL, GraphRebuilder, Handler, label
 
+MAX_CUT = 1e6
 UNBOUNDED = 1 << 31
 
 
@@ -114,6 +115,22 @@ def _slice(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> 
     return rebuilder.builder.add("Slice", f"{label(node)}/Slice", [maps[0], *constants])
 
 
+def _clip(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    """ReLU6, and what else is cut at 0 and above."""
+    names = [*node.input, "", ""]
+    low, high = (rebuilder.known.scalar(name) if name else None for name in names[1:3])
+    if low != 0 or high is None or not 0 < high < MAX_CUT:
+        raise rebuilder.unsupported(f"{label(node)} (Clip) does not cut at 0 and above it")
+    return rebuilder.builder.cut(label(node), maps[0], high)
+
+
+def _hard_sigmoid(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
+    """alpha * x + beta, cut at 0 and at 1."""
+    alpha, beta = number(node, "alpha", 0.2), number(node, "beta", 0.5)
+    scaled = rebuilder.builder.scaled(label(node), maps[0], alpha, beta)
+    return rebuilder.builder.cut(label(node), scaled, 1.0)
+
+
 def _conv_transpose(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) -> ir.Value:
     special = {"output_shape", "output_padding"} & {one.name for one in node.attribute}
     dilated = any(step != 1 for step in integers(node, "dilations"))
@@ -142,11 +159,13 @@ def _pooled(rebuilder: GraphRebuilder, node: NodeProto, maps: list[ir.Value]) ->
 
 HANDLERS: Mapping[str, Handler] = {
     "BatchNormalization": _batch_norm,
+    "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "GlobalAveragePool": _pooled,
     "GlobalMaxPool": _pooled,
+    "HardSigmoid": _hard_sigmoid,
     "MaxPool": _max_pool,
     "Resize": _resize,
     "Slice": _slice,

@@ -57,8 +57,8 @@ _FIELDS: dict[int, str] = {
 class OnnxSource:
     """A checked ONNX model: nodes in order, who makes and who reads each value, constants."""
 
-    def __init__(self, path: Path) -> None:
-        """Parse the file.
+    def __init__(self, path: Path, *, names: bool = True) -> None:
+        """Parse the file; without `names` its class names are left aside.
 
         Raises:
             UnsafeModelError: it refers to files elsewhere, or is far too large.
@@ -66,6 +66,7 @@ class OnnxSource:
             ModelError: damaged.
         """
         self.path = str(path)
+        self.reads_names = names
         self.proto = self._parse(path)
         self._check_features()
         graph = self.proto.graph

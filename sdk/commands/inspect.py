@@ -159,13 +159,14 @@ def _decoded(head: HeadSpec) -> dict[str, Any]:
 
 def _measured(path: Path, graph: DetectorGraph) -> dict[str, Any]:
     """Parameters and MACs of a source, and the facts of its training."""
+    from tallylens.converters.formats import detect
     from tallylens.converters.prune.cost import multiply_adds, parameters
 
     facts: dict[str, Any] = {
         "parameters": parameters(graph),
         "multiply_adds": multiply_adds(graph),
     }
-    if path.suffix == ".pt":
+    if detect(path) == "checkpoint":
         from tallylens.converters.checkpoint.importer import checkpoint_training
 
         training = dataclasses.asdict(checkpoint_training(path))

@@ -213,11 +213,13 @@ class SmallNet:
         modules = {
             "Identity": "torch.nn.modules.linear.Identity",
             "OldHardswish": "utils.activations.Hardswish",
+            "Swish": "utils.activations.Swish",
         }
         dotted = modules.get(kind, f"torch.nn.modules.activation.{kind}")
         attributes: dict[str, Any] = {"negative_slope": 0.1} if kind == "LeakyReLU" else {}
         functions = {
             "SiLU": lambda x: x / (1 + np.exp(-x)),
+            "Swish": lambda x: x / (1 + np.exp(-x)),
             "Hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
             "OldHardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
             "ReLU": lambda x: np.maximum(x, 0),

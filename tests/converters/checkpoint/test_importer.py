@@ -11,22 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 import pytest
 
 from tallylens.converters.checkpoint.importer import load_checkpoint
 from tallylens.converters.graph import DetectorGraph
 from tallylens.edge_runtime.errors import ModelError, UnsupportedModelError, UsageError
-from tests.support.torch_checkpoint import Call, SmallNet, Thing, TorchFile
-
-
-def run(graph: DetectorGraph, images: np.ndarray) -> list[np.ndarray]:
-    proto = ir.to_proto(graph.model)
-    onnx.checker.check_model(proto, full_check=True)
-    session = ort.InferenceSession(proto.SerializeToString())
-    return list(session.run(None, {"images": images}))
+from tests.support.tiny_graph import run_images
+from tests.support.torch_checkpoint import Call, Named, SmallNet, Thing, TorchFile
 
 
 def worst(heads: list[np.ndarray], golden: Any) -> float:
@@ -71,7 +63,7 @@ def test_heads_and_metadata_of_every_architecture(
     path = data / "checkpoints" / f"{name}.pt"
     with np.load(path.with_suffix(".golden.npz")) as golden:
         graph = load_checkpoint(path, input_size=golden["images"].shape[2:])
-        heads = run(graph, golden["images"])
+        heads = run_images(graph, golden["images"])
         assert worst(heads, golden) <= 2e-4
         np.testing.assert_allclose(decode(graph, heads), golden["decoded"], rtol=1e-4, atol=1e-3)
     assert graph.metadata.strides == strides
@@ -86,7 +78,7 @@ def test_official_yolov5n(data: Path) -> None:
     graph = load_checkpoint(data / "models" / "yolov5n.pt")
     with np.load(data / "models" / "yolov5n-bus.golden.npz") as golden:
         images = golden["images_u8"].transpose(2, 0, 1)[None].astype(np.float32) / 255
-        assert worst(run(graph, images), golden) <= 2e-3
+        assert worst(run_images(graph, images), golden) <= 2e-3
     assert graph.metadata.num_classes == 80
     assert graph.metadata.class_names[5] == "bus"
     assert graph.metadata.anchors[2] == ((116.0, 90.0), (156.0, 198.0), (373.0, 326.0))
@@ -191,6 +183,45 @@ def sppf(net: Any) -> Any:
     return net.file.module("models.common.SPPF", children), run_sppf
 
 
+def longer_sppf(net: Any) -> Any:
+    """As newer packages write it: any number of pools, and the input added."""
+    (a, run_a), (b, run_b) = net.conv(4, 4, act="Identity"), net.conv(12, 4)
+    children = {"cv1": a, "cv2": b, "m": max_pool(net, 5)}
+    module = net.file.module("ultralytics.nn.modules.block.SPPF", children, n=2, add=True)
+
+    def run_sppf(x: np.ndarray) -> np.ndarray:
+        y = run_a(x)
+        return np.asarray(x + run_b(np.concatenate([y, pool(y, 5), pool(y, 9)])))
+
+    return module, run_sppf
+
+
+def mix_conv(net: Any) -> Any:
+    (a, run_a), (b, run_b) = net.conv2d(4, 3, 1, bias=False), net.conv2d(4, 1, 3, bias=False)
+    (bn, run_bn), (act, run_act) = net.batch_norm(4), net.act("SiLU")
+    convs = net.file.module("torch.nn.modules.container.ModuleList", [a, b])
+    module = net.file.module("models.experimental.MixConv2d", {"m": convs, "bn": bn, "act": act})
+    return module, lambda x: run_act(run_bn(np.concatenate([run_a(x), run_b(x)])))
+
+
+def other_norm(dotted: str, net: Any) -> Any:
+    """A Conv whose batch norm is of another class, its statistics where that keeps them."""
+    module, function = net.conv(4, 4)
+    norm = module.state["_modules"]["bn"]
+    norm.kind = Named(dotted)
+    if dotted.startswith("torchvision"):
+        norm.state["_buffers"] = norm.state.pop("_parameters")
+        norm.state["_parameters"] = {}
+    return module, function
+
+
+def relu6(net: Any) -> Any:
+    conv, run_conv = net.conv2d(4, 4)
+    children = {"conv": conv, "act": net.file.module("torch.nn.modules.activation.ReLU6")}
+    module = net.file.module("models.common.Conv", children)
+    return module, lambda x: np.clip(run_conv(x), 0, 6)
+
+
 MIDDLES: dict[str, Callable[[SmallNet], Any]] = {
     "Bottleneck": bottleneck,
     "Bottleneck without shortcut": lambda net: bottleneck(net, add=False),
@@ -198,11 +229,16 @@ MIDDLES: dict[str, Callable[[SmallNet], Any]] = {
     "BottleneckCSP": bottleneck_csp,
     "SPP": spp,
     "SPPF": sppf,
+    "SPPF of two pools": longer_sppf,
+    "MixConv2d": mix_conv,
+    "SyncBatchNorm": partial(other_norm, "torch.nn.modules.batchnorm.SyncBatchNorm"),
+    "FrozenBatchNorm2d": partial(other_norm, "torchvision.ops.misc.FrozenBatchNorm2d"),
+    "ReLU6": relu6,
     "fused": lambda net: net.conv(4, 4, 3, fused=True),
     "depthwise": lambda net: net.conv(4, 4, 3, groups=4, kind="DWConv"),
     **{
         kind: partial(SmallNet.conv, cin=4, cout=4, act=kind)
-        for kind in ("Hardswish", "OldHardswish", "ReLU", "LeakyReLU", "Identity")
+        for kind in ("Swish", "Hardswish", "OldHardswish", "ReLU", "LeakyReLU", "Identity")
     },
 }
 
@@ -212,7 +248,7 @@ def test_modules_against_numpy(small_net: SmallNet, tmp_path: Path, kind: str) -
     model = small_net.model(MIDDLES[kind])
     path = small_net.file.save(tmp_path / "net.pt", {"model": model})
     images = np.random.default_rng(1).random((1, 3, 64, 96), np.float32)
-    (head,) = run(load_checkpoint(path, input_size=(64, 96)), images)
+    (head,) = run_images(load_checkpoint(path, input_size=(64, 96)), images)
     np.testing.assert_allclose(head[0], small_net.oracle(images[0]), atol=1e-4)
 
 
@@ -257,7 +293,9 @@ def test_smoothed_weights_are_preferred(small_net: SmallNet, tmp_path: Path, pai
     graph = load_checkpoint(save(small_net, tmp_path / "net.pt", document), input_size=(64, 64))
     assert graph.metadata.class_names[0] == "smoothed"
     images = np.random.default_rng(1).random((1, 3, 64, 64), np.float32)
-    np.testing.assert_allclose(run(graph, images)[0][0], small_net.oracle(images[0]), atol=1e-4)
+    np.testing.assert_allclose(
+        run_images(graph, images)[0][0], small_net.oracle(images[0]), atol=1e-4
+    )
 
 
 def test_what_training_leaves_beside_the_model_is_passed_over(
@@ -283,7 +321,7 @@ def test_what_training_leaves_beside_the_model_is_passed_over(
 def test_batch(small_checkpoint: Path, batch: int | None) -> None:
     graph = load_checkpoint(small_checkpoint, input_size=(32, 64), batch=batch)
     count = batch or 3
-    (head,) = run(graph, np.zeros((count, 3, 32, 64), np.float32))
+    (head,) = run_images(graph, np.zeros((count, 3, 32, 64), np.float32))
     assert head.shape == (count, 14, 4, 8)
 
 
@@ -316,6 +354,7 @@ def test_only_weights(torch_file: TorchFile, tmp_path: Path) -> None:
         ("ultralytics.nn.tasks.OBBModel", "a model of oriented boxes"),
         ("ultralytics.nn.tasks.RTDETRDetectionModel", "an RT-DETR model"),
         ("ultralytics.nn.tasks.WorldModel", "an open vocabulary"),
+        ("models.yolo.DualDDetect", "a YOLOv9 model"),
         ("torch.storage._load_from_bytes", "holds torch.storage._load_from_bytes"),
     ],
 )

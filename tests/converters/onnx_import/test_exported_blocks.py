@@ -169,11 +169,19 @@ def layer_scaled(e: Any, x: str) -> str:
     return str(e.node("Sub", [e.node("Add", [x, y]), e.constant(0.25)]))
 
 
+def cut_above(e: Any, x: str) -> str:
+    """ReLU6, and a gate that ends in a hard sigmoid."""
+    x = e.node("Clip", [e.conv(x, CHANNELS, CHANNELS), e.constant(0), e.constant(6)])
+    y = e.conv(e.node("GlobalAveragePool", [x]), CHANNELS, CHANNELS)
+    return str(e.node("Mul", [x, e.node("HardSigmoid", [y], alpha=0.25, beta=0.5)]))
+
+
 BLOCKS: dict[str, Callable[[Any, str], str]] = {
     function.__name__: function
     for function in (
         *(chunked, chunked_evenly, sliced, excited, excited_by_gemm, attended),
         *(partial_attention, transformer, packed_attention, layer_scaled, weights_in_parts),
+        cut_above,
     )
 }
 
