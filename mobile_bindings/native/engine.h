@@ -25,6 +25,7 @@ struct Failure {
 
 /// Throw a Failure.
 [[noreturn]] inline void fail(int32_t status, std::string message) {
+  // NOLINTNEXTLINE(bugprone-std-exception-baseclass): it never leaves the library.
   throw Failure{status, std::move(message)};
 }
 

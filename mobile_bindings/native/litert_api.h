@@ -96,6 +96,7 @@ struct Quantization {
   X(run, RunCompiledModel, Status, (Handle, size_t, size_t, Handle*, size_t, Handle*))
 
 struct Api {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a type and a list of parameters.
 #define TALLY_LITERT_MEMBER(member, name, result, parameters) result(*member) parameters = nullptr;
   TALLY_LITERT_FUNCTIONS(TALLY_LITERT_MEMBER)
 #undef TALLY_LITERT_MEMBER

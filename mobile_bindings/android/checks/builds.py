@@ -24,6 +24,7 @@ def native(build_type: str = "Release", flags: str = "") -> Path:
     # That of an earlier configuration may have been in an environment that is gone.
     configure += [f"-DCMAKE_MAKE_PROGRAM={shutil.which('ninja') or 'ninja'}"]
     configure += [f"-DCMAKE_BUILD_TYPE={build_type}", f"-DCMAKE_C_FLAGS={flags}"]
+    configure += ["-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]  # for clang-tidy
     tools.run([*configure, f"-DCMAKE_CXX_FLAGS={flags}"], env=environment)
     tools.run(["cmake", "--build", folder, "--target", "tallylens"], env=environment)
     return folder / "libtallylens.so"

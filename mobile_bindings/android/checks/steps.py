@@ -64,6 +64,8 @@ STEPS: dict[str, Callable[[], Outcome]] = {
     "cloud": native_steps.cloud,
     "killed": native_steps.killed,
     "sanitized": native_steps.sanitized,
+    "leaks": native_steps.leaks,
+    "tidy": native_steps.tidy,
     "xcheck": native_steps.xcheck,
     "arm64": native_steps.arm64,
     "android-syntax": android_syntax,

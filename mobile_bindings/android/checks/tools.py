@@ -37,6 +37,14 @@ def run(command: Sequence[object], **options: Any) -> str:
     return str(done.stdout)
 
 
+def beside_python(name: str) -> Path:
+    """A program of a package that is installed with this Python, else of PATH."""
+    found = shutil.which(name, path=str(Path(places.PYTHON).parent)) or shutil.which(name)
+    if found is None:
+        raise MissingToolError(f"no {name}: pip install {name}")
+    return Path(found)
+
+
 def python(*arguments: object) -> str:
     """The output of Python, with the package installed, in the repository."""
     return run([places.PYTHON, *arguments], cwd=places.REPOSITORY)

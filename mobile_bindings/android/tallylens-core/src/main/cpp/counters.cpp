@@ -2,7 +2,8 @@
 #include "frame_result.h"
 #include "functions.h"
 
-static_assert(sizeof(tally_visit) == 16);
+static_assert(sizeof(tally_visit) == 16 && sizeof(tally_withheld) == 64);
+static_assert(sizeof(tally_finding) == 88);
 
 namespace tally::jni {
 namespace {
@@ -56,6 +57,10 @@ jint counterIgnore(JNIEnv* env, Class, jlong counter, jobject points, jint count
 jint counterWantClasses(JNIEnv* env, Class, jlong counter, jobject ids, jint count) {
   const auto* wanted = Span(env, ids).as<int32_t>(0, static_cast<size_t>(count < 0 ? 0 : count));
   return tally_counter_want_classes(pointer<tally_counter>(counter), wanted, count);
+}
+
+jint counterWithhold(JNIEnv*, Class, jlong counter) {
+  return tally_counter_withhold(pointer<tally_counter>(counter));
 }
 
 // The detections are the first `count` of the buffer, which receives tracks and events.
@@ -125,6 +130,36 @@ jint counterRestoreReturns(JNIEnv* env, Class, jlong counter, jint classes, jint
                                        returns);
 }
 
+/// Where `read` writes `capacity` items behind 8 bytes for their number.
+template <typename Item, typename Read>
+jint read_items(const Span& result, jint capacity, const Read& read) {
+  auto* count = result.as<int32_t>(0);
+  auto* items = result.as<Item>(8, static_cast<size_t>(capacity < 0 ? 0 : capacity));
+  if (count == nullptr || items == nullptr) return TALLY_INVALID_ARGUMENT;
+  return read(items, count);
+}
+
+// out: 8 bytes for the number of events, then `capacity` of them.
+jint counterWithheld(JNIEnv* env, Class, jlong counter, jint capacity, jobject out) {
+  return read_items<tally_withheld>(Span(env, out), capacity, [&](auto* items, int32_t* count) {
+    return tally_counter_withheld(pointer<tally_counter>(counter), items, capacity, count);
+  });
+}
+
+jint counterRestoreWithheld(JNIEnv* env, Class, jlong counter, jobject events, jint count) {
+  const auto* given =
+      Span(env, events).as<tally_withheld>(0, static_cast<size_t>(count < 0 ? 0 : count));
+  return tally_counter_restore_withheld(pointer<tally_counter>(counter), given, count);
+}
+
+// out: 8 bytes for the number of findings, then `capacity` of them.
+jint counterFindings(JNIEnv* env, Class, jlong counter, jdouble seconds, jint capacity,
+                     jobject out) {
+  return read_items<tally_finding>(Span(env, out), capacity, [&](auto* items, int32_t* count) {
+    return tally_counter_findings(pointer<tally_counter>(counter), seconds, items, capacity, count);
+  });
+}
+
 jint counterDetected(JNIEnv* env, Class, jlong counter, jint classes, jobject out) {
   auto* totals = Span(env, out).as<int64_t>(0, static_cast<size_t>(classes < 0 ? 0 : classes));
   return tally_counter_detected(pointer<tally_counter>(counter), totals, classes);
@@ -180,6 +215,7 @@ const JNINativeMethod kFunctions[] = {
                                "F)I"),
     FUNCTION(counterIgnore, "(J" BUFFER "I)I"),
     FUNCTION(counterWantClasses, "(J" BUFFER "I)I"),
+    FUNCTION(counterWithhold, "(J)I"),
     FUNCTION(counterUpdate, "(JJI" BUFFER ")I"),
     FUNCTION(counterTake, "(J" BUFFER ")I"),
     FUNCTION(counterConclude, "(J)I"),
@@ -188,6 +224,9 @@ const JNINativeMethod kFunctions[] = {
     FUNCTION(counterReturned, "(JI" BUFFER ")I"),
     FUNCTION(counterReturns, "(JI" BUFFER ")I"),
     FUNCTION(counterRestoreReturns, "(JIII" BUFFER ")I"),
+    FUNCTION(counterWithheld, "(JI" BUFFER ")I"),
+    FUNCTION(counterRestoreWithheld, "(J" BUFFER "I)I"),
+    FUNCTION(counterFindings, "(JDI" BUFFER ")I"),
     FUNCTION(counterDetected, "(JI" BUFFER ")I"),
     FUNCTION(counterRegionTotal, "(J" STRING "III" BUFFER ")I"),
     FUNCTION(counterRegionValue, "(J" STRING "II" BUFFER ")I"),

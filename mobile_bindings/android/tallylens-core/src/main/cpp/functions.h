@@ -25,6 +25,7 @@ Table word_functions();
 Table engine_functions();
 Table detector_functions();
 Table counter_functions();
+Table bin_functions();
 Table governor_functions();
 Table offload_functions();
 

@@ -16,11 +16,11 @@ namespace jni = tally::jni;
 extern "C" JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM* vm, void*) {
   JNIEnv* env = nullptr;
   if (vm->GetEnv(reinterpret_cast<void**>(&env), JNI_VERSION_1_6) != JNI_OK) return JNI_ERR;
-  const jclass functions = env->FindClass("io/tallylens/internal/Native");
+  jclass functions = env->FindClass("io/tallylens/internal/Native");
   if (functions == nullptr) return JNI_ERR;
   for (const auto table :
        {jni::word_functions, jni::engine_functions, jni::detector_functions, jni::counter_functions,
-        jni::governor_functions, jni::offload_functions}) {
+        jni::bin_functions, jni::governor_functions, jni::offload_functions}) {
     const jni::Table rows = table();
     if (env->RegisterNatives(functions, rows.functions, static_cast<jint>(rows.count)) != JNI_OK)
       return JNI_ERR;

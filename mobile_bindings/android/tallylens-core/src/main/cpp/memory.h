@@ -29,6 +29,7 @@ struct Span {
 
 template <typename Handle>
 Handle* pointer(jlong handle) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): Kotlin holds addresses as numbers.
   return reinterpret_cast<Handle*>(static_cast<intptr_t>(handle));
 }
 

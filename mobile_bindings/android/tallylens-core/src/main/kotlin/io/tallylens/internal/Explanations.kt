@@ -1,69 +1,45 @@
 package io.tallylens.internal
 
-import kotlin.math.ceil
-
-private const val MAX_CLASSES = 5
-
-/** Sentences on why totals are zero, or smaller than expected; those of `tallylens count`. */
+/** Sentences on why totals are zero, or smaller than expected, which the core finds out; those of `tallylens count`. */
 internal fun explanations(totals: Totals): List<String> {
     val facts = totals.counter.diagnostics()
-    if (facts.frames == 0L) return listOf("no frame was read")
-    return zeros(totals, facts) + largeDisplacements(totals, facts)
+    return totals.counter.findings(totals.seconds).map { sentence(totals, it, facts) }
 }
 
-private fun zeros(totals: Totals, facts: Diagnostics): List<String> {
-    val everything = totals.counter.unique()
-    if (everything.all { it == 0L }) return listOf(whyNothing(totals, facts))
-    if (totals.unique().isEmpty()) {
-        return listOf("no object of the chosen classes, but ${most(totals, everything)}")
-    }
-    return totals.placed.mapNotNull { region ->
-        val decisive = totals.decisive(region)
-        if (totals.filter.named(decisive).isNotEmpty()) null else "${region.name}: ${whyZero(totals, region, most(totals, decisive))}"
+private fun sentence(totals: Totals, finding: Finding, facts: Diagnostics): String {
+    val others = finding.classes.joinToString(", ") { (id, total) -> "$total ${totals.classNames[id]}" }
+    return when (finding.cause) {
+        Finding.NO_FRAME -> "no frame was read"
+        Finding.NO_DETECTION -> "no detections in any frame; is this the right model for the scene?"
+        Finding.OTHER_DETECTIONS -> "no detections of the chosen classes, but $others (detections, not objects)"
+        Finding.IGNORED -> "${facts.ignored} detections, all in ignored zones or outside the minimum and maximum size"
+        Finding.WEAK ->
+            "${facts.detections} detections, all below the confidence of ${g(totals.options.newConfidence)} that starts a track"
+        Finding.UNCONFIRMED -> unconfirmed(totals, facts)
+        Finding.OTHER_OBJECTS -> "no object of the chosen classes, but $others"
+        Finding.TOO_FAST -> {
+            val objects = if (facts.unlinked == 1L) "1 object" else "${facts.unlinked} objects"
+            "$objects moved too far between frames to be tracked; about ${finding.value.toLong()} fps would be enough"
+        }
+        else -> ofRegion(totals, finding, others)
     }
 }
 
-private fun whyZero(totals: Totals, region: PlacedRegion, others: String): String {
-    if (region.zone != null) {
-        return if (others.isEmpty()) "no entries; no object was in it" else "no entries by the chosen classes, but by $others"
-    }
-    if (others.isNotEmpty()) return "no crossings by the chosen classes, but by $others"
-    val nearest = totals.value(region, 0)
-    if (nearest < 0) return "no crossings; no object was tracked near it"
-    return "no crossings; the closest object came within ${fixed(nearest, 0)} px"
-}
-
-private fun whyNothing(totals: Totals, facts: Diagnostics): String {
-    val detected = totals.counter.detected()
-    if (detected.all { it == 0L }) return "no detections in any frame; is this the right model for the scene?"
-    if (totals.filter.named(detected).isEmpty()) {
-        return "no detections of the chosen classes, but ${most(totals, detected)} (detections, not objects)"
-    }
-    if (facts.ignored != 0L && facts.ignored + facts.belowLowConfidence == facts.detections) {
-        return "${facts.ignored} detections, all in ignored zones or outside the minimum and maximum size"
-    }
+private fun unconfirmed(totals: Totals, facts: Diagnostics): String {
     val tracks = facts.unconfirmedTracks + facts.liveTracks
-    val options = totals.options
-    if (tracks == 0L) {
-        return "${facts.detections} detections, all below the confidence of ${g(options.newConfidence)} that starts a track"
-    }
     return "${facts.detections} detections, but no confirmed track: the longest of $tracks tentative " +
         "${if (tracks == 1L) "track" else "tracks"} lasted ${fixed(facts.longestUnconfirmedS.toDouble(), 2)} s, where " +
-        "${g(options.confirmS)} s with a mean confidence of ${g(options.confirmConfidence)} are needed"
+        "${g(totals.options.confirmS)} s with a mean confidence of ${g(totals.options.confirmConfidence)} are needed"
+}
+
+private fun ofRegion(totals: Totals, finding: Finding, others: String): String {
+    val region = totals.placed.first { (it.zone != null) == finding.isZone && it.index == finding.region }
+    val none = "${region.name}: no ${if (finding.isZone) "entries" else "crossings"}"
+    return when (finding.cause) {
+        Finding.OTHERS_COUNTED -> "$none by the chosen classes, but by $others"
+        Finding.MISSED -> "$none; the closest object came within ${fixed(finding.value, 0)} px"
+        else -> "$none; no object was ${if (finding.isZone) "in it" else "tracked near it"}"
+    }
 }
 
 private fun g(value: Float?) = formatG(value!!.toDouble())
-
-private fun largeDisplacements(totals: Totals, facts: Diagnostics): List<String> {
-    val fps = if (totals.seconds != 0.0) (facts.frames - 1) / totals.seconds else 0.0
-    // At a rate that is high enough already, the cause is another: a missed detection, a cut.
-    if (facts.neededFps <= fps) return emptyList()
-    val objects = if (facts.unlinked == 1L) "1 object" else "${facts.unlinked} objects"
-    val needed = ceil(facts.neededFps.toDouble()).toLong()
-    return listOf("$objects moved too far between frames to be tracked; about $needed fps would be enough")
-}
-
-/** The classes with the highest totals: `3 car, 1 truck`; empty if all are zero. */
-private fun most(totals: Totals, counts: LongArray): String =
-    counts.indices.sortedByDescending { counts[it] }.take(MAX_CLASSES).filter { counts[it] != 0L }
-        .joinToString(", ") { "${counts[it]} ${totals.classNames[it]}" }

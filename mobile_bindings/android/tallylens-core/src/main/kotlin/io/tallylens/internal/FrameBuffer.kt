@@ -2,7 +2,6 @@ package io.tallylens.internal
 
 import io.tallylens.CountEvent
 import io.tallylens.Detection
-import io.tallylens.EventKind
 import io.tallylens.Frame
 import java.nio.ByteBuffer
 
@@ -62,22 +61,7 @@ internal class FrameBuffer(detections: Int, tracks: Int, events: Int) {
         )
     }
 
-    fun events(): List<CountEvent> = List(numEvents) { i ->
-        val at = eventsAt + i * EVENT
-        CountEvent(
-            kind = KINDS[bytes.getInt(at + 16)],
-            timestampNanos = bytes.getLong(at),
-            trackId = bytes.getLong(at + 8),
-            classId = bytes.getInt(at + 20),
-            previousClassId = bytes.getInt(at + 24),
-            place = bytes.getInt(at + 28),
-            x = bytes.getFloat(at + 32),
-            y = bytes.getFloat(at + 36),
-            confidence = bytes.getFloat(at + 40),
-            ageSeconds = bytes.getFloat(at + 44),
-            dwellSeconds = bytes.getFloat(at + 48),
-        )
-    }
+    fun events(): List<CountEvent> = List(numEvents) { eventAt(bytes, eventsAt + it * EVENT) }
 
     private companion object {
         const val TIMES = 24
@@ -85,7 +69,6 @@ internal class FrameBuffer(detections: Int, tracks: Int, events: Int) {
         const val DETECTION = 24
         const val TRACK = 32
         const val EVENT = 56
-        val KINDS = EventKind.entries
     }
 }
 

@@ -68,6 +68,7 @@ internal object Native {
     ): Int
     @JvmStatic external fun counterIgnore(counter: Long, points: ByteBuffer, count: Int): Int
     @JvmStatic external fun counterWantClasses(counter: Long, ids: ByteBuffer, count: Int): Int
+    @JvmStatic external fun counterWithhold(counter: Long): Int
     @JvmStatic external fun counterUpdate(counter: Long, timestamp: Long, count: Int, out: ByteBuffer): Int
     @JvmStatic external fun counterTake(counter: Long, out: ByteBuffer): Int
     @JvmStatic external fun counterConclude(counter: Long): Int
@@ -78,6 +79,9 @@ internal object Native {
     @JvmStatic external fun counterRestoreReturns(
         counter: Long, classes: Int, seen: Int, returns: Int, values: ByteBuffer,
     ): Int
+    @JvmStatic external fun counterWithheld(counter: Long, capacity: Int, out: ByteBuffer): Int
+    @JvmStatic external fun counterRestoreWithheld(counter: Long, events: ByteBuffer, count: Int): Int
+    @JvmStatic external fun counterFindings(counter: Long, seconds: Double, capacity: Int, out: ByteBuffer): Int
     @JvmStatic external fun counterDetected(counter: Long, classes: Int, out: ByteBuffer): Int
     @JvmStatic external fun counterRegionTotal(
         counter: Long, kind: String, index: Int, total: Int, classes: Int, out: ByteBuffer,
@@ -88,6 +92,14 @@ internal object Native {
     @JvmStatic external fun counterDiagnostics(counter: Long, out: ByteBuffer): Int
     @JvmStatic external fun counterSave(counter: Long, out: ByteBuffer): Int
     @JvmStatic external fun counterRestore(counter: Long, state: ByteBuffer, size: Long): Int
+
+    @JvmStatic external fun binsCreate(out: ByteBuffer): Int
+    @JvmStatic external fun binsDestroy(bins: Long)
+    @JvmStatic external fun binsError(bins: Long): String?
+    @JvmStatic external fun binsAdd(bins: Long, timeS: Double, keys: ByteBuffer, count: Int): Int
+    @JvmStatic external fun binsCompact(bins: Long): Int
+    @JvmStatic external fun binsNumbers(bins: Long, capacity: Int, out: ByteBuffer): Int
+    @JvmStatic external fun binsRestore(bins: Long, seconds: Long, numbers: ByteBuffer, count: Int): Int
 
     @JvmStatic external fun governorCreate(
         sizes: Int, budgetMs: Double, maxFps: Double, out: ByteBuffer,

@@ -21,8 +21,8 @@ import java.util.zip.Inflater
  */
 internal class SavedState(
     val width: Int, val height: Int, val classNames: List<String>, val frames: Long, val drops: Drops,
-    val firstNs: Long?, val lastNs: Long, val core: ByteArray, val binSeconds: Int,
-    val bins: Map<Int, ClassCounts>, val withheld: List<Pair<Long, CountEvent>>, val returns: PossibleReturns,
+    val firstNs: Long?, val lastNs: Long, val core: ByteArray, val bins: TimeBins.Saved,
+    val withheld: List<WithheldEvent>, val returns: PossibleReturns,
 ) {
     fun encode(): ByteArray {
         val values = ByteArrayOutputStream()
@@ -110,10 +110,10 @@ private class Writer(private val out: DataOutputStream) {
         out.writeLong(state.lastNs)
         out.writeInt(state.core.size)
         out.write(state.core)
-        bins(state)
-        list(state.withheld) { (seenNs, event) ->
-            out.writeLong(seenNs)
-            event(event)
+        bins(state.bins)
+        list(state.withheld) { one ->
+            out.writeLong(one.seenNs)
+            event(one.event)
         }
         list(state.returns.numbers.entries) { out.writeInt(it.key); out.writeLong(it.value) }
         list(state.returns.seen) { one ->
@@ -130,11 +130,11 @@ private class Writer(private val out: DataOutputStream) {
         }
     }
 
-    private fun bins(state: SavedState) {
-        out.writeInt(state.binSeconds)
-        list(state.bins.entries) { (index, numbers) ->
+    private fun bins(saved: TimeBins.Saved) {
+        out.writeInt(saved.seconds)
+        list(saved.bins.entries) { (index, numbers) ->
             out.writeInt(index)
-            list(numbers.entries) { out.writeShort(state.classNames.indexOf(it.key)); out.writeInt(it.value.toInt()) }
+            list(numbers.entries) { out.writeShort(it.key); out.writeInt(it.value.toInt()) }
         }
     }
 
@@ -165,9 +165,8 @@ private class Reader(private val input: DataInputStream) {
         val classId = { input.readInt().also { require(it in names.indices) } }
         return SavedState(
             width, height, names, frames, drops, firstNs, lastNs, core,
-            binSeconds = input.readInt().also { require(it > 0) },
-            bins = map { input.readInt() to counts(names) },
-            withheld = list { input.readLong() to event(names.size) },
+            bins = TimeBins.Saved(input.readInt().also { require(it > 0) }, map { input.readInt() to counts(names) }),
+            withheld = list { WithheldEvent(input.readLong(), event(names.size)) },
             returns = PossibleReturns(
                 map { classId() to input.readLong() },
                 list { PossibleReturns.Seen(input.readLong(), input.readLong(), classId(), FloatArray(4) { input.readFloat() }) },
@@ -178,10 +177,10 @@ private class Reader(private val input: DataInputStream) {
 
     private fun side(): Int = input.readInt().also { require(it > 0) }
 
-    private fun counts(names: List<String>): ClassCounts = map {
-        val index = input.readShort().toInt()
-        require(index in names.indices)
-        names[index] to input.readInt().toLong()
+    private fun counts(names: List<String>): Map<Int, Long> = map {
+        val id = input.readShort().toInt()
+        require(id in names.indices)
+        id to input.readInt().toLong()
     }
 
     private fun event(classes: Int): CountEvent {

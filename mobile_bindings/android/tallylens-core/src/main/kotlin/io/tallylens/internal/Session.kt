@@ -6,7 +6,6 @@ import io.tallylens.CounterOptions
 import io.tallylens.Detection
 import io.tallylens.Drops
 import io.tallylens.Frame
-import io.tallylens.Occupancy
 import io.tallylens.Speed
 import io.tallylens.StateException
 import io.tallylens.Track
@@ -156,7 +155,7 @@ internal class Session(
             unique = here?.unique().orEmpty(),
             lines = here?.lines().orEmpty(),
             zones = here?.zones().orEmpty(),
-            occupancy = here?.occupancy?.entries()?.map { (start, counts) -> Occupancy(start, counts) }.orEmpty(),
+            occupancy = here?.present().orEmpty(),
             warnings = detectors?.warnings.orEmpty() + listOfNotNull(offloader?.refusal) + (here?.let(::explanations) ?: listOf("no frame was read")),
             speed = timing.speed(),
             interrupted = interrupted,
@@ -176,10 +175,9 @@ internal class Session(
     /** @throws StateException nothing has been counted yet. */
     fun save(drops: Drops): ByteArray {
         val here = totals ?: throw StateException("nothing has been counted yet", "Save the state after the first frame")
-        val bins = here.occupancy.save()
         return SavedState(
             here.width, here.height, here.classNames, frames, drops, here.firstNs, here.lastNs, here.counter.save(),
-            here.occupancy.seconds, bins, here.withheld.save(), here.counter.returns(),
+            here.occupancy.save(), here.counter.withheld(), here.counter.returns(),
         ).encode()
     }
 
@@ -196,14 +194,14 @@ internal class Session(
         try {
             restored.counter.restore(saved.core)
             restored.counter.restoreReturns(saved.returns)
+            restored.counter.restoreWithheld(saved.withheld)
+            restored.occupancy.restore(saved.bins)
         } catch (failure: Exception) {
             restored.close()
             throw failure
         }
         restored.firstNs = saved.firstNs
         restored.lastNs = saved.lastNs
-        restored.occupancy.restore(saved.binSeconds, saved.bins)
-        restored.withheld.restore(saved.withheld)
         totals?.close()
         totals = restored
         frames = saved.frames

@@ -1,61 +1,82 @@
 package io.tallylens.internal
 
-import kotlin.math.floor
+import io.tallylens.StateException
+import java.io.Closeable
+import java.nio.ByteBuffer
 
-private const val MAX_BINS = 86_400 // a day of seconds
-private const val HOUR = 3600
-private const val DAY = 86_400
+/** How many objects of each class are in view at once, over time: `tally_bins`. Not thread-safe. */
+internal class TimeBins : Closeable {
+    /** Numbers by class id, by the number of their bin of `seconds` from the start. */
+    class Saved(val seconds: Int, val bins: Map<Int, Map<Int, Long>>)
 
-/** Width of saved bins in seconds by minimum age, as in saved counts of Python. */
-private val WIDTH_BY_AGE = listOf(0 to 1, HOUR to 30, DAY to 300, 5 * DAY to HOUR, 30 * DAY to 6 * HOUR)
+    private val handle: NativeHandle
+    private var keys = directBuffer(4 * FIRST_KEYS)
 
-/**
- * The maximum of numbers by name, one set for each `seconds` of time that had any, in a bounded number
- * of bins, whose width doubles when there are too many.
- */
-internal class TimeBins(private val maximum: Int = MAX_BINS) {
-    var seconds: Int = 1
-        private set
-    private var bins = sortedMapOf<Int, MutableMap<String, Long>>()
-
-    /** Add `numbers` at `timeS` seconds from the start. */
-    fun add(timeS: Double, numbers: ClassCounts) {
-        merge(floor(timeS / seconds).toInt(), numbers)
-        while (bins.size > maximum) widen()
+    init {
+        val out = directBuffer(512)
+        check(Native.binsCreate(out)) { out.errorText() }
+        handle = NativeHandle("counter", out.getLong(0), Native::binsDestroy)
     }
 
-    private fun merge(index: Int, numbers: ClassCounts) {
-        val here = bins.getOrPut(index) { LinkedHashMap() }
-        for ((name, number) in numbers) here[name] = maxOf(here[name] ?: number, number)
+    /** Add the classes of the objects in view at `timeS` seconds from the start. */
+    fun add(timeS: Double, classes: List<Int>) {
+        if (4 * classes.size > keys.capacity()) keys = directBuffer(8 * classes.size)
+        classes.forEachIndexed { i, id -> keys.putInt(4 * i, id) }
+        call { Native.binsAdd(it, timeS, keys, classes.size) }
     }
 
-    private fun widen() {
-        seconds *= 2
-        val narrow = bins
-        bins = sortedMapOf()
-        for ((index, numbers) in narrow) merge(index / 2, numbers)
+    /** Start of each bin in seconds and its numbers by class id, in order of time. */
+    fun entries(): Map<Long, Map<Int, Long>> = numbers().second
+
+    /** All numbers, those of old bins in wider ones. */
+    fun save(): Saved {
+        call(Native::binsCompact)
+        val (seconds, bins) = numbers()
+        return Saved(seconds.toInt(), bins.mapKeys { (it.key / seconds).toInt() })
     }
 
-    /** Start of each bin in seconds and its numbers, in order of time. */
-    fun entries(): List<Pair<Double, ClassCounts>> =
-        bins.map { (index, numbers) -> (index.toDouble() * seconds) to LinkedHashMap(numbers) }
+    /** @throws StateException the numbers are out of range; nothing is changed. */
+    fun restore(saved: Saved) {
+        val count = saved.bins.values.sumOf { it.size }
+        val buffer = directBuffer(BIN_BYTES * count)
+        for ((bin, numbers) in saved.bins) {
+            for ((id, number) in numbers) buffer.putLong(bin.toLong() * saved.seconds).putLong(number).putInt(id).putInt(0)
+        }
+        call { Native.binsRestore(it, saved.seconds.toLong(), buffer, count) }
+    }
 
-    /** The bins to save, older ones merged into wider ones. */
-    fun save(): Map<Int, ClassCounts> {
-        val now = if (bins.isEmpty()) 0 else bins.lastKey()
-        val narrow = bins
-        bins = sortedMapOf()
-        for ((index, numbers) in narrow) {
-            val age = (now - index).toLong() * seconds
-            val width = maxOf(WIDTH_BY_AGE.last { age >= it.first }.second / seconds, 1)
-            merge(index - index % width, numbers)
+    private fun numbers(): Pair<Long, Map<Long, Map<Int, Long>>> {
+        var buffer: ByteBuffer = directBuffer(HEADER_BYTES)
+        var capacity = 0 // the first call tells how many there are
+        while (true) {
+            val status = handle.use { Native.binsNumbers(it, capacity, buffer) }
+            if (status != Status.BUFFER_TOO_SMALL) {
+                check(status, "")
+                return buffer.getLong(0) to read(buffer)
+            }
+            capacity = buffer.getLong(8).toInt()
+            buffer = directBuffer(HEADER_BYTES + BIN_BYTES * capacity)
+        }
+    }
+
+    private fun read(buffer: ByteBuffer): Map<Long, Map<Int, Long>> {
+        val bins = LinkedHashMap<Long, MutableMap<Int, Long>>()
+        for (i in 0 until buffer.getLong(8).toInt()) {
+            val at = HEADER_BYTES + BIN_BYTES * i
+            bins.getOrPut(buffer.getLong(at)) { LinkedHashMap() }[buffer.getInt(at + 16)] = buffer.getLong(at + 8)
         }
         return bins
     }
 
-    fun restore(width: Int, saved: Map<Int, ClassCounts>) {
-        seconds = width
-        bins = sortedMapOf()
-        for ((index, numbers) in saved) merge(index, numbers)
+    private inline fun call(function: (Long) -> Int) = handle.use { address ->
+        check(function(address)) { Native.binsError(address).orEmpty() }
+    }
+
+    override fun close() = handle.close()
+
+    private companion object {
+        const val FIRST_KEYS = 64
+        const val HEADER_BYTES = 16
+        const val BIN_BYTES = 24
     }
 }

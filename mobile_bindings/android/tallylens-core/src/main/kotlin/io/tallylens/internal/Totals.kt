@@ -5,6 +5,7 @@ import io.tallylens.Detection
 import io.tallylens.EventKind
 import io.tallylens.Line
 import io.tallylens.LineCounts
+import io.tallylens.Occupancy
 import io.tallylens.Track
 import io.tallylens.Zone
 import io.tallylens.ZoneCounts
@@ -32,7 +33,6 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
     val filters = Filters(counting, width, height)
     val counter = TrackCounter(classNames.size, width, height, counting.anyClass, filters.applied(counting.tracking))
     val occupancy = TimeBins()
-    val withheld = WantedEvents(filter.wanted, maxOf(options.lostS!!, options.edgeLostS!!, options.rememberS!!).toDouble())
     var firstNs: Long? = null
     var lastNs: Long = 0
 
@@ -45,7 +45,7 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
                 if (region.zone != null) counter.addZone(region.points, region.zone.minDwellSeconds)
             }
         } catch (failure: Exception) {
-            counter.close()
+            close()
             throw failure
         }
     }
@@ -56,24 +56,23 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
     /** Take what the core wrote for a frame: the tracks and events of the wanted classes. */
     fun add(timestampNanos: Long, buffer: FrameBuffer): Pair<List<Track>, List<CountEvent>> {
         val found = buffer.tracks()
-        val events = chosen(counter.events(buffer))
-        withheld.note(found, timestampNanos)
+        val events = named(counter.events(buffer))
         if (firstNs == null) firstNs = timestampNanos
         lastNs = timestampNanos
         val tracks = filter.tracks(found)
-        noteOccupancy(tracks)
+        occupancy.add(seconds, tracks.map { it.classId })
         return tracks.map(::named) to events
     }
 
     /** The source has ended: count what is past a line and moves on; the events of that. */
-    fun conclude(buffer: FrameBuffer): List<CountEvent> = chosen(counter.conclude(buffer))
+    fun conclude(buffer: FrameBuffer): List<CountEvent> = named(counter.conclude(buffer))
 
     private fun named(track: RawTrack) = Track(
         track.trackId, track.x1, track.y1, track.x2, track.y2, track.confidence, track.classId,
         classNames[track.classId],
     )
 
-    private fun chosen(events: List<CountEvent>): List<CountEvent> = withheld.choose(events).map { event ->
+    private fun named(events: List<CountEvent>): List<CountEvent> = events.map { event ->
         event.copy(className = classNames[event.classId], region = regionOf(event)?.name.orEmpty())
     }
 
@@ -86,14 +85,11 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
         return placed.first { it.kind == kind && it.index == event.place }
     }
 
-    private fun noteOccupancy(tracks: List<RawTrack>) {
-        if (tracks.isEmpty()) return
-        val present = LinkedHashMap<String, Long>()
-        for ((classId, number) in tracks.groupingBy { it.classId }.eachCount()) {
-            val name = classNames[classId]
-            present[name] = maxOf(present[name] ?: 0L, number.toLong())
-        }
-        occupancy.add(seconds, present)
+    /** How many objects of each class were in view at once, over time. */
+    fun present(): List<Occupancy> = occupancy.entries().map { (start, numbers) ->
+        val named = LinkedHashMap<String, Long>()
+        for ((id, number) in numbers) named[classNames[id]] = maxOf(named[classNames[id]] ?: 0L, number)
+        Occupancy(start.toDouble(), named)
     }
 
     /** Different objects so far. */
@@ -125,23 +121,15 @@ internal class Totals(val counting: Counting, val width: Int, val height: Int) :
     /** Value number `number` of a region: `nearest` of a line; mean and maximum dwell of a zone. */
     fun value(region: PlacedRegion, number: Int): Double = counter.regionValue(region.kind, region.index, number)
 
-    /** The counts of a region by class, of all classes: zero if nothing was counted. */
-    fun decisive(region: PlacedRegion): LongArray {
-        if (region.zone != null) return total(region, 1)
-        val crossedIn = total(region, 0)
-        val crossedOut = total(region, 1)
-        return LongArray(crossedIn.size) { crossedIn[it] + crossedOut[it] }
-    }
-
     /** End a period: all totals restart from zero. */
-    fun reset() {
-        counter.reset()
-        withheld.clear()
-    }
+    fun reset() = counter.reset()
 
     fun wantedOf(detections: List<Detection>): List<Detection> = filter.detections(detections)
 
-    override fun close() = counter.close()
+    override fun close() {
+        counter.close()
+        occupancy.close()
+    }
 
     private companion object {
         const val ANY_CLASS_NAME = "object"

@@ -54,10 +54,12 @@ internal class TrackCounter(
         return buffer
     }
 
+    /** Count these classes only; the events of others wait until their object becomes one of them. */
     fun wantClasses(ids: Collection<Int>) {
         val buffer = directBuffer(4 * ids.size)
         ids.forEachIndexed { i, id -> buffer.putInt(4 * i, id) }
         call { Native.counterWantClasses(it, buffer, ids.size) }
+        call(Native::counterWithhold)
     }
 
     /** Count the detections of one frame; `buffer` receives tracks and events. */
@@ -124,6 +126,33 @@ internal class TrackCounter(
         call { Native.counterRestoreReturns(it, numClasses, saved.seen.size, saved.returns.size, buffer) }
     }
 
+    /** The events that wait until their object becomes one of a wanted class. */
+    fun withheld(): List<WithheldEvent> = items(WithheldEvent.BYTES, WithheldEvent::at, Native::counterWithheld)
+
+    /** @throws StateException the events are out of range; the counter is unchanged. */
+    fun restoreWithheld(saved: List<WithheldEvent>) {
+        val buffer = directBuffer(WithheldEvent.BYTES * saved.size)
+        saved.forEachIndexed { i, one -> one.put(buffer, WithheldEvent.BYTES * i) }
+        call { Native.counterRestoreWithheld(it, buffer, saved.size) }
+    }
+
+    /** Why totals are zero, or smaller than expected, after `seconds` of frames. */
+    fun findings(seconds: Double): List<Finding> =
+        items(Finding.BYTES, Finding::at) { counter, capacity, out -> Native.counterFindings(counter, seconds, capacity, out) }
+
+    private fun <T> items(bytes: Int, read: (ByteBuffer, Int) -> T, call: (Long, Int, ByteBuffer) -> Int): List<T> {
+        var capacity = 0 // the first call tells how many there are
+        while (true) {
+            val buffer = directBuffer(COUNT_BYTES + bytes * capacity)
+            val status = handle.use { call(it, capacity, buffer) }
+            if (status != Status.BUFFER_TOO_SMALL) {
+                check(status, "")
+                return List(buffer.getInt(0)) { read(buffer, COUNT_BYTES + bytes * it) }
+            }
+            capacity = buffer.getInt(0)
+        }
+    }
+
     fun detected(): LongArray = totals { Native.counterDetected(it, numClasses, scratch) }
 
     fun regionTotal(kind: String, index: Int, total: Int): LongArray =
@@ -183,6 +212,7 @@ internal class TrackCounter(
 
     private companion object {
         const val FIRST_STATE = 4096
+        const val COUNT_BYTES = 8
         const val LAST_TIMESTAMP_AT = 72
     }
 }
