@@ -12,7 +12,7 @@ from ...edge_runtime.types import FloatArray
 from ..graph import INPUT_NAME, DetectorGraph
 from .scheme import Ranges, name_of
 from .statistics import is_observed
-from .stepping import libraries
+from .stepping import libraries, resized
 
 _LEAST_LOGIT = -7.0
 # With so small a step and so wide a range, rounding changes nothing.
@@ -35,8 +35,9 @@ def measure_sensitivity(
         for node in graph.model.graph
         if is_observed(node) and name_of(node.outputs[0]) in ranges
     ]
-    session, feeds = _session(graph, names), _exact(names)
-    feeds[INPUT_NAME] = _middle(image, max(graph.metadata.strides))
+    middle = _middle(image, max(graph.metadata.strides))
+    session, feeds = _session(resized(graph, middle), names), _exact(names)
+    feeds[INPUT_NAME] = middle
     float_heads = _logits(session, feeds)
     found: dict[str, float] = {}
     for done, name in enumerate(names, start=1):

@@ -11,7 +11,15 @@ import onnx_ir as ir
 from ...edge_runtime.errors import MissingExtraError
 from ...edge_runtime.types import FloatArray
 from ..graph import INPUT_NAME, OPSET, DetectorGraph
+from ..operators import set_input
 from .scheme import name_of
+
+
+def resized(graph: DetectorGraph, batch: FloatArray) -> DetectorGraph:
+    """A copy of `graph` for `batch` (n, 3, height, width), of another size than its own."""
+    model = graph.model.clone(deep_copy=True)
+    set_input(model, (batch.shape[2], batch.shape[3]), len(batch))
+    return DetectorGraph(model, graph.metadata)
 
 
 def walk(graph: DetectorGraph, batch: FloatArray) -> Iterator[tuple[ir.Node, list[FloatArray]]]:
