@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.sdk.test_cli import LINE, assert_one_error
 from tests.support import squares
-
-Run = Callable[..., Any]
+from tests.support.command_line import LINE, Run, assert_one_error
 
 
 def test_stills_of_any_size_are_counted_one_by_one(
