@@ -5,7 +5,6 @@
 #include "time_bins.h"
 
 using tally::call;
-using tally::require;
 
 struct tally_bins : tally::TimeBins {
   using TimeBins::TimeBins;

@@ -78,7 +78,7 @@ class Counter {
   PossibleReturns& possible_returns() { return returns_; }
   const std::vector<tally_withheld>& withheld() const { return withheld_.events(); }
   /// Resume from what `withheld` gave; unchanged if it is refused.
-  void restore_withheld(std::vector<tally_withheld> events);
+  void restore_withheld(const std::vector<tally_withheld>& events);
 
   std::string error;
 

@@ -130,7 +130,7 @@ void Counter::check_event(const tally_event& event) const {
                 "an event is out of range");
 }
 
-void Counter::restore_withheld(std::vector<tally_withheld> events) {
+void Counter::restore_withheld(const std::vector<tally_withheld>& events) {
   for (const tally_withheld& one : events) {
     const tally_event& event = one.event;
     check_event(event);
@@ -139,7 +139,7 @@ void Counter::restore_withheld(std::vector<tally_withheld> events) {
                       event.kind != TALLY_RECLASSIFIED && std::isfinite(sum),
                   "a withheld event is out of range");
   }
-  withheld_.restore(std::move(events));
+  withheld_.restore(events);
 }
 
 }  // namespace tally

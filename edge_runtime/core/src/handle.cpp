@@ -23,7 +23,8 @@ tally_status keep(std::string& error, tally_status status, const char* message) 
 
 }  // namespace
 
-tally_status run_guarded(std::string& error, void (*body)(void*), void* context) noexcept {
+tally_status run_guarded(std::string& error, void (*body)(const void*),
+                         const void* context) noexcept {
   try {
     body(context);
     return TALLY_OK;

@@ -25,14 +25,15 @@ inline void require(bool holds, const char* message) {
 }
 
 /// Call `body(context)`; no exception leaves, its text stays in `error`.
-tally_status run_guarded(std::string& error, void (*body)(void*), void* context) noexcept;
+tally_status run_guarded(std::string& error, void (*body)(const void*),
+                         const void* context) noexcept;
 
 /// Run `body`; no exception leaves, its text stays in `error`. All bodies share one set of
 /// handlers: a set for each would be a tenth of the library.
 template <typename Body>
 tally_status guarded(std::string& error, const Body& body) noexcept {
-  const Body* context = &body;
-  return run_guarded(error, [](void* given) { (**static_cast<const Body**>(given))(); }, &context);
+  return run_guarded(
+      error, [](const void* context) { (*static_cast<const Body*>(context))(); }, &body);
 }
 
 }  // namespace tally

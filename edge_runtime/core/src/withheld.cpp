@@ -11,12 +11,18 @@ namespace {
 
 constexpr size_t kFirstLimit = 1024;
 
-/// Pointers into an array, those of one track in its order.
+/// The number of an event in an array, and its track.
+struct Numbered {
+  int64_t track_id;
+  size_t number;
+};
+
+/// Those of one track stay in their order.
 int by_track(const void* left, const void* right) {
-  const auto* a = *static_cast<const tally_withheld* const*>(left);
-  const auto* b = *static_cast<const tally_withheld* const*>(right);
-  if (a->event.track_id != b->event.track_id) return a->event.track_id < b->event.track_id ? -1 : 1;
-  return static_cast<int>(a > b) - static_cast<int>(a < b);
+  const auto& a = *static_cast<const Numbered*>(left);
+  const auto& b = *static_cast<const Numbered*>(right);
+  if (a.track_id != b.track_id) return a.track_id < b.track_id ? -1 : 1;
+  return static_cast<int>(a.number > b.number) - static_cast<int>(a.number < b.number);
 }
 
 }  // namespace
@@ -67,14 +73,14 @@ void Withheld::forget(int64_t now_ns) {
   limit_ = std::max(kFirstLimit, 2 * objects());
 }
 
-void Withheld::restore(Events events) {
-  std::vector<const tally_withheld*> order;
+void Withheld::restore(const Events& events) {
+  std::vector<Numbered> order;
   order.reserve(events.size());
-  for (const tally_withheld& one : events) order.push_back(&one);
-  std::qsort(order.data(), order.size(), sizeof order[0], by_track);
+  for (size_t i = 0; i < events.size(); ++i) order.push_back({events[i].event.track_id, i});
+  std::qsort(order.data(), order.size(), sizeof(Numbered), by_track);
   Events ordered;
   ordered.reserve(events.size());
-  for (const tally_withheld* one : order) ordered.push_back(*one);
+  for (const Numbered& one : order) ordered.push_back(events[one.number]);
   events_.swap(ordered);
 }
 

@@ -27,7 +27,7 @@ class Withheld {
 
   const Events& events() const { return events_; }
   /// Resume from what `events` gave, with the objects in any order.
-  void restore(Events events);
+  void restore(const Events& events);
 
  private:
   Events::iterator first_of(int64_t track_id);
