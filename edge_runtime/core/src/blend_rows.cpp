@@ -5,24 +5,28 @@
 #include <cstring>
 #include <type_traits>
 
+#include "pixel_moves.h"
 #include "processor.h"
 
 namespace tally {
 namespace {
+
+/// Write `count` bytes of a pixel that is given as a word, first byte lowest.
+template <bool Alpha>
+void put_pixel(uint32_t word, uint8_t* at, size_t count) {
+  if (Alpha) word |= 0xFF000000u;
+  const uint8_t bytes[4] = {static_cast<uint8_t>(word), static_cast<uint8_t>(word >> 8),
+                            static_cast<uint8_t>(word >> 16), static_cast<uint8_t>(word >> 24)};
+  std::memcpy(at, bytes, count);
+}
 
 /// Write pixels that `pixel(x)` gives as words, first byte lowest. Three bytes are written as four
 /// of which the next pixel replaces one.
 template <bool Alpha, typename Pixel>
 void write_pixels(size_t width, uint8_t* out, const Pixel& pixel) {
   constexpr size_t kStep = Alpha ? 4 : 3;
-  const auto put = [](uint32_t word, uint8_t* at, size_t count) {
-    if (Alpha) word |= 0xFF000000u;
-    const uint8_t bytes[4] = {static_cast<uint8_t>(word), static_cast<uint8_t>(word >> 8),
-                              static_cast<uint8_t>(word >> 16), static_cast<uint8_t>(word >> 24)};
-    std::memcpy(at, bytes, count);
-  };
-  for (size_t x = 0; x + 1 < width; ++x, out += kStep) put(pixel(x), out, 4);
-  put(pixel(width - 1), out, kStep);
+  for (size_t x = 0; x + 1 < width; ++x, out += kStep) put_pixel<Alpha>(pixel(x), out, 4);
+  put_pixel<Alpha>(pixel(width - 1), out, kStep);
 }
 
 #if defined(TALLY_SSE2)
@@ -71,76 +75,43 @@ uint32_t blend_pixel(const uint16_t* source, const Tap& tap) {
 }
 #endif
 
-// Plain loops of bytes, which compilers turn into shuffles. `first` is 2 to exchange the first and
-// the third byte of a pixel, else 0.
-TALLY_HOT void triples_to_triples(const uint8_t* source, size_t width, size_t first, uint8_t* out) {
-  if (first == 0) {
-    std::memcpy(out, source, 3 * width);
-    return;
-  }
-  for (size_t x = 0; x < width; ++x) {
-    out[3 * x] = source[3 * x + 2];
-    out[3 * x + 1] = source[3 * x + 1];
-    out[3 * x + 2] = source[3 * x];
-  }
-}
-
-template <size_t Step, size_t First>
-inline void opaque(const uint8_t* source, size_t width, uint8_t* out) {
-  for (size_t x = 0; x < width; ++x) {
-    out[4 * x] = source[Step * x + First];
-    out[4 * x + 1] = source[Step * x + 1];
-    out[4 * x + 2] = source[Step * x + 2 - First];
-    out[4 * x + 3] = 255;
+/// Pixels whose three bytes `pixel(x, i)` gives, from pixel `x` on.
+template <typename Pixel>
+void finish_row(size_t x, size_t width, const PixelForm& form, uint8_t* out, const Pixel& pixel) {
+  const size_t step = form.alpha ? 4 : 3, first = form.swap ? 2 : 0;
+  for (; x < width; ++x) {
+    uint8_t* at = out + step * x;
+    at[0] = pixel(x, first);
+    at[1] = pixel(x, size_t{1});
+    at[2] = pixel(x, 2 - first);
+    if (form.alpha) at[3] = 255;
   }
 }
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-/// Four pixels of three bytes are three words; the number of pixels done.
-template <size_t First>
-inline size_t opaque_words(const uint8_t* source, size_t width, uint8_t* out) {
+/// Pixels as words of four bytes, but for the last: after it there may be no byte to read.
+template <size_t Step>
+size_t pick_words(const uint8_t* source, const Tap* taps, size_t width, const PixelForm& form,
+                  uint8_t* out) {
+  const auto bytes = static_cast<size_t>(form.source_bytes);
+  const int32_t last = taps[width - 1].first;
+  const bool swap = form.swap;
   size_t x = 0;
-  for (; x + 4 <= width; x += 4) {
-    uint32_t in[3];
-    std::memcpy(in, source + 3 * x, sizeof in);
-    uint32_t pixels[4] = {in[0], in[0] >> 24 | in[1] << 8, in[1] >> 16 | in[2] << 16, in[2] >> 8};
-    for (uint32_t& pixel : pixels) {
-      if (First == 2) pixel = (pixel & 0xFFu) << 16 | (pixel & 0xFF00u) | (pixel >> 16 & 0xFFu);
-      pixel |= 0xFF000000u;
-    }
-    std::memcpy(out + 4 * x, pixels, sizeof pixels);
+  for (; taps[x].first < last; ++x, out += Step) {
+    uint32_t word;
+    std::memcpy(&word, source + bytes * static_cast<size_t>(taps[x].first), sizeof word);
+    if (swap) word = (word & 0xFFu) << 16 | (word & 0xFF00u) | (word >> 16 & 0xFFu);
+    if (Step == 4) word |= 0xFF000000u;
+    std::memcpy(out, &word, sizeof word);
   }
   return x;
 }
 #else
-template <size_t First>
-size_t opaque_words(const uint8_t*, size_t, uint8_t*) {
+template <size_t Step>
+size_t pick_words(const uint8_t*, const Tap*, size_t, const PixelForm&, uint8_t*) {
   return 0;
 }
 #endif
-
-template <size_t First>
-inline void opaque_triples(const uint8_t* source, size_t width, uint8_t* out) {
-  const size_t done = opaque_words<First>(source, width, out);
-  opaque<3, First>(source + 3 * done, width - done, out + 4 * done);
-}
-
-TALLY_HOT void triples_to_quads(const uint8_t* source, size_t width, size_t first, uint8_t* out) {
-  first == 0 ? opaque_triples<0>(source, width, out) : opaque_triples<2>(source, width, out);
-}
-
-TALLY_HOT void quads_to_quads(const uint8_t* source, size_t width, size_t first, uint8_t* out) {
-  first == 0 ? opaque<4, 0>(source, width, out) : opaque<4, 2>(source, width, out);
-}
-
-template <bool Swap>
-void quads_to_triples(const uint8_t* source, size_t width, uint8_t* out) {
-  write_pixels<false>(width, out, [&](size_t x) {
-    const uint8_t* at = source + 4 * x;
-    return at[Swap ? 2 : 0] | static_cast<uint32_t>(at[1]) << 8 |
-           static_cast<uint32_t>(at[Swap ? 0 : 2]) << 16;
-  });
-}
 
 /// Call `body` with the form as constants: bytes of a source pixel, swap, alpha.
 template <typename Body>
@@ -174,14 +145,33 @@ void blend_across(const uint16_t* source, const Tap* taps, size_t width, const P
   });
 }
 
+void pick_across(const uint8_t* source, const Tap* taps, size_t width, const PixelForm& form,
+                 uint8_t* out) {
+  const auto bytes = static_cast<size_t>(form.source_bytes);
+  const auto at = [&](size_t x) { return source + bytes * static_cast<size_t>(taps[x].first); };
+  const size_t done = (form.alpha ? pick_words<4> : pick_words<3>)(source, taps, width, form, out);
+  finish_row(done, width, form, out, [&](size_t x, size_t i) { return at(x)[i]; });
+}
+
+void halve_pixels(const uint8_t* upper, const uint8_t* lower, size_t width, const PixelForm& form,
+                  uint8_t* out) {
+  const auto bytes = static_cast<size_t>(form.source_bytes);
+  const size_t done = halve({upper, lower, bytes}, width, form.swap, form.alpha, out);
+  finish_row(done, width, form, out, [&](size_t x, size_t i) {
+    const size_t at = 2 * x * bytes + i;
+    const int sum = upper[at] + upper[at + bytes] + lower[at] + lower[at + bytes];
+    return static_cast<uint8_t>((sum + 2) >> 2);
+  });
+}
+
 void copy_pixels(const uint8_t* source, size_t width, const PixelForm& form, uint8_t* out) {
-  const size_t first = form.swap ? 2 : 0;
-  if (form.alpha)
-    (form.source_bytes == 3 ? triples_to_quads : quads_to_quads)(source, width, first, out);
-  else if (form.source_bytes == 3)
-    triples_to_triples(source, width, first, out);
-  else
-    (form.swap ? quads_to_triples<true> : quads_to_triples<false>)(source, width, out);
+  const auto bytes = static_cast<size_t>(form.source_bytes);
+  if (bytes == 3 && !form.alpha && !form.swap) {
+    std::memcpy(out, source, 3 * width);
+    return;
+  }
+  const size_t done = (form.alpha ? to_quads : to_triples)(source, bytes, width, form.swap, out);
+  finish_row(done, width, form, out, [&](size_t x, size_t i) { return source[bytes * x + i]; });
 }
 
 }  // namespace tally

@@ -27,8 +27,18 @@ constexpr size_t kOverread = 4;
 void blend_down(const uint8_t* upper, const uint8_t* lower, int weight, size_t count,
                 uint16_t* out);
 
-/// The same from left to right, rounded to bytes, for `width` pixels, at least one.
+/// The same from left to right, rounded to bytes, for `width` pixels, at least one; `source` is
+/// what `blend_down` made.
 void blend_across(const uint16_t* source, const Tap* taps, size_t width, const PixelForm& form,
+                  uint8_t* out);
+
+/// The same where `upper` and `lower` are one row and no tap has a weight.
+void pick_across(const uint8_t* source, const Tap* taps, size_t width, const PixelForm& form,
+                 uint8_t* out);
+
+/// The same of two rows at half the size in both directions, where all weights are 128: the rounded
+/// mean of four pixels.
+void halve_pixels(const uint8_t* upper, const uint8_t* lower, size_t width, const PixelForm& form,
                   uint8_t* out);
 
 /// Copy `width` pixels, at least one.

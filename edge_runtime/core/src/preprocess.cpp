@@ -47,6 +47,8 @@ void Preprocessor::prepare(const Geometry& geometry) {
   geometry_ = Geometry();  // stays empty if an allocation below fails
   columns_ = make_taps(geometry.source_width, geometry.width);
   rows_ = make_taps(geometry.source_height, geometry.height);
+  nearest_ =
+      std::all_of(columns_.begin(), columns_.end(), [](const Tap& tap) { return tap.weight == 0; });
   const size_t row_bytes = 4 * static_cast<size_t>(geometry.source_width);
   for (auto& row : read_) row.resize(row_bytes);
   blended_.assign(row_bytes + kOverread, 0);
@@ -79,6 +81,15 @@ void Preprocessor::scaled_row(RowReader& reader, int y, const PixelForm& form, u
     return;
   }
   const Tap& tap = rows_[y];
+  if (geometry_.half_size()) {
+    const uint8_t* above = source_row(reader, tap.first);
+    halve_pixels(above, source_row(reader, tap.first + 1), geometry_.width, form, out);
+    return;
+  }
+  if (nearest_ && tap.weight == 0) {
+    pick_across(source_row(reader, tap.first), columns_.data(), geometry_.width, form, out);
+    return;
+  }
   const size_t row_bytes = form.source_bytes * static_cast<size_t>(geometry_.source_width);
   const uint8_t* upper = source_row(reader, tap.first);
   const uint8_t* lower = tap.weight == 0 ? upper : source_row(reader, tap.first + 1);

@@ -22,6 +22,7 @@ class Preprocessor {
   struct Geometry {
     int source_width = 0, source_height = 0, width = 0, height = 0;
     bool same_size() const { return source_width == width && source_height == height; }
+    bool half_size() const { return source_width == 2 * width && source_height == 2 * height; }
     bool operator==(const Geometry& other) const {
       return source_width == other.source_width && source_height == other.source_height &&
              width == other.width && height == other.height;
@@ -35,6 +36,7 @@ class Preprocessor {
   Geometry geometry_;
   std::vector<Tap> columns_;
   std::vector<Tap> rows_;
+  bool nearest_ = false;  // no column lies between two pixels
   ReaderBuffers buffers_;
   YuvScaler yuv_;
   bool gathers_ = false;          // rows of this frame are scaled by `yuv_`

@@ -19,3 +19,14 @@
 #else
 #define TALLY_HOT
 #endif
+
+// Byte shuffles, which x86-64 need not have: functions with TALLY_SHUFFLES run only where
+// `has_shuffles`. A call to an inline one would carry the vectors through memory.
+#if defined(TALLY_SSE2) && defined(__GNUC__)
+#define TALLY_SHUFFLES __attribute__((target("ssse3")))
+#define TALLY_SHUFFLES_INLINE __attribute__((target("ssse3"), always_inline)) inline
+#include <tmmintrin.h>
+namespace tally {
+inline bool has_shuffles() { return __builtin_cpu_supports("ssse3") != 0; }
+}  // namespace tally
+#endif

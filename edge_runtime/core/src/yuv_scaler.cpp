@@ -5,13 +5,7 @@
 #include <algorithm>
 
 #include "processor.h"
-
-#if defined(TALLY_SSE2) && defined(__GNUC__)
-#define TALLY_SHUFFLES __attribute__((target("ssse3")))
-// A call would carry the vectors through memory.
-#define TALLY_SHUFFLES_INLINE __attribute__((target("ssse3"), always_inline)) inline
-#include <tmmintrin.h>
-#endif
+#include "yuv_half.h"
 
 namespace tally {
 namespace {
@@ -19,8 +13,6 @@ namespace {
 constexpr int kBlock = 16;
 
 #if defined(TALLY_SHUFFLES)
-bool has_shuffles() { return __builtin_cpu_supports("ssse3") != 0; }
-
 struct Rgb16 {
   __m128i red, green, blue;  // bytes
 };
@@ -206,11 +198,12 @@ TALLY_SHUFFLES Rgb16 scaled(const Samples& upper, const Samples& lower, int weig
           blended(blue, weight, weights)};
 }
 
-TALLY_SHUFFLES void scale_blocks(const std::vector<YuvScaler::Block>& blocks, const Samples& upper,
-                                 const Samples& lower, int weight, bool between, bool alpha,
-                                 uint8_t* out) {
+TALLY_SHUFFLES void scale_blocks(const std::vector<YuvScaler::Block>& blocks, size_t first,
+                                 const Samples& upper, const Samples& lower, int weight,
+                                 bool between, bool alpha, uint8_t* out) {
   const bool nearest = weight == 0 && !between;
-  for (const YuvScaler::Block& block : blocks) {
+  for (size_t i = first; i < blocks.size(); ++i) {
+    const YuvScaler::Block& block = blocks[i];
     const Rgb16 found = nearest ? pixels(upper, block, 0, tint(upper, block, 0))
                                 : scaled(upper, lower, weight, between, block);
     if (alpha)
@@ -228,8 +221,8 @@ struct Samples {
   const YuvRow& row;
 };
 
-void scale_blocks(const std::vector<YuvScaler::Block>&, const Samples&, const Samples&, int, bool,
-                  bool, uint8_t*) {}
+void scale_blocks(const std::vector<YuvScaler::Block>&, size_t, const Samples&, const Samples&, int,
+                  bool, bool, uint8_t*) {}
 #endif
 
 }  // namespace
@@ -299,8 +292,12 @@ bool YuvScaler::prepare(const YuvLayout& layout, const std::vector<Tap>& columns
 
 void YuvScaler::row(const YuvToRgb& how, const YuvRow& upper, const YuvRow& lower, int weight,
                     bool alpha, uint8_t* out) const {
-  scale_blocks(blocks_, {how, masks_.data(), upper}, {how, masks_.data(), lower}, weight, between_,
-               alpha, out);
+  const bool halves = 2 * columns_ == static_cast<size_t>(layout_.width) && weight == 128 &&
+                      upper.chroma.u == lower.chroma.u && !layout_.mirrored && !layout_.odd_start;
+  const size_t done =
+      halves ? halve_yuv(how, {upper.luma, lower.luma, upper.chroma}, columns_, alpha, out) : 0;
+  scale_blocks(blocks_, done / kBlock, {how, masks_.data(), upper}, {how, masks_.data(), lower},
+               weight, between_, alpha, out);
 }
 
 }  // namespace tally

@@ -371,3 +371,24 @@ def test_the_official_image(data: Path) -> None:
     assert image is not None
     found, _ = run(image.astype(np.uint8), 640, 640)
     assert np.abs(found.astype(int) - golden).max() <= 1
+
+
+def rounded_mean(pixels: Pixels) -> Pixels:
+    """Each 2 x 2 pixels as one."""
+    wide = pixels.astype(np.uint16)
+    total = wide[::2, ::2] + wide[::2, 1::2] + wide[1::2, ::2] + wide[1::2, 1::2]
+    return ((total + 2) // 4).astype(np.uint8)
+
+
+@pytest.mark.parametrize("side", [2, 6, 32, 34, 38, 96, 130])
+@pytest.mark.parametrize("pixel_format", ["BGR", "RGBA", "I420", "NV12", "NV21"])
+def test_half_and_third_size(pixel_format: str, side: int) -> None:
+    # These have loops of their own; the frame at its own size is the measure.
+    depth = {"BGR": 3, "RGBA": 4}.get(pixel_format)
+    for divisor in (2, 3):
+        whole = divisor * side
+        frame = noise(whole, whole, depth) if depth else noise(whole * 3 // 2, whole, 1)[..., 0]
+        own, _ = run(frame, whole, whole, pixel_format=pixel_format)
+        small, _ = run(frame, side, side, pixel_format=pixel_format)
+        expected = rounded_mean(own) if divisor == 2 else own[1::3, 1::3]
+        np.testing.assert_array_equal(small, expected)
