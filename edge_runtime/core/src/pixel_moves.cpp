@@ -115,12 +115,14 @@ TALLY_SHUFFLES size_t halve(const TwoRows& rows, size_t width, bool swap, bool a
   return x;
 }
 #elif defined(TALLY_NEON)
+// clang has these instructions as macros, which take no list in braces.
 size_t to_triples(const uint8_t* source, size_t pixel_bytes, size_t width, bool swap,
                   uint8_t* out) {
   size_t x = 0;
   for (; x + 16 <= width; x += 16) {
     const Pixels16 in = load(source + pixel_bytes * x, pixel_bytes, swap);
-    vst3q_u8(out + 3 * x, {in.first, in.second, in.third});
+    const uint8x16x3_t pixels = {{in.first, in.second, in.third}};
+    vst3q_u8(out + 3 * x, pixels);
   }
   return x;
 }
@@ -129,7 +131,8 @@ size_t to_quads(const uint8_t* source, size_t pixel_bytes, size_t width, bool sw
   size_t x = 0;
   for (; x + 16 <= width; x += 16) {
     const Pixels16 in = load(source + pixel_bytes * x, pixel_bytes, swap);
-    vst4q_u8(out + 4 * x, {in.first, in.second, in.third, vdupq_n_u8(255)});
+    const uint8x16x4_t pixels = {{in.first, in.second, in.third, vdupq_n_u8(255)}};
+    vst4q_u8(out + 4 * x, pixels);
   }
   return x;
 }
@@ -146,10 +149,13 @@ size_t halve(const TwoRows& rows, size_t width, bool swap, bool alpha, uint8_t* 
     const uint8x8_t first = mean(upper.first, lower.first);
     const uint8x8_t second = mean(upper.second, lower.second);
     const uint8x8_t third = mean(upper.third, lower.third);
-    if (alpha)
-      vst4_u8(out + 4 * x, {first, second, third, vdup_n_u8(255)});
-    else
-      vst3_u8(out + 3 * x, {first, second, third});
+    if (alpha) {
+      const uint8x8x4_t pixels = {{first, second, third, vdup_n_u8(255)}};
+      vst4_u8(out + 4 * x, pixels);
+    } else {
+      const uint8x8x3_t pixels = {{first, second, third}};
+      vst3_u8(out + 3 * x, pixels);
+    }
   }
   return x;
 }
