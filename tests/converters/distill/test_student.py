@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.distance.heads import head_error
 from tallylens.converters.distill.augment import make_batch, read_folder
 from tallylens.converters.distill.loss import distillation_loss
@@ -17,6 +18,7 @@ from tallylens.converters.emit.onnx import emit_onnx
 from tallylens.converters.emit.tensorflow import quiet_tensorflow
 from tallylens.converters.graph import DetectorGraph
 from tallylens.edge_runtime.errors import InputError
+from tallylens.edge_runtime.metadata import ModelMetadata
 from tallylens.edge_runtime.types import FloatArray
 from tests.support.distribution_graph import BINS, CLASSES, build_distribution_graph
 
@@ -44,6 +46,38 @@ def test_the_student_gives_what_onnx_runtime_gives(
     found = forward(tf, teacher, tf.constant(pixels.transpose(0, 2, 3, 1)), read_weights(student))
     for head, expected in zip(found, onnx_heads(student, pixels), strict=True):
         np.testing.assert_allclose(head.numpy(), expected, atol=1e-4)
+
+
+def strided_graph() -> DetectorGraph:
+    """One head behind three 1x1 convolutions with a stride of 2, as in YOLOv5-Lite g."""
+    random = np.random.default_rng(5)
+    builder = GraphBuilder((64, 64), batch=1)
+    value, channels = builder.input, 3
+    for name, outputs, stride in (("one", 8, 2), ("two", 8, 2), ("three", 8, 2), ("head", 14, 1)):
+        weight = random.normal(size=(outputs, channels, 1, 1)).astype(np.float32)
+        bias = random.normal(size=outputs).astype(np.float32)
+        value, channels = builder.conv(name, value, weight, bias, strides=(stride, stride)), outputs
+    metadata = ModelMetadata(
+        class_names=("car", "bus"),
+        input_size=(64, 64),
+        strides=(8,),
+        anchors=(((10.0, 13.0), (16.0, 30.0)),),
+        head_names=("head8",),
+    )
+    return builder.finish([value], metadata)
+
+
+def test_a_1x1_convolution_with_a_stride_is_one_without_on_every_second_pixel(tf: Any) -> None:
+    """TensorFlow's gradient of the former writes beyond its memory on AVX-512."""
+    graph = strided_graph()
+    pixels = np.random.default_rng(0).random((1, 3, 64, 64)).astype(np.float32)
+    traced = tf.function(lambda images: forward(tf, graph, images, read_weights(graph)))
+    images = tf.constant(pixels.transpose(0, 2, 3, 1))
+    for head, expected in zip(traced(images), onnx_heads(graph, pixels), strict=True):
+        np.testing.assert_allclose(head.numpy(), expected, atol=1e-4)
+    operators = traced.get_concrete_function(images).graph.get_operations()
+    strides = [one.get_attr("strides") for one in operators if one.type == "Conv2D"]
+    assert strides == [[1, 1, 1, 1]] * 4
 
 
 def test_the_loss_is_zero_for_equal_heads_and_grows_with_distance(
