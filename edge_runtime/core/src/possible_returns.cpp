@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 
+#include "sort.h"
 #include "state.h"
 #include "times.h"
 
@@ -169,7 +169,7 @@ void PossibleReturns::restore(std::vector<int64_t> numbers, std::vector<tally_se
     require_state(number >= 0 && number < kFarthestNs, "a number is out of range");
   for (const tally_seen& one : seen) check(one);
   for (const tally_return& one : returns) check(one);
-  std::qsort(seen.data(), seen.size(), sizeof(tally_seen), by_track);
+  sort_items(seen, by_track);
   for (size_t i = 1; i < seen.size(); ++i)
     require_state(seen[i - 1].track_id != seen[i].track_id, "a track was seen twice");
   clear();

@@ -3,9 +3,9 @@
 #include "time_bins.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 
+#include "sort.h"
 #include "state.h"
 
 namespace tally {
@@ -120,7 +120,7 @@ void TimeBins::restore(int64_t seconds, std::vector<tally_bin> numbers) {
         one.key >= 0 && one.number >= 0 && one.number <= std::numeric_limits<int32_t>::max(),
         "a number of a bin is out of range");
   }
-  std::qsort(numbers.data(), numbers.size(), sizeof(tally_bin), by_time_and_key);
+  sort_items(numbers, by_time_and_key);
   numbers_.clear();
   bins_ = 0;
   seconds_ = seconds;

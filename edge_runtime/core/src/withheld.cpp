@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
+
+#include "sort.h"
 
 namespace tally {
 namespace {
@@ -77,7 +78,7 @@ void Withheld::restore(const Events& events) {
   std::vector<Numbered> order;
   order.reserve(events.size());
   for (size_t i = 0; i < events.size(); ++i) order.push_back({events[i].event.track_id, i});
-  std::qsort(order.data(), order.size(), sizeof(Numbered), by_track);
+  sort_items(order, by_track);
   Events ordered;
   ordered.reserve(events.size());
   for (const Numbered& one : order) ordered.push_back(events[one.number]);

@@ -82,6 +82,7 @@ void test_bins_are_restored_in_any_order() {
   for (const int64_t width : {int64_t{0}, int64_t{-1}, most})
     CHECK(tally_bins_restore(bins, width, saved, 0) == TALLY_BAD_STATE);
   CHECK(numbers_of(bins, &seconds).size() == 3 && seconds == 8);
+  CHECK(tally_bins_restore(bins, 1, nullptr, 0) == TALLY_OK && numbers_of(bins, nullptr).empty());
   const tally_bin far = {int64_t{1} << 53, 1, 0, 0};
   CHECK(tally_bins_restore(bins, 1, &far, 1) == TALLY_OK);
   CHECK(tally_bins_add(bins, 0, &far.key, 1) == TALLY_OK);
@@ -163,6 +164,9 @@ void test_withheld_events_that_no_counter_gave() {
   tally_withheld kept[2];
   CHECK(tally_counter_withheld(counter, kept, 2, &count) == TALLY_OK && count == 1);
   CHECK(tally_counter_reset(counter) == TALLY_OK);
+  CHECK(tally_counter_withheld(counter, kept, 2, &count) == TALLY_OK && count == 0);
+  CHECK(tally_counter_restore_withheld(counter, &good, 1) == TALLY_OK);
+  CHECK(tally_counter_restore_withheld(counter, nullptr, 0) == TALLY_OK);
   CHECK(tally_counter_withheld(counter, kept, 2, &count) == TALLY_OK && count == 0);
   tally_counter_destroy(counter);
 }
