@@ -56,6 +56,11 @@ from tallylens.edge_runtime.types import Detections, Image, Tracks
 
 __all__ = ["Counter", "FrameResult"]
 
+# A model without names was not converted by us; int8 files of other exporters may find little.
+_OF_OTHERS = (
+    "; `tallylens verify` measures how a converted file agrees with the model it was made from"
+)
+
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.client.offloader import OffloadOptions
 
@@ -420,7 +425,7 @@ class Counter:
             **self._counting,
         )
         if are_numbered(pool.metadata.class_names) and not self._counting["any_class"]:
-            session.warnings.append(f"the model's classes have no names. {GIVE_NAMES}")
+            session.warnings.append(f"the model's classes have no names. {GIVE_NAMES}{_OF_OTHERS}")
         if self._offload is not None:
             session.warnings += detectors.start_offloading(
                 self._offload, live=live, on_notice=self._live.on_notice

@@ -68,7 +68,7 @@ def test_inspect(tallylens: Run, model: Path, names: Path, content: bytes) -> No
 
 def test_count(tallylens: Run, model: Path, names: Path, images: Path) -> None:
     unnamed = json.loads(tallylens("count", images, "--model", model, "--json").out)
-    assert any("--names FILE" in warning for warning in unnamed["warnings"])
+    assert any("--names FILE; `tallylens verify`" in one for one in unnamed["warnings"])
     assert unnamed["frames"] == 12
     wanted = ("count", images, "--model", model, "--classes", "child")
     refused = tallylens(*wanted)
