@@ -11,26 +11,37 @@ from collections.abc import Iterable, Sequence
 
 _LEAST_SIDE = 32
 _QUANTIZE = "convert the model first (tallylens convert MODEL --quantize {}), and give that file"
+# The first one applies whose options the command has.
 _REMEDIES = {
-    "--weights": "it is --model here (eval, verify and inspect take the model itself)",
-    "--conf-thres": "it is --confidence here",
-    "--iou-thres": "it is --iou here",
-    "--img-size": "it is --imgsz here",
-    "--source": "the source needs no option here",
-    "--data": "give --images, --labels and, for a model without class names, --names FILE",
-    "--save-txt": "--detections FILE.npz records what was detected",
-    "--view-img": "it is --show here",
-    "--agnostic-nms": "it is --any-class here, which counts all classes as one",
-    "--half": _QUANTIZE.format("fp16"),
-    "--int8": _QUANTIZE.format("int8 --calibration IMAGES"),
-    "--include": "tallylens convert MODEL --to onnx,tflite,coreml writes other formats",
-    "--device": "it is chosen here; tallylens doctor lists the engines",
-    "--batch-size": "frames are processed one by one here, --workers at once",
-    "--output": "--report FILE writes the counts, --annotate FILE.mp4 the video",
-    "--threshold": "it is --confidence here",
-    "--fps": "it is --max-fps here",
-    "--roi": "it is --zone here",
-    "--mask": "it is --ignore here",
+    "--weights": ("it is --model here", "the model needs no option here"),
+    "--conf-thres": ("it is --confidence here",),
+    "--iou-thres": ("it is --iou here",),
+    "--img-size": ("it is --imgsz here",),
+    "--source": ("the source needs no option here",),
+    "--data": (
+        "give --images, --labels and, for a model without class names, --names FILE",
+        "names of classes are given with --names FILE",
+    ),
+    "--save-txt": ("--detections FILE.npz records what was detected",),
+    "--view-img": ("it is --show here",),
+    "--agnostic-nms": ("it is --any-class here, which counts all classes as one",),
+    "--half": (_QUANTIZE.format("fp16"),),
+    "--int8": (_QUANTIZE.format("int8 --calibration IMAGES"),),
+    "--include": ("tallylens convert MODEL --to onnx,tflite,coreml writes other formats",),
+    "--device": ("it is chosen here; tallylens doctor lists the engines",),
+    "--batch-size": (
+        "frames are processed one by one here, --workers at once",
+        "images are processed one by one here",
+    ),
+    "--output": (
+        "--report FILE writes the counts, --annotate FILE.mp4 the video",
+        "it is --out here",
+    ),
+    "--target": ("it is --to here",),
+    "--threshold": ("it is --confidence here",),
+    "--fps": ("it is --max-fps here",),
+    "--roi": ("it is --zone here",),
+    "--mask": ("it is --ignore here",),
 }
 
 
@@ -69,9 +80,16 @@ def remedy(message: str, options: Iterable[str] = ()) -> str:
 
 def _advice(name: str, options: Sequence[str]) -> str:
     """A sentence about one unknown option."""
-    if name in _REMEDIES:
-        return f". {name}: {_REMEDIES[name]}"
+    for one in _REMEDIES.get(name, ()):
+        if _is_possible(one, options):
+            return f". {name}: {one}"
     return _nearest(name, options)
+
+
+def _is_possible(advice: str, options: Sequence[str]) -> bool:
+    """Whether the command has all options that it is advised to take."""
+    of_this_command = advice.partition("tallylens convert")[0]
+    return set(re.findall(r"--[a-z-]+", of_this_command)) <= set(options)
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -45,6 +45,13 @@ def test_options_that_are_called_otherwise(tallylens: Run) -> None:
     [
         ("count x.mp4 --raport a.json", "arguments: --raport a.json. Did you mean --report? See "),
         ("count x.mp4 --output x.mp4", "--output: --report FILE writes the counts, --annotate"),
+        (
+            "convert x.pt --output made",
+            "--output made. --output: it is --out here. See",
+        ),
+        ("convert x.pt --target tflite", "--target tflite. --target: it is --to here. See"),
+        ("count x.mp4 --target tflite", "unrecognized arguments: --target tflite. See tallylens"),
+        ("inspect m.pt --weights m.pt", "--weights: the model needs no option here. See"),
         ("count x.mp4 --roi 0,0,1,1", "--roi: it is --zone here"),
         ("count x.mp4 --line 0 0.5 1 0.5", "as one word, such as 0,0.6,1,0.6. See tallylens count"),
         ("count x.mp4 --zzz", "unrecognized arguments: --zzz. See tallylens count --help."),
