@@ -47,6 +47,12 @@ class Agreement:
         return min(self.of_reference, self.of_model)
 
     @property
+    def pairs(self) -> str:
+        """What was found in words: `107 of 110`, `110 of 110 and 3 others`."""
+        others = self.model - self.matched
+        return f"{self.matched} of {self.reference}" + (f" and {others} others" if others else "")
+
+    @property
     def unmatched(self) -> int:
         """Number of detections of either model that the other does not give."""
         return self.model + self.reference - 2 * self.matched

@@ -337,7 +337,7 @@ def _found(check: Verification) -> str:
         found = check.detections
         parts.append(
             f"{found.agreement:.3f} of the detections agree with {check.reference} "
-            f"({found.matched} of {found.reference}, {check.images} images)"
+            f"({found.pairs}, {check.images} images)"
         )
     elif largest is not None:
         parts.append(_closeness(largest, check.reference))

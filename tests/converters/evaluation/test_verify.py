@@ -13,7 +13,7 @@ from tallylens.converters.builder import GraphBuilder
 from tallylens.converters.coreml_program.suppression import suppress
 from tallylens.converters.emit.coreml.emitter import emit_coreml
 from tallylens.converters.emit.onnx import emit_onnx
-from tallylens.converters.evaluation.agreement import agree
+from tallylens.converters.evaluation.agreement import Agreement, agree
 from tallylens.converters.evaluation.verify import verify
 from tallylens.converters.graph import DetectorGraph
 from tallylens.edge_runtime.errors import InputError, TallyLensError
@@ -177,6 +177,11 @@ def test_agreement(
 ) -> None:
     found = agree(detections(*model), detections(*reference))
     assert (found.model, found.reference, found.matched) == (len(model), len(reference), matched)
+
+
+def test_agreement_in_words_names_what_only_the_model_has() -> None:
+    assert Agreement(110, 110, 107).pairs == "107 of 110 and 3 others"
+    assert Agreement(107, 110, 107).pairs == "107 of 110"
 
 
 def test_suppression_is_per_class_and_best_first() -> None:
