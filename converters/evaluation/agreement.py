@@ -48,7 +48,7 @@ class Agreement:
 
     @property
     def pairs(self) -> str:
-        """What was found in words: `107 of 110`, `110 of 110 and 3 others`."""
+        """The numbers in words: `107 of 110`, `110 of 110 and 3 others`."""
         others = self.model - self.matched
         return f"{self.matched} of {self.reference}" + (f" and {others} others" if others else "")
 
