@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -20,13 +21,6 @@ Limit = Annotated[int, Query(ge=1, le=MOST, description="number of entries")]
 After = Annotated[str | None, Query(max_length=64, description="the last id of the page before")]
 
 
-def link_next(request: Request, response: Response, rows: list[Row[Any]], more: bool) -> None:
-    """Add the link to the next page, as a path."""
-    if more:
-        query = f"limit={len(rows)}&after={rows[-1].id}"
-        response.headers["link"] = f'<{request.url.path}?{query}>; rel="next"'
-
-
 @dataclass(frozen=True)
 class Listing:
     """The page of a list that a request asks for; see `ListingOf`."""
@@ -40,11 +34,21 @@ class Listing:
 
     async def rows(self, table: sa.Table) -> list[Row[Any]]:
         """The account's rows of `table`, newest first; the answer links to the next page."""
-        found, more = await self.service.database.call(
-            page, table, self.account.id, self._limit, self._after
-        )
-        link_next(self._request, self._response, found, more)
-        return found
+        return await self.found_by(page, table, self.account.id)
+
+    async def found_by(
+        self, query: Callable[..., tuple[list[Row[Any]], bool]], *arguments: Any
+    ) -> list[Row[Any]]:
+        """The rows that `query(connection, *arguments, limit, after)` finds.
+
+        The answer links to the next page, as a path.
+        """
+        rows, more = await self.service.database.call(query, *arguments, self._limit, self._after)
+        if more:
+            following = f"limit={len(rows)}&after={rows[-1].id}"
+            path = self._request.url.path
+            self._response.headers["link"] = f'<{path}?{following}>; rel="next"'
+        return rows
 
 
 async def _listing(

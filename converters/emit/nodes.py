@@ -46,6 +46,18 @@ def copies_pixels(node: ir.Node) -> bool:
     )
 
 
+def conv_problem(node: ir.Node) -> str | None:
+    """The problem of a convolution with computed weights, of other rank, or padded by itself."""
+    kernel, bias = constant_or_none(node, 1), bias_or_zero(node)
+    if kernel is None or bias is None:
+        return "its kernel and bias must be constants"
+    if kernel.ndim != 4:
+        return "only 2-D convolutions are known"
+    if text(node, "auto_pad", "NOTSET") != "NOTSET":
+        return "its padding must be explicit"
+    return None
+
+
 def concat_problem(node: ir.Node) -> str | None:
     """The problem of a Concat along another axis than the channels, or None."""
     return None if int(number(node, "axis", 0)) in (1, -3) else "only channels can be joined"

@@ -10,7 +10,8 @@ import onnx_ir as ir
 
 from ...edge_runtime.types import FloatArray
 from ..shapes import integers, size_of
-from .nodes import bias_or_zero, constant_or_none, number, text
+from . import nodes
+from .nodes import bias_or_zero, constant_or_none, number
 from .tflite_writer import Tensor, Writer
 
 _HALF_A_LOAD = 4
@@ -132,16 +133,9 @@ def _is_depthwise(node: ir.Node) -> bool:
 
 def conv_problem(node: ir.Node) -> str | None:
     """Why a convolution cannot be written, or None."""
-    kernel, bias = constant_or_none(node, 1), bias_or_zero(node)
-    if kernel is None or bias is None:
-        return "its kernel and bias must be constants"
-    if kernel.ndim != 4:
-        return "only 2-D convolutions are known"
     if set(integers(node, "dilations", (1, 1))) != {1}:
         return "dilated convolutions are not known"
-    if text(node, "auto_pad", "NOTSET") != "NOTSET":
-        return "its padding must be explicit"
-    return None
+    return nodes.conv_problem(node)
 
 
 def conv_transpose(writer: Writer, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import Field
 from sqlalchemy import Row
 
 from ..callers.dependencies import AccountOf, AddressOf, VideosOf
 from ..clock import rfc3339
 from ..idempotency import IdempotentRoute
-from ..paging import DEFAULT, After, Limit, ListingOf, link_next
+from ..paging import ListingOf
 from ..tables import webhooks
 from ..webhooks import registry
 from ..webhooks.addresses import MAX_URL
@@ -141,18 +141,9 @@ async def rotate(
 
 
 @router.get("/v1/webhooks/{webhook}/deliveries")
-async def log_of(
-    service: VideosOf,
-    account: AccountOf,
-    webhook: WebhookId,
-    request: Request,
-    response: Response,
-    limit: Limit = DEFAULT,
-    after: After = None,
-) -> dict[str, Any]:
+async def log_of(webhook: WebhookId, listing: ListingOf) -> dict[str, Any]:
     """The deliveries of a webhook, newest first."""
-    rows, more = await service.database.call(registry.log_of, account.id, webhook, limit, after)
-    link_next(request, response, rows, more)
+    rows = await listing.found_by(registry.log_of, listing.account.id, webhook)
     return {"deliveries": [delivery_document(row) for row in rows]}
 
 

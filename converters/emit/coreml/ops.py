@@ -18,6 +18,7 @@ from ..nodes import (
     bias_or_zero,
     concat_problem,
     constant_or_none,
+    conv_problem,
     copies_pixels,
     nothing,
     number,
@@ -87,17 +88,6 @@ def _conv(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Va
         groups=int(number(node, "group", 1)),
         name=name,
     )
-
-
-def _conv_problem(node: ir.Node) -> str | None:
-    kernel, bias = constant_or_none(node, 1), bias_or_zero(node)
-    if kernel is None or bias is None:
-        return "its kernel and bias must be constants"
-    if kernel.ndim != 4:
-        return "only 2-D convolutions are known"
-    if text(node, "auto_pad", "NOTSET") != "NOTSET":
-        return "its padding must be explicit"
-    return None
 
 
 def _conv_transpose(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str) -> Var:
@@ -198,7 +188,7 @@ def _leaky_relu(writer: Writer, node: ir.Node, inputs: Sequence[Var], name: str)
 
 
 LOWERINGS: dict[str, Lowering] = {
-    "Conv": Lowering(_conv, _conv_problem),
+    "Conv": Lowering(_conv, conv_problem),
     "Sigmoid": Lowering(lambda w, _node, x, name: w.mb.sigmoid(x=x[0], name=name), nothing),
     "Mul": Lowering(_mul, one_gates_the_other),
     "Add": Lowering(lambda w, _node, x, name: w.mb.add(x=x[0], y=x[1], name=name), same_shapes),

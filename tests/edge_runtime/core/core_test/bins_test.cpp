@@ -157,7 +157,7 @@ void test_withheld_events_that_no_counter_gave() {
   refused[5].event.class_id = 2;
   refused[6].event.class_id = -1;
   refused[7].event.x = std::nanf("");
-  refused[8].event.kind = TALLY_CROSSED_IN;  // there is no line
+  refused[8].event.kind = TALLY_CROSSED_IN;  // the counter has no line
   for (const tally_withheld& one : refused)
     CHECK(tally_counter_restore_withheld(counter, &one, 1) == TALLY_BAD_STATE);
   int32_t count = 0;
