@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Literal, Self
 
+from tallylens.count_setup import CountSetup
 from tallylens.counter_arguments import (
     checked_detections,
     checked_frame_size,
@@ -24,8 +25,7 @@ from tallylens.counter_arguments import (
     checked_workers,
     checked_zones,
 )
-from tallylens.detectors import ModelDetectors, decoder_options
-from tallylens.edge_runtime.class_names import GIVE_NAMES, are_numbered
+from tallylens.detectors import decoder_options
 from tallylens.edge_runtime.core import CounterOptions
 from tallylens.edge_runtime.counting.counting_options import counting_options
 from tallylens.edge_runtime.counting.detection_file import DetectionFile
@@ -41,7 +41,6 @@ from tallylens.edge_runtime.counting.state_file import StateFile
 from tallylens.edge_runtime.counting.totals import Totals
 from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.errors import UsageError
-from tallylens.edge_runtime.outputs import check_apart
 from tallylens.edge_runtime.rate_control.rate_limits import RateLimits
 from tallylens.edge_runtime.sources import (
     PATIENCE_S,
@@ -55,11 +54,6 @@ from tallylens.edge_runtime.sources.recorded import RecordedDetections, is_recor
 from tallylens.edge_runtime.types import Detections, Image, Tracks
 
 __all__ = ["Counter", "FrameResult"]
-
-# A model without names was not converted by us; int8 files of other exporters may find little.
-_OF_OTHERS = (
-    "; `tallylens verify` measures how a converted file agrees with the model it was made from"
-)
 
 if TYPE_CHECKING:
     from tallylens.cloud_fallback.client.offloader import OffloadOptions
@@ -145,9 +139,7 @@ class Counter:
         max_size: float | None = None,
         class_names: Sequence[str] | None = None,
     ) -> None:
-        self._model, self._imgsz = checked_model(model), checked_size(imgsz)
-        self._workers, self._offload = checked_workers(workers), offload
-        self._class_names = checked_names("class_names", class_names)
+        checked_number("state_every_s", state_every_s, 0)
         if iou is not None:
             checked_number("iou", iou, 0, 1)
         sizes = {"min_size": min_size, "max_size": max_size}
@@ -155,29 +147,32 @@ class Counter:
             if value is not None:
                 checked_number(name, value)
         options = checked_options(options)
-        self._decoding = decoder_options(options, iou, any_class)
-        self._counting = counting_options(
-            checked_regions(lines=lines, zones=zones, regions=regions),
-            checked_names("classes", classes),
-            any_class,
-            options,
-            detection_filter(checked_zones("ignore", ignore), min_size, max_size),
-        )
-        self._limits = RateLimits(max_fps, budget_ms, sample, on_notice)
-        self._schedule = None if reset is None else parse_schedule(str(reset))
-        self._starts_at = checked_moment(starts_at)
-        checked_number("state_every_s", state_every_s, 0)
-        self._saved = None if state is None else SavedCount(StateFile(Path(state)), state_every_s)
-        written = (events, state, detections)
-        self._written = [None if path is None else Path(path) for path in written]
-        self._sinks = event_sinks(events, crops)
+        sinks = event_sinks(events, crops)
         if detections is not None:
-            self._sinks.append(DetectionFile(Path(detections)))
-        self._live = LiveOptions(checked_number("patience_s", patience_s, 0), on_notice)
-        self._detectors: ModelDetectors | None = None
-        self._session: CountSession | None = None
+            sinks.append(DetectionFile(Path(detections)))
+        self._workers = checked_workers(workers)
+        self._setup = CountSetup(
+            model=checked_model(model),
+            imgsz=checked_size(imgsz),
+            class_names=checked_names("class_names", class_names),
+            decoding=decoder_options(options, iou, any_class),
+            counting=counting_options(
+                checked_regions(lines=lines, zones=zones, regions=regions),
+                checked_names("classes", classes),
+                any_class,
+                options,
+                detection_filter(checked_zones("ignore", ignore), min_size, max_size),
+            ),
+            limits=RateLimits(max_fps, budget_ms, sample, on_notice),
+            schedule=None if reset is None else parse_schedule(str(reset)),
+            starts_at=checked_moment(starts_at),
+            saved=None if state is None else SavedCount(StateFile(Path(state)), state_every_s),
+            written=[None if one is None else Path(one) for one in (events, state, detections)],
+            sinks=sinks,
+            live=LiveOptions(checked_number("patience_s", patience_s, 0), on_notice),
+            offload=offload,
+        )
         self._given: tuple[Sequence[str], tuple[int, int]] | None = None
-        self._closed = False
         # Two threads that update one counter: one frame after the other.
         self._lock = RLock()
 
@@ -265,7 +260,7 @@ class Counter:
         """
         with self._opened(source) as (session, frames):
             report = session.run(frames, on_frame=on_frame)
-        return self._complete(report)
+        return self._setup.complete(report)
 
     def watch(self, source: SourceSpec | Source | RecordedDetections) -> Generator[FrameResult]:
         """Count `source` as `run` does, and yield each frame's result, in capture order."""
@@ -278,19 +273,19 @@ class Counter:
         Safe in a signal handler and in any thread. Returns False, without any effect, while
         nothing has been counted: the source is not open, or the model is not ready.
         """
-        if self._session is None:
+        if self._setup.session is None:
             return False
-        self._session.stop()
+        self._setup.session.stop()
         return True
 
     def open(self, source: SourceSpec) -> Source | RecordedDetections:
         """Open `source` at the frame where the count resumes, for `run` or `watch`."""
-        saved = self._saved
+        saved, live = self._setup.saved, self._setup.live
         if isinstance(source, str | os.PathLike) and is_recorded(source):
             return RecordedDetections(source, 0 if saved is None else saved.next_index)
         if saved is None:
-            return open_source(source, live=self._live)
-        live = replace(self._live, epoch_ns=saved.epoch_ns, after_ns=saved.last_ns)
+            return open_source(source, live=live)
+        live = replace(live, epoch_ns=saved.epoch_ns, after_ns=saved.last_ns)
         return open_source(source, start=saved.next_index, live=live)
 
     def update(self, image: Image, timestamp_s: float) -> Tracks:
@@ -311,7 +306,7 @@ class Counter:
         with self._lock:
             check_frame(image, timestamp_s, self.frames)
             height, width = image.shape[:2]
-            session = self._prepare("frames", (width, height), 1, None, True)
+            session = self._setup.of_frames("frames", (width, height), 1, None, True)
             return session.update(image, timestamp_s)
 
     def update_detections(self, detections: Detections, timestamp_s: float) -> Tracks:
@@ -330,7 +325,7 @@ class Counter:
             raise UsageError("this counter has a model", "Use Counter.from_detections")
         detections, timestamp_s = checked_detections(detections), checked_time(timestamp_s)
         with self._lock:
-            session = self._without_model("detections", *self._given)
+            session = self._setup.of_detections("detections", *self._given)
             return session.update_detections(detections, timestamp_s)
 
     def conclude(self) -> FrameResult | None:
@@ -339,19 +334,19 @@ class Counter:
 
         Returns the last frame's result with the events of this, None if there are none.
         """
-        return self._counted.conclude()
+        return self._setup.counted.conclude()
 
     def add_sink(self, sink: Sink) -> None:
         """Let `sink` receive the result of each frame; call it before the first."""
-        self._sinks.append(sink)
+        self._setup.sinks.append(sink)
 
     @contextmanager
     def _opened(
         self, source: SourceSpec | Source | RecordedDetections
     ) -> Iterator[tuple[CountSession, Source | RecordedDetections]]:
-        if self._session is not None:
+        if self._setup.session is not None:
             raise UsageError(
-                f"this counter has counted {self._session.source_name} already",
+                f"this counter has counted {self._setup.session.source_name} already",
                 "Make a new Counter for each source",
             )
         with (
@@ -360,106 +355,42 @@ class Counter:
             else self.open(source) as frames
         ):
             if isinstance(frames, RecordedDetections):
-                yield self._without_model(frames.name, frames.class_names, frames.size), frames
+                yield (
+                    self._setup.of_detections(frames.name, frames.class_names, frames.size),
+                    frames,
+                )
                 return
             if self._given is not None:
                 raise UsageError("this counter has no model", "Use Counter(model) for images")
             workers = 1 if frames.live else self._workers or usable_cores()
-            session = self._prepare(frames.name, frames.size, workers, frames.epoch_ns, frames.live)
+            session = self._setup.of_frames(
+                frames.name, frames.size, workers, frames.epoch_ns, frames.live
+            )
             yield session, frames
-
-    def _without_model(
-        self, source: str, class_names: Sequence[str], size: tuple[int, int]
-    ) -> CountSession:
-        if self._closed:
-            raise UsageError("the counter is closed", "Make a new Counter")
-        if self._session is None:
-            check_apart({"source": source}, self._written)
-            self._session = CountSession(
-                source,
-                [],
-                class_names,
-                size,
-                engine="recorded detections",
-                sinks=self._sinks,
-                saved=self._saved,
-                schedule=self._schedule,
-                starts_at=self._starts_at,
-                **self._counting,
-            )
-        return self._session
-
-    def _prepare(
-        self, source: str, size: tuple[int, int], workers: int, epoch_ns: int | None, live: bool
-    ) -> CountSession:
-        if self._closed:
-            raise UsageError("the counter is closed", "Make a new Counter")
-        if self._session is not None:
-            return self._session
-        if self._detectors is None:
-            self._detectors = ModelDetectors(
-                self._model,
-                size,
-                imgsz=self._imgsz,
-                workers=workers,
-                decoding=self._decoding,
-                limits=self._limits,
-                class_names=self._class_names,
-            )
-        detectors, pool = self._detectors, self._detectors.pool
-        check_apart({"source": source, "model": self._model}, self._written)
-        session = self._session = CountSession(
-            source,
-            pool.workers,
-            pool.metadata.class_names,
-            size,
-            model=os.fspath(self._model),
-            engine=pool.engine_name,
-            timing=pool.timing,
-            filters=detectors.filters,
-            sinks=self._sinks,
-            saved=self._saved,
-            schedule=self._schedule,
-            epoch_ns=epoch_ns,
-            starts_at=self._starts_at,
-            **self._counting,
-        )
-        if are_numbered(pool.metadata.class_names) and not self._counting["any_class"]:
-            session.warnings.append(f"the model's classes have no names. {GIVE_NAMES}{_OF_OTHERS}")
-        if self._offload is not None:
-            session.warnings += detectors.start_offloading(
-                self._offload, live=live, on_notice=self._live.on_notice
-            )
-            session.detectors = detectors.workers
-        return session
 
     @property
     def frames(self) -> int:
         """Frames counted so far, including those of a resumed count."""
-        return 0 if self._session is None else self._session.frames
+        session = self._setup.session
+        return 0 if session is None else session.frames
 
     @property
     def frames_before(self) -> int:
         """Frames that the state file has counted already."""
-        return 0 if self._saved is None else self._saved.frames
+        saved = self._setup.saved
+        return 0 if saved is None else saved.frames
 
     @property
     def totals(self) -> Totals:
         """The totals so far; raises UsageError before the first frame."""
-        return self._counted.totals
-
-    @property
-    def _counted(self) -> CountSession:
-        if self._session is None:
-            raise UsageError("nothing has been counted yet", "Call run or update first")
-        return self._session
+        return self._setup.counted.totals
 
     def stage_totals_ns(self) -> tuple[int, int, int, int]:
         """Nanoseconds so far of letterbox, inference, decode and NMS, tracking and counting.
 
         With several workers the first three run at the same time, so their sum exceeds the clock.
         """
-        return self._counted.stage_totals_ns()
+        return self._setup.counted.stage_totals_ns()
 
     def report(self, *, interrupted: bool = False) -> Report:
         """The totals so far as a report, also from another thread while `run` or `update` counts.
@@ -467,20 +398,11 @@ class Counter:
         Raises:
             UsageError: before the first frame.
         """
-        return self._complete(self._counted.report(interrupted=interrupted))
-
-    def _complete(self, report: Report) -> Report:
-        if self._detectors is None:
-            return report
-        warnings = (*report.warnings, *self._detectors.offload_warnings())
-        return replace(report, offload=self._detectors.offload_report(), warnings=warnings)
+        return self._setup.complete(self._setup.counted.report(interrupted=interrupted))
 
     def close(self) -> None:
         """Free the engines; the report is still there."""
-        self._closed = True
-        for one in (self._detectors, self._session):
-            if one is not None:
-                one.close()
+        self._setup.close()
 
     def __enter__(self) -> Counter:
         return self

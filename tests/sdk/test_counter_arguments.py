@@ -79,8 +79,8 @@ def test_corners_may_be_an_array_or_lists(corners: Any) -> None:
 
 
 def test_one_number_is_both_sides_of_the_input(tmp_path: Path) -> None:
-    both = (Counter("any", imgsz=640)._imgsz, Counter("any", imgsz=np.int64(320))._imgsz)  # type: ignore[arg-type]
-    assert both == ((640, 640), (320, 320))
+    for given, expected in ((640, (640, 640)), (np.int64(320), (320, 320))):
+        assert Counter("any", imgsz=given)._setup.imgsz == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [(0, 100), (100,), 100, "10x10", (10.5, 10)])
