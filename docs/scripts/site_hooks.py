@@ -1,8 +1,8 @@
 """Fills the reference pages of the documentation from the code, whenever the site is built.
 
 A page that holds `<!-- reference: NAME -->` gets the text of that name: `cli` from the argument
-parsers, `python` from `tallylens.__all__`, `c` from `tally.h`, `api` from the OpenAPI
-document.
+parsers, `python` from `tallylens.__all__`, `c` from `tally.h` and what it includes, `api` from the
+OpenAPI document.
 """
 
 from __future__ import annotations
@@ -90,8 +90,10 @@ def python_names() -> str:
 
 
 def c_header() -> str:
-    """The header's opening comment as prose, then its declarations by section."""
+    """The opening comment of tally.h, then the declarations of what it includes, by section."""
     text = HEADER.read_text(encoding="utf-8")
+    names = re.findall(r'^#include "(.+)"$', text, re.MULTILINE)
+    text += "".join(HEADER.with_name(name).read_text(encoding="utf-8") for name in names)
     # A heading may go straight into a comment; that one is opened again.
     text = re.sub(r"^(/\* -{3,} .+? -+)$", r"\1 */\n/*", text, flags=re.MULTILINE)
     parts = re.split(r"^/\* -{3,} (.+?) -+ \*/$", text, flags=re.MULTILINE)

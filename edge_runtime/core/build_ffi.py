@@ -1,4 +1,4 @@
-"""Builds the native core with cffi; the C header is the only description of the interface."""
+"""Builds the native core with cffi; the C headers are the only description of the interface."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ CORE = Path("edge_runtime/core")
 MSVC = sys.platform == "win32"
 
 
+def interface() -> str:
+    """The text of the headers that tally.h includes, in its order."""
+    include = CORE / "include"
+    whole = (include / "tally.h").read_text(encoding="utf-8")
+    names = re.findall(r'^#include "(.+)"$', whole, re.MULTILINE)
+    return "".join((include / name).read_text(encoding="utf-8") for name in names)
+
+
 def declarations(header: str) -> str:
     """The header without what only a preprocessor understands.
 
@@ -26,7 +34,7 @@ def declarations(header: str) -> str:
 
 
 ffibuilder = FFI()
-ffibuilder.cdef(declarations((CORE / "include" / "tally.h").read_text(encoding="utf-8")))
+ffibuilder.cdef(declarations(interface()))
 ffibuilder.set_source(
     "tallylens.edge_runtime.core._tally",
     '#include "tally.h"',

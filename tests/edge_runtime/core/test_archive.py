@@ -13,9 +13,12 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CORE = REPOSITORY / "edge_runtime" / "core"
-NAMES = set(
-    re.findall(r"\b(tally_\w+)\(", (CORE / "include" / "tally.h").read_text(encoding="utf-8"))
-)
+HEADERS = sorted((CORE / "include").glob("*.h"))
+NAMES = {
+    name
+    for header in HEADERS
+    for name in re.findall(r"\b(tally_\w+)\(", header.read_text(encoding="utf-8"))
+}
 PAGE = 0x4000
 MAX_ARM64_BYTES = 300 << 10
 PROGRAM = """#include <stdio.h>

@@ -1,4 +1,4 @@
-"""tally.h is the only contract: it compiles as C and C++, and the binding covers all of it."""
+"""tally.h and what it includes are the only contract: C and C++, and the binding covers all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from tallylens.edge_runtime.version import __version__
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CORE = REPOSITORY / "edge_runtime" / "core"
-HEADER = CORE / "include" / "tally.h"
+HEADERS = sorted((CORE / "include").glob("*.h"))
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I", str(CORE / "include")]
 
-TEXT = re.sub(r"/\*.*?\*/", "", HEADER.read_text(encoding="utf-8"), flags=re.DOTALL)
+TEXT = re.sub(
+    r"/\*.*?\*/", "", "".join(one.read_text(encoding="utf-8") for one in HEADERS), flags=re.DOTALL
+)
 STATUSES = (
     "ok",
     "invalid_argument",
@@ -71,12 +73,19 @@ def test_the_header_names_every_part_of_the_core() -> None:
     [(("gcc", "clang", "cc"), "c11", ".c"), (("g++", "clang++", "c++"), "c++17", ".cpp")],
     ids=["C11", "C++17"],
 )
-def test_the_header_compiles_alone(
+def test_each_header_compiles_alone(
     tmp_path: Path, names: tuple[str, ...], standard: str, suffix: str
 ) -> None:
-    source = tmp_path / f"alone{suffix}"
-    source.write_text('#include "tally.h"\n#include "tally.h"\nint main(void) { return 0; }\n')
-    run(compiler(*names), f"-std={standard}", *STRICT, "-fsyntax-only", source)
+    for header in HEADERS:
+        source = tmp_path / f"{header.stem}{suffix}"
+        include = f'#include "{header.name}"\n'
+        source.write_text(f"{include}{include}int main(void) {{ return 0; }}\n")
+        run(compiler(*names), f"-std={standard}", *STRICT, "-fsyntax-only", source)
+
+
+def test_one_header_includes_all() -> None:
+    included = re.findall(r'^#include "(.+)"$', (HEADERS[0].with_name("tally.h")).read_text(), re.M)
+    assert sorted(["tally.h", *included]) == [header.name for header in HEADERS]
 
 
 def c_program() -> str:
@@ -134,7 +143,8 @@ def build_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_the_binding_declares_every_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = build_module(monkeypatch).declarations(HEADER.read_text(encoding="utf-8"))
+    build = build_module(monkeypatch)
+    declared = build.declarations(build.interface())
     assert "TALLY_API" not in declared
     assert "#" not in declared
     assert "/*" not in declared
