@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .native import Handle, ffi, lib, names
+from .native import Handle, lib, names
 
 _PREFIX = "TALLY_CAUSE_"
 CAUSES = {
@@ -14,7 +14,6 @@ CAUSES = {
     if name.startswith(_PREFIX)
 }
 _KINDS = names(lib.tally_region_kind)
-_FIRST = 64  # findings that are asked for at first
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,7 @@ class Finding:
 
 def findings(counter: Handle, seconds: float) -> list[Finding]:
     """The findings of a counter whose frames took `seconds` of capture time."""
-    count, capacity = ffi.new("int32_t *"), _FIRST
-    while True:
-        found = ffi.new("tally_finding[]", capacity)
-        status = lib.tally_counter_findings(counter.pointer, seconds, found, capacity, count)
-        if status != lib.TALLY_BUFFER_TOO_SMALL:
-            break
-        capacity = count[0]
-    counter.check(status)
-    return [_finding(one) for one in found[0 : count[0]]]
+    return counter.all(lib.tally_counter_findings, "finding", _finding, seconds)
 
 
 def _finding(one: Any) -> Finding:

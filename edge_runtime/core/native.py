@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ CONTENTS = {
 }
 LAYOUTS = {"NHWC": lib.TALLY_NHWC, "NCHW": lib.TALLY_NCHW}
 _ERROR_BYTES = 256
+_FIRST_ITEMS = 256  # capacity of an array at first
+T = TypeVar("T")
 
 # cffi's mirrors of the C structs `tally_detection` and `tally_track`, for views without copies.
 DETECTION = np.dtype([("xyxy", np.float32, 4), ("confidence", np.float32), ("class_id", np.int32)])
@@ -157,6 +159,28 @@ class Handle:
             CoreError: any status but TALLY_OK, with the core's own words.
         """
         self.check(function(self.pointer, *arguments))
+
+    def all(
+        self,
+        function: Callable[..., int],
+        kind: str,
+        values: Callable[[Any], T],
+        *arguments: Any,
+    ) -> list[T]:
+        """`values` of each `tally_<kind>` that a function of this handle writes into an array.
+
+        Raises:
+            CoreError: any status but TALLY_OK, with the core's own words.
+        """
+        count, capacity = ffi.new("int32_t *"), _FIRST_ITEMS
+        while True:
+            found = ffi.new(f"tally_{kind}[]", capacity)
+            status = function(self.pointer, *arguments, found, capacity, count)
+            if status != lib.TALLY_BUFFER_TOO_SMALL:
+                break
+            capacity = count[0]
+        self.check(status)
+        return [values(one) for one in found[0 : count[0]]]
 
     def restore(self, function: Callable[..., int], *arguments: Any) -> None:
         """Call a function of this handle that resumes from a saved state.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from ..errors import StateError
 from .native import Handle, ffi, int64, lib
-
-_FIRST = 256  # entries that are asked for at first
 
 
 class PossibleReturns:
@@ -25,7 +23,6 @@ class PossibleReturns:
     def __init__(self, counter: Handle, num_classes: int) -> None:
         self._counter = counter
         self._num_classes = num_classes
-        self._capacity = _FIRST
 
     def numbers(self) -> npt.NDArray[np.int64]:
         """How many objects of this period could be, by class, (num_classes,) int64."""
@@ -39,20 +36,9 @@ class PossibleReturns:
         numbers = self.numbers()
         return {
             "numbers": [[id, int(numbers[id])] for id in np.flatnonzero(numbers).tolist()],
-            "seen": self._all("tally_seen", lib.tally_counter_seen, _seen),
-            "returns": self._all("tally_return", lib.tally_counter_returns, _return),
+            "seen": self._counter.all(lib.tally_counter_seen, "seen", _seen),
+            "returns": self._counter.all(lib.tally_counter_returns, "return", _return),
         }
-
-    def _all(self, kind: str, function: Any, values: Callable[[Any], list[Any]]) -> list[list[Any]]:
-        count = ffi.new("int32_t *")
-        while True:
-            found = ffi.new(f"{kind}[]", self._capacity)
-            status = function(self._counter.pointer, found, self._capacity, count)
-            if status != lib.TALLY_BUFFER_TOO_SMALL:
-                break
-            self._capacity = count[0]
-        self._counter.check(status)
-        return [values(one) for one in found[0 : count[0]]]
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Resume from what `save` gave, after the counter itself.

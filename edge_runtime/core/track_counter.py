@@ -77,6 +77,10 @@ class Diagnostics:
     ignored: int
 
 
+def _visit(one: Any) -> Visit:
+    return Visit(one.track_id, one.class_id, one.dwell_s)
+
+
 class TrackCounter:
     """Tracks objects through frames of one size and counts them.
 
@@ -317,15 +321,8 @@ class TrackCounter:
 
     def visits(self, kind: str, index: int) -> list[Visit]:
         """The counted objects that are in a region now."""
-        call, capacity = lib.tally_counter_region_visits, _EVENTS
-        while True:
-            found = ffi.new("tally_visit[]", capacity)
-            status = call(self._handle.pointer, kind.encode(), index, found, capacity, self._count)
-            if status != lib.TALLY_BUFFER_TOO_SMALL:
-                break
-            capacity = self._count[0]
-        self._handle.check(status)
-        return [Visit(v.track_id, v.class_id, v.dwell_s) for v in found[0 : self._count[0]]]
+        call = lib.tally_counter_region_visits
+        return self._handle.all(call, "visit", _visit, kind.encode(), index)
 
     def diagnostics(self) -> Diagnostics:
         """Frames, detections and tracks so far, and why a total may be smaller than expected."""

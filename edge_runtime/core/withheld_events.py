@@ -9,27 +9,16 @@ from ..errors import StateError
 from .events import EVENT_KINDS, event_values
 from .native import Handle, ffi, int64, lib
 
-_FIRST = 256  # events that are asked for at first
-
 
 class WithheldEvents:
     """Events of classes that are not wanted, which a `TrackCounter` has withheld."""
 
     def __init__(self, counter: Handle) -> None:
         self._counter = counter
-        self._capacity = _FIRST
 
     def save(self) -> list[list[Any]]:
         """The events as JSON values, by track, each after the time its object was last seen."""
-        count = ffi.new("int32_t *")
-        while True:
-            found = ffi.new("tally_withheld[]", self._capacity)
-            status = lib.tally_counter_withheld(self._counter.pointer, found, self._capacity, count)
-            if status != lib.TALLY_BUFFER_TOO_SMALL:
-                break
-            self._capacity = 2 * count[0]
-        self._counter.check(status)
-        return [[one.seen_ns, *event_values(one.event)] for one in found[0 : count[0]]]
+        return self._counter.all(lib.tally_counter_withheld, "withheld", _values)
 
     def restore(self, saved: Iterable[list[Any]]) -> None:
         """Resume from what `save` gave, after the counter itself.
@@ -43,6 +32,10 @@ class WithheldEvents:
         except OverflowError as error:
             raise StateError(f"a withheld event: {error}") from None
         self._counter.restore(lib.tally_counter_restore_withheld, events, len(events))
+
+
+def _values(one: Any) -> list[Any]:
+    return [one.seen_ns, *event_values(one.event)]
 
 
 def _row(seen_ns: int, kind: str, timestamp_ns: int, track_id: int, *values: float) -> Any:

@@ -1,4 +1,4 @@
-"""The options of `Totals` as one value, checked before a model is needed."""
+"""The options of `Totals` as one value, known before the model is."""
 
 from __future__ import annotations
 
@@ -32,22 +32,16 @@ def counting_options(
     options: CounterOptions | None,
     only: DetectionFilter = NO_FILTER,
 ) -> CountingOptions:
-    """The options of `Totals`, checked as far as no model is needed.
+    """The options of `Totals`; regions are checked where they are made.
 
     Raises:
-        UsageError: a region where nothing could be counted; options that exclude each other.
+        UsageError: options that exclude each other.
     """
     if any_class and classes is not None:
         raise UsageError("classes and any_class exclude each other", "Use one of them")
-    if isinstance(classes, str):
-        raise UsageError(f"classes is the text {classes!r}", f"Use a list: [{classes!r}]")
-    wanted = None if classes is None else list(classes)
-    given = list(regions)
-    for region in given:
-        region.check()
     return {
-        "regions": given,
-        "classes": wanted,
+        "regions": list(regions),
+        "classes": None if classes is None else list(classes),
         "any_class": any_class,
         "options": options,
         "ignore": only.ignore,
