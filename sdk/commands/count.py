@@ -112,12 +112,12 @@ def _run(options: argparse.Namespace, interruption: Interruption) -> int:
     counting = CounterOptions(anchor=options.anchor)
     if options.confidence is not None:
         counting = counting.with_confidence(options.confidence)
+    if options.model == "demo":
+        tell("the model demo detects drawn streets only; for other images give a trained model")
     if options.stills or is_photo(options):
         return run_stills(options, counting)
     if options.remember is not None:
         counting = replace(counting, remember_s=options.remember)
-    if options.model == "demo":
-        tell("the model demo detects drawn streets only; for other videos give a trained model")
     with Counter(
         options.model,
         lines=[Line.parse(text) for text in options.line],

@@ -54,6 +54,15 @@ def test_one_image_is_counted_without_tracking(
     assert outcome.err.startswith("tallylens: one image: its objects are counted without tracking")
 
 
+@pytest.mark.parametrize("option", [[], ["--stills"]])
+def test_photos_counted_with_the_demo_model_are_told_what_it_is(
+    tallylens: Run, photo: Path, option: list[str]
+) -> None:
+    outcome = tallylens("count", photo, "--model", "demo", *option)
+    assert outcome.status == 0
+    assert "demo detects drawn streets only; for other images give a trained model" in outcome.err
+
+
 @pytest.mark.parametrize("option", ["--json", "--report", "--line"])
 def test_documents_of_one_image_are_those_of_a_video_that_is_too_short(
     tallylens: Run, tiny_model: Path, photo: Path, tmp_path: Path, option: str
