@@ -8,7 +8,7 @@ teacher's channels, so these can be compared one by one, without the adapters of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,12 +47,24 @@ def compared_features(
 
 def feature_loss(tf: Any, found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
     """The mean squared difference of features (n, h, w, channels), in units of their variance."""
-    losses = []
-    for ours, theirs in zip(found, wanted, strict=True):
-        variance = tf.math.reduce_variance(theirs, axis=(0, 1, 2))
-        scale = variance + _FLOOR * tf.reduce_mean(variance) + 1e-6
-        losses.append(tf.reduce_mean(tf.square(ours - theirs) / scale))
+    losses = [_difference(tf, ours, theirs) for ours, theirs in zip(found, wanted, strict=True)]
     return tf.add_n(losses) / len(losses) if losses else tf.constant(0.0)
+
+
+def _difference(tf: Any, ours: Tensor, theirs: Tensor) -> Tensor:
+    """Of one feature; its gradient reads and writes the feature once."""
+    places = (0, 1, 2)
+    variance = tf.math.reduce_variance(theirs, axis=places)
+    weight = 1 / (variance + _FLOOR * tf.reduce_mean(variance) + 1e-6)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def difference(ours: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        apart = ours - theirs
+        loss = tf.reduce_mean(tf.reduce_mean(tf.square(apart), axis=places) * weight)
+        slope = 2 * weight / tf.cast(tf.size(apart), tf.float32)
+        return loss, lambda above: apart * (above * slope)
+
+    return difference(ours)
 
 
 def _features(graph: DetectorGraph) -> Iterator[ir.Value]:

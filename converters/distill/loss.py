@@ -29,11 +29,13 @@ def distillation_loss(
             continue
         anchors = len(metadata.anchors[index])
         shape = (-1, anchors, 5 + metadata.num_classes)
-        a, b = tf.reshape(found, shape), tf.reshape(wanted, shape)
-        weight = tf.sigmoid(b[..., 4])
-        boxes = 1 - _iou(tf, a, b, metadata.anchors[index], metadata.strides[index])
-        loss += tf.reduce_sum(_divergence(tf, a[..., 4], b[..., 4]))
-        classes = tf.reduce_sum(_divergence(tf, a[..., 5:], b[..., 5:]), -1)
+        # One split: the gradient of each slice would fill a tensor of the whole head.
+        parts = [2, 2, 1, metadata.num_classes]
+        a, b = (tf.split(tf.reshape(head, shape), parts, -1) for head in (found, wanted))
+        weight = tf.sigmoid(b[2][..., 0])
+        boxes = 1 - _iou(tf, a[:2], b[:2], metadata.anchors[index], metadata.strides[index])
+        loss += tf.reduce_sum(_divergence(tf, a[2], b[2]))
+        classes = tf.reduce_sum(_divergence(tf, a[3], b[3]), -1)
         loss += tf.reduce_sum(weight * (classes + BOX_GAIN * boxes))
         objects += tf.reduce_sum(weight)
     return loss / objects
@@ -56,24 +58,33 @@ def _distance_iou(tf: Any, a: Tensor, b: Tensor) -> Tensor:
 
 
 def _iou(
-    tf: Any, a: Tensor, b: Tensor, anchors: Sequence[tuple[float, float]], stride: int
+    tf: Any,
+    a: Sequence[Tensor],
+    b: Sequence[Tensor],
+    anchors: Sequence[tuple[float, float]],
+    stride: int,
 ) -> Tensor:
-    """IoU of the boxes of two heads (cells, na, 5 + nc), cell by cell.
+    """IoU of the boxes of two heads, each its logits of centers and of sides (cells, na, 2).
 
     The arithmetic of `distance.heads.head_iou`, written again because TensorFlow has to
     differentiate it; a test compares the two.
     """
     scale = tf.constant(anchors, tf.float32)
-    sides = [tf.square(2 * tf.sigmoid(head[..., 2:4])) * scale for head in (a, b)]
-    apart = 2.0 * stride * tf.abs(tf.sigmoid(a[..., :2]) - tf.sigmoid(b[..., :2]))
+    sides = [tf.square(2 * tf.sigmoid(head)) * scale for head in (a[1], b[1])]
+    apart = 2.0 * stride * tf.abs(tf.sigmoid(a[0]) - tf.sigmoid(b[0]))
     reach = (sides[0] + sides[1]) / 2 - apart
-    common = tf.reduce_prod(tf.nn.relu(tf.minimum(reach, tf.minimum(*sides))), -1)
-    areas = [tf.reduce_prod(side, -1) for side in sides]
+    common = _area(tf, tf.nn.relu(tf.minimum(reach, tf.minimum(*sides))))
+    areas = [_area(tf, side) for side in sides]
     return common / tf.maximum(areas[0] + areas[1] - common, 1e-6)
+
+
+def _area(tf: Any, sides: Tensor) -> Tensor:
+    """Of boxes of `sides` (..., 2)."""
+    width, height = tf.unstack(sides, axis=-1)
+    return width * height
 
 
 def _divergence(tf: Any, logits: Tensor, wanted: Tensor) -> Tensor:
     """Kullback-Leibler divergence of Bernoulli distributions."""
-    target = tf.sigmoid(wanted)
-    cross = tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=logits)
-    return cross - tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=wanted)
+    softplus = tf.nn.softplus
+    return softplus(logits) - softplus(wanted) + tf.sigmoid(wanted) * (wanted - logits)

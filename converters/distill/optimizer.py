@@ -92,14 +92,11 @@ def _orthogonal(tf: Any, kernel: Tensor) -> Tensor:
     shape = kernel.shape
     matrix = tf.reshape(kernel, (-1, shape[-1]))
     tall = matrix.shape[0] > matrix.shape[1]
-    if tall:
-        matrix = tf.transpose(matrix)
     matrix /= tf.norm(matrix) + _TINY
     first, second, third = _QUINTIC
     for _ in range(_ITERATIONS):
-        square = tf.matmul(matrix, matrix, transpose_b=True)
-        matrix = first * matrix + tf.matmul(
-            second * square + third * tf.matmul(square, square), matrix
-        )
-    matrix *= math.sqrt(max(matrix.shape))
-    return tf.reshape(tf.transpose(matrix) if tall else matrix, shape)
+        square = tf.matmul(matrix, matrix, transpose_a=tall, transpose_b=not tall)
+        factor = second * square + third * tf.matmul(square, square)
+        turned = tf.matmul(matrix, factor) if tall else tf.matmul(factor, matrix)
+        matrix = first * matrix + turned
+    return tf.reshape(matrix * math.sqrt(max(matrix.shape)), shape)

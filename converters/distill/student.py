@@ -73,7 +73,7 @@ def _conv(tf: Any, node: ir.Node, source: Tensor, weights: Mapping[str, Tensor])
     """A Conv with weights from outside, which no lowering may rearrange."""
     kernel, bias = weights[f"{node.name}:kernel"], weights[f"{node.name}:bias"]
     strides, pads = integers(node, "strides", (1, 1)), integers(node, "pads", (0, 0, 0, 0))
-    if tuple(kernel.shape[:2]) == (1, 1) and not any(pads):
+    if tuple(kernel.shape[:2]) == (1, 1) and not any(pads) and strides != (1, 1):
         # The same pixels; the gradient of a 1x1 kernel with a stride writes beyond its memory in
         # TensorFlow's oneDNN for AVX-512.
         source, strides = source[:, :: strides[0], :: strides[1]], (1, 1)
@@ -86,7 +86,8 @@ def _silu(tf: Any) -> Callable[[Tensor], Tensor]:
 
     def function(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         gate = tf.sigmoid(x)
-        return x * gate, lambda above: above * gate * (1 + x * (1 - gate))
+        y = x * gate
+        return y, lambda above: above * gate * (1 + x - y)
 
     made: Callable[[Tensor], Tensor] = tf.custom_gradient(function)
     return made

@@ -105,6 +105,30 @@ def test_the_loss_of_features(tf: Any) -> None:
     assert float(feature_loss(tf, [], [])) == 0
 
 
+def test_the_gradient_of_the_loss_is_that_of_its_formula(tf: Any) -> None:
+    from tallylens.converters.distill.features import _FLOOR
+
+    random = np.random.default_rng(0)
+    wanted = random.normal(0, [1, 2, 0.01], (2, 5, 4, 3)).astype(np.float32)
+    found = tf.Variable(wanted + random.normal(size=wanted.shape).astype(np.float32))
+    with tf.GradientTape(persistent=True) as tape:
+        ours = 3 * feature_loss(tf, [found], [tf.constant(wanted)])
+        variance = tf.math.reduce_variance(wanted, (0, 1, 2))
+        scale = variance + _FLOOR * tf.reduce_mean(variance) + 1e-6
+        theirs = 3 * tf.reduce_mean(tf.square(found - wanted) / scale)
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
+    slopes = tape.gradient(ours, found), tape.gradient(theirs, found)
+    np.testing.assert_allclose(*slopes, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kept", [[0, 2, 3], [3, 1, 0, 2], [0, 1, 2, 3]])
+def test_the_teachers_channels_are_taken_by_number(tf: Any, kept: list[int]) -> None:
+    from tallylens.converters.distill.training import _only
+
+    value = np.random.default_rng(0).normal(size=(2, 5, 4, 4)).astype(np.float32)
+    np.testing.assert_array_equal(_only(tf, tf.constant(value), np.array(kept)), value[..., kept])
+
+
 def test_a_pruned_model_comes_nearer_and_stops_when_it_does_not(
     folder: Path, clock: Callable[[], float]
 ) -> None:

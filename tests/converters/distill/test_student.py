@@ -92,6 +92,19 @@ def test_the_loss_is_zero_for_equal_heads_and_grows_with_distance(
     assert 0 < losses[1] < losses[2]
 
 
+def test_scores_differ_by_their_divergence(tf: Any) -> None:
+    """Against the definition in float64, with logits for which exp overflows in float32."""
+    from tallylens.converters.distill.loss import _divergence
+
+    logits = np.array([-200, -30, -3, -0.5, 0, 0.1, 2, 20, 200])
+    found, wanted = (one.ravel() for one in np.meshgrid(logits, logits))
+    p, q = (np.clip(1 / (1 + np.exp(-one)), 1e-300, 1) for one in (wanted, found))
+    p_not, q_not = (np.clip(1 / (1 + np.exp(one)), 1e-300, 1) for one in (wanted, found))
+    expected = p * (np.log(p) - np.log(q)) + p_not * (np.log(p_not) - np.log(q_not))
+    divergence = _divergence(tf, *(tf.constant(one, tf.float32) for one in (found, wanted)))
+    np.testing.assert_allclose(divergence, expected, rtol=1e-4, atol=5e-5)
+
+
 def test_boxes_and_classes_of_nothing_do_not_count(tf: Any, teacher: DetectorGraph) -> None:
     wanted = np.random.default_rng(0).normal(size=(1, 2, 2, 14)).astype(np.float32)
     wanted[..., [4, 11]] = -30.0
