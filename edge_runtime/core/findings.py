@@ -34,9 +34,9 @@ class Finding:
     value: float
 
 
-def findings(counter: Handle, seconds: float) -> list[Finding]:
-    """The findings of a counter whose frames took `seconds` of capture time."""
-    return counter.all(lib.tally_counter_findings, "finding", _finding, seconds)
+def findings(counter: Handle) -> list[Finding]:
+    """The findings of a counter since its last reset."""
+    return counter.all(lib.tally_counter_findings, "finding", _finding)
 
 
 def _finding(one: Any) -> Finding:

@@ -334,13 +334,9 @@ class TrackCounter:
         self._handle.call(lib.tally_counter_diagnostics, out)
         return out
 
-    def findings(self, seconds: float) -> list[Finding]:
-        """Why totals are zero, or smaller than expected; none if everything was counted as asked.
-
-        Args:
-            seconds: capture time from the first frame to the last.
-        """
-        return findings(self._handle, seconds)
+    def findings(self) -> list[Finding]:
+        """Why totals are zero, or smaller than expected; none if all was counted as asked."""
+        return findings(self._handle)
 
     def reset(self) -> None:
         """End a period: totals and diagnostics restart from zero; read them before.

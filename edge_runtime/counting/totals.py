@@ -212,7 +212,7 @@ class Totals:
 
     def explanations(self) -> list[str]:
         """Why totals are zero, where they are."""
-        return explanations(self, self._counter.findings(self.seconds))
+        return explanations(self, self._counter.findings())
 
     def uncounted(self) -> dict[str, Any]:
         """Detections and tracks that were never counted."""

@@ -89,12 +89,18 @@ def _image_files(spec: str | os.PathLike[str]) -> list[Path]:
     # Path.glob does not accept absolute patterns.
     matches = glob.iglob(str(spec), recursive=True)  # noqa: PTH207
     found = path.iterdir() if path.is_dir() else map(Path, matches)
+    images, other = [], None
     try:
-        images = [one for one in found if one.suffix.lower() in SUFFIXES and one.is_file()]
+        for one in found:
+            if one.suffix.lower() in SUFFIXES and one.is_file():
+                images.append(one)
+            elif other is None and one.is_file():
+                other = one
     except OSError as error:
         raise SourceError(spec, error.strerror or "cannot be listed", GIVE_IMAGES) from error
     if not images:
-        raise SourceError(spec, "no images found", GIVE_IMAGES)
+        remedy = GIVE_IMAGES if other is None else f"{GIVE_IMAGES}, or one file, such as {other}"
+        raise SourceError(spec, "no images found", remedy)
     if len(images) > MAX_FILES:
         raise SourceError(spec, f"more than {MAX_FILES} images", "Split them into several folders")
     return sorted(images, key=natural_key)

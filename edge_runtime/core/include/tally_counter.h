@@ -290,11 +290,10 @@ TALLY_API tally_status tally_counter_region_visits(tally_counter* counter, const
 /* What went in and what was left out; set out->struct_size first. */
 TALLY_API tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics* out);
 
-/* Why totals are zero, or smaller than expected; none if everything was counted as asked. `seconds`
- * is the capture time from the first frame to the last. `count` is set also when `capacity` is too
- * small. */
-TALLY_API tally_status tally_counter_findings(tally_counter* counter, double seconds,
-                                              tally_finding* out, int32_t capacity, int32_t* count);
+/* Why totals are zero, or smaller than expected; none if everything was counted as asked. `count`
+ * is set also when `capacity` is too small. */
+TALLY_API tally_status tally_counter_findings(tally_counter* counter, tally_finding* out,
+                                              int32_t capacity, int32_t* count);
 
 /* The source has ended: objects that are past a line and move on are counted although they have
  * not reached the distance of `hysteresis`. */

@@ -172,11 +172,10 @@ tally_status tally_counter_diagnostics(tally_counter* counter, tally_diagnostics
   });
 }
 
-tally_status tally_counter_findings(tally_counter* counter, double seconds, tally_finding* out,
-                                    int32_t capacity, int32_t* count) {
-  return call(counter, [&](tally_counter& self) {
-    tally::copy_out(self.findings(seconds), out, capacity, count);
-  });
+tally_status tally_counter_findings(tally_counter* counter, tally_finding* out, int32_t capacity,
+                                    int32_t* count) {
+  return call(counter,
+              [&](tally_counter& self) { tally::copy_out(self.findings(), out, capacity, count); });
 }
 
 tally_status tally_counter_conclude(tally_counter* counter) {

@@ -119,6 +119,7 @@ void Counter::note_frame(int64_t now_ns, const tally_detection* detections, int 
                          int64_t weak) {
   if (started_)
     diagnostics_.longest_gap_ns = std::max(diagnostics_.longest_gap_ns, now_ns - now_ns_);
+  if (diagnostics_.frames == 0) period_ns_ = now_ns;
   diagnostics_.frames += 1;
   diagnostics_.detections += count;
   diagnostics_.below_low_confidence += weak;

@@ -73,8 +73,8 @@ class Counter {
   /// Counted objects that are in the region now.
   std::vector<tally_visit> region_visits(std::string_view kind, int index) const;
   tally_diagnostics diagnostics() const;
-  /// Why totals are zero, or smaller than expected; the frames took `seconds`.
-  std::vector<tally_finding> findings(double seconds) const;
+  /// Why totals are zero, or smaller than expected.
+  std::vector<tally_finding> findings() const;
   PossibleReturns& possible_returns() { return returns_; }
   const std::vector<tally_withheld>& withheld() const { return withheld_.events(); }
   /// Resume from what `withheld` gave; unchanged if it is refused.
@@ -148,6 +148,7 @@ class Counter {
   Withheld withheld_;
   tally_diagnostics diagnostics_{};
   int64_t now_ns_ = 0;
+  int64_t period_ns_ = 0;  // of the first frame after a reset
   bool started_ = false;
 };
 

@@ -46,6 +46,10 @@ void Counter::persist(Archive& archive) {
   archive(d.frames, d.detections, d.below_low_confidence, d.unconfirmed_tracks, d.longest_gap_ns,
           d.fastest, d.longest_unconfirmed_s);
   if (!filter_.keeps_all()) archive(d.ignored);
+  if (archive.version() >= 3)
+    archive(period_ns_);
+  else
+    period_ns_ = now_ns_;
 }
 
 void Counter::persist(Archive& archive, ObjectState& object) {
@@ -93,7 +97,8 @@ void Counter::check_state() const {
   require_state(is_count(d.frames) && is_count(d.detections) && is_count(d.below_low_confidence) &&
                     is_count(d.unconfirmed_tracks) && is_count(d.ignored) && d.longest_gap_ns >= 0,
                 "a total is out of range");
-  require_state(is_time(now_ns_), "a time is out of range");
+  require_state(is_time(now_ns_) && is_time(period_ns_) && period_ns_ <= now_ns_,
+                "a time is out of range");
   for (const tally_event& event : events_) check_event(event);
   tracker_.check_state(now_ns_);
   for (const Track& track : tracker_.tracks()) check_object(track);

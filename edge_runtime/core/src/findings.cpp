@@ -37,8 +37,7 @@ tally_finding of(tally_cause cause, Totals totals) {
 
 }  // namespace
 
-std::vector<tally_finding> Counter::findings(double seconds) const {
-  require(seconds >= 0, "seconds are below 0");
+std::vector<tally_finding> Counter::findings() const {
   const tally_diagnostics facts = diagnostics();
   if (facts.frames == 0) return {of(TALLY_CAUSE_NO_FRAME)};
   std::vector<tally_finding> found;
@@ -52,9 +51,9 @@ std::vector<tally_finding> Counter::findings(double seconds) const {
       if (!any_wanted(totals)) found.push_back(why_zero(i, totals));
     }
   }
-  const double fps = seconds > 0 ? static_cast<double>(facts.frames - 1) / seconds : 0;
+  const double seconds = static_cast<double>(now_ns_ - period_ns_) / 1e9;
   // At a rate that is high enough already, the cause is another: a missed detection, a cut.
-  if (static_cast<double>(facts.needed_fps) > fps) {
+  if (seconds * static_cast<double>(facts.needed_fps) > static_cast<double>(facts.frames - 1)) {
     found.push_back(of(TALLY_CAUSE_TOO_FAST));
     found.back().value = std::ceil(static_cast<double>(facts.needed_fps));
   }

@@ -20,9 +20,9 @@ namespace tally {
 
 using Bytes = std::vector<uint8_t>;
 
-/// Version 1 knows nothing of standing objects, traffic and the evidence for crossings; it is read,
-/// and what it lacks starts empty.
-inline constexpr uint32_t kStateVersion = 2;
+/// Version 1 knows nothing of standing objects, traffic and the evidence for crossings, version 2
+/// nothing of when the period began; they are read, and what they lack starts empty.
+inline constexpr uint32_t kStateVersion = 3;
 
 /// Refuse a state; the counter that reads it is unchanged.
 inline void require_state(bool holds, const char* message) {

@@ -110,7 +110,7 @@ def test_time_continues_after_a_restore() -> None:
     [
         (lambda state: b"", "it is not a saved counter"),
         (lambda state: b"PK\3\4" + state[4:], "it is not a saved counter"),
-        (lambda state: state[:4] + b"\3" + state[5:], "it was saved by another version"),
+        (lambda state: state[:4] + b"\4" + state[5:], "it was saved by another version"),
         (lambda state: state[:-1], "it is cut short"),
         (lambda state: state + b"\0", "it is cut short"),
         (lambda state: state[:-1] + bytes([state[-1] ^ 1]), "its checksum is wrong"),

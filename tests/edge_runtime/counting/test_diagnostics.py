@@ -120,15 +120,29 @@ def test_the_advice_in_words(unlinked: int, needed_fps: float, expected: str) ->
     assert sentence(totals, facts, finding).removesuffix(" enough") == expected
 
 
-@pytest.mark.parametrize(("share", "advised"), [(1.01, True), (1.0, False), (0.5, False)])
-def test_a_higher_rate_is_advised_only_where_it_is_higher(share: float, advised: bool) -> None:
-    """The same frames in more, as much and less time than at the rate that is needed."""
+@pytest.mark.parametrize(("fewer", "advised"), [(1, True), (0, False), (-10, False)])
+@pytest.mark.parametrize("periods", [1, 2])
+def test_a_higher_rate_is_advised_only_where_it_is_higher(
+    periods: int, fewer: int, advised: bool
+) -> None:
+    """Frames of five seconds: one fewer than at the rate that is needed, as many and more.
+
+    A period is judged by its own frames, also after an hour with few of them.
+    """
     counter = TrackCounter(1, (4000, 400))
-    for index in range(9):
-        counter.update(round(index * SECOND / 2), boxes((50 + 400 * index, 50, 0)))
+    for period in range(periods):
+        if period:
+            counter.reset()
+        start = period * 3600 * SECOND
+        for index in range(9):
+            counter.update(start + index * SECOND // 2, boxes((50 + 400 * index, 50, 0)))
     facts = counter.diagnostics()
     assert facts.unlinked
-    found = counter.findings(share * (facts.frames - 1) / facts.needed_fps)
+    assert not facts.needed_fps % 1
+    more = round(5 * facts.needed_fps) - fewer - 8
+    for index in range(1, more + 1):
+        counter.update(start + 4 * SECOND + index * SECOND // more, boxes())
+    found = counter.findings()
     assert [one.value for one in found if one.cause == "too_fast"] == [facts.needed_fps] * advised
 
 

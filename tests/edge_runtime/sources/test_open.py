@@ -75,6 +75,15 @@ def test_a_folder_without_images(tmp_path: Path) -> None:
         open_source(tmp_path)
 
 
+def test_of_a_folder_of_videos_one_is_named(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    video.write_bytes(b"")
+    for spec in (tmp_path, f"{tmp_path}/*.mp4"):
+        with pytest.raises(SourceError, match="no images found") as caught:
+            open_source(spec)
+        assert caught.value.remedy.endswith(f", or one file, such as {video}")
+
+
 @pytest.mark.parametrize("spec", [900, "900"])
 def test_a_camera_that_is_not_there(spec: int | str) -> None:
     with pytest.raises(UnavailableError, match="camera 900 cannot be opened") as caught:

@@ -140,9 +140,9 @@ final class CoreCounter {
         try done(tally_counter_restore_withheld(handle, withheld, Int32(withheld.count)))
     }
 
-    /// Why totals are zero, or smaller than expected, after `seconds` of frames.
-    func findings(_ seconds: Double) throws(TallyLensError) -> [tally_finding] {
-        try all(tally_finding()) { tally_counter_findings(handle, seconds, $0, $1, $2) }
+    /// Why totals are zero, or smaller than expected.
+    func findings() throws(TallyLensError) -> [tally_finding] {
+        try all(tally_finding()) { tally_counter_findings(handle, $0, $1, $2) }
     }
 
     func restore(_ saved: PossibleReturns) throws(TallyLensError) {

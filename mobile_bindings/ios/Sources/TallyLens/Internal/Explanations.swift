@@ -5,7 +5,7 @@ import CTally
 extension Totals {
     func explanations() throws(TallyLensError) -> [String] {
         let facts = try counter.diagnostics()
-        return try counter.findings(seconds).map { sentence($0, facts) }
+        return try counter.findings().map { sentence($0, facts) }
     }
 
     private func sentence(_ finding: tally_finding, _ facts: tally_diagnostics) -> String {

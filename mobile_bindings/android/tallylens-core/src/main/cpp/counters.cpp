@@ -153,10 +153,9 @@ jint counterRestoreWithheld(JNIEnv* env, Class, jlong counter, jobject events, j
 }
 
 // out: 8 bytes for the number of findings, then `capacity` of them.
-jint counterFindings(JNIEnv* env, Class, jlong counter, jdouble seconds, jint capacity,
-                     jobject out) {
+jint counterFindings(JNIEnv* env, Class, jlong counter, jint capacity, jobject out) {
   return read_items<tally_finding>(Span(env, out), capacity, [&](auto* items, int32_t* count) {
-    return tally_counter_findings(pointer<tally_counter>(counter), seconds, items, capacity, count);
+    return tally_counter_findings(pointer<tally_counter>(counter), items, capacity, count);
   });
 }
 
@@ -226,7 +225,7 @@ const JNINativeMethod kFunctions[] = {
     FUNCTION(counterRestoreReturns, "(JIII" BUFFER ")I"),
     FUNCTION(counterWithheld, "(JI" BUFFER ")I"),
     FUNCTION(counterRestoreWithheld, "(J" BUFFER "I)I"),
-    FUNCTION(counterFindings, "(JDI" BUFFER ")I"),
+    FUNCTION(counterFindings, "(JI" BUFFER ")I"),
     FUNCTION(counterDetected, "(JI" BUFFER ")I"),
     FUNCTION(counterRegionTotal, "(J" STRING "III" BUFFER ")I"),
     FUNCTION(counterRegionValue, "(J" STRING "II" BUFFER ")I"),

@@ -130,7 +130,7 @@ void count() {
   expect(call<jint>("counterSave", counter, state.object()) == 0, "counterSave");
   expect(call<jint>("counterWithheld", counter, jint{64}, withheld.object()) == 0, "withheld");
   expect(withheld.handle() > 0, "nothing is withheld");
-  expect(call<jint>("counterFindings", counter, 2.0, jint{16}, findings.object()) == 0, "findings");
+  expect(call<jint>("counterFindings", counter, jint{16}, findings.object()) == 0, "findings");
   const jlong size = state.handle();
   expect(call<jint>("counterRestore", counter, state.object(), size) != 0, "shifted bytes");
   state.memory.erase(state.memory.begin(), state.memory.begin() + 8);

@@ -3,7 +3,7 @@ package io.tallylens.internal
 /** Sentences on why totals are zero, or smaller than expected, which the core finds out; those of `tallylens count`. */
 internal fun explanations(totals: Totals): List<String> {
     val facts = totals.counter.diagnostics()
-    return totals.counter.findings(totals.seconds).map { sentence(totals, it, facts) }
+    return totals.counter.findings().map { sentence(totals, it, facts) }
 }
 
 private fun sentence(totals: Totals, finding: Finding, facts: Diagnostics): String {

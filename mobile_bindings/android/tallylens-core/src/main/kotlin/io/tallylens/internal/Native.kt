@@ -81,7 +81,7 @@ internal object Native {
     ): Int
     @JvmStatic external fun counterWithheld(counter: Long, capacity: Int, out: ByteBuffer): Int
     @JvmStatic external fun counterRestoreWithheld(counter: Long, events: ByteBuffer, count: Int): Int
-    @JvmStatic external fun counterFindings(counter: Long, seconds: Double, capacity: Int, out: ByteBuffer): Int
+    @JvmStatic external fun counterFindings(counter: Long, capacity: Int, out: ByteBuffer): Int
     @JvmStatic external fun counterDetected(counter: Long, classes: Int, out: ByteBuffer): Int
     @JvmStatic external fun counterRegionTotal(
         counter: Long, kind: String, index: Int, total: Int, classes: Int, out: ByteBuffer,

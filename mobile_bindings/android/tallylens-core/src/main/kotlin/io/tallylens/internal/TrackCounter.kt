@@ -136,9 +136,8 @@ internal class TrackCounter(
         call { Native.counterRestoreWithheld(it, buffer, saved.size) }
     }
 
-    /** Why totals are zero, or smaller than expected, after `seconds` of frames. */
-    fun findings(seconds: Double): List<Finding> =
-        items(Finding.BYTES, Finding::at) { counter, capacity, out -> Native.counterFindings(counter, seconds, capacity, out) }
+    /** Why totals are zero, or smaller than expected. */
+    fun findings(): List<Finding> = items(Finding.BYTES, Finding::at, Native::counterFindings)
 
     private fun <T> items(bytes: Int, read: (ByteBuffer, Int) -> T, call: (Long, Int, ByteBuffer) -> Int): List<T> {
         var capacity = 0 // the first call tells how many there are
