@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...edge_runtime.errors import MissingExtraError
+from ...edge_runtime.standard_error import quiet_stderr
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
@@ -46,7 +47,9 @@ def _import(training: bool) -> Any:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        tensorflow = importlib.import_module("tensorflow")
+        # It says there that its fast kernels are on, whatever its level of logging is.
+        with quiet_stderr():
+            tensorflow = importlib.import_module("tensorflow")
     except ImportError as error:
         raise MissingExtraError("tensorflow", "convert", "Writing TFLite") from error
     # A conversion has no use for a GPU; without this it would take all of its memory.

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
-import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import numpy.typing as npt
 
 from ..errors import MissingExtraError, ModelError, UsageError
 from ..metadata import ModelMetadata, Quantization
+from ..standard_error import quiet_stderr
 from .engine import HeadSpec, TensorView
 from .failure import runtime_failure
 from .heads import Tensor, check_input, match_heads
@@ -37,7 +36,6 @@ MODULES = (
     "tensorflow.lite.python.interpreter",
 )
 _GRAY = 0.5  # of a float input; which image it is does not matter
-_stderr_lock = threading.Lock()
 
 
 class LiteRTEngine:
@@ -174,7 +172,7 @@ def _load(data: bytes, path: str, num_threads: int, size: tuple[int, int] | None
     if module is None:
         raise MissingExtraError("ai-edge-litert", "all", "running a .tflite model")
     try:
-        with _quiet_stderr(), warnings.catch_warnings():
+        with quiet_stderr(), warnings.catch_warnings():
             # TensorFlow's copy of the interpreter warns that it is deprecated.
             warnings.simplefilter("ignore")
             interpreter = module.Interpreter(model_content=data, num_threads=num_threads)
@@ -185,25 +183,6 @@ def _load(data: bytes, path: str, num_threads: int, size: tuple[int, int] | None
     except (ValueError, RuntimeError, MemoryError) as error:
         raise runtime_failure(path, "the interpreter cannot load it", error) from error
     return interpreter
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Suppress the interpreter's own lines on stderr, for which it has no setting."""
-    with _stderr_lock:
-        try:
-            kept = os.dup(2)
-        except OSError:
-            yield
-            return
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(nowhere)
-            os.close(kept)
 
 
 def _tensor(details: Mapping[str, Any]) -> Tensor:
