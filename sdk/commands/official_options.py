@@ -74,6 +74,8 @@ def remedy(message: str, options: Iterable[str] = ()) -> str:
     words = unknown[1].split()
     if all(re.fullmatch(r"[\d.,-]+", word) for word in words):
         return ". Write coordinates and sizes as one word, such as 0,0.6,1,0.6"
+    if not any(word.startswith("-") for word in words):
+        return ". Files are given one at a time, names with spaces in quotes"
     names = dict.fromkeys(word.partition("=")[0] for word in words if word.startswith("--"))
     return "".join(_advice(name, list(options)) for name in names)
 

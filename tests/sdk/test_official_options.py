@@ -54,6 +54,8 @@ def test_options_that_are_called_otherwise(tallylens: Run) -> None:
         ("inspect m.pt --weights m.pt", "--weights: the model needs no option here. See"),
         ("count x.mp4 --roi 0,0,1,1", "--roi: it is --zone here"),
         ("count x.mp4 --line 0 0.5 1 0.5", "as one word, such as 0,0.6,1,0.6. See tallylens count"),
+        ("count a.mp4 b.mp4", "b.mp4. Files are given one at a time, names with spaces in"),
+        ("convert a.pt b.pt", "b.pt. Files are given one at a time, names with spaces in"),
         ("count x.mp4 --zzz", "unrecognized arguments: --zzz. See tallylens count --help."),
         ("benchmark --source x --modle m", "--modle m. Did you mean --model? See tallylens bench"),
         ("cuont x.mp4", "'doctor'). Did you mean count? See tallylens --help."),
