@@ -21,14 +21,14 @@ from .edge_runtime.core.track_counter import Diagnostics as Diagnostics
 from .edge_runtime.counting.history import History as History
 from .edge_runtime.counting.line import Line as Line
 from .edge_runtime.counting.line import LineReport as LineReport
+from .edge_runtime.counting.period_totals import Period as Period
+from .edge_runtime.counting.period_totals import PeriodTotals as PeriodTotals
 from .edge_runtime.counting.region import ClassCounts as ClassCounts
 from .edge_runtime.counting.region import Point as Point
 from .edge_runtime.counting.region import Region as Region
 from .edge_runtime.counting.region import RegionReport as RegionReport
 from .edge_runtime.counting.region import Shape as Shape
 from .edge_runtime.counting.regions import PlacedRegion as PlacedRegion
-from .edge_runtime.counting.report import Period as Period
-from .edge_runtime.counting.report import PeriodTotals as PeriodTotals
 from .edge_runtime.counting.report import Report as Report
 from .edge_runtime.counting.report import Speed as Speed
 from .edge_runtime.counting.sinks import FrameResult as FrameResult

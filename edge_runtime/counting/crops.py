@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..files import write_failure
 from ..types import Event, FloatArray, Image
-from .report import Period
+from .period_totals import Period
 from .sinks import FrameResult
 
 MARGIN = 0.1  # of the box, on each side

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import UsageError
 from ..files import write_failure
 from ..sources.recorded import SUFFIX
-from .report import Period
+from .period_totals import Period
 from .sinks import FrameResult
 
 # The arrays that grow with every frame, each with its type and the shape of a row.

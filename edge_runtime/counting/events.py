@@ -13,7 +13,7 @@ from typing import Any
 from ..types import Event
 from .appended_file import AppendedFile
 from .crops import CropFolder
-from .report import Period
+from .period_totals import Period
 from .saved_count import whole_number
 from .sinks import FrameResult, Sink
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..types import Image, Tracks
 from .events import event_record
 from .packing import pack, unpack
-from .report import Period
+from .period_totals import Period
 from .sinks import FrameResult
 from .time_bins import TimeBins
 

@@ -11,8 +11,8 @@ from typing import Any
 from ..text import inert
 from .appended_file import AppendedFile
 from .events import wall_clock
+from .period_totals import Period
 from .region import ClassCounts, RegionReport
-from .report import Period
 from .saved_count import whole_number
 from .sinks import FrameResult
 

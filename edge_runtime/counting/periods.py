@@ -7,7 +7,7 @@ from typing import Any
 
 from .events import wall_clock
 from .packing import pack, unpack
-from .report import Period, PeriodTotals
+from .period_totals import Period, PeriodTotals
 from .reset_schedule import Schedule
 
 MAX_PERIODS = 1000

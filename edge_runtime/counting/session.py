@@ -21,8 +21,9 @@ from .counting_options import CountingOptions
 from .events import wall_clock
 from .frame_counter import FrameCounter
 from .history import History
+from .period_totals import by_kind
 from .periods import Periods
-from .report import Report, by_kind
+from .report import Report
 from .reset_schedule import Schedule
 from .saved_count import SavedCount
 from .sinks import FrameResult, Sink

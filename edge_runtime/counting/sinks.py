@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from ..types import Detections, Event, Frame, FrameTime, Tracks
-from .report import Period
+from .period_totals import Period
 from .totals import Totals
 
 

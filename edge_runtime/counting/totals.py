@@ -14,6 +14,7 @@ from ..types import Detections, Event, Tracks
 from .class_filter import ClassFilter
 from .detection_filter import DetectionFilter, PlacedFilter
 from .diagnostics import explanations, uncounted
+from .period_totals import PeriodTotals
 from .region import ClassCounts, RegionReport
 from .regions import (
     KIND_OF_EVENT,
@@ -25,7 +26,6 @@ from .regions import (
     ZoneReport,
     place_regions,
 )
-from .report import PeriodTotals
 from .time_bins import TimeBins
 
 ANY_CLASS_NAME = "object"

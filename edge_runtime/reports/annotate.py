@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..counting.report import Period
+from ..counting.period_totals import Period
 from ..counting.sinks import FrameResult
 from ..errors import InputError, UnavailableError, UsageError
 from ..outputs import check_apart

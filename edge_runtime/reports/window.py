@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..counting.report import Period
+from ..counting.period_totals import Period
 from ..counting.sinks import FrameResult
 from ..errors import UnavailableError
 from ..sources.opencv import load_cv2

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Any
 
 from tallylens.edge_runtime.counting.events import event_record
+from tallylens.edge_runtime.counting.period_totals import Period
 from tallylens.edge_runtime.counting.regions import reports_as_dict
-from tallylens.edge_runtime.counting.report import Period
 from tallylens.edge_runtime.counting.saved_count import whole_number
 from tallylens.edge_runtime.counting.sinks import FrameResult
 from tallylens.edge_runtime.counting.totals import Totals

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tallylens.edge_runtime.counting.report import Period
+from tallylens.edge_runtime.counting.period_totals import Period
 from tallylens.edge_runtime.errors import UsageError
 from tallylens.sinks.transport import DeliveryError, Message, key_of
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from tallylens.edge_runtime.counting.report import ClassCounts, PeriodTotals, Report
+from tallylens.edge_runtime.counting.period_totals import PeriodTotals
+from tallylens.edge_runtime.counting.report import ClassCounts, Report
 from tallylens.edge_runtime.counting.totals import Totals
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "count.md"

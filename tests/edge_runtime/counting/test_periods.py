@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tallylens.edge_runtime.counting.line import LineReport
+from tallylens.edge_runtime.counting.period_totals import PeriodTotals
 from tallylens.edge_runtime.counting.periods import MAX_PERIODS, Periods
-from tallylens.edge_runtime.counting.report import PeriodTotals
 from tallylens.edge_runtime.counting.reset_schedule import Schedule
 
 SECOND = 1_000_000_000

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tallylens import Detections, Line, Zone
 from tallylens.edge_runtime.counting.events import event_record
-from tallylens.edge_runtime.counting.report import PeriodTotals
+from tallylens.edge_runtime.counting.period_totals import PeriodTotals
 from tallylens.edge_runtime.counting.sinks import FrameResult
 from tallylens.edge_runtime.counting.totals import Totals
 from tallylens.edge_runtime.types import Event, FrameTime, Tracks

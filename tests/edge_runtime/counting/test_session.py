@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tallylens import Detections, Line, SourceError, StateError, UsageError, Zone
-from tallylens.edge_runtime.counting.report import Period
+from tallylens.edge_runtime.counting.period_totals import Period
 from tallylens.edge_runtime.counting.reset_schedule import parse_schedule
 from tallylens.edge_runtime.counting.saved_count import DOCUMENT, SavedCount
 from tallylens.edge_runtime.counting.session import CountSession

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from tallylens import Report
 from tallylens.edge_runtime.counting.history import History
+from tallylens.edge_runtime.counting.period_totals import Period
 from tallylens.edge_runtime.counting.regions import REGIONS, read_reports
-from tallylens.edge_runtime.counting.report import LineReport, Period, Speed
+from tallylens.edge_runtime.counting.report import LineReport, Speed
 from tallylens.edge_runtime.counting.zone import Zone
 from tallylens.edge_runtime.reports.count_page import to_html
 from tallylens.terminal.table import print_report
