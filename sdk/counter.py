@@ -38,6 +38,7 @@ from tallylens.edge_runtime.counting.saved_count import SAVE_INTERVAL_S, SavedCo
 from tallylens.edge_runtime.counting.session import CountSession, check_frame
 from tallylens.edge_runtime.counting.sinks import FrameResult, Sink
 from tallylens.edge_runtime.counting.state_file import StateFile
+from tallylens.edge_runtime.counting.state_lock import StateLock
 from tallylens.edge_runtime.counting.totals import Totals
 from tallylens.edge_runtime.detection.pipeline import usable_cores
 from tallylens.edge_runtime.errors import UsageError
@@ -94,7 +95,8 @@ class Counter:
         reset: when totals are reset, `daily@HH:MM` or `hourly@MM`.
         starts_at: wall clock of the first frame in nanoseconds since 1970, for a source without
             one of its own.
-        state: a file that the count is saved to, and resumed from if it exists.
+        state: a file that the count is saved to, and resumed from if it exists. One process at a
+            time uses it; for another, UnavailableError is raised.
         state_every_s: minimum seconds between two saves.
         events: a file for the stream of events, `-` for standard output.
         crops: a folder for an image of each event's object.
@@ -147,6 +149,7 @@ class Counter:
             if value is not None:
                 checked_number(name, value)
         options = checked_options(options)
+        self._state_lock: StateLock | None = None
         sinks = event_sinks(events, crops)
         if detections is not None:
             sinks.append(DetectionFile(Path(detections)))
@@ -166,7 +169,7 @@ class Counter:
             limits=RateLimits(max_fps, budget_ms, sample, on_notice),
             schedule=None if reset is None else parse_schedule(str(reset)),
             starts_at=checked_moment(starts_at),
-            saved=None if state is None else SavedCount(StateFile(Path(state)), state_every_s),
+            saved=None if state is None else self._saved(Path(state), state_every_s),
             written=[None if one is None else Path(one) for one in (events, state, detections)],
             sinks=sinks,
             live=LiveOptions(checked_number("patience_s", patience_s, 0), on_notice),
@@ -368,6 +371,11 @@ class Counter:
             )
             yield session, frames
 
+    def _saved(self, path: Path, interval_s: float) -> SavedCount:
+        file = StateFile(path)
+        self._state_lock = StateLock(path)
+        return SavedCount(file, interval_s)
+
     @property
     def frames(self) -> int:
         """Frames counted so far, including those of a resumed count."""
@@ -401,8 +409,10 @@ class Counter:
         return self._setup.complete(self._setup.counted.report(interrupted=interrupted))
 
     def close(self) -> None:
-        """Free the engines; the report is still there."""
+        """Free the engines and the state file; the report is still there."""
         self._setup.close()
+        if self._state_lock is not None:
+            self._state_lock.release()
 
     def __enter__(self) -> Counter:
         return self
