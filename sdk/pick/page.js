@@ -9,12 +9,13 @@ const drawn = document.getElementById("drawn");
 const list = document.getElementById("regions");
 const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
 
-let regions = []; // {kind, points: [[x, y], ...] in fractions, name, details}
+let regions = JSON.parse(list.dataset.drawn); // {kind, points: [[x, y], ...] in fractions, name, details}
 let problems = [];
 let draft = null; // {kind, points}, while a region is drawn
 let cross = [0.5, 0.5]; // where Enter sets the next point
 let dragged = null; // {region, point}, while a point is moved
 let edition = 0;
+let sent = Promise.resolve();
 
 const say = (text) => { document.getElementById("status").textContent = text; };
 const round = (value) => Math.min(Math.max(Math.round(value * FINE) / FINE, 0), 1);
@@ -130,13 +131,19 @@ function showProblems() {
 }
 
 async function ask(path, body) {
-  const answer = await fetch(path, body && { method: "POST", body: JSON.stringify(body) });
+  const answer = await fetch(path, { method: "POST", body: JSON.stringify(body) });
   if (!answer.ok) throw new Error(await answer.text());
   return answer.json();
 }
 
-async function send(path = "regions") {
+// One request at a time, so that the last change is the last to arrive; what is outdated is not sent.
+function send(path = "regions") {
   const mine = ++edition;
+  sent = sent.then(() => (mine === edition || path === "done") && deliver(path, mine));
+  return sent;
+}
+
+async function deliver(path, mine) {
   try {
     const answer = await ask(path, { regions });
     if (mine !== edition) return false; // a later change is on its way
@@ -291,9 +298,6 @@ document.getElementById("done").addEventListener("click", async () => {
 });
 window.addEventListener("resize", draw);
 
-ask("regions").then((state) => {
-  regions = state.regions;
-  draw();
-  show();
-  send();
-}).catch((error) => say(error.message));
+draw();
+show();
+send();

@@ -102,22 +102,22 @@ class PickServer:
         return path[len(head) :] if _same(path[: len(head)], head) else None
 
     def page(self) -> bytes:
-        """The page."""
+        """The page, with what is drawn: a user may draw before any other answer comes."""
         (width, height), text = self.frame.size, (FOLDER / "page.html").read_text(encoding="utf-8")
         values = {
             "source": self.frame.source,
             "at": f"{self.frame.at_s:.2f}",
             "width": width,
             "height": height,
+            "regions": json.dumps([region.as_dict() for region in self.regions]),
         }
         shown = Template(text).substitute({key: markup(value) for key, value in values.items()})
         return shown.encode(errors="backslashreplace")
 
     def state(self) -> dict[str, Any]:
-        """The regions, their options, and the problem of each region or None."""
+        """The options of the regions, and the problem of each region or None."""
         regions = self.regions
         return {
-            "regions": [region.as_dict() for region in regions],
             "problems": [region.problem() for region in regions],
             "options": quoted(as_options(regions)),
         }
@@ -168,8 +168,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, self.pick.page(), "text/html; charset=utf-8")
         elif name == "frame.jpg":
             self._answer(HTTPStatus.OK, self.pick.jpeg, "image/jpeg")
-        elif name == "regions":
-            self._answer_json(self.pick.state())
         elif name in ASSETS:
             content = (FOLDER / name).read_bytes()
             self._answer(HTTPStatus.OK, content, f"{ASSETS[name]}; charset=utf-8")

@@ -204,6 +204,31 @@ def test_a_region_that_count_refuses_is_left_out_and_explained(
     assert Zone.parse(shlex.split(out)[1]).name == "extend"
 
 
+def test_what_is_drawn_before_the_first_answer_is_kept(
+    picking: Start, page: Any, crossing: Path
+) -> None:
+    """A slow machine: the first request waits until a line is drawn beside the one given."""
+    running = picking(crossing, "--line", "0.1,0.2,0.9,0.2,given")
+    waiting: list[Any] = []
+
+    def hold_first(route: Any) -> None:
+        if waiting:
+            route.continue_()
+        else:
+            waiting.append(route)
+
+    page.route("**/regions", hold_first)
+    page.goto(running.url)
+    page.click("text=Add line")
+    for end in LINE:
+        page.mouse.click(*screen(page, end))
+    page.locator("#status", has_text="line 2 added").wait_for()
+    waiting[0].continue_()
+    assert text(page.locator("#options"), "0.95,0.5").count("--line") == 2
+    page.click("#done")
+    assert shlex.split(running.end()[1])[::2] == ["--line", "--line"]
+
+
 def test_what_is_being_drawn_can_be_taken_back(picking: Start, page: Any, crossing: Path) -> None:
     running = picking(crossing)
     page.goto(running.url)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import numpy as np
@@ -120,8 +122,10 @@ def test_regions_are_checked_as_count_checks_them(server: PickServer) -> None:
     assert not server.done.is_set()
     assert post(server, {"regions": [LINE]}, "done")[0] == 200
     assert server.done.wait(5)
-    _, content = ask(server, secret(server) + "regions")
-    assert json.loads(content)["regions"][0]["name"] == "road"
+    _, content = ask(server, secret(server))
+    given = re.search(r'data-drawn="([^"]*)"', content.decode())
+    assert given is not None
+    assert json.loads(unescape(given[1])) == [{**LINE, "details": ""}]
 
 
 @pytest.mark.parametrize(
