@@ -92,6 +92,7 @@ def test_without_javascript(video_server: Start, open_page: Open, crossing: Path
     server = video_server()
     page = open_page(server, java_script_enabled=False)
     upload(page, crossing)
+    page.wait_for_url("**/videos/vid_*")
     assert page.locator("h1").inner_text() == crossing.name
     job = f"job_{page.url[-26:]}"
     server.wait(job)
@@ -99,10 +100,10 @@ def test_without_javascript(video_server: Start, open_page: Open, crossing: Path
     assert page.locator("tbody tr").first.inner_text().split() == ["car", "1", "1", "0"]
     page.locator("#again-lines").fill("")
     page.get_by_role("button", name="Count again").click()
-    assert page.locator("h2", has_text="Count 2").count() == 1
+    page.locator("h2", has_text="Count 2").wait_for()
     page.get_by_label("I am sure").check()
     page.get_by_role("button", name="Delete the video").click()
-    assert page.url.endswith("/videos")
+    page.wait_for_url("**/videos")
     assert page.locator("#videos").inner_text() == "None yet."
     assert server.get("/v1/videos").json() == {"videos": []}
 
