@@ -149,7 +149,7 @@ class Counter:
             if value is not None:
                 checked_number(name, value)
         options = checked_options(options)
-        self._state_lock: StateLock | None = None
+        self._state_lock = None if state is None else StateLock(Path(state))
         sinks = event_sinks(events, crops)
         if detections is not None:
             sinks.append(DetectionFile(Path(detections)))
@@ -169,7 +169,7 @@ class Counter:
             limits=RateLimits(max_fps, budget_ms, sample, on_notice),
             schedule=None if reset is None else parse_schedule(str(reset)),
             starts_at=checked_moment(starts_at),
-            saved=None if state is None else self._saved(Path(state), state_every_s),
+            saved=None if state is None else SavedCount(StateFile(Path(state)), state_every_s),
             written=[None if one is None else Path(one) for one in (events, state, detections)],
             sinks=sinks,
             live=LiveOptions(checked_number("patience_s", patience_s, 0), on_notice),
@@ -370,11 +370,6 @@ class Counter:
                 frames.name, frames.size, workers, frames.epoch_ns, frames.live
             )
             yield session, frames
-
-    def _saved(self, path: Path, interval_s: float) -> SavedCount:
-        file = StateFile(path)
-        self._state_lock = StateLock(path)
-        return SavedCount(file, interval_s)
 
     @property
     def frames(self) -> int:

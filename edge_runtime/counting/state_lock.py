@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import weakref
 from pathlib import Path
 from typing import BinaryIO
@@ -18,27 +19,47 @@ from ..errors import UnavailableError
 class StateLock:
     """Holds the lock of the state file `path` until `release`, or until nobody refers to it.
 
-    Counters of one process do not exclude each other. Where the system has no locks nothing does.
+    Counters of one process share it. Where the system has no locks, nothing excludes others.
 
     Raises:
         UnavailableError: another process holds it.
     """
 
     def __init__(self, path: Path) -> None:
-        target = path.resolve()
-        beside = target.with_name(f".{target.name}.lock")
-        self._finalizer: weakref.finalize[[BinaryIO, Path], StateLock] | None = None
+        self._held: _Held | None = None
         with contextlib.suppress(_NoLocksError):
-            file = _locked(path, beside)
-            while not _is_at(file, beside):  # the process that held it has just deleted it
-                file.close()
-                file = _locked(path, beside)
-            self._finalizer = weakref.finalize(self, _free, file, beside)
+            self._held = _held(path)
 
     def release(self) -> None:
         """Let others count into the file; a second call does nothing."""
-        if self._finalizer is not None:
-            self._finalizer()
+        self._held = None
+
+
+class _Held:
+    """The lock of this process, free again when nobody refers to it."""
+
+    def __init__(self, path: Path, beside: Path) -> None:
+        file = _locked(path, beside)
+        while not _is_at(file, beside):  # the process that held it has just deleted it
+            file.close()
+            file = _locked(path, beside)
+        weakref.finalize(self, _free, file, beside, os.getpid())
+
+
+# By process, too: a fork does not have the locks of its parent.
+_all_held: weakref.WeakValueDictionary[tuple[int, Path], _Held] = weakref.WeakValueDictionary()
+_changing = threading.Lock()
+
+
+def _held(path: Path) -> _Held:
+    # A save replaces the file of this name, also where that is a link.
+    beside = path.parent.resolve() / f".{path.name}.lock"
+    with _changing:
+        key = os.getpid(), beside
+        held = _all_held.get(key)
+        if held is None:
+            held = _all_held[key] = _Held(path, beside)
+        return held
 
 
 class _NoLocksError(Exception):
@@ -61,7 +82,7 @@ def _locked(path: Path, beside: Path) -> BinaryIO:
             "End that count, or give this one a state file of its own",
         ) from error
     except OSError as error:
-        _free(file, beside)
+        _free(file, beside, os.getpid())
         raise _NoLocksError from error
     return file
 
@@ -73,8 +94,9 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
         return False
 
 
-def _free(file: BinaryIO, beside: Path) -> None:
+def _free(file: BinaryIO, beside: Path, owner: int) -> None:
     """Delete the file first: a process that opens it meanwhile sees that it is gone."""
-    with contextlib.suppress(OSError):
-        beside.unlink()
+    if os.getpid() == owner:  # and not a fork of it
+        with contextlib.suppress(OSError):
+            beside.unlink()
     file.close()

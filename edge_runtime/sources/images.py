@@ -38,7 +38,7 @@ def open_images(spec: str | os.PathLike[str], *, image_fps: float = 1.0, start: 
     Raises:
         SourceError: no images, or none that can be read.
     """
-    paths = find_images(spec)
+    paths = find_images(spec, or_video=True)
     warnings: list[str] = []
     reader = ImageReader(paths, image_fps, warnings)
     first = reader.first()
@@ -69,33 +69,38 @@ def none_read(
     return SourceError(spec, reason, GIVE_IMAGES)
 
 
-def find_images(spec: str | os.PathLike[str]) -> list[Path]:
+def find_images(spec: str | os.PathLike[str], *, or_video: bool = False) -> list[Path]:
     """The image files that `spec` names, in natural order.
+
+    Args:
+        spec: a folder, a glob or a file.
+        or_video: a video would do as well; where there are no images, the error names a file.
 
     Raises:
         SourceError: no images.
         MissingExtraError: HEIC or AVIF images without the extra `heif`.
     """
-    images = _image_files(spec)
+    images = _image_files(spec, or_video)
     if any(one.suffix.lower() in heif.SUFFIXES for one in images):
         heif.need_heif()
     return images
 
 
-def _image_files(spec: str | os.PathLike[str]) -> list[Path]:
+def _image_files(spec: str | os.PathLike[str], or_video: bool) -> list[Path]:
     path = Path(spec)
     if path.is_file():
         return [path]
     # Path.glob does not accept absolute patterns.
     matches = glob.iglob(str(spec), recursive=True)  # noqa: PTH207
     found = path.iterdir() if path.is_dir() else map(Path, matches)
-    images, other = [], None
+    images: list[Path] = []
+    other: Path | None = None
     try:
         for one in found:
             if one.suffix.lower() in SUFFIXES and one.is_file():
                 images.append(one)
-            elif other is None and one.is_file():
-                other = one
+            elif or_video and one.is_file():
+                other = one if other is None else min(one, other)
     except OSError as error:
         raise SourceError(spec, error.strerror or "cannot be listed", GIVE_IMAGES) from error
     if not images:

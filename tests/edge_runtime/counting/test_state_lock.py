@@ -73,6 +73,51 @@ def test_a_lock_that_is_dropped_is_free(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_locks_of_one_process_share_it_to_the_last(tmp_path: Path) -> None:
+    first, second = (StateLock(tmp_path / "road.state") for _ in range(2))
+    first.release()
+    assert names(tmp_path) == [".road.state.lock"]
+    with pytest.raises(AssertionError), held_by_another(tmp_path / "road.state"):
+        pass
+    second.release()
+    assert names(tmp_path) == []
+
+
+def test_the_end_of_a_fork_leaves_it(tmp_path: Path) -> None:
+    program = """
+import os, sys
+from pathlib import Path
+from tallylens.edge_runtime.counting.state_lock import StateLock
+from tallylens.edge_runtime.errors import UnavailableError
+path = Path(sys.argv[1])
+lock = StateLock(path)
+if os.fork() == 0:
+    try:
+        StateLock(path)
+    except UnavailableError:
+        print("refused", flush=True)
+    sys.exit()
+os.wait()
+print(os.listdir(path.parent))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "road.state")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:2] == ["refused", "['.road.state.lock']"]
+    assert names(tmp_path) == []
+
+
+def test_a_link_is_locked_under_its_own_name(tmp_path: Path) -> None:
+    """A save replaces it."""
+    (tmp_path / "link.state").symlink_to(tmp_path / "other" / "real.state")
+    lock = StateLock(tmp_path / "link.state")
+    assert names(tmp_path) == [".link.state.lock", "link.state"]
+    lock.release()
+
+
 def test_it_is_released_once(tmp_path: Path) -> None:
     path = tmp_path / "road.state"
     first = StateLock(path)

@@ -17,6 +17,7 @@ from tallylens.edge_runtime.errors import (
     UsageError,
 )
 from tallylens.edge_runtime.sources import open_source
+from tallylens.edge_runtime.sources.images import GIVE_IMAGES, find_images
 from tallylens.edge_runtime.sources.stream import is_youtube, redact
 from tallylens.edge_runtime.types import Image
 
@@ -77,11 +78,15 @@ def test_a_folder_without_images(tmp_path: Path) -> None:
 
 def test_of_a_folder_of_videos_one_is_named(tmp_path: Path) -> None:
     video = tmp_path / "a.mp4"
-    video.write_bytes(b"")
+    for name in ("b.mp4", "a.mp4", "c.mp4"):
+        (tmp_path / name).write_bytes(b"")
     for spec in (tmp_path, f"{tmp_path}/*.mp4"):
         with pytest.raises(SourceError, match="no images found") as caught:
             open_source(spec)
         assert caught.value.remedy.endswith(f", or one file, such as {video}")
+    with pytest.raises(SourceError, match="no images found") as caught:  # where no video would do
+        find_images(tmp_path)
+    assert caught.value.remedy == GIVE_IMAGES
 
 
 @pytest.mark.parametrize("spec", [900, "900"])
